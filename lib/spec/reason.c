@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spec/reason.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+static const struct sonde_reason reasons[] = {
+    {SONDE_REASON_COMPLETED, "Everything asked for was captured and stored.", "Read the report."},
+    {SONDE_REASON_INVALID_SPEC, "The document is not valid.",
+     "Mend the field that the message names."},
+    {SONDE_REASON_TARGET_NOT_FOUND, "No process matches.",
+     "List what runs with `sonde profile`, and give --pid, or another --match."},
+    {SONDE_REASON_TARGET_AMBIGUOUS, "Several processes match.",
+     "Choose one of those listed with --pid."},
+    {SONDE_REASON_TARGET_NOT_VISIBLE, "The process cannot be seen from here.",
+     "Run where its /proc entry is visible: the same container or the host, as the same user."},
+    {SONDE_REASON_TARGET_NOT_NODE, "The process is not Node.js.",
+     "Give the process id of a Node.js process."},
+    {SONDE_REASON_UID_MISMATCH, "The process belongs to another user.",
+     "Run as that user, or as root."},
+    {SONDE_REASON_SIGNAL_NOT_HANDLED,
+     "The process does not handle SIGUSR1, so it was not signalled: the signal would end it, "
+     "or it was started with --disable-sigusr1.",
+     "Start it without --disable-sigusr1, or with --inspect=127.0.0.1:0."},
+    {SONDE_REASON_INSPECTOR_DID_NOT_OPEN,
+     "The process was signalled, but no inspector opened: it has a SIGUSR1 handler of its own, "
+     "runs with --permission, or its loop never came round.",
+     "Remove the handler or the flag, or start it with --inspect=127.0.0.1:0."},
+    {SONDE_REASON_INSPECTOR_BUSY, "The inspector's port is taken by another process.",
+     "Wait until that process has closed it, or start the target with --inspect-port=0."},
+    {SONDE_REASON_INSPECTOR_LOST, "The inspector stopped answering during the capture.",
+     "Look at the target's log, then run again; what was stored before is kept."},
+    {SONDE_REASON_INSPECTOR_LEFT_OPEN,
+     "The capture is complete, but the inspector could not be seen to close.",
+     "Check that nobody else is attached; it closes by itself when the last client leaves."},
+    {SONDE_REASON_PROTOCOL_VIOLATED, "The inspector sent something that is not its protocol.",
+     "Check what listens on that port; report it if it is Node.js."},
+    {SONDE_REASON_TARGET_EXITED, "The process ended during the capture.",
+     "See why it ended, then run again; what was stored before is kept."},
+    {SONDE_REASON_DEADLINE_EXCEEDED, "activeDeadlineSeconds passed before the run was done.",
+     "Raise spec.activeDeadlineSeconds, or capture for a shorter time."},
+    {SONDE_REASON_CANCELLED, "A person or a signal stopped the run.",
+     "Run it again when it suits."},
+    {SONDE_REASON_STORE_UNREACHABLE, "The store does not answer; the target was not touched.",
+     "Check the store's address, and that it runs."},
+    {SONDE_REASON_STORE_FULL, "The disk of the store is full.",
+     "Free space, or delete runs with `sonde delete`; what was stored before is kept."},
+    {SONDE_REASON_UPLOAD_REJECTED, "The store refused the upload.", "See the store's message."},
+    {SONDE_REASON_UNSUPPORTED, "This version cannot do what the document asks for.",
+     "Remove the field that the message names, or use a newer version."},
+    {SONDE_REASON_INTERNAL, "A defect in Sonde.", "Please report it with the message."},
+};
+
+const struct sonde_reason *sonde_reasons(size_t *ret_count)
+{
+    *ret_count = SONDE_LENGTH(reasons);
+    return reasons;
+}
+
+const struct sonde_reason *sonde_reason_find(const char *word)
+{
+    for (size_t i = 0; word && i < SONDE_LENGTH(reasons); i++) {
+        if (strcmp(reasons[i].word, word) == 0) {
+            return &reasons[i];
+        }
+    }
+    return NULL;
+}
