@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the commands of `sonde` share: exit codes, the options of a call, and the
+ * way errors are said. Each command lives in a file of its own and is one row of
+ * the table in main.c. */
+#ifndef SONDE_CLI_CLI_H
+#define SONDE_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/options.h"
+
+enum sonde_exit {
+    SONDE_EXIT_DONE = 0,
+    SONDE_EXIT_FAILED = 1,   /* the run, or what was asked for, failed */
+    SONDE_EXIT_USAGE = 2,    /* wrong words, or an invalid document */
+    SONDE_EXIT_NO_MATCH = 3, /* no process, run or capture matched */
+};
+
+enum {
+    SONDE_CLI_OUTPUT_MAX = 64 << 20,  /* bytes of one report or page */
+    SONDE_CLI_DOCUMENT_MAX = 1 << 20, /* bytes of a file of documents */
+};
+
+enum sonde_output { SONDE_OUTPUT_TEXT, SONDE_OUTPUT_JSON };
+
+/* The options of all commands; which of them a command takes is said by its tables. */
+struct cli_settings {
+    const char *store;
+    int output; /* enum sonde_output */
+    bool help;
+    int64_t pid;
+    const char *match;
+    int64_t duration_ns;
+    int format; /* index in the command's own choices; -1: not given */
+    const char *file;
+    const char *capture;
+    const char *directory;
+};
+
+struct cli_call {
+    struct cli_settings settings;
+    struct sonde_arguments arguments;
+};
+
+struct cli_command {
+    const char *name;
+    const char *usage;   /* what follows the name */
+    const char *summary; /* one line */
+    const struct sonde_option *options;
+    int least, most;                   /* positional arguments */
+    bool takes_command;                /* "-- COMMAND…" */
+    int (*run)(struct cli_call *call); /* → enum sonde_exit, or the exit code of COMMAND */
+};
+
+extern const char *const cli_outputs[];
+
+int cli_run(struct cli_call *call);
+int cli_profile(struct cli_call *call);
+int cli_runs(struct cli_call *call);
+int cli_report(struct cli_call *call);
+int cli_delete(struct cli_call *call);
+int cli_export(struct cli_call *call);
+int cli_spec(struct cli_call *call);
+int cli_version(struct cli_call *call);
+
+extern const struct sonde_option cli_run_options[];
+extern const struct sonde_option cli_profile_options[];
+extern const struct sonde_option cli_report_options[];
+extern const struct sonde_option cli_export_options[];
+extern const struct sonde_option cli_spec_options[];
+
+/* Says "sonde: MESSAGE" on stderr, with the remedy of err's reason on a line of its
+ * own, and returns the exit code that fits err. Control characters are not passed on. */
+int cli_say_error(const struct sonde_err *err);
+
+/* Writes text to settings.file, or to stdout when there is none. Says what failed. */
+int cli_write_output(const struct cli_settings *settings, const struct sonde_buf *text);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/cli.h"
+#include "spec/reason.h"
+
+const char *const cli_outputs[] = {"text", "json", NULL};
+
+static const struct sonde_option common_options[] = {
+    {"store", SONDE_OPTION_STRING, offsetof(struct cli_settings, store), .argument = "DIR",
+     .help = "where runs are kept (default: $XDG_STATE_HOME/sonde)"},
+    {"output", SONDE_OPTION_CHOICE, offsetof(struct cli_settings, output), .choices = cli_outputs,
+     .argument = "text|json", .help = "for a person, or for a program"},
+    {"help", SONDE_OPTION_FLAG, offsetof(struct cli_settings, help), .help = "say this"},
+    {0},
+};
+
+static const struct cli_command commands[] = {
+    {"run", "FILE [--pid N | --match PATTERN | -- COMMAND…]",
+     "carry out the documents in FILE on local processes", cli_run_options, 1, 1, true, cli_run},
+    {"profile", "[--duration 10s] [--pid N | --match PATTERN | -- COMMAND…]",
+     "take a CPU profile of a local Node.js process", cli_profile_options, 0, 0, true, cli_profile},
+    {"runs", "", "list the runs in the store, newest first", NULL, 0, 0, false, cli_runs},
+    {"report", "RUN [--format text|json] [-o FILE]", "what a run found", cli_report_options, 1, 1,
+     false, cli_report},
+    {"delete", "RUN", "remove a run and what it captured", NULL, 1, 1, false, cli_delete},
+    {"export", "RUN --capture NAME --format cpuprofile|pprof|folded|speedscope [-o FILE]",
+     "hand a capture to another tool", cli_export_options, 1, 1, false, cli_export},
+    {"spec", "crds|reference [--directory DIR]",
+     "print the custom resource definitions, or the reference pages", cli_spec_options, 1, 1, false,
+     cli_spec},
+    {"version", "", "say which version this is", NULL, 0, 0, false, cli_version},
+};
+
+static void print_help(FILE *to)
+{
+    (void)fputs("sonde: why is this Node.js service slow, and which line is it?\n\nusage:\n", to);
+    for (size_t i = 0; i < SONDE_LENGTH(commands); i++) {
+        (void)fprintf(to, "  sonde %s%s%s\n      %s\n", commands[i].name,
+                      commands[i].usage[0] ? " " : "", commands[i].usage, commands[i].summary);
+    }
+    SONDE_BUF_AUTO options = SONDE_BUF(4096);
+    sonde_options_help(common_options, &options);
+    (void)fprintf(to,
+                  "\noptions of every command:\n%s\n"
+                  "RUN is a name, the beginning of a uid, or `last`.\n"
+                  "Exit codes: 0 done, 1 failed, 2 wrong usage or an invalid document, "
+                  "3 nothing matched.\n",
+                  options.data ? options.data : "");
+}
+
+static void print_command_help(const struct cli_command *command)
+{
+    SONDE_BUF_AUTO options = SONDE_BUF(8192);
+    sonde_options_help(command->options, &options);
+    sonde_options_help(common_options, &options);
+    (void)printf("usage: sonde %s %s\n\n%s\n\noptions:\n%s", command->name, command->usage,
+                 command->summary, options.data ? options.data : "");
+}
+
+static int exit_code_of(const struct sonde_err *err)
+{
+    switch (err->code) {
+    case SONDE_EINVALID:
+    case SONDE_EPARSE:
+        return SONDE_EXIT_USAGE;
+    case SONDE_ENOTFOUND:
+        return SONDE_EXIT_NO_MATCH;
+    default:
+        return SONDE_EXIT_FAILED;
+    }
+}
+
+int cli_say_error(const struct sonde_err *err)
+{
+    char safe[SONDE_ERR_MESSAGE_MAX];
+    memcpy(safe, err->message, sizeof(safe));
+    for (size_t i = 0; safe[i]; i++) {
+        if ((unsigned char)safe[i] < 0x20 && safe[i] != '\n') {
+            safe[i] = '?';
+        }
+    }
+    const struct sonde_reason *reason = sonde_reason_find(err->reason);
+    (void)fprintf(stderr, "sonde: %s%s%s\n", reason ? reason->word : "", reason ? ": " : "", safe);
+    if (reason) {
+        (void)fprintf(stderr, "  %s\n", reason->remedy);
+    }
+    return exit_code_of(err);
+}
+
+int cli_write_output(const struct cli_settings *settings, const struct sonde_buf *text)
+{
+    struct sonde_err err;
+    int r = sonde_buf_check(text, "the output", &err);
+    if (r < 0) {
+        return cli_say_error(&err);
+    }
+    const char *name = settings->file ? settings->file : "standard output";
+    SONDE_CLOSE int opened = -1;
+    if (settings->file) {
+        opened = open(settings->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (opened < 0) {
+            (void)sonde_fail(&err, SONDE_EIO, errno, "open %s", name);
+            (void)cli_say_error(&err);
+            return SONDE_EXIT_FAILED;
+        }
+    }
+    r = sonde_write_all(settings->file ? opened : STDOUT_FILENO, text->data, text->length, name,
+                        &err);
+    if (r < 0 && err.sys != EPIPE) {
+        (void)cli_say_error(&err);
+        return SONDE_EXIT_FAILED;
+    }
+    return SONDE_EXIT_DONE;
+}
+
+int cli_version(struct cli_call *call)
+{
+    bool json = call->settings.output == SONDE_OUTPUT_JSON;
+    (void)printf(json ? "{\"version\":\"%s\"}\n" : "sonde %s\n", SONDE_VERSION);
+    return SONDE_EXIT_DONE;
+}
+
+static const struct cli_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < SONDE_LENGTH(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[SONDE_LENGTH(commands)];
+    for (size_t i = 0; i < SONDE_LENGTH(commands); i++) {
+        names[i] = commands[i].name;
+    }
+    const char *near = sonde_suggest(sonde_str(name), names, SONDE_LENGTH(names));
+    struct sonde_err err;
+    (void)sonde_fail(&err, SONDE_EINVALID, 0, "there is no command %s%s%s%s (see sonde --help)",
+                     name, near ? ": did you mean " : "", near ? near : "", near ? "?" : "");
+    return cli_say_error(&err);
+}
+
+/* The number of arguments, and whether a command may follow. */
+static int check_arguments(const struct cli_command *command, const struct cli_call *call)
+{
+    struct sonde_err err;
+    const struct sonde_arguments *arguments = &call->arguments;
+    if (arguments->count < command->least || arguments->count > command->most) {
+        (void)sonde_fail(&err, SONDE_EINVALID, 0, "usage: sonde %s %s", command->name,
+                         command->usage);
+        return cli_say_error(&err);
+    }
+    if (arguments->command && (!command->takes_command || arguments->command_count == 0)) {
+        (void)sonde_fail(&err, SONDE_EINVALID, 0,
+                         command->takes_command ? "give a command after --: sonde %s %s"
+                                                : "nothing may follow --: sonde %s %s",
+                         command->name, command->usage);
+        return cli_say_error(&err);
+    }
+    return SONDE_EXIT_DONE;
+}
+
+static int run_command(const struct cli_command *command, int count, char **argv)
+{
+    struct cli_call call = {.settings = {.format = -1}};
+    const struct sonde_option *const tables[] = {command->options, common_options};
+    struct sonde_err err;
+    /* -o is the one short form. */
+    for (int i = 0; i < count && strcmp(argv[i], "--") != 0; i++) {
+        static char long_form[] = "--file";
+        if (strcmp(argv[i], "-o") == 0) {
+            argv[i] = long_form;
+        }
+    }
+    if (sonde_options_parse(tables, 2, count, argv, &call.settings, &call.arguments, &err) < 0) {
+        return cli_say_error(&err);
+    }
+    int code = SONDE_EXIT_DONE;
+    if (call.settings.help) {
+        print_command_help(command);
+    } else {
+        code = check_arguments(command, &call);
+        code = code ? code : command->run(&call);
+    }
+    free(call.arguments.positional);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_help(stderr);
+        return SONDE_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return SONDE_EXIT_DONE;
+    }
+    const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
+    const struct cli_command *command = find_command(name);
+    return command ? run_command(command, argc - 2, argv + 2) : unknown_command(name);
+}
