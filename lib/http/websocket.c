@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/websocket.h"
+
+#include <libwebsockets.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+/* One libwebsockets context a connection: its memory goes with it. Contexts on a
+ * foreign loop die over several rounds of it, so the object outlives its owner's free. */
+struct sonde_websocket {
+    struct sonde_websocket_options options; /* strings are not kept */
+    struct sonde_loop *loop;
+    struct lws_context *context;
+    struct lws *wsi;
+    struct sonde_buf queue; /* of messages: LWS_PRE bytes, a size_t length, the text */
+    size_t sent;            /* bytes of the queue that are sent */
+    struct sonde_timer *timeout;
+    struct sonde_timer *reaper;
+    struct sonde_err err;
+    uint64_t message_bytes;
+    bool first; /* the next piece begins a message */
+    bool open;
+    bool closing; /* we asked for it */
+    bool ended;   /* `closed` was called, or is not wanted any more */
+    bool freed;
+};
+
+struct message_head {
+    size_t length;
+    unsigned char room[LWS_PRE];
+};
+
+static void end(struct sonde_websocket *s)
+{
+    s->open = false;
+    s->wsi = NULL;
+    sonde_timer_stop(s->timeout);
+    if (!s->ended) {
+        s->ended = true;
+        if (s->closing && s->err.code == SONDE_ENETWORK) {
+            sonde_err_clear(&s->err); /* how it ended does not matter any more */
+        }
+        s->options.closed(s->options.context, &s->err);
+    }
+}
+
+static int write_next(struct sonde_websocket *s)
+{
+    if (s->sent == s->queue.length) {
+        sonde_buf_clear(&s->queue);
+        s->sent = 0;
+        if (s->closing) {
+            lws_close_reason(s->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
+            return -1;
+        }
+        return 0;
+    }
+    struct message_head head;
+    memcpy(&head, s->queue.data + s->sent, sizeof(head));
+    unsigned char *text = (unsigned char *)s->queue.data + s->sent + sizeof(head);
+    s->sent += sizeof(head) + head.length;
+    if (lws_write(s->wsi, text, head.length, LWS_WRITE_TEXT) < (int)head.length) {
+        (void)sonde_fail(&s->err, SONDE_ENETWORK, 0,
+                         "WebSocket: the connection broke while sending");
+        return -1;
+    }
+    lws_callback_on_writable(s->wsi);
+    return 0;
+}
+
+static int receive(struct sonde_websocket *s, const char *data, size_t length)
+{
+    bool last = lws_is_final_fragment(s->wsi) && lws_remaining_packet_payload(s->wsi) == 0;
+    s->message_bytes += length;
+    if (s->message_bytes > s->options.message_max) {
+        (void)sonde_fail(&s->err, SONDE_ELIMIT, 0, "WebSocket: a message of more than %llu bytes",
+                         (unsigned long long)s->options.message_max);
+        return -1;
+    }
+    bool first = s->first;
+    s->first = last;
+    if (last) {
+        s->message_bytes = 0;
+    }
+    if (s->ended) {
+        return 0;
+    }
+    return s->options.fragment(s->options.context, data, length, first, last, &s->err) < 0 ? -1 : 0;
+}
+
+static void connection_failed(struct sonde_websocket *s, const char *why)
+{
+    if (!s->err.code) {
+        (void)sonde_fail(&s->err, SONDE_ENETWORK, 0, "WebSocket: %s", why ? why : "cannot connect");
+    }
+    end(s);
+}
+
+static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *data,
+                    size_t length)
+{
+    (void)user;
+    struct lws_context *context = lws_get_context(wsi);
+    struct sonde_websocket *s = context ? lws_context_user(context) : NULL;
+    if (!s || (s->wsi && s->wsi != wsi)) {
+        return 0;
+    }
+    switch (reason) {
+    case LWS_CALLBACK_CLIENT_ESTABLISHED:
+        sonde_timer_stop(s->timeout);
+        s->open = true;
+        s->options.opened(s->options.context);
+        return s->ended ? -1 : 0;
+    case LWS_CALLBACK_CLIENT_RECEIVE:
+        return receive(s, data, length);
+    case LWS_CALLBACK_CLIENT_WRITEABLE:
+        return s->open ? write_next(s) : 0;
+    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+        connection_failed(s, data);
+        return 0;
+    case LWS_CALLBACK_CLIENT_CLOSED:
+        connection_failed(s, "the peer closed the connection");
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static const struct lws_protocols protocols[] = {
+    {.name = "", .callback = callback, .rx_buffer_size = SONDE_WEBSOCKET_PIECE_MAX},
+    {0},
+};
+
+static void timed_out(void *context)
+{
+    struct sonde_websocket *s = context;
+    (void)sonde_fail(&s->err, SONDE_ETIMEOUT, 0, "WebSocket: no handshake in time");
+    if (s->wsi) {
+        lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    }
+}
+
+static int create_context(struct sonde_websocket *s, struct sonde_err *err)
+{
+    void *loops[1] = {sonde_loop_uv(s->loop)};
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN,
+        .protocols = protocols,
+        .options = LWS_SERVER_OPTION_LIBUV,
+        .foreign_loops = loops,
+        .user = s,
+        .pcontext = &s->context,
+        .pt_serv_buf_size = SONDE_WEBSOCKET_PIECE_MAX,
+        .fd_limit_per_thread = 16,
+    };
+    lws_set_log_level(0, NULL);
+    s->context = lws_create_context(&info);
+    if (!s->context) {
+        return sonde_fail(err, SONDE_EIO, 0,
+                          "WebSocket: libwebsockets cannot start on libuv: "
+                          "install the package libwebsockets-evlib-uv");
+    }
+    return 0;
+}
+
+static int begin(struct sonde_websocket *s, const struct sonde_websocket_options *options,
+                 struct sonde_err *err)
+{
+    char authority[80];
+    (void)snprintf(authority, sizeof(authority), "%s:%u", options->host, options->port);
+    struct lws_client_connect_info info = {
+        .context = s->context,
+        .address = options->host,
+        .port = options->port,
+        .path = options->path,
+        .host = authority,
+        .ietf_version_or_minus_one = -1,
+        .local_protocol_name = "",
+        .pwsi = &s->wsi,
+    };
+    sonde_timer_start(s->timeout, options->connect_timeout_ns, 0);
+    if (!lws_client_connect_via_info(&info)) {
+        return sonde_fail(err, s->err.code ? s->err.code : SONDE_ENETWORK, 0, "%s",
+                          s->err.code ? s->err.message : "WebSocket: cannot connect");
+    }
+    return 0;
+}
+
+static void reap(void *context)
+{
+    struct sonde_websocket *s = context;
+    if (s->context) {
+        /* On a foreign loop it takes a call for each stage; the last one sets s->context
+         * to NULL through pcontext. */
+        lws_context_destroy(s->context);
+        return;
+    }
+    sonde_timer_free(s->reaper);
+    sonde_buf_fini(&s->queue);
+    free(s);
+}
+
+int sonde_websocket_new(struct sonde_loop *loop, const struct sonde_websocket_options *options,
+                        struct sonde_websocket **ret, struct sonde_err *err)
+{
+    struct sonde_websocket *s = calloc(1, sizeof(*s));
+    if (!s) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "WebSocket: out of memory");
+    }
+    s->options = *options;
+    s->options.host = NULL;
+    s->options.path = NULL;
+    s->loop = loop;
+    s->queue = SONDE_BUF(SONDE_WEBSOCKET_QUEUE_MAX);
+    s->first = true;
+    int r = sonde_timer_new(loop, reap, s, &s->reaper, err);
+    if (r < 0) {
+        free(s);
+        return r;
+    }
+    r = sonde_timer_new(loop, timed_out, s, &s->timeout, err);
+    r = r < 0 ? r : create_context(s, err);
+    if (r == 0) {
+        s->ended = true; /* a failure within begin() is its result, not a callback */
+        r = begin(s, options, err);
+        s->ended = false;
+    }
+    if (r < 0) {
+        sonde_websocket_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+int sonde_websocket_send(struct sonde_websocket *socket, const char *text, size_t length,
+                         struct sonde_err *err)
+{
+    if (!socket->open || socket->closing) {
+        return sonde_fail(err, SONDE_ENETWORK, 0, "WebSocket: the connection is closed");
+    }
+    struct message_head head = {.length = length};
+    if (socket->sent == socket->queue.length) {
+        sonde_buf_clear(&socket->queue);
+        socket->sent = 0;
+    }
+    if (length > socket->queue.maximum - socket->queue.length ||
+        sizeof(head) > socket->queue.maximum - socket->queue.length - length) {
+        return sonde_fail(err, SONDE_ELIMIT, 0, "WebSocket: %zu bytes wait to be sent already",
+                          socket->queue.length);
+    }
+    sonde_buf_append(&socket->queue, &head, sizeof(head));
+    sonde_buf_append(&socket->queue, text, length);
+    int r = sonde_buf_check(&socket->queue, "the WebSocket's queue", err);
+    if (r < 0) {
+        return r;
+    }
+    lws_callback_on_writable(socket->wsi);
+    return 0;
+}
+
+void sonde_websocket_close(struct sonde_websocket *socket)
+{
+    socket->closing = true;
+    if (socket->wsi) {
+        lws_callback_on_writable(socket->wsi);
+    }
+}
+
+void sonde_websocket_free(struct sonde_websocket *socket)
+{
+    if (!socket || socket->freed) {
+        return;
+    }
+    socket->freed = true;
+    socket->ended = true;
+    sonde_timer_free(SONDE_TAKE(socket->timeout));
+    /* Never destroy a context from within its own callback: do it on a later round. */
+    sonde_timer_start(socket->reaper, 0, SONDE_MILLISECOND);
+}
