@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One visit to a running Node.js process: attach, capture, leave. The process is not signalled
+ * before it was checked, nothing stays behind in it, and what the visit cost is measured.
+ *
+ * In the target works probe/deadman.js. When our beats stop (we were killed or stopped) it ends the
+ * profiles within SONDE_BEAT_TTL_NS and closes the inspector once our connection is gone. */
+#ifndef SONDE_INSPECTOR_INSPECTOR_H
+#define SONDE_INSPECTOR_INSPECTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "loop/loop.h"
+
+#define SONDE_ATTACH_TIMEOUT_NS (15 * SONDE_SECOND) /* signal → inspector open */
+#define SONDE_ANSWER_TIMEOUT_NS (10 * SONDE_SECOND) /* command → answer; beyond: InspectorLost */
+#define SONDE_BEAT_INTERVAL_NS (1 * SONDE_SECOND)
+#define SONDE_BEAT_TTL_NS (5 * SONDE_SECOND)      /* in the target: silence → removal */
+#define SONDE_CLOSE_TIMEOUT_NS (8 * SONDE_SECOND) /* our hanging up → port closed */
+
+enum {
+    SONDE_STALLS_MAX = 4096, /* rotations whose stall is kept */
+    SONDE_CAPTURES_MAX = 16,
+};
+
+/* A CPU profile, taken in windows that overlap by a moment, so that none is lost between them. */
+struct sonde_capture {
+    const char *name; /* of artifacts: NAME.0, NAME.1 … */
+    int64_t duration_ns;
+    int64_t window_ns;
+    int64_t sampling_interval_us;
+};
+
+/* Where artifacts go, one at a time: begin, write…, then commit or abort. A negative code ends
+ * the visit (the target is left clean). */
+struct sonde_artifact_sink {
+    void *context;
+    int (*begin)(void *context, const char *capture, const char *name, struct sonde_err *err);
+    int (*write)(void *context, const char *data, size_t length, struct sonde_err *err);
+    int (*commit)(void *context, struct sonde_err *err);
+    void (*abort)(void *context);
+};
+
+struct sonde_loop_delay {
+    bool measured;
+    double mean_ms, p50_ms, p99_ms, max_ms;
+    double utilization; /* share 0–1 of the time the loop was not idle */
+};
+
+/* What happened, and what it cost the target. */
+struct sonde_visit_result {
+    pid_t pid;
+    char node_version[32]; /* "v22.23.3" */
+    char directory[1024];  /* the target's working directory */
+    bool was_open;         /* the inspector was open before: used, and left open */
+    bool closed;           /* seen closed at the end */
+    bool target_exited;
+    double attach_ms;          /* signal (or start, when it was open) → first answer */
+    double inspector_open_s;   /* signal → seen closed */
+    double start_stall_ms;     /* event loop at a standstill: first profile started … */
+    double stop_stall_ms;      /* … last profile ended … */
+    float *rotation_stalls_ms; /* … and at each rotation; owned by the visit */
+    size_t rotations;
+    struct sonde_loop_delay loop;
+    int64_t captured_ns; /* of all captures */
+    size_t artifacts;    /* committed */
+    uint64_t bytes;      /* committed */
+};
+
+struct sonde_visit_progress {
+    const char *phase;   /* "attaching", "capturing", "leaving" */
+    const char *capture; /* "" outside captures */
+    int64_t left_ns;
+    uint64_t bytes; /* received so far */
+};
+
+struct sonde_visit;
+
+struct sonde_visit_options {
+    struct sonde_loop *loop;
+    pid_t pid;
+    uint64_t start_time; /* of the process that was chosen, or 0: guards against a reused pid */
+    const struct sonde_capture *captures; /* copied; names are borrowed until done */
+    size_t capture_count;
+    struct sonde_artifact_sink sink;
+    int64_t deadline_ns; /* for the whole visit, 0: none; then DeadlineExceeded */
+    void *context;
+    void (*progress)(void *context, const struct sonde_visit_progress *progress); /* may be NULL */
+    /* Called exactly once, when nothing of ours is left in the target, or all was tried. err->code
+     * is 0 when everything was captured; artifacts that were committed stay in any case. */
+    void (*done)(void *context, const struct sonde_visit_result *result,
+                 const struct sonde_err *err);
+};
+
+/* Starts a visit; everything else is told through `done`. The caller frees it, after `done`. */
+int sonde_visit_new(const struct sonde_visit_options *options, struct sonde_visit **ret,
+                    struct sonde_err *err) SONDE_MUST_CHECK;
+/* Ends it early with reason Cancelled: what was captured so far is kept, the target left clean. */
+void sonde_visit_cancel(struct sonde_visit *visit);
+void sonde_visit_free(struct sonde_visit *visit);
+
+/* The p-quantile (share 0–1) of the rotation stalls in ms; 0 when there was none. */
+double sonde_visit_stall_quantile(const struct sonde_visit_result *result, double p);
+
+#endif

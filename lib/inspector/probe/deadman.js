@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs inside the target, put there by one Runtime.evaluate and held by the agent as a remote
+// object: no global is left. It starts and ends profiles, measures what that cost, and is the
+// dead man's switch: when the agent's beats stop it removes everything and closes the inspector,
+// but never while a client is connected, because closing then blocks the event loop.
+//
+// options: {tickMilliseconds, silentTicks, closeInspector}
+(function install(requireFunction, options) {
+  'use strict';
+  const load =
+    typeof process.getBuiltinModule === 'function'
+      ? (name) => process.getBuiltinModule(name)
+      : requireFunction;
+  const inspector = load('inspector');
+  const fs = load('fs');
+  // The modules' own functions: the application may have replaced the globals.
+  const { setInterval, clearInterval } = load('timers');
+  const { performance, monitorEventLoopDelay } = load('perf_hooks');
+  const profiler = inspector.console;
+  const resolution = 10;
+  const running = new Set();
+  let silent = 0;
+  let gone = false;
+  let timer;
+  let delay;
+  let utilizationBefore;
+
+  function endProfiles() {
+    for (const title of running) {
+      profiler.profileEnd(title);
+    }
+    running.clear();
+  }
+
+  // A process that ends by itself still hands its last window over.
+  function onExit() {
+    try {
+      endProfiles();
+    } catch {
+      // The process ends: nothing can be mended any more.
+    }
+  }
+
+  function inspectorPort() {
+    const url = inspector.url();
+    return url ? Number(url.slice(url.lastIndexOf(':') + 1).split('/')[0]) : 0;
+  }
+
+  // Whether any client has a TCP connection to the inspector.
+  function connected(port) {
+    const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+    for (const file of ['/proc/self/net/tcp', '/proc/self/net/tcp6']) {
+      let text;
+      try {
+        text = fs.readFileSync(file, 'latin1');
+      } catch {
+        continue; // IPv6 may be absent
+      }
+      for (const line of text.split('\n')) {
+        const fields = line.trim().split(/\s+/);
+        if (fields[3] === '01' && fields[1].endsWith(wanted)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  function closeWhenAlone() {
+    try {
+      const port = inspectorPort();
+      if (port !== 0 && connected(port)) {
+        return;
+      }
+      clearInterval(timer);
+      if (port !== 0) {
+        inspector.close();
+      }
+    } catch {
+      clearInterval(timer);
+    }
+  }
+
+  function remove(pollMilliseconds) {
+    gone = true;
+    clearInterval(timer);
+    process.removeListener('exit', onExit);
+    if (delay) {
+      delay.disable();
+    }
+    if (options.closeInspector) {
+      timer = setInterval(closeWhenAlone, pollMilliseconds);
+      timer.unref();
+    }
+  }
+
+  function tick() {
+    silent += 1;
+    if (silent > options.silentTicks) {
+      try {
+        endProfiles();
+      } finally {
+        remove(200);
+      }
+    }
+  }
+
+  function loopStatistics() {
+    const milliseconds = (nanoseconds) => Math.max(0, nanoseconds / 1e6 - resolution);
+    const utilization = performance.eventLoopUtilization(utilizationBefore);
+    return {
+      samples: delay.count === undefined ? 0 : Number(delay.count),
+      meanMilliseconds: delay.mean > 0 ? milliseconds(delay.mean) : 0,
+      p50Milliseconds: milliseconds(delay.percentile(50)),
+      p99Milliseconds: milliseconds(delay.percentile(99)),
+      maxMilliseconds: milliseconds(delay.max),
+      utilization: utilization.utilization,
+    };
+  }
+
+  const listenersLeft = process.getMaxListeners() - process.listenerCount('exit');
+  if (process.getMaxListeners() === 0 || listenersLeft > 1) {
+    process.on('exit', onExit);
+  }
+  timer = setInterval(tick, options.tickMilliseconds);
+  timer.unref();
+
+  return {
+    // The agent lives.
+    beat() {
+      silent = 0;
+      return { gone };
+    },
+    // Begins the profile `next`, ends the profile `previous` (either may be ''), in this order, so
+    // that no sample is lost. Returns how long the event loop stood still.
+    rotate(next, previous) {
+      silent = 0;
+      if (gone) {
+        return { gone };
+      }
+      const before = performance.now();
+      if (next) {
+        profiler.profile(next);
+        running.add(next);
+      }
+      if (previous) {
+        profiler.profileEnd(previous);
+        running.delete(previous);
+      }
+      return { gone, stallMilliseconds: performance.now() - before };
+    },
+    // Measures the loop from here on.
+    watchLoop() {
+      silent = 0;
+      delay = monitorEventLoopDelay({ resolution });
+      delay.enable();
+      utilizationBefore = performance.eventLoopUtilization();
+      return { gone };
+    },
+    // What the loop did since watchLoop.
+    readLoop() {
+      silent = 0;
+      const statistics = loopStatistics();
+      delay.disable();
+      delay = undefined;
+      return { gone, statistics };
+    },
+    // Takes everything out; the inspector closes as soon as the agent has hung up.
+    finish() {
+      endProfiles();
+      remove(20);
+      return { gone };
+    },
+  };
+})

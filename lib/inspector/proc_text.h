@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The texts of /proc/PID (proc(5)), parsed: bytes in, values out, no I/O. */
+#ifndef SONDE_INSPECTOR_PROC_TEXT_H
+#define SONDE_INSPECTOR_PROC_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* The bit of SIGUSR1 in SigCgt. */
+#define SONDE_SIGUSR1_BIT UINT64_C(0x200)
+
+struct sonde_proc_status {
+    uid_t uid; /* effective */
+    pid_t parent;
+    uint64_t caught_signals; /* SigCgt */
+    pid_t inner_pid;         /* as its own pid namespace numbers it (last of NSpid) */
+    unsigned namespaces;     /* pid namespaces it is seen through; 1: ours */
+};
+
+/* SONDE_EPARSE when Uid, PPid or SigCgt is missing or malformed. */
+int sonde_proc_status_parse(struct sonde_str text, struct sonde_proc_status *ret,
+                            struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Field 22 of /proc/PID/stat: the start in clock ticks since boot. The name may hold any bytes. */
+int sonde_proc_start_time(struct sonde_str text, uint64_t *ret,
+                          struct sonde_err *err) SONDE_MUST_CHECK;
+
+enum { SONDE_TCP_ESTABLISHED = 1, SONDE_TCP_LISTEN = 10 };
+
+struct sonde_proc_socket {
+    uint16_t port; /* local */
+    bool loopback; /* bound to 127.0.0.0/8 or ::1 */
+    unsigned state;
+    uint64_t inode;
+};
+
+/* Takes the next line of net/tcp or net/tcp6 off *rest. 1: *ret is set; 0: the end. Lines that
+ * are no socket (the heading) are left out. */
+int sonde_proc_socket_next(struct sonde_str *rest, struct sonde_proc_socket *ret);
+
+/* The inode of a /proc/PID/fd link "socket:[123]"; false for any other. */
+bool sonde_proc_socket_inode(struct sonde_str link, uint64_t *ret);
+
+/* Of NUL-separated arguments of a Node.js command line: the script, or empty (REPL, -e). */
+struct sonde_str sonde_proc_node_script(struct sonde_str cmdline);
+
+/* The port of an --inspect, --inspect-brk or --inspect-port option in a command line (separator
+ * '\0') or in NODE_OPTIONS (separator ' '); 0 when there is none, or it names port 0. */
+uint16_t sonde_proc_inspect_port(struct sonde_str arguments, char separator);
+
+/* The value of a variable in the text of /proc/PID/environ; empty when unset. */
+struct sonde_str sonde_proc_variable(struct sonde_str environ_text, const char *name);
+
+#endif
