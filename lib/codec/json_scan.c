@@ -377,7 +377,8 @@ static int scan_number(struct sonde_json_scanner *s, const char *data, size_t le
         return end_number(s, data + from, i - from, i, err);
     }
     if (s->token.length + (i - from) > SONDE_JSON_NUMBER_MAX) {
-        return malformed(s, i, "a number that is too long", err);
+        return sonde_fail(err, SONDE_ELIMIT, 0, "JSON, byte %llu: a number of more than %d bytes",
+                          (unsigned long long)(s->offset + i), SONDE_JSON_NUMBER_MAX);
     }
     sonde_buf_append(&s->token, data + from, i - from);
     return sonde_buf_check(&s->token, "a JSON token", err);

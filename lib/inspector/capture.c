@@ -6,7 +6,7 @@
 #include "inspector/visit.h"
 #include "spec/reason.h"
 
-static const struct sonde_capture *current(const struct sonde_visit *v)
+static const struct sonde_capture_request *current(const struct sonde_visit *v)
 {
     return &v->captures[v->capture];
 }

@@ -28,7 +28,7 @@ enum {
 };
 
 /* A CPU profile, taken in windows that overlap by a moment, so that none is lost between them. */
-struct sonde_capture {
+struct sonde_capture_request {
     const char *name; /* of artifacts: NAME.0, NAME.1 … */
     int64_t duration_ns;
     int64_t window_ns;
@@ -84,7 +84,7 @@ struct sonde_visit_options {
     struct sonde_loop *loop;
     pid_t pid;
     uint64_t start_time; /* of the process that was chosen, or 0: guards against a reused pid */
-    const struct sonde_capture *captures; /* copied; names are borrowed until done */
+    const struct sonde_capture_request *captures; /* copied; names are borrowed until done */
     size_t capture_count;
     struct sonde_artifact_sink sink;
     int64_t deadline_ns; /* for the whole visit, 0: none; then DeadlineExceeded */

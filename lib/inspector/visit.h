@@ -24,7 +24,7 @@ enum visit_state {
 
 struct sonde_visit {
     struct sonde_visit_options options;
-    struct sonde_capture captures[SONDE_CAPTURES_MAX];
+    struct sonde_capture_request captures[SONDE_CAPTURES_MAX];
     enum visit_state state;
     struct sonde_process process; /* as it was before it was signalled */
     int pidfd;

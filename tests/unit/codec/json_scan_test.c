@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "codec/json.h"
+#include "codec/json_scan.h"
+
+static const struct sonde_json_limits limits = {16, 1000};
+
+/* Writes every event down as text, so that two scans can be compared. */
+struct record {
+    struct sonde_buf events;
+    struct sonde_buf raw;
+    const char *raw_key; /* the value of this key is taken raw */
+    bool key_matches;
+};
+
+static int take_raw(void *context, const char *data, size_t length, struct sonde_err *err)
+{
+    (void)err;
+    struct record *record = context;
+    sonde_buf_append(&record->raw, data, length);
+    return 0;
+}
+
+static int write_down(void *context, struct sonde_json_scanner *scanner,
+                      const struct sonde_json_token *token, struct sonde_err *err)
+{
+    (void)err;
+    static const char *const names[] = {"{", "}", "[", "]", "key", "str", "num", "T", "F", "N"};
+    struct record *record = context;
+    sonde_buf_printf(&record->events, "%u%s", token->depth, names[token->event]);
+    if (token->text.data) {
+        sonde_buf_printf(&record->events, "(%.*s)", SONDE_STR_ARG(token->text));
+    }
+    if (token->event == SONDE_JSON_NUMBER && token->is_integer) {
+        sonde_buf_printf(&record->events, "=%lld", (long long)token->integer);
+    }
+    sonde_buf_char(&record->events, ' ');
+    bool begins = token->event == SONDE_JSON_OBJECT_BEGIN || token->event == SONDE_JSON_ARRAY_BEGIN;
+    if (begins && record->key_matches) {
+        sonde_json_scan_raw(scanner, take_raw, record);
+    }
+    record->key_matches = record->raw_key && token->event == SONDE_JSON_KEY &&
+                          sonde_str_is(token->text, record->raw_key);
+    return 0;
+}
+
+/* Scans in pieces of at most `piece` bytes (0: random ones from *seed). */
+static int scan(struct sonde_str text, size_t piece, uint64_t *seed, struct record *record,
+                struct sonde_err *err)
+{
+    struct sonde_json_scanner scanner;
+    sonde_json_scanner_init(&scanner, limits, write_down, record);
+    int r = 0;
+    for (size_t at = 0; at < text.length && r == 0;) {
+        size_t length = piece ? piece : (size_t)(sonde_random_next(seed) % 7 + 1);
+        length = length < text.length - at ? length : text.length - at;
+        r = sonde_json_scan(&scanner, text.data + at, length, err);
+        at += length;
+    }
+    r = r ? r : sonde_json_scan_finish(&scanner, err);
+    sonde_json_scanner_fini(&scanner);
+    return r;
+}
+
+static struct record new_record(const char *raw_key)
+{
+    return (struct record){
+        .events = SONDE_BUF(100000), .raw = SONDE_BUF(100000), .raw_key = raw_key};
+}
+
+static void free_record(struct record *record)
+{
+    sonde_buf_fini(&record->events);
+    sonde_buf_fini(&record->raw);
+}
+
+static const char sample[] =
+    "{\"a\":[1,-20,3.5,1e3,true,false,null,\"x\\n\\u00e9\\ud83d\\ude00\\ud800z\"],"
+    "\"p\":{\"q\":[{},[]],\"s\":\"}]\\\"\"},\"\xc3\xa9\":\"\",\"n\":12345678901234567890}";
+
+static void events_are_the_same_in_any_split(void **state)
+{
+    (void)state;
+    static const char expected[] =
+        "0{ 1key(a) 1[ 2num(1)=1 2num(-20)=-20 2num(3.5) 2num(1e3) 2T 2F 2N "
+        "2str(x\n\xc3\xa9\xf0\x9f\x98\x80\xef\xbf\xbdz) 1] 1key(p) 1{ 2key(q) 2[ 3{ 3} 3[ 3] 2] "
+        "2key(s) 2str(}]\") 1} 1key(\xc3\xa9) 1str() 1key(n) 1num(12345678901234567890) 0} ";
+    for (size_t piece = 1; piece <= sizeof(sample); piece++) {
+        struct record record = new_record(NULL);
+        struct sonde_err err = {0};
+        assert_int_equal(scan(sonde_str(sample), piece, NULL, &record, &err), 0);
+        assert_string_equal(record.events.data, expected);
+        free_record(&record);
+    }
+}
+
+static void a_value_can_be_taken_raw(void **state)
+{
+    (void)state;
+    for (size_t piece = 1; piece <= sizeof(sample); piece++) {
+        struct record record = new_record("p");
+        assert_int_equal(scan(sonde_str(sample), piece, NULL, &record, NULL), 0);
+        assert_string_equal(record.raw.data, "{\"q\":[{},[]],\"s\":\"}]\\\"\"}");
+        assert_non_null(strstr(record.events.data, "1key(p) 1{ 1} 1key(\xc3\xa9)"));
+        free_record(&record);
+    }
+}
+
+static void what_is_not_json_is_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "",
+        "{",
+        "[1,]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{a:1}",
+        "[1 2]",
+        "01",
+        "1.",
+        "-",
+        "+1",
+        "nul",
+        "truee",
+        "\"",
+        "\"\x01\"",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\xff\"",
+        "\"\xc0\xaf\"",
+        "\"\xed\xa0\x80\"",
+        "[}",
+        "{]",
+        "1 1",
+        "{}}",
+        "[1,,2]",
+        "{\"a\":1,}",
+        "\xef\xbb\xbf{}",
+        "\"\xe2\x82\"",
+        "1e",
+        "1e+",
+        "--1",
+        "1-1",
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(wrong); i++) {
+        for (size_t piece = 1; piece < 8; piece++) {
+            struct record record = new_record(NULL);
+            struct sonde_err err = {0};
+            int r = scan(sonde_str(wrong[i]), piece, NULL, &record, &err);
+            if (r != SONDE_EPARSE) {
+                print_error("accepted: %s\n", wrong[i]);
+            }
+            assert_int_equal(r, SONDE_EPARSE);
+            assert_true(sonde_str_starts(sonde_str(err.message), "JSON, byte "));
+            free_record(&record);
+        }
+    }
+}
+
+static void bounds_hold(void **state)
+{
+    (void)state;
+    char deep[40];
+    memset(deep, '[', sizeof(deep));
+    struct record record = new_record(NULL);
+    struct sonde_err err;
+    assert_int_equal(scan((struct sonde_str){deep, sizeof(deep)}, 3, NULL, &record, &err),
+                     SONDE_ELIMIT);
+    assert_string_equal(err.message, "JSON, byte 16: nested deeper than 16");
+
+    char text[1200];
+    memset(text, 'x', sizeof(text));
+    text[0] = text[sizeof(text) - 1] = '"';
+    for (size_t piece = 1; piece <= sizeof(text); piece += 399) {
+        assert_int_equal(scan((struct sonde_str){text, sizeof(text)}, piece, NULL, &record, &err),
+                         SONDE_ELIMIT);
+    }
+    memset(text, '1', sizeof(text));
+    assert_int_equal(scan((struct sonde_str){text, 100}, 100, NULL, &record, &err), SONDE_ELIMIT);
+    free_record(&record);
+}
+
+static void a_failed_scan_stays_failed(void **state)
+{
+    (void)state;
+    struct sonde_json_scanner scanner;
+    sonde_json_scanner_init(&scanner, limits, NULL, NULL);
+    assert_int_equal(sonde_json_scan(&scanner, "]", 1, NULL), SONDE_EPARSE);
+    assert_int_equal(sonde_json_scan(&scanner, "1", 1, NULL), SONDE_EPARSE);
+    assert_int_equal(sonde_json_scan_finish(&scanner, NULL), SONDE_EPARSE);
+    sonde_json_scanner_fini(&scanner);
+}
+
+static void random_documents_survive_printing_and_scanning(void **state)
+{
+    (void)state;
+    uint64_t seed = 0;
+    sonde_random_bytes(&seed, sizeof(seed));
+    print_message("seed %llu\n", (unsigned long long)seed);
+    for (int round = 0; round < 500; round++) {
+        SONDE_BUF_AUTO text = SONDE_BUF(100000);
+        SONDE_BUF_AUTO plain = SONDE_BUF(100000);
+        for (uint64_t n = sonde_random_next(&seed) % 60; n > 0; n--) {
+            uint64_t c = sonde_random_next(&seed);
+            sonde_buf_char(&plain, (char)(c % 3 ? c % 128 : 'a'));
+        }
+        sonde_buf_text(&text, "[");
+        sonde_buf_json_string(&text, sonde_buf_view(&plain));
+        sonde_buf_printf(&text, ",%lld]", (long long)(int64_t)sonde_random_next(&seed) / 3);
+        struct record record = new_record(NULL);
+        assert_int_equal(scan(sonde_buf_view(&text), 0, &seed, &record, NULL), 0);
+        SONDE_JSON_AUTO *json = NULL;
+        assert_int_equal(sonde_json_parse(sonde_buf_view(&text), &json, NULL), 0);
+        const char *value = cJSON_GetArrayItem(json, 0)->valuestring;
+        assert_int_equal(strncmp(value, plain.data ? plain.data : "", strlen(value)), 0);
+        free_record(&record);
+    }
+}
+
+static void getters_name_the_field(void **state)
+{
+    (void)state;
+    SONDE_JSON_AUTO *json = NULL;
+    assert_int_equal(
+        sonde_json_parse(SONDE_STR("{\"n\":1.5,\"i\":7,\"s\":\"x\",\"o\":{},\"t\":true,"
+                                   "\"big\":9007199254740994}"),
+                         &json, NULL),
+        0);
+    struct sonde_err err;
+    int64_t number = 0;
+    const char *text = NULL;
+    const cJSON *object = NULL;
+    assert_int_equal(sonde_json_integer(json, "i", &number, &err), 0);
+    assert_int_equal(number, 7);
+    assert_int_equal(sonde_json_integer(json, "n", &number, &err), SONDE_EPARSE);
+    assert_string_equal(err.message, "JSON: \"n\" is not a whole number");
+    assert_int_equal(sonde_json_integer(json, "big", &number, &err), SONDE_EPARSE);
+    assert_int_equal(sonde_json_string(json, "s", &text, &err), 0);
+    assert_int_equal(sonde_json_string(json, "missing", &text, &err), SONDE_EPARSE);
+    assert_int_equal(sonde_json_object(json, "o", &object, &err), 0);
+    assert_int_equal(sonde_json_array(json, "o", &object, &err), SONDE_EPARSE);
+    assert_true(sonde_json_true(json, "t"));
+    assert_int_equal(sonde_json_integer_or(json, "x", -1), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(events_are_the_same_in_any_split),
+        cmocka_unit_test(a_value_can_be_taken_raw),
+        cmocka_unit_test(what_is_not_json_is_refused),
+        cmocka_unit_test(bounds_hold),
+        cmocka_unit_test(a_failed_scan_stays_failed),
+        cmocka_unit_test(random_documents_survive_printing_and_scanning),
+        cmocka_unit_test(getters_name_the_field),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

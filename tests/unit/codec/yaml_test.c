@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "codec/yaml.h"
+
+static void documents_have_types_and_places(void **state)
+{
+    (void)state;
+    static const char text[] = "# a comment\n"
+                               "kind: ProfileRun\n"
+                               "spec:\n"
+                               "  captures:\n"
+                               "  - {name: cpu, seconds: 30, share: 0.5, on: true, none: ~}\n"
+                               "  - name: \"30\"\n"
+                               "    mode: 0o17\n"
+                               "---\n"
+                               "---\n"
+                               "{\"json\": [1, \"two\", null, false]}\n";
+    struct sonde_documents documents;
+    assert_int_equal(sonde_yaml_parse("run.yaml", sonde_str(text), &documents, NULL), 0);
+    assert_int_equal(documents.count, 2);
+    const struct sonde_node *captures =
+        sonde_node_find(sonde_node_find(documents.items[0], "spec"), "captures");
+    assert_int_equal(captures->type, SONDE_NODE_LIST);
+    assert_int_equal(captures->count, 2);
+    const struct sonde_node *seconds = sonde_node_find(captures->first, "seconds");
+    assert_int_equal(seconds->type, SONDE_NODE_INTEGER);
+    assert_int_equal(seconds->integer, 30);
+    assert_int_equal(seconds->line, 5);
+    assert_int_equal(seconds->column, 26);
+    assert_int_equal(seconds->key_column, 17);
+    const struct sonde_node *second = captures->first->next;
+    assert_int_equal(sonde_node_find(second, "name")->type, SONDE_NODE_STRING);
+    assert_int_equal(sonde_node_find(second, "mode")->integer, 15);
+
+    SONDE_BUF_AUTO json = SONDE_BUF(1000);
+    sonde_node_print_json(documents.items[0], &json);
+    assert_string_equal(json.data,
+                        "{\"kind\":\"ProfileRun\",\"spec\":{\"captures\":[{\"name\":\"cpu\","
+                        "\"seconds\":30,\"share\":0.5,\"on\":true,\"none\":null},"
+                        "{\"name\":\"30\",\"mode\":15}]}}");
+    sonde_buf_clear(&json);
+    sonde_node_print_json(documents.items[1], &json);
+    assert_string_equal(json.data, "{\"json\":[1,\"two\",null,false]}");
+    sonde_documents_fini(&documents);
+}
+
+static void mistakes_name_line_and_column(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int code;
+        const char *message;
+    } cases[] = {
+        {"a: 1\nb: 2\na: 3\n", SONDE_EINVALID,
+         "f.yaml:3:1: the key \"a\" stands twice, first at line 1"},
+        {"[a]: 1\n", SONDE_EINVALID, "f.yaml:1:1: a key must be plain text"},
+        {"a: !!python/object x\n", SONDE_EINVALID,
+         "f.yaml:1:4: tags are not read: write the value plainly"},
+        {"a: *x\n", SONDE_EINVALID, "f.yaml:1:4: an alias without its anchor before it"},
+        {"a: &x [*x]\n", SONDE_EINVALID, "f.yaml:1:8: an alias without its anchor before it"},
+        {"a: [1\n", SONDE_EINVALID, "f.yaml:2:1: did not find expected ',' or ']'"},
+        {"\xff\xfe", SONDE_EINVALID, "f.yaml: not UTF-8"},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        struct sonde_documents documents;
+        struct sonde_err err = {0};
+        assert_int_equal(sonde_yaml_parse("f.yaml", sonde_str(cases[i].text), &documents, &err),
+                         cases[i].code);
+        assert_string_equal(err.message, cases[i].message);
+        sonde_documents_fini(&documents);
+    }
+}
+
+static void aliases_share_and_are_bounded(void **state)
+{
+    (void)state;
+    struct sonde_documents documents;
+    assert_int_equal(sonde_yaml_parse("f", SONDE_STR("a: &x {b: [1, 2]}\nc: *x\nd: [*x, *x]\n"),
+                                      &documents, NULL),
+                     0);
+    SONDE_BUF_AUTO json = SONDE_BUF(1000);
+    sonde_node_print_json(documents.items[0], &json);
+    assert_string_equal(json.data, "{\"a\":{\"b\":[1,2]},\"c\":{\"b\":[1,2]},"
+                                   "\"d\":[{\"b\":[1,2]},{\"b\":[1,2]}]}");
+    sonde_documents_fini(&documents);
+
+    SONDE_BUF_AUTO bomb = SONDE_BUF(10000);
+    sonde_buf_text(&bomb, "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
+    for (int i = 1; i < 10; i++) {
+        sonde_buf_printf(&bomb, "a%d: &a%d [", i, i);
+        for (int j = 0; j < 10; j++) {
+            sonde_buf_printf(&bomb, "%s*a%d", j ? "," : "", i - 1);
+        }
+        sonde_buf_text(&bomb, "]\n");
+    }
+    struct sonde_err err;
+    assert_int_equal(sonde_yaml_parse("bomb", sonde_buf_view(&bomb), &documents, &err),
+                     SONDE_ELIMIT);
+    assert_non_null(strstr(err.message, "too many values"));
+    sonde_documents_fini(&documents);
+}
+
+static void depth_and_size_are_bounded(void **state)
+{
+    (void)state;
+    char deep[100];
+    memset(deep, '[', sizeof(deep));
+    struct sonde_documents documents;
+    struct sonde_err err;
+    assert_int_equal(
+        sonde_yaml_parse("f", (struct sonde_str){deep, sizeof(deep)}, &documents, &err),
+        SONDE_ELIMIT);
+    assert_string_equal(err.message, "f:1:33: nested too deep: at most 32 levels are read");
+    sonde_documents_fini(&documents);
+    SONDE_BUF_AUTO large = SONDE_BUF(SONDE_YAML_BYTES_MAX + 10);
+    sonde_buf_repeat(&large, 'a', SONDE_YAML_BYTES_MAX + 1);
+    assert_int_equal(sonde_yaml_parse("f", sonde_buf_view(&large), &documents, &err), SONDE_ELIMIT);
+    sonde_documents_fini(&documents);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(documents_have_types_and_places),
+        cmocka_unit_test(mistakes_name_line_and_column),
+        cmocka_unit_test(aliases_share_and_are_bounded),
+        cmocka_unit_test(depth_and_size_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
