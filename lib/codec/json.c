@@ -12,11 +12,17 @@ void sonde_json_deletep(cJSON **json)
 
 int sonde_json_parse(struct sonde_str text, cJSON **ret, struct sonde_err *err)
 {
-    if (text.length > SONDE_JSON_DOCUMENT_MAX) {
-        return sonde_fail(err, SONDE_ELIMIT, 0, "a JSON document of %zu bytes: at most %d",
-                          text.length, SONDE_JSON_DOCUMENT_MAX);
+    return sonde_json_parse_up_to(text, SONDE_JSON_DOCUMENT_MAX, ret, err);
+}
+
+int sonde_json_parse_up_to(struct sonde_str text, size_t maximum, cJSON **ret,
+                           struct sonde_err *err)
+{
+    if (text.length > maximum) {
+        return sonde_fail(err, SONDE_ELIMIT, 0, "a JSON document of %zu bytes: at most %zu",
+                          text.length, maximum);
     }
-    struct sonde_json_limits limits = {SONDE_JSON_DOCUMENT_DEPTH, SONDE_JSON_DOCUMENT_MAX};
+    struct sonde_json_limits limits = {SONDE_JSON_DOCUMENT_DEPTH, maximum};
     int r = sonde_json_check(text, limits, err);
     if (r < 0) {
         return r;

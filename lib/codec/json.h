@@ -23,6 +23,9 @@ void sonde_json_deletep(cJSON **json);
 
 /* The caller owns the tree (cJSON_Delete). SONDE_EPARSE, SONDE_ELIMIT or SONDE_ENOMEM. */
 int sonde_json_parse(struct sonde_str text, cJSON **ret, struct sonde_err *err) SONDE_MUST_CHECK;
+/* The same for documents of up to `maximum` bytes instead of SONDE_JSON_DOCUMENT_MAX. */
+int sonde_json_parse_up_to(struct sonde_str text, size_t maximum, cJSON **ret,
+                           struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* The member `name` of an object, of the wanted type; SONDE_EPARSE with the name otherwise.
  * What they return is borrowed from the tree. */

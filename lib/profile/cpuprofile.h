@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* V8's .cpuprofile (the Profile type of the CDP domain Profiler), read in pieces and written. */
+#ifndef SONDE_PROFILE_CPUPROFILE_H
+#define SONDE_PROFILE_CPUPROFILE_H
+
+#include "profile/output.h"
+#include "profile/profile.h"
+
+struct sonde_cpuprofile_reader;
+
+/* Adds one file or window to a profile when finished. A sample counts until the next one, the last
+ * until endTime (as Chrome's DevTools count). Samples before the end of what the profile holds
+ * already, on the same clock, are left out: windows that overlap are not counted twice. A profile
+ * without samples is counted by hitCount. The caller frees it. */
+int sonde_cpuprofile_reader_new(struct sonde_profile *profile, struct sonde_cpuprofile_reader **ret,
+                                struct sonde_err *err) SONDE_MUST_CHECK;
+/* SONDE_EPARSE for what is no profile (with the place), SONDE_ELIMIT, SONDE_ENOMEM. */
+int sonde_cpuprofile_feed(struct sonde_cpuprofile_reader *reader, const char *data, size_t length,
+                          struct sonde_err *err) SONDE_MUST_CHECK;
+int sonde_cpuprofile_finish(struct sonde_cpuprofile_reader *reader,
+                            struct sonde_err *err) SONDE_MUST_CHECK;
+void sonde_cpuprofile_reader_free(struct sonde_cpuprofile_reader *reader);
+
+/* Writes the whole profile as one .cpuprofile with the engine's positions. */
+int sonde_cpuprofile_write(const struct sonde_profile *profile, struct sonde_output *output,
+                           struct sonde_err *err) SONDE_MUST_CHECK;
+
+#endif

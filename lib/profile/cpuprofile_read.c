@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "codec/json_scan.h"
+#include "profile/cpuprofile.h"
+
+enum {
+    DEPTH_MAX = 16,
+    NONE = 0xffffffff,
+};
+
+/* A node as the file has it. */
+struct raw_node {
+    uint64_t id;
+    uint32_t frame;
+    uint32_t hits;
+    uint32_t parent; /* index of a raw node, or NONE */
+    uint32_t node;   /* index in the profile, or NONE */
+    uint64_t parent_id;
+    bool has_parent;
+};
+
+struct edge {
+    uint32_t parent; /* index of a raw node */
+    uint64_t child;  /* id */
+};
+
+enum section { ELSEWHERE, NODES, SAMPLES, TIME_DELTAS, START_TIME, END_TIME };
+enum field {
+    UNKNOWN,
+    ID,
+    HIT_COUNT,
+    CHILDREN,
+    PARENT,
+    CALL_FRAME,
+    POSITION_TICKS,
+    FUNCTION_NAME,
+    URL,
+    LINE_NUMBER,
+    COLUMN_NUMBER,
+    LINE,
+    TICKS,
+};
+
+static const struct {
+    const char *name;
+    unsigned depth;
+    int value;
+} keys[] = {
+    {"nodes", 1, NODES},
+    {"samples", 1, SAMPLES},
+    {"timeDeltas", 1, TIME_DELTAS},
+    {"startTime", 1, START_TIME},
+    {"endTime", 1, END_TIME},
+    {"id", 3, ID},
+    {"hitCount", 3, HIT_COUNT},
+    {"children", 3, CHILDREN},
+    {"parent", 3, PARENT},
+    {"callFrame", 3, CALL_FRAME},
+    {"positionTicks", 3, POSITION_TICKS},
+    {"functionName", 4, FUNCTION_NAME},
+    {"url", 4, URL},
+    {"lineNumber", 4, LINE_NUMBER},
+    {"columnNumber", 4, COLUMN_NUMBER},
+    {"line", 5, LINE},
+    {"ticks", 5, TICKS},
+};
+
+struct sonde_cpuprofile_reader {
+    struct sonde_profile *profile;
+    struct sonde_json_scanner scanner;
+    enum section section;
+    enum field field, part; /* of a node; of its callFrame or positionTicks */
+    struct raw_node *nodes;
+    size_t node_count, node_capacity;
+    struct edge *edges;
+    size_t edge_count, edge_capacity;
+    uint64_t *samples; /* ids */
+    size_t sample_count, sample_capacity;
+    int64_t *deltas; /* µs */
+    size_t delta_count, delta_capacity;
+    struct sonde_profile_line *ticks; /* frame: index of a raw node */
+    size_t tick_count, tick_capacity;
+    struct raw_node current;
+    struct sonde_buf function, url;
+    int32_t line, column, tick_line;
+    uint32_t tick_count_now;
+    int64_t start_us, end_us;
+    bool has_nodes, has_start, has_end;
+};
+
+static int no_room(int code, const char *what, struct sonde_err *err)
+{
+    return code == SONDE_ENOMEM ? sonde_fail(err, code, 0, "a cpuprofile: out of memory")
+                                : sonde_fail(err, code, 0, "a cpuprofile with too many %s", what);
+}
+
+#define PUSH(reader, array, count, capacity, maximum, what, err, ...)                              \
+    __extension__({                                                                                \
+        int code_ = sonde_array_grow(&(reader)->array, &(reader)->capacity, (reader)->count + 1,   \
+                                     sizeof(*(reader)->array), (maximum));                         \
+        if (code_ == 0) {                                                                          \
+            (reader)->array[(reader)->count++] = __VA_ARGS__;                                      \
+        } else {                                                                                   \
+            code_ = no_room(code_, (what), (err));                                                 \
+        }                                                                                          \
+        code_;                                                                                     \
+    })
+
+static int key_value(struct sonde_str text, unsigned depth)
+{
+    for (size_t i = 0; i < SONDE_LENGTH(keys); i++) {
+        if (keys[i].depth == depth && sonde_str_is(text, keys[i].name)) {
+            return keys[i].value;
+        }
+    }
+    return 0;
+}
+
+static int64_t whole(const struct sonde_json_token *token)
+{
+    double value = 0;
+    if (token->is_integer) {
+        return token->integer;
+    }
+    /* Older tools write fractions of a microsecond. */
+    return sonde_parse_double(token->text, &value) == 0 && value > -9e15 && value < 9e15
+               ? (int64_t)value
+               : 0;
+}
+
+static int32_t small(const struct sonde_json_token *token)
+{
+    int64_t value = whole(token);
+    return value < INT32_MIN || value >= INT32_MAX ? -1 : (int32_t)value;
+}
+
+static int top_number(struct sonde_cpuprofile_reader *r, const struct sonde_json_token *token,
+                      struct sonde_err *err)
+{
+    int64_t value = whole(token);
+    switch (r->section) {
+    case START_TIME:
+        r->start_us = value;
+        r->has_start = token->depth == 1;
+        return 0;
+    case END_TIME:
+        r->end_us = value;
+        r->has_end = token->depth == 1;
+        return 0;
+    case SAMPLES:
+        return PUSH(r, samples, sample_count, sample_capacity, SONDE_PROFILE_SAMPLES_MAX, "samples",
+                    err, (uint64_t)value);
+    case TIME_DELTAS:
+        return PUSH(r, deltas, delta_count, delta_capacity, SONDE_PROFILE_SAMPLES_MAX, "samples",
+                    err, value);
+    default:
+        return 0;
+    }
+}
+
+static int node_number(struct sonde_cpuprofile_reader *r, const struct sonde_json_token *token,
+                       struct sonde_err *err)
+{
+    if (token->depth == 3) {
+        int64_t value = whole(token);
+        if (r->field == ID) {
+            r->current.id = (uint64_t)value;
+        } else if (r->field == HIT_COUNT) {
+            r->current.hits = value < 0 || value > UINT32_MAX ? 0 : (uint32_t)value;
+        } else if (r->field == PARENT) {
+            r->current.parent_id = (uint64_t)value;
+            r->current.has_parent = true;
+        }
+        return 0;
+    }
+    if (token->depth == 4 && r->field == CHILDREN) {
+        return PUSH(r, edges, edge_count, edge_capacity, SONDE_PROFILE_NODES_MAX, "nodes", err,
+                    (struct edge){(uint32_t)r->node_count, (uint64_t)whole(token)});
+    }
+    if (token->depth == 4 && r->part == LINE_NUMBER) {
+        r->line = small(token);
+    } else if (token->depth == 4 && r->part == COLUMN_NUMBER) {
+        r->column = small(token);
+    } else if (token->depth == 5 && r->part == LINE) {
+        r->tick_line = small(token);
+    } else if (token->depth == 5 && r->part == TICKS) {
+        int64_t value = whole(token);
+        r->tick_count_now = value < 0 || value > UINT32_MAX ? 0 : (uint32_t)value;
+    }
+    return 0;
+}
+
+static int begin_object(struct sonde_cpuprofile_reader *r, unsigned depth)
+{
+    if (r->section == NODES && depth == 2) {
+        r->current = (struct raw_node){.parent = NONE, .node = NONE};
+        r->line = r->column = -1;
+        sonde_buf_clear(&r->function);
+        sonde_buf_clear(&r->url);
+    } else if (r->section == NODES && depth == 4) {
+        r->tick_line = 0;
+        r->tick_count_now = 0;
+    }
+    return 0;
+}
+
+static int end_object(struct sonde_cpuprofile_reader *r, unsigned depth, struct sonde_err *err)
+{
+    if (r->section != NODES) {
+        return 0;
+    }
+    if (depth == 4 && r->field == POSITION_TICKS && r->tick_line > 0 && r->tick_count_now) {
+        return PUSH(r, ticks, tick_count, tick_capacity, SONDE_PROFILE_LINES_MAX, "lines", err,
+                    (struct sonde_profile_line){.frame = (uint32_t)r->node_count,
+                                                .line = r->tick_line,
+                                                .ticks = r->tick_count_now});
+    }
+    if (depth != 2) {
+        return 0;
+    }
+    /* V8 counts lines and columns from 0, and has -1 for none. */
+    int code =
+        sonde_profile_frame(r->profile, sonde_buf_view(&r->function), sonde_buf_view(&r->url),
+                            r->line + 1, r->column + 1, &r->current.frame, err);
+    return code ? code
+                : PUSH(r, nodes, node_count, node_capacity, SONDE_PROFILE_NODES_MAX, "nodes", err,
+                       r->current);
+}
+
+static int node_string(struct sonde_cpuprofile_reader *r, const struct sonde_json_token *token,
+                       struct sonde_err *err)
+{
+    if (r->field != CALL_FRAME || token->depth != 4 ||
+        (r->part != FUNCTION_NAME && r->part != URL)) {
+        return 0;
+    }
+    struct sonde_buf *buf = r->part == URL ? &r->url : &r->function;
+    struct sonde_str text = token->text;
+    text.length = text.length > SONDE_PROFILE_NAME_MAX ? SONDE_PROFILE_NAME_MAX : text.length;
+    sonde_buf_clear(buf);
+    sonde_buf_str(buf, text);
+    return sonde_buf_check(buf, "a name", err);
+}
+
+static int on_token(void *context, struct sonde_json_scanner *scanner,
+                    const struct sonde_json_token *token, struct sonde_err *err)
+{
+    (void)scanner;
+    struct sonde_cpuprofile_reader *r = context;
+    switch (token->event) {
+    case SONDE_JSON_KEY:
+        if (token->depth == 1) {
+            r->section = (enum section)key_value(token->text, 1);
+            r->has_nodes = r->has_nodes || r->section == NODES;
+        } else if (r->section == NODES && token->depth == 3) {
+            r->field = (enum field)key_value(token->text, 3);
+        } else if (r->section == NODES) {
+            r->part = (enum field)key_value(token->text, token->depth);
+        }
+        return 0;
+    case SONDE_JSON_NUMBER:
+        return r->section == NODES ? node_number(r, token, err) : top_number(r, token, err);
+    case SONDE_JSON_STRING:
+        return r->section == NODES ? node_string(r, token, err) : 0;
+    case SONDE_JSON_OBJECT_BEGIN:
+        return begin_object(r, token->depth);
+    case SONDE_JSON_OBJECT_END:
+        return end_object(r, token->depth, err);
+    default:
+        return 0;
+    }
+}
+
+int sonde_cpuprofile_reader_new(struct sonde_profile *profile, struct sonde_cpuprofile_reader **ret,
+                                struct sonde_err *err)
+{
+    struct sonde_cpuprofile_reader *r = calloc(1, sizeof(*r));
+    if (!r) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "a cpuprofile: out of memory");
+    }
+    struct sonde_json_limits limits = {DEPTH_MAX, 1 << 20};
+    r->profile = profile;
+    r->function = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
+    r->url = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
+    sonde_json_scanner_init(&r->scanner, limits, on_token, r);
+    *ret = r;
+    return 0;
+}
+
+void sonde_cpuprofile_reader_free(struct sonde_cpuprofile_reader *r)
+{
+    if (!r) {
+        return;
+    }
+    sonde_json_scanner_fini(&r->scanner);
+    sonde_buf_fini(&r->function);
+    sonde_buf_fini(&r->url);
+    free(r->nodes);
+    free(r->edges);
+    free(r->samples);
+    free(r->deltas);
+    free(r->ticks);
+    free(r);
+}
+
+int sonde_cpuprofile_feed(struct sonde_cpuprofile_reader *reader, const char *data, size_t length,
+                          struct sonde_err *err)
+{
+    return sonde_json_scan(&reader->scanner, data, length, err);
+}
+
+/* ---- from the file's nodes to the profile's ---- */
+
+struct index_entry {
+    uint64_t id;
+    uint32_t node;
+};
+
+static int compare_entries(const void *a, const void *b)
+{
+    uint64_t left = ((const struct index_entry *)a)->id;
+    uint64_t right = ((const struct index_entry *)b)->id;
+    return (left > right) - (left < right);
+}
+
+static uint32_t find_node(const struct index_entry *index, size_t count, uint64_t id)
+{
+    /* Nearly always the ids are 1, 2, 3 … */
+    if (id >= 1 && id <= count && index[id - 1].id == id) {
+        return index[id - 1].node;
+    }
+    struct index_entry key = {id, 0};
+    const struct index_entry *found =
+        count ? bsearch(&key, index, count, sizeof(key), compare_entries) : NULL;
+    return found ? found->node : NONE;
+}
+
+static int malformed(struct sonde_err *err, const char *what, uint64_t id)
+{
+    return sonde_fail(err, SONDE_EPARSE, 0, "cpuprofile: %s %llu", what, (unsigned long long)id);
+}
+
+static int make_index(const struct sonde_cpuprofile_reader *r, struct index_entry *index,
+                      struct sonde_err *err)
+{
+    for (size_t i = 0; i < r->node_count; i++) {
+        index[i] = (struct index_entry){r->nodes[i].id, (uint32_t)i};
+    }
+    qsort(index, r->node_count, sizeof(*index), compare_entries);
+    for (size_t i = 1; i < r->node_count; i++) {
+        if (index[i].id == index[i - 1].id) {
+            return malformed(err, "two nodes have the id", index[i].id);
+        }
+    }
+    return 0;
+}
+
+static int set_parents(struct sonde_cpuprofile_reader *r, const struct index_entry *index,
+                       struct sonde_err *err)
+{
+    for (size_t i = 0; i < r->edge_count; i++) {
+        uint32_t child = find_node(index, r->node_count, r->edges[i].child);
+        if (child == NONE || r->edges[i].parent >= r->node_count) {
+            return malformed(err, "there is no node", r->edges[i].child);
+        }
+        if (r->nodes[child].parent != NONE) {
+            return malformed(err, "two nodes have the child", r->edges[i].child);
+        }
+        r->nodes[child].parent = r->edges[i].parent;
+    }
+    for (size_t i = 0; i < r->node_count; i++) {
+        struct raw_node *node = &r->nodes[i];
+        if (node->has_parent && node->parent == NONE) {
+            node->parent = find_node(index, r->node_count, node->parent_id);
+            if (node->parent == NONE) {
+                return malformed(err, "there is no node", node->parent_id);
+            }
+        }
+    }
+    return 0;
+}
+
+/* Places a node and those above it: climbs to one that is placed, then comes down again. */
+static int place_node(struct sonde_cpuprofile_reader *r, uint32_t at, uint32_t *path,
+                      struct sonde_err *err)
+{
+    size_t depth = 0;
+    while (at != NONE && r->nodes[at].node == NONE) {
+        if (depth == r->node_count) {
+            return malformed(err, "a circle of children through node", r->nodes[at].id);
+        }
+        path[depth++] = at;
+        at = r->nodes[at].parent;
+    }
+    while (depth--) {
+        struct raw_node *raw = &r->nodes[path[depth]];
+        if (raw->parent == NONE && r->profile->frames[raw->frame].category == SONDE_CATEGORY_ROOT) {
+            raw->node = 0;
+            continue;
+        }
+        uint32_t parent = raw->parent == NONE ? 0 : r->nodes[raw->parent].node;
+        int code = sonde_profile_node(r->profile, parent, raw->frame, &raw->node, err);
+        if (code < 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+static int place_nodes(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
+{
+    SONDE_FREE uint32_t *path = calloc(r->node_count + 1, sizeof(*path));
+    if (!path) {
+        return no_room(SONDE_ENOMEM, "", err);
+    }
+    int code = 0;
+    for (size_t i = 0; i < r->node_count && code == 0; i++) {
+        code = place_node(r, (uint32_t)i, path, err);
+    }
+    for (size_t i = 0; i < r->tick_count && code == 0; i++) {
+        const struct sonde_profile_line *tick = &r->ticks[i];
+        code = sonde_profile_add_ticks(r->profile, r->nodes[tick->frame].frame, tick->line,
+                                       tick->ticks, err);
+    }
+    return code;
+}
+
+static int add_hits(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
+{
+    uint64_t hits = 0;
+    for (size_t i = 0; i < r->node_count; i++) {
+        hits += r->nodes[i].hits;
+    }
+    int64_t length_us = r->end_us > r->start_us ? r->end_us - r->start_us : 0;
+    for (size_t i = 0; i < r->node_count; i++) {
+        const struct raw_node *raw = &r->nodes[i];
+        if (!raw->hits) {
+            continue;
+        }
+        /* Without samples there is no order of time: the node's whole time is one entry. */
+        double share = (double)raw->hits / (double)hits;
+        int code = sonde_profile_add_sample(r->profile, raw->node,
+                                            (int64_t)(share * (double)length_us), err);
+        if (code < 0) {
+            return code;
+        }
+        r->profile->nodes[raw->node].samples += raw->hits - 1;
+        r->profile->total_samples += raw->hits - 1;
+    }
+    return 0;
+}
+
+static int add_samples(struct sonde_cpuprofile_reader *r, const struct index_entry *index,
+                       struct sonde_err *err)
+{
+    struct sonde_profile *profile = r->profile;
+    int64_t counted = profile->windows ? profile->end_us : INT64_MIN;
+    int64_t time = r->start_us;
+    for (size_t i = 0; i < r->sample_count; i++) {
+        uint32_t node = find_node(index, r->node_count, r->samples[i]);
+        if (node == NONE) {
+            return malformed(err, "a sample of the unknown node", r->samples[i]);
+        }
+        time += i < r->delta_count && r->deltas[i] > 0 ? r->deltas[i] : 0;
+        bool last = i + 1 >= r->sample_count;
+        int64_t next =
+            last ? r->end_us
+                 : time + (i + 1 < r->delta_count && r->deltas[i + 1] > 0 ? r->deltas[i + 1] : 0);
+        int64_t from = time > counted ? time : counted;
+        if (next <= counted && counted != INT64_MIN) {
+            continue;
+        }
+        int code = sonde_profile_add_sample(profile, r->nodes[node].node,
+                                            next > from ? next - from : 0, err);
+        if (code < 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+static int check_shape(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
+{
+    if (!r->has_nodes || r->node_count == 0) {
+        return sonde_fail(err, SONDE_EPARSE, 0, "cpuprofile: it has no nodes");
+    }
+    int64_t sum = 0;
+    for (size_t i = 0; i < r->delta_count; i++) {
+        if (__builtin_add_overflow(sum, r->deltas[i] > 0 ? r->deltas[i] : 0, &sum)) {
+            return sonde_fail(err, SONDE_EPARSE, 0, "cpuprofile: timeDeltas overflow");
+        }
+    }
+    int64_t last;
+    if (__builtin_add_overflow(r->start_us, sum, &last)) {
+        return sonde_fail(err, SONDE_EPARSE, 0, "cpuprofile: timeDeltas overflow");
+    }
+    r->end_us = !r->has_end || r->end_us < last ? last : r->end_us;
+    if (r->delta_count && r->delta_count != r->sample_count) {
+        return sonde_fail(err, SONDE_EPARSE, 0, "cpuprofile: %zu samples, but %zu timeDeltas",
+                          r->sample_count, r->delta_count);
+    }
+    return 0;
+}
+
+int sonde_cpuprofile_finish(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
+{
+    int code = sonde_json_scan_finish(&r->scanner, err);
+    code = code ? code : check_shape(r, err);
+    if (code < 0) {
+        return code;
+    }
+    SONDE_FREE struct index_entry *index = calloc(r->node_count, sizeof(*index));
+    if (!index) {
+        return no_room(SONDE_ENOMEM, "", err);
+    }
+    code = make_index(r, index, err);
+    code = code ? code : set_parents(r, index, err);
+    code = code ? code : place_nodes(r, err);
+    bool sampled = r->sample_count && r->delta_count;
+    code = code ? code : sampled ? add_samples(r, index, err) : add_hits(r, err);
+    if (code < 0) {
+        return code;
+    }
+    struct sonde_profile *profile = r->profile;
+    bool first = profile->windows++ == 0;
+    profile->start_us = first || r->start_us < profile->start_us ? r->start_us : profile->start_us;
+    profile->end_us = first || r->end_us > profile->end_us ? r->end_us : profile->end_us;
+    return 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profile/formats.h"
+
+size_t sonde_profile_stack(const struct sonde_profile *profile, uint32_t node, uint32_t *ret,
+                           size_t maximum)
+{
+    size_t count = 0;
+    while (node != 0 && count < maximum) {
+        ret[count++] = node;
+        node = profile->nodes[node].parent;
+    }
+    return count;
+}
+
+/* The separators of the format may not stand in a name. */
+static void clean_text(struct sonde_buf *buf, struct sonde_str text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        sonde_buf_char(buf, c < 0x20 ? '?' : c == ';' ? ':' : (char)c);
+    }
+}
+
+int sonde_folded_write(const struct sonde_profile *profile, struct sonde_output *output,
+                       struct sonde_err *err)
+{
+    struct sonde_buf *buf = &output->piece;
+    for (uint32_t i = 1; i < profile->node_count; i++) {
+        uint32_t stack[SONDE_STACK_MAX];
+        if (profile->nodes[i].self_ns < 500) {
+            continue; /* less than half a microsecond */
+        }
+        for (size_t n = sonde_profile_stack(profile, i, stack, SONDE_STACK_MAX); n-- > 0;) {
+            const struct sonde_frame *frame = &profile->frames[profile->nodes[stack[n]].frame];
+            const struct sonde_position *at = sonde_frame_position(frame);
+            clean_text(buf, sonde_frame_name(frame));
+            if (at->file.length) {
+                sonde_buf_char(buf, ' ');
+                clean_text(buf, at->file);
+                sonde_buf_printf(buf, ":%d", at->line);
+            }
+            sonde_buf_char(buf, n ? ';' : ' ');
+        }
+        sonde_buf_printf(buf, "%lld\n", (long long)(profile->nodes[i].self_ns + 500) / 1000);
+        int r = sonde_output_flush(output, false, err);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return sonde_output_flush(output, true, err);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The profile model: a call tree whose nodes are content-addressed (the same frame under the same
+ * parent is the same node), so that windows, files and hosts merge by adding. Pure. */
+#ifndef SONDE_PROFILE_PROFILE_H
+#define SONDE_PROFILE_PROFILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/map.h"
+#include "base/str.h"
+
+enum {
+    SONDE_PROFILE_TEXT_MAX = 64 << 20, /* bytes of all names */
+    SONDE_PROFILE_FRAMES_MAX = 1 << 20,
+    SONDE_PROFILE_NODES_MAX = 1 << 21,
+    SONDE_PROFILE_LINES_MAX = 1 << 21,   /* (frame, line) pairs with ticks */
+    SONDE_PROFILE_SAMPLES_MAX = 1 << 23, /* kept in order of time */
+    SONDE_PROFILE_NAME_MAX = 4096,       /* bytes of one name; longer ones are cut */
+};
+
+enum sonde_category {
+    SONDE_CATEGORY_APP,        /* the service's own code */
+    SONDE_CATEGORY_DEPENDENCY, /* under node_modules */
+    SONDE_CATEGORY_NODE,       /* Node.js's own JavaScript */
+    SONDE_CATEGORY_NATIVE,     /* functions without a script: built in, or of an add-on */
+    SONDE_CATEGORY_V8,         /* (garbage collector), (program) */
+    SONDE_CATEGORY_WASM,
+    SONDE_CATEGORY_IDLE, /* (idle) */
+    SONDE_CATEGORY_ROOT,
+    SONDE_CATEGORY_COUNT,
+};
+
+struct sonde_position {
+    struct sonde_str file; /* a path or URL; empty: unknown */
+    int32_t line, column;  /* 1-based; 0: unknown */
+};
+
+struct sonde_frame {
+    struct sonde_str function;       /* as the engine names it; "" for anonymous */
+    struct sonde_position generated; /* as the engine saw it */
+    struct sonde_position source;    /* through a source map; file empty: none applied */
+    struct sonde_str source_function;
+    enum sonde_category category;
+    struct sonde_str package; /* of a dependency: "express", "@scope/name" */
+    struct sonde_str version; /* of that package, once known */
+};
+
+struct sonde_profile_node {
+    uint32_t frame;
+    uint32_t parent; /* smaller than its own index; of node 0, the root: 0 */
+    uint32_t samples;
+    int64_t self_ns;
+};
+
+/* Samples that hit a line of a function itself. */
+struct sonde_profile_line {
+    uint32_t frame;
+    int32_t line;        /* generated, 1-based */
+    int32_t source_line; /* through a source map; 0: none */
+    uint32_t ticks;
+};
+
+struct sonde_profile_sample {
+    uint32_t node;
+    uint32_t duration_us; /* until the next one */
+};
+
+struct sonde_profile {
+    struct sonde_arena text;
+    struct sonde_map texts, frame_index, node_index, line_index;
+    struct sonde_frame *frames;
+    size_t frame_count, frame_capacity;
+    struct sonde_profile_node *nodes; /* parents before children; [0] is the root */
+    size_t node_count, node_capacity;
+    struct sonde_profile_line *lines;
+    size_t line_count, line_capacity;
+    struct sonde_profile_sample *samples; /* in order of time */
+    size_t sample_count, sample_capacity;
+    int64_t start_us, end_us; /* on the target's monotonic clock; 0 and 0 while empty */
+    int64_t total_ns;         /* the sum of all self times */
+    uint64_t total_samples;
+    unsigned windows; /* files or windows added */
+};
+
+/* An empty profile with its root. SONDE_ENOMEM. The caller calls sonde_profile_fini. */
+int sonde_profile_init(struct sonde_profile *profile, struct sonde_err *err) SONDE_MUST_CHECK;
+void sonde_profile_fini(struct sonde_profile *profile);
+
+/* The index of the frame, made and categorized when new. Texts are copied. SONDE_ENOMEM,
+ * SONDE_ELIMIT. */
+int sonde_profile_frame(struct sonde_profile *profile, struct sonde_str function,
+                        struct sonde_str url, int32_t line, int32_t column, uint32_t *ret,
+                        struct sonde_err *err) SONDE_MUST_CHECK;
+/* The index of the node of that frame under that parent. */
+int sonde_profile_node(struct sonde_profile *profile, uint32_t parent, uint32_t frame,
+                       uint32_t *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+int sonde_profile_add_ticks(struct sonde_profile *profile, uint32_t frame, int32_t line,
+                            uint32_t ticks, struct sonde_err *err) SONDE_MUST_CHECK;
+int sonde_profile_add_sample(struct sonde_profile *profile, uint32_t node, int64_t duration_us,
+                             struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* A copy of text that lives as long as the profile, one for equal texts. */
+int sonde_profile_text(struct sonde_profile *profile, struct sonde_str text, struct sonde_str *ret,
+                       struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* What a person sees: the source's name and place where there is one, else the engine's. */
+struct sonde_str sonde_frame_name(const struct sonde_frame *frame);
+const struct sonde_position *sonde_frame_position(const struct sonde_frame *frame);
+
+/* "app", "dependency" … */
+const char *sonde_category_name(enum sonde_category category);
+
+/* What a frame is, by its function name and URL; for a dependency *ret_package is a view into
+ * url: the innermost package, also of pnpm's and Yarn's layouts. */
+enum sonde_category sonde_category_of(struct sonde_str function, struct sonde_str url,
+                                      struct sonde_str *ret_package);
+
+/* Every distinct directory of a package that has frames ("/app/node_modules/express"), a view into
+ * frame->generated.file or an empty one. */
+struct sonde_str sonde_package_directory(const struct sonde_frame *frame);
+
+/* The path of a file: URL or an absolute path, percent-decoded into ret (maximum set by the
+ * caller); SONDE_EINVALID for any other URL. */
+int sonde_url_path(struct sonde_str url, struct sonde_buf *ret,
+                   struct sonde_err *err) SONDE_MUST_CHECK;
+
+#endif

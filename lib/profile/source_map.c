@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profile/source_map.h"
+
+#include <stdlib.h>
+
+#include "codec/base64.h"
+#include "codec/json.h"
+
+enum { SECTIONS_MAX = 10000, NONE = -1 };
+
+struct segment {
+    int32_t line, column; /* generated, 0-based */
+    int32_t source;       /* index in sources, or NONE */
+    int32_t source_line, source_column;
+    int32_t name;
+};
+
+struct sonde_source_map {
+    struct sonde_arena text;
+    struct sonde_str *sources;
+    size_t source_count, source_capacity;
+    struct sonde_str *names;
+    size_t name_count, name_capacity;
+    struct segment *segments;
+    size_t segment_count, segment_capacity;
+};
+
+static int wrong(struct sonde_err *err, const char *what)
+{
+    return sonde_fail(err, SONDE_EPARSE, 0, "source map: %s", what);
+}
+
+static int no_room(int code, struct sonde_err *err)
+{
+    return sonde_fail(err, code, 0,
+                      code == SONDE_ELIMIT ? "source map: too large" : "source map: out of memory");
+}
+
+void sonde_source_map_free(struct sonde_source_map *map)
+{
+    if (map) {
+        sonde_arena_fini(&map->text);
+        free(map->sources);
+        free(map->names);
+        free(map->segments);
+        free(map);
+    }
+}
+
+static int compare_segments(const void *a, const void *b)
+{
+    const struct segment *left = a;
+    const struct segment *right = b;
+    if (left->line != right->line) {
+        return left->line < right->line ? -1 : 1;
+    }
+    return (left->column > right->column) - (left->column < right->column);
+}
+
+/* One base64 VLQ number (five bits a digit, the lowest is the sign). */
+static int take_number(const char **at, int64_t *ret)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 35; shift += 5) {
+        const char *found = **at ? strchr(digits, **at) : NULL;
+        if (!found) {
+            return SONDE_EPARSE;
+        }
+        ++*at;
+        uint64_t digit = (uint64_t)(found - digits);
+        value |= (digit & 31) << shift;
+        if (!(digit & 32)) {
+            *ret = value & 1 ? -(int64_t)(value >> 1) : (int64_t)(value >> 1);
+            return 0;
+        }
+    }
+    return SONDE_EPARSE;
+}
+
+struct decoder {
+    int64_t column, source, line, source_column, name; /* running sums */
+    int64_t line_offset, column_offset;                /* of an index map's section */
+    int64_t generated_line;
+    size_t first_source, first_name; /* of this section */
+};
+
+static int add_segment(struct sonde_source_map *map, const struct decoder *d, int fields,
+                       struct sonde_err *err)
+{
+    int64_t column = d->column + (d->generated_line == 0 ? d->column_offset : 0);
+    int64_t line = d->generated_line + d->line_offset;
+    int64_t sources = (int64_t)(map->source_count - d->first_source);
+    int64_t names = (int64_t)(map->name_count - d->first_name);
+    if (column < 0 || column > INT32_MAX - 1 || line > INT32_MAX - 1 ||
+        (fields > 1 &&
+         (d->source < 0 || d->source >= sources || d->line < 0 || d->line > INT32_MAX - 1 ||
+          d->source_column < 0 || d->source_column > INT32_MAX - 1)) ||
+        (fields > 4 && (d->name < 0 || d->name >= names))) {
+        return wrong(err, "a mapping out of range");
+    }
+    int r = sonde_array_grow(&map->segments, &map->segment_capacity, map->segment_count + 1,
+                             sizeof(*map->segments), SONDE_SOURCE_MAP_SEGMENTS_MAX);
+    if (r < 0) {
+        return no_room(r, err);
+    }
+    map->segments[map->segment_count++] = (struct segment){
+        .line = (int32_t)line,
+        .column = (int32_t)column,
+        .source = fields > 1 ? (int32_t)d->source + (int32_t)d->first_source : NONE,
+        .source_line = fields > 1 ? (int32_t)d->line : 0,
+        .source_column = fields > 1 ? (int32_t)d->source_column : 0,
+        .name = fields > 4 ? (int32_t)d->name + (int32_t)d->first_name : NONE,
+    };
+    return 0;
+}
+
+static int decode_mappings(struct sonde_source_map *map, const char *at, struct decoder *d,
+                           struct sonde_err *err)
+{
+    while (*at) {
+        if (*at == ';' || *at == ',') {
+            if (*at++ == ';') {
+                d->generated_line++;
+                d->column = 0;
+            }
+            continue;
+        }
+        int64_t *const sums[] = {&d->column, &d->source, &d->line, &d->source_column, &d->name};
+        int fields = 0;
+        while (*at && *at != ',' && *at != ';') {
+            int64_t delta;
+            if (fields == 5 || take_number(&at, &delta) < 0) {
+                return wrong(err, "malformed mappings");
+            }
+            *sums[fields++] += delta;
+        }
+        if (fields == 2 || fields == 3) {
+            return wrong(err, "malformed mappings");
+        }
+        int r = add_segment(map, d, fields, err);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int read_texts(struct sonde_source_map *map, const cJSON *list, const char *root,
+                      struct sonde_str **texts, size_t *count, size_t *capacity,
+                      struct sonde_err *err)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list)
+    {
+        int r = sonde_array_grow(texts, capacity, *count + 1, sizeof(**texts),
+                                 SONDE_SOURCE_MAP_NAMES_MAX);
+        if (r < 0) {
+            return no_room(r, err);
+        }
+        const char *text = cJSON_IsString(item) ? item->valuestring : "";
+        SONDE_BUF_AUTO whole = SONDE_BUF(SONDE_SOURCE_MAP_BYTES_MAX);
+        bool absolute = text[0] == '/' || strstr(text, "://");
+        sonde_buf_text(&whole, absolute ? "" : root);
+        sonde_buf_text(&whole, !absolute && root[0] && root[strlen(root) - 1] != '/' ? "/" : "");
+        sonde_buf_text(&whole, text);
+        struct sonde_str copy = sonde_arena_copy(&map->text, sonde_buf_view(&whole));
+        if (whole.code || !copy.data) {
+            return no_room(SONDE_ENOMEM, err);
+        }
+        (*texts)[(*count)++] = copy;
+    }
+    return 0;
+}
+
+static int read_map(struct sonde_source_map *map, const cJSON *json, int64_t line_offset,
+                    int64_t column_offset, struct sonde_err *err)
+{
+    struct decoder d = {
+        .line_offset = line_offset,
+        .column_offset = column_offset,
+        .first_source = map->source_count,
+        .first_name = map->name_count,
+    };
+    const char *mappings = sonde_json_string_or(json, "mappings", NULL);
+    if (!mappings || sonde_json_integer_or(json, "version", 0) != 3) {
+        return wrong(err, "it has no mappings, or is not version 3");
+    }
+    int r = read_texts(map, cJSON_GetObjectItemCaseSensitive(json, "sources"),
+                       sonde_json_string_or(json, "sourceRoot", ""), &map->sources,
+                       &map->source_count, &map->source_capacity, err);
+    r = r < 0 ? r
+              : read_texts(map, cJSON_GetObjectItemCaseSensitive(json, "names"), "", &map->names,
+                           &map->name_count, &map->name_capacity, err);
+    return r < 0 ? r : decode_mappings(map, mappings, &d, err);
+}
+
+static int read_sections(struct sonde_source_map *map, const cJSON *sections, struct sonde_err *err)
+{
+    int count = 0;
+    const cJSON *section;
+    cJSON_ArrayForEach(section, sections)
+    {
+        const cJSON *offset = cJSON_GetObjectItemCaseSensitive(section, "offset");
+        int64_t line = sonde_json_integer_or(offset, "line", -1);
+        int64_t column = sonde_json_integer_or(offset, "column", -1);
+        if (++count > SECTIONS_MAX || line < 0 || line > INT32_MAX || column < 0 ||
+            column > INT32_MAX) {
+            return wrong(err, "a section without its offset, or too many");
+        }
+        int r = read_map(map, cJSON_GetObjectItemCaseSensitive(section, "map"), line, column, err);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+int sonde_source_map_parse(struct sonde_str text, struct sonde_source_map **ret,
+                           struct sonde_err *err)
+{
+    /* Servers may put )]}' before a map, so that it is no script. */
+    if (sonde_str_starts(text, ")]}'")) {
+        (void)sonde_str_split(&text, '\n');
+    }
+    SONDE_JSON_AUTO *json = NULL;
+    int r = sonde_json_parse_up_to(text, SONDE_SOURCE_MAP_BYTES_MAX, &json, err);
+    if (r < 0) {
+        return sonde_err_wrap(err, r, "source map");
+    }
+    struct sonde_source_map *map = calloc(1, sizeof(*map));
+    if (!map) {
+        return no_room(SONDE_ENOMEM, err);
+    }
+    map->text = SONDE_ARENA(SONDE_SOURCE_MAP_BYTES_MAX);
+    const cJSON *sections = cJSON_GetObjectItemCaseSensitive(json, "sections");
+    r = cJSON_IsArray(sections) ? read_sections(map, sections, err)
+                                : read_map(map, json, 0, 0, err);
+    if (r < 0) {
+        sonde_source_map_free(map);
+        return r;
+    }
+    if (map->segment_count) {
+        qsort(map->segments, map->segment_count, sizeof(*map->segments), compare_segments);
+    }
+    *ret = map;
+    return 0;
+}
+
+bool sonde_source_map_find(const struct sonde_source_map *map, int32_t line, int32_t column,
+                           struct sonde_mapping *ret)
+{
+    size_t low = 0;
+    size_t high = map->segment_count;
+    struct segment key = {.line = line - 1, .column = column > 0 ? column - 1 : 0};
+    while (low < high) { /* the first segment behind the position */
+        size_t middle = low + (high - low) / 2;
+        if (compare_segments(&map->segments[middle], &key) <= 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    const struct segment *found = low ? &map->segments[low - 1] : NULL;
+    if (!found || found->line != key.line) {
+        if (column != 0 || low == map->segment_count || map->segments[low].line != key.line) {
+            return false;
+        }
+        found = &map->segments[low];
+    }
+    if (found->source == NONE) {
+        return false;
+    }
+    *ret = (struct sonde_mapping){
+        .source = map->sources[found->source],
+        .line = found->source_line + 1,
+        .column = found->source_column + 1,
+        .name = found->name == NONE ? (struct sonde_str){0} : map->names[found->name],
+    };
+    return true;
+}
+
+struct sonde_str sonde_source_map_url(struct sonde_str script)
+{
+    static const char mark[] = "# sourceMappingURL=";
+    struct sonde_str url = {0};
+    const char *at = script.data;
+    size_t left = script.length;
+    while (left && (at = memmem(at, left, mark, sizeof(mark) - 1))) {
+        const char *begin = at + sizeof(mark) - 1;
+        const char *end = begin;
+        const char *limit = script.data + script.length;
+        while (end < limit && !strchr(" \t\r\n*'\"", *end)) {
+            end++;
+        }
+        bool comment = at - script.data >= 2 && at[-1] == '/' && at[-2] == '/';
+        comment = comment || (at - script.data >= 2 && at[-1] == '*' && at[-2] == '/');
+        if (comment) {
+            url = (struct sonde_str){begin, (size_t)(end - begin)};
+        }
+        at = end;
+        left = (size_t)(limit - end);
+    }
+    return url;
+}
+
+int sonde_source_map_inline(struct sonde_str url, struct sonde_buf *ret, struct sonde_err *err)
+{
+    struct sonde_str rest = url;
+    struct sonde_str head = sonde_str_split(&rest, ',');
+    if (!sonde_str_starts(head, "data:") || !sonde_str_ends(head, ";base64")) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "not an inline source map");
+    }
+    return sonde_base64_decode(rest, ret, err);
+}
+
+/* "../src/a.ts" beside "file:///app/dist/a.js" is "file:///app/src/a.ts"; bundlers' own schemes
+ * ("webpack:///./src/a.ts") lose the scheme. */
+static void resolve(struct sonde_str base, struct sonde_str source, struct sonde_buf *ret)
+{
+    static const char scheme[] = "://";
+    const char *found = source.length ? memmem(source.data, source.length, scheme, 3) : NULL;
+    if (found && !sonde_str_starts(source, "file://")) {
+        size_t skip = (size_t)(found + 3 - source.data);
+        source = (struct sonde_str){source.data + skip, source.length - skip};
+        while (source.length && (source.data[0] == '/' || sonde_str_starts(source, "./"))) {
+            size_t step = source.data[0] == '/' ? 1 : 2;
+            source = (struct sonde_str){source.data + step, source.length - step};
+        }
+        sonde_buf_str(ret, source);
+        return;
+    }
+    if (found || (source.length && source.data[0] == '/')) {
+        sonde_buf_str(ret, source);
+        return;
+    }
+    const char *slash = base.length ? memrchr(base.data, '/', base.length) : NULL;
+    base.length = slash ? (size_t)(slash - base.data) : 0;
+    while (source.length) {
+        struct sonde_str part = sonde_str_split(&source, '/');
+        if (sonde_str_is(part, "..")) {
+            slash = base.length ? memrchr(base.data, '/', base.length) : NULL;
+            base.length = slash ? (size_t)(slash - base.data) : 0;
+        } else if (!sonde_str_is(part, ".")) {
+            source =
+                (struct sonde_str){part.data, part.length + (source.data ? source.length + 1 : 0)};
+            break;
+        }
+    }
+    sonde_buf_str(ret, base);
+    sonde_buf_char(ret, '/');
+    sonde_buf_str(ret, source);
+}
+
+static int map_frame(struct sonde_profile *profile, struct sonde_frame *frame,
+                     const struct sonde_source_map *map, struct sonde_err *err)
+{
+    struct sonde_mapping mapping;
+    if (!sonde_source_map_find(map, frame->generated.line, frame->generated.column, &mapping)) {
+        return 0;
+    }
+    SONDE_BUF_AUTO file = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
+    resolve(frame->generated.file, mapping.source, &file);
+    int r = sonde_buf_check(&file, "a source's name", err);
+    r = r < 0 ? r : sonde_profile_text(profile, sonde_buf_view(&file), &frame->source.file, err);
+    r = r < 0 ? r : sonde_profile_text(profile, mapping.name, &frame->source_function, err);
+    if (r < 0) {
+        return r;
+    }
+    frame->source.line = mapping.line;
+    frame->source.column = mapping.column;
+    frame->category = sonde_category_of(frame->function, frame->source.file, &frame->package);
+    return 0;
+}
+
+int sonde_profile_apply_source_map(struct sonde_profile *profile, struct sonde_str url,
+                                   const struct sonde_source_map *map, struct sonde_err *err)
+{
+    for (size_t i = 0; i < profile->frame_count; i++) {
+        if (sonde_str_equal(profile->frames[i].generated.file, url)) {
+            int r = map_frame(profile, &profile->frames[i], map, err);
+            if (r < 0) {
+                return r;
+            }
+        }
+    }
+    for (size_t i = 0; i < profile->line_count; i++) {
+        struct sonde_profile_line *line = &profile->lines[i];
+        const struct sonde_frame *frame = &profile->frames[line->frame];
+        struct sonde_mapping mapping;
+        /* Ticks know no column: on the function's first line its own, else the line's first. */
+        int32_t column = line->line == frame->generated.line ? frame->generated.column : 0;
+        if (sonde_str_equal(frame->generated.file, url) &&
+            sonde_source_map_find(map, line->line, column, &mapping)) {
+            line->source_line = mapping.line;
+        }
+    }
+    return 0;
+}

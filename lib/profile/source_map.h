@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Source maps (ECMA-426): regular and index maps, looked up by generated position. Pure. */
+#ifndef SONDE_PROFILE_SOURCE_MAP_H
+#define SONDE_PROFILE_SOURCE_MAP_H
+
+#include "profile/profile.h"
+
+enum {
+    SONDE_SOURCE_MAP_BYTES_MAX = 64 << 20,
+    SONDE_SOURCE_MAP_SEGMENTS_MAX = 1 << 23,
+    SONDE_SOURCE_MAP_NAMES_MAX = 1 << 20, /* sources, or names */
+};
+
+struct sonde_source_map;
+
+struct sonde_mapping {
+    struct sonde_str source; /* as the map has it, behind its sourceRoot; a view */
+    int32_t line, column;    /* 1-based */
+    struct sonde_str name;   /* the original identifier, often empty; a view */
+};
+
+/* The caller frees it. SONDE_EPARSE, SONDE_ELIMIT, SONDE_ENOMEM. */
+int sonde_source_map_parse(struct sonde_str text, struct sonde_source_map **ret,
+                           struct sonde_err *err) SONDE_MUST_CHECK;
+void sonde_source_map_free(struct sonde_source_map *map);
+
+/* The mapping of the last segment at or before the generated position (1-based) on its line; with
+ * column 0, of the line's first segment. */
+bool sonde_source_map_find(const struct sonde_source_map *map, int32_t line, int32_t column,
+                           struct sonde_mapping *ret);
+
+/* The URL in the last "//# sourceMappingURL=" of a script, or of its tail; empty when none. */
+struct sonde_str sonde_source_map_url(struct sonde_str script);
+
+/* The text of a map in a "data:…;base64,…" URL, appended to ret. SONDE_EINVALID for other URLs. */
+int sonde_source_map_inline(struct sonde_str url, struct sonde_buf *ret,
+                            struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Sets the source positions of all frames and lines of the script `url`. The engine's positions
+ * stay, so a map that comes later, or a better one, can be applied at any time. */
+int sonde_profile_apply_source_map(struct sonde_profile *profile, struct sonde_str url,
+                                   const struct sonde_source_map *map,
+                                   struct sonde_err *err) SONDE_MUST_CHECK;
+
+#endif
