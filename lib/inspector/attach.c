@@ -339,7 +339,8 @@ static void install_probe(struct sonde_visit *v)
     sonde_buf_str(&expression, (struct sonde_str){deadman_js, sizeof(deadman_js) - 1});
     sonde_buf_printf(&expression,
                      "(typeof require==='function'?require:undefined,"
-                     "{tickMilliseconds:%d,silentTicks:%d,closeInspector:%s})",
+                     "{tickMilliseconds:%d,silentTicks:%d,closeInspector:%s})"
+                     "\n//# sourceURL=sonde:probe\n",
                      TICK_MS, (int)(SONDE_BEAT_TTL_NS / SONDE_MILLISECOND / TICK_MS),
                      v->result.was_open ? "false" : "true");
     SONDE_BUF_AUTO params = SONDE_BUF(SONDE_CDP_COMMAND_MAX);

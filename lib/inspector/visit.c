@@ -69,7 +69,7 @@ void visit_call(struct sonde_visit *v, const char *call, sonde_cdp_answer answer
 {
     SONDE_BUF_AUTO params = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
     SONDE_BUF_AUTO function = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
-    sonde_buf_printf(&function, "function(){return this.%s}", call);
+    sonde_buf_printf(&function, "function(){return this.%s}\n//# sourceURL=sonde:call\n", call);
     sonde_buf_text(&params, "{\"objectId\":");
     sonde_buf_json_string(&params, sonde_str(v->probe_id));
     sonde_buf_text(&params, ",\"returnByValue\":true,\"silent\":true,\"functionDeclaration\":");

@@ -5,10 +5,11 @@
 const char *sonde_category_name(enum sonde_category category)
 {
     static const char *const names[] = {
-        [SONDE_CATEGORY_APP] = "app",   [SONDE_CATEGORY_DEPENDENCY] = "dependency",
-        [SONDE_CATEGORY_NODE] = "node", [SONDE_CATEGORY_NATIVE] = "native",
-        [SONDE_CATEGORY_V8] = "v8",     [SONDE_CATEGORY_WASM] = "wasm",
-        [SONDE_CATEGORY_IDLE] = "idle", [SONDE_CATEGORY_ROOT] = "root",
+        [SONDE_CATEGORY_APP] = "app",     [SONDE_CATEGORY_DEPENDENCY] = "dependency",
+        [SONDE_CATEGORY_NODE] = "node",   [SONDE_CATEGORY_NATIVE] = "native",
+        [SONDE_CATEGORY_V8] = "v8",       [SONDE_CATEGORY_WASM] = "wasm",
+        [SONDE_CATEGORY_IDLE] = "idle",   [SONDE_CATEGORY_ROOT] = "root",
+        [SONDE_CATEGORY_SONDE] = "sonde",
     };
     _Static_assert(SONDE_LENGTH(names) == SONDE_CATEGORY_COUNT, "every category has a name");
     return names[category];
@@ -78,6 +79,9 @@ enum sonde_category sonde_category_of(struct sonde_str function, struct sonde_st
     }
     if (sonde_str_starts(url, "wasm:")) {
         return SONDE_CATEGORY_WASM;
+    }
+    if (sonde_str_starts(url, "sonde:")) {
+        return SONDE_CATEGORY_SONDE;
     }
     if (sonde_str_starts(url, "node:")) {
         return SONDE_CATEGORY_NODE;

@@ -29,7 +29,8 @@ enum sonde_category {
     SONDE_CATEGORY_NATIVE,     /* functions without a script: built in, or of an add-on */
     SONDE_CATEGORY_V8,         /* (garbage collector), (program) */
     SONDE_CATEGORY_WASM,
-    SONDE_CATEGORY_IDLE, /* (idle) */
+    SONDE_CATEGORY_SONDE, /* the probe: what the capture itself costs */
+    SONDE_CATEGORY_IDLE,  /* (idle) */
     SONDE_CATEGORY_ROOT,
     SONDE_CATEGORY_COUNT,
 };

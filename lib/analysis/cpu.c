@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/cpu.h"
+
+#include <stdlib.h>
+
+#include "analysis/cpu_findings.h"
+
+enum { NONE = 0xffffffff };
+
+double sonde_share(int64_t part, int64_t whole)
+{
+    return whole > 0 ? (double)part / (double)whole : 0;
+}
+
+struct work {
+    const struct sonde_profile *profile;
+    struct sonde_cpu_analysis *analysis;
+    struct sonde_cpu_function *by_frame; /* indexed by frame until sorted */
+    int64_t *subtree_ns;                 /* by node */
+    uint32_t *blamed;                    /* by node: the app frame above or at it, or NONE */
+};
+
+static enum sonde_category category(const struct work *w, uint32_t node)
+{
+    return w->profile->frames[w->profile->nodes[node].frame].category;
+}
+
+/* Whether the same function stands further up. */
+static bool is_recursive(const struct sonde_profile *profile, uint32_t node)
+{
+    uint32_t frame = profile->nodes[node].frame;
+    while (node != 0) {
+        node = profile->nodes[node].parent;
+        if (profile->nodes[node].frame == frame) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void sum_nodes(struct work *w)
+{
+    const struct sonde_profile *profile = w->profile;
+    for (size_t i = profile->node_count; i-- > 0;) {
+        w->subtree_ns[i] += profile->nodes[i].self_ns;
+        if (i > 0) {
+            w->subtree_ns[profile->nodes[i].parent] += w->subtree_ns[i];
+        }
+    }
+    for (uint32_t i = 0; i < profile->node_count; i++) {
+        const struct sonde_profile_node *node = &profile->nodes[i];
+        enum sonde_category kind = category(w, i);
+        w->by_frame[node->frame].self_ns += node->self_ns;
+        w->analysis->categories_ns[kind] += node->self_ns;
+        w->analysis->wall_ns += node->self_ns;
+        if (sonde_str_is(profile->frames[node->frame].function, "(garbage collector)")) {
+            w->analysis->gc_ns += node->self_ns;
+        }
+        if (!is_recursive(profile, i)) {
+            w->by_frame[node->frame].total_ns += w->subtree_ns[i];
+        }
+        w->blamed[i] = kind == SONDE_CATEGORY_APP ? node->frame
+                       : i == 0                   ? NONE
+                                                  : w->blamed[node->parent];
+        if (kind != SONDE_CATEGORY_SONDE && w->blamed[i] != NONE) {
+            w->by_frame[w->blamed[i]].blamed_ns += node->self_ns;
+        }
+    }
+    w->analysis->busy_ns = w->analysis->wall_ns - w->analysis->categories_ns[SONDE_CATEGORY_IDLE];
+}
+
+/* The self time of callees under an app function, as a list per pair (app frame, callee frame). */
+struct pair {
+    uint32_t app, callee;
+    int64_t ns;
+};
+
+static int compare_pairs(const void *a, const void *b)
+{
+    const struct pair *left = a;
+    const struct pair *right = b;
+    if (left->app != right->app) {
+        return left->app < right->app ? -1 : 1;
+    }
+    return (left->callee > right->callee) - (left->callee < right->callee);
+}
+
+static int find_callees(struct work *w, struct sonde_err *err)
+{
+    const struct sonde_profile *profile = w->profile;
+    SONDE_FREE struct pair *pairs = calloc(profile->node_count, sizeof(*pairs));
+    if (!pairs) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "the analysis: out of memory");
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < profile->node_count; i++) {
+        if (w->blamed[i] != NONE && profile->nodes[i].self_ns) {
+            pairs[count++] =
+                (struct pair){w->blamed[i], profile->nodes[i].frame, profile->nodes[i].self_ns};
+        }
+    }
+    if (count) {
+        qsort(pairs, count, sizeof(*pairs), compare_pairs);
+    }
+    for (size_t i = 0; i < count;) {
+        struct pair sum = pairs[i++];
+        while (i < count && pairs[i].app == sum.app && pairs[i].callee == sum.callee) {
+            sum.ns += pairs[i++].ns;
+        }
+        struct sonde_cpu_function *function = &w->by_frame[sum.app];
+        if (sum.ns > function->callee_ns) {
+            function->callee = sum.callee;
+            function->callee_ns = sum.ns;
+        }
+    }
+    return 0;
+}
+
+static void find_hot_lines(struct work *w, uint32_t *ticks)
+{
+    const struct sonde_profile *profile = w->profile;
+    for (size_t i = 0; i < profile->line_count; i++) {
+        ticks[profile->lines[i].frame] += profile->lines[i].ticks;
+    }
+    for (size_t i = 0; i < profile->line_count; i++) {
+        const struct sonde_profile_line *line = &profile->lines[i];
+        struct sonde_cpu_function *function = &w->by_frame[line->frame];
+        double share = sonde_share(line->ticks, ticks[line->frame]);
+        if (share > function->hot_share) {
+            bool mapped = profile->frames[line->frame].source.file.length > 0;
+            function->hot_share = share;
+            function->hot_line = mapped && line->source_line ? line->source_line : line->line;
+        }
+    }
+}
+
+/* ---- packages ---- */
+
+static int add_package(struct sonde_cpu_analysis *a, struct sonde_map *index,
+                       const struct sonde_frame *frame, int64_t self_ns, struct sonde_err *err)
+{
+    struct sonde_map_slot *slot;
+    bool fresh;
+    int r = sonde_map_insert(index, frame->package, &slot, &fresh);
+    if (r == SONDE_ELIMIT) {
+        return 0; /* what is beyond the thousands does not make the list */
+    }
+    if (r == 0 && fresh) {
+        slot->value = a->package_count;
+        r = sonde_array_grow(&a->packages, &a->package_capacity, a->package_count + 1,
+                             sizeof(*a->packages), SONDE_CPU_PACKAGES_MAX);
+        if (r == 0) {
+            a->packages[a->package_count++] = (struct sonde_cpu_package){.name = frame->package};
+        }
+    }
+    if (r < 0) {
+        return sonde_fail(err, r, 0, "the analysis: out of memory");
+    }
+    a->packages[slot->value].self_ns += self_ns;
+    if (frame->version.length) {
+        a->packages[slot->value].version = frame->version;
+    }
+    return 0;
+}
+
+static int compare_packages(const void *a, const void *b)
+{
+    const struct sonde_cpu_package *left = a;
+    const struct sonde_cpu_package *right = b;
+    if (left->self_ns != right->self_ns) {
+        return left->self_ns > right->self_ns ? -1 : 1;
+    }
+    return sonde_str_compare(left->name, right->name);
+}
+
+static int find_packages(struct work *w, struct sonde_err *err)
+{
+    struct sonde_map index = SONDE_MAP(SONDE_CPU_PACKAGES_MAX);
+    int r = 0;
+    for (size_t i = 0; i < w->profile->frame_count && r == 0; i++) {
+        if (w->profile->frames[i].package.length && w->by_frame[i].self_ns) {
+            r = add_package(w->analysis, &index, &w->profile->frames[i], w->by_frame[i].self_ns,
+                            err);
+        }
+    }
+    sonde_map_fini(&index);
+    if (w->analysis->package_count) {
+        qsort(w->analysis->packages, w->analysis->package_count, sizeof(*w->analysis->packages),
+              compare_packages);
+    }
+    return r;
+}
+
+/* ---- stalls ---- */
+
+static void keep_stall(struct sonde_cpu_analysis *a, const struct sonde_cpu_stall *stall)
+{
+    size_t at = a->stall_count;
+    while (at > 0 && a->stalls[at - 1].length_us < stall->length_us) {
+        at--;
+    }
+    if (at == SONDE_CPU_STALLS_MAX) {
+        return;
+    }
+    size_t last =
+        a->stall_count < SONDE_CPU_STALLS_MAX ? a->stall_count++ : SONDE_CPU_STALLS_MAX - 1;
+    for (; last > at; last--) {
+        a->stalls[last] = a->stalls[last - 1];
+    }
+    a->stalls[at] = *stall;
+}
+
+/* The frame to blame for most of samples [from, to): per_frame is all zero before and after. */
+static uint32_t dominant(const struct work *w, size_t from, size_t to, int64_t *per_frame)
+{
+    const struct sonde_profile *profile = w->profile;
+    uint32_t best = 0;
+    for (size_t i = from; i < to; i++) {
+        uint32_t node = profile->samples[i].node;
+        uint32_t frame = w->blamed[node] == NONE ? profile->nodes[node].frame : w->blamed[node];
+        per_frame[frame] += profile->samples[i].duration_us;
+        if (per_frame[frame] >= per_frame[best]) {
+            best = frame;
+        }
+    }
+    for (size_t i = from; i < to; i++) {
+        uint32_t node = profile->samples[i].node;
+        per_frame[profile->nodes[node].frame] = 0;
+        if (w->blamed[node] != NONE) {
+            per_frame[w->blamed[node]] = 0;
+        }
+    }
+    return best;
+}
+
+static void find_stalls(struct work *w, int64_t *per_frame)
+{
+    const struct sonde_profile *profile = w->profile;
+    int64_t time = 0;
+    struct sonde_cpu_stall stall = {0};
+    size_t from = 0;
+    for (size_t i = 0; i <= profile->sample_count; i++) {
+        bool idle = i == profile->sample_count ||
+                    category(w, profile->samples[i].node) == SONDE_CATEGORY_IDLE;
+        if (idle && stall.length_us > 0) {
+            struct sonde_cpu_analysis *a = w->analysis;
+            if (a->stall_count < SONDE_CPU_STALLS_MAX ||
+                a->stalls[a->stall_count - 1].length_us < stall.length_us) {
+                stall.frame = dominant(w, from, i, per_frame);
+                keep_stall(a, &stall);
+            }
+        }
+        if (i == profile->sample_count) {
+            return;
+        }
+        if (idle) {
+            from = i + 1;
+            stall = (struct sonde_cpu_stall){.start_us = time + profile->samples[i].duration_us};
+        } else {
+            stall.length_us += profile->samples[i].duration_us;
+        }
+        time += profile->samples[i].duration_us;
+    }
+}
+
+/* ---- order ---- */
+
+static int compare_self(const void *a, const void *b)
+{
+    const struct sonde_cpu_function *left = a;
+    const struct sonde_cpu_function *right = b;
+    if (left->self_ns != right->self_ns) {
+        return left->self_ns > right->self_ns ? -1 : 1;
+    }
+    return (left->frame > right->frame) - (left->frame < right->frame);
+}
+
+static int compare_value(int64_t left, int64_t right, uint32_t a, uint32_t b)
+{
+    if (left != right) {
+        return left > right ? -1 : 1;
+    }
+    return (a > b) - (a < b);
+}
+
+static int compare_total(const void *a, const void *b, void *context)
+{
+    const struct sonde_cpu_function *functions = context;
+    uint32_t left = *(const uint32_t *)a;
+    uint32_t right = *(const uint32_t *)b;
+    return compare_value(functions[left].total_ns, functions[right].total_ns, left, right);
+}
+
+static int compare_blame(const void *a, const void *b, void *context)
+{
+    const struct sonde_cpu_function *functions = context;
+    uint32_t left = *(const uint32_t *)a;
+    uint32_t right = *(const uint32_t *)b;
+    return compare_value(functions[left].blamed_ns, functions[right].blamed_ns, left, right);
+}
+
+static void sort_functions(struct sonde_cpu_analysis *a)
+{
+    qsort(a->functions, a->function_count, sizeof(*a->functions), compare_self);
+    for (uint32_t i = 0; i < a->function_count; i++) {
+        a->by_total[i] = a->by_blame[i] = i;
+    }
+    qsort_r(a->by_total, a->function_count, sizeof(*a->by_total), compare_total, a->functions);
+    qsort_r(a->by_blame, a->function_count, sizeof(*a->by_blame), compare_blame, a->functions);
+}
+
+int sonde_cpu_analyze(const struct sonde_profile *profile, struct sonde_cpu_analysis *ret,
+                      struct sonde_err *err)
+{
+    struct sonde_cpu_analysis *a = ret;
+    size_t frames = profile->frame_count;
+    *a = (struct sonde_cpu_analysis){.function_count = frames};
+    a->functions = calloc(frames, sizeof(*a->functions));
+    a->by_total = calloc(frames, sizeof(*a->by_total));
+    a->by_blame = calloc(frames, sizeof(*a->by_blame));
+    SONDE_FREE int64_t *subtree = calloc(profile->node_count, sizeof(*subtree));
+    SONDE_FREE uint32_t *blamed = calloc(profile->node_count, sizeof(*blamed));
+    SONDE_FREE uint32_t *ticks = calloc(frames, sizeof(*ticks));
+    SONDE_FREE int64_t *per_frame = calloc(frames, sizeof(*per_frame));
+    struct work w = {profile, a, a->functions, subtree, blamed};
+    int r = 0;
+    if (!a->functions || !a->by_total || !a->by_blame || !subtree || !blamed || !ticks ||
+        !per_frame) {
+        r = sonde_fail(err, SONDE_ENOMEM, 0, "the analysis: out of memory");
+    }
+    for (uint32_t i = 0; r == 0 && i < frames; i++) {
+        a->functions[i].frame = i;
+        a->functions[i].callee = i;
+    }
+    if (r == 0) {
+        sum_nodes(&w);
+        find_hot_lines(&w, ticks);
+        find_stalls(&w, per_frame);
+        r = find_callees(&w, err);
+    }
+    r = r < 0 ? r : find_packages(&w, err);
+    if (r < 0) {
+        sonde_cpu_analysis_fini(a);
+        return r;
+    }
+    sort_functions(a);
+    sonde_cpu_find(profile, a);
+    return 0;
+}
+
+void sonde_cpu_analysis_fini(struct sonde_cpu_analysis *analysis)
+{
+    if (analysis) {
+        free(analysis->functions);
+        free(analysis->by_total);
+        free(analysis->by_blame);
+        free(analysis->packages);
+        *analysis = (struct sonde_cpu_analysis){0};
+    }
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/report.h"
+
+/* Shares and milliseconds carry six digits: beyond is noise. */
+static void number(struct sonde_buf *buf, const char *name, double value)
+{
+    sonde_buf_printf(buf, ",\"%s\":%.6g", name, value);
+}
+
+static void text(struct sonde_buf *buf, const char *name, struct sonde_str value)
+{
+    sonde_buf_printf(buf, ",\"%s\":", name);
+    sonde_buf_json_string(buf, value);
+}
+
+static void place(struct sonde_buf *buf, const struct sonde_frame *frame)
+{
+    const struct sonde_position *at = &frame->generated;
+    text(buf, "url", at->file);
+    sonde_buf_printf(buf, ",\"line\":%d,\"column\":%d", at->line, at->column);
+    if (frame->source.file.length) {
+        text(buf, "sourceFile", frame->source.file);
+        sonde_buf_printf(buf, ",\"sourceLine\":%d,\"sourceColumn\":%d", frame->source.line,
+                         frame->source.column);
+    }
+}
+
+static void put_functions(const struct sonde_report *r, struct sonde_buf *buf)
+{
+    const struct sonde_cpu_analysis *a = r->analysis;
+    sonde_buf_text(buf, ",\"functions\":[");
+    bool first = true;
+    for (size_t i = 0; i < a->function_count; i++) {
+        const struct sonde_cpu_function *function = &a->functions[i];
+        const struct sonde_frame *frame = &r->profile->frames[function->frame];
+        bool idle = frame->category == SONDE_CATEGORY_IDLE;
+        /* A thousandth of the busy time is worth a row. */
+        if (idle || frame->category == SONDE_CATEGORY_ROOT ||
+            (function->self_ns < a->busy_ns / 1000 && function->total_ns < a->busy_ns / 1000)) {
+            continue;
+        }
+        sonde_buf_text(buf, first ? "{\"function\":" : ",{\"function\":");
+        first = false;
+        sonde_buf_json_string(buf, sonde_frame_name(frame));
+        place(buf, frame);
+        text(buf, "category", sonde_str(sonde_category_name(frame->category)));
+        if (frame->package.length) {
+            text(buf, "package", frame->package);
+            text(buf, "version", frame->version);
+        }
+        number(buf, "selfShare", sonde_share(function->self_ns, a->busy_ns));
+        number(buf, "totalShare", sonde_share(function->total_ns, a->busy_ns));
+        number(buf, "selfMilliseconds", (double)function->self_ns / 1e6);
+        number(buf, "totalMilliseconds", (double)function->total_ns / 1e6);
+        if (function->hot_line) {
+            sonde_buf_printf(buf, ",\"hotLine\":%d", function->hot_line);
+            number(buf, "hotLineShare", function->hot_share);
+        }
+        sonde_buf_char(buf, '}');
+    }
+    sonde_buf_char(buf, ']');
+}
+
+static void put_findings(const struct sonde_cpu_analysis *a, struct sonde_buf *buf)
+{
+    sonde_buf_text(buf, ",\"findings\":[");
+    for (size_t i = 0; i < a->finding_count; i++) {
+        const struct sonde_finding *finding = &a->findings[i];
+        sonde_buf_printf(buf, "%s{\"tool\":\"%s\",\"kind\":\"%s\",\"severity\":%d", i ? "," : "",
+                         finding->tool, finding->kind, finding->severity);
+        number(buf, "confidence", finding->confidence);
+        text(buf, "title", sonde_str(finding->title));
+        text(buf, "advice", sonde_str(finding->advice));
+        sonde_buf_text(buf, ",\"evidence\":{");
+        for (size_t e = 0; e < finding->evidence_count; e++) {
+            const struct sonde_evidence *evidence = &finding->evidence[e];
+            sonde_buf_printf(buf, "%s\"%s\":{\"value\":%.6g,\"unit\":\"%s\"}", e ? "," : "",
+                             evidence->name, evidence->value, evidence->unit);
+        }
+        sonde_buf_text(buf, "},\"where\":[");
+        if (finding->file.length) {
+            sonde_buf_text(buf, "{\"function\":");
+            sonde_buf_json_string(buf, finding->function);
+            text(buf, "file", finding->file);
+            sonde_buf_printf(buf, ",\"line\":%d,\"column\":%d}", finding->line, finding->column);
+        }
+        sonde_buf_text(buf, "]}");
+    }
+    sonde_buf_char(buf, ']');
+}
+
+static void put_sums(const struct sonde_report *r, struct sonde_buf *buf)
+{
+    const struct sonde_cpu_analysis *a = r->analysis;
+    sonde_buf_printf(buf, ",\"capture\":{\"windows\":%u,\"samples\":%llu", r->profile->windows,
+                     (unsigned long long)r->profile->total_samples);
+    text(buf, "name", sonde_str(r->capture));
+    number(buf, "durationSeconds", r->duration_s);
+    number(buf, "busyShare", sonde_share(a->busy_ns, a->wall_ns));
+    number(buf, "gcShare", sonde_share(a->gc_ns, a->busy_ns));
+    sonde_buf_text(buf, "},\"categories\":{");
+    bool first = true;
+    for (int i = 0; i < SONDE_CATEGORY_COUNT; i++) {
+        if (i != SONDE_CATEGORY_IDLE && i != SONDE_CATEGORY_ROOT) {
+            sonde_buf_printf(buf, "%s\"%s\":%.6g", first ? "" : ",",
+                             sonde_category_name((enum sonde_category)i),
+                             sonde_share(a->categories_ns[i], a->busy_ns));
+            first = false;
+        }
+    }
+    sonde_buf_text(buf, "},\"packages\":[");
+    for (size_t i = 0; i < a->package_count; i++) {
+        sonde_buf_text(buf, i ? ",{\"name\":" : "{\"name\":");
+        sonde_buf_json_string(buf, a->packages[i].name);
+        text(buf, "version", a->packages[i].version);
+        number(buf, "selfShare", sonde_share(a->packages[i].self_ns, a->busy_ns));
+        sonde_buf_char(buf, '}');
+    }
+    sonde_buf_text(buf, "],\"stalls\":[");
+    for (size_t i = 0; i < a->stall_count; i++) {
+        sonde_buf_printf(buf, "%s{\"startMilliseconds\":%.6g,\"milliseconds\":%.6g", i ? "," : "",
+                         (double)a->stalls[i].start_us / 1e3, (double)a->stalls[i].length_us / 1e3);
+        const struct sonde_frame *frame = &r->profile->frames[a->stalls[i].frame];
+        text(buf, "function", sonde_frame_name(frame));
+        place(buf, frame);
+        sonde_buf_char(buf, '}');
+    }
+    sonde_buf_char(buf, ']');
+}
+
+static void put_loop_and_cost(const struct sonde_report *r, struct sonde_buf *buf)
+{
+    if (r->loop.measured) {
+        sonde_buf_printf(buf, ",\"eventLoop\":{\"utilization\":%.6g", r->loop.utilization);
+        number(buf, "delayMeanMilliseconds", r->loop.mean_ms);
+        number(buf, "delayP50Milliseconds", r->loop.p50_ms);
+        number(buf, "delayP99Milliseconds", r->loop.p99_ms);
+        number(buf, "delayMaxMilliseconds", r->loop.max_ms);
+        sonde_buf_char(buf, '}');
+    }
+    if (r->cost.measured) {
+        sonde_buf_printf(buf, ",\"cost\":{\"rotations\":%lld", (long long)r->cost.rotations);
+        number(buf, "attachMilliseconds", r->cost.attach_ms);
+        number(buf, "inspectorOpenSeconds", r->cost.inspector_open_s);
+        number(buf, "startStallMilliseconds", r->cost.start_stall_ms);
+        number(buf, "stopStallMilliseconds", r->cost.stop_stall_ms);
+        number(buf, "rotationStallP50Milliseconds", r->cost.rotation_p50_ms);
+        number(buf, "rotationStallP99Milliseconds", r->cost.rotation_p99_ms);
+        number(buf, "rotationStallMaxMilliseconds", r->cost.rotation_max_ms);
+        sonde_buf_printf(buf, ",\"bytes\":%lld}", (long long)r->cost.bytes);
+    }
+}
+
+void sonde_report_json(const struct sonde_report *report, struct sonde_buf *buf)
+{
+    const struct sonde_report *r = report;
+    sonde_buf_text(buf, "{\"name\":");
+    sonde_buf_json_string(buf, sonde_str(r->name));
+    text(buf, "uid", sonde_str(r->uid));
+    text(buf, "state", sonde_str(r->state));
+    text(buf, "reason", sonde_str(r->reason));
+    text(buf, "message", sonde_str(r->message));
+    text(buf, "created", sonde_str(r->created));
+    text(buf, "target", sonde_str(r->target));
+    text(buf, "nodeVersion", sonde_str(r->node_version));
+    text(buf, "directory", sonde_str(r->directory));
+    if (r->profile && r->analysis) {
+        put_sums(r, buf);
+        put_findings(r->analysis, buf);
+        put_functions(r, buf);
+    }
+    put_loop_and_cost(r, buf);
+    sonde_buf_text(buf, "}\n");
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "analysis/report.h"
+
+enum { PLACE_WIDTH = 44, NAME_WIDTH = 30 };
+
+/* A terminal obeys control characters, and a function's name may hold any. */
+static void put_clean(struct sonde_buf *buf, struct sonde_str text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        /* C1 controls are U+0080 to U+009F: 0xc2 0x80…0x9f. */
+        bool c1 = c == 0xc2 && i + 1 < text.length && (unsigned char)text.data[i + 1] < 0xa0;
+        if (c1) {
+            i++;
+        }
+        sonde_buf_char(buf, c < 0x20 || c == 0x7f || c1 ? '?' : (char)c);
+    }
+}
+
+/* Cut to `width` characters; UTF-8 is not cut in the middle of one. */
+static void put_cell(struct sonde_buf *buf, struct sonde_str text, size_t width, bool keep_end)
+{
+    SONDE_BUF_AUTO clean = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
+    put_clean(&clean, text);
+    struct sonde_str view = sonde_buf_view(&clean);
+    size_t characters = 0;
+    for (size_t i = 0; i < view.length; i++) {
+        characters += ((unsigned char)view.data[i] & 0xc0) != 0x80;
+    }
+    size_t drop = characters > width ? characters - width + 1 : 0;
+    if (drop && keep_end) {
+        sonde_buf_text(buf, "…");
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < view.length; i++) {
+        at += ((unsigned char)view.data[i] & 0xc0) != 0x80;
+        bool shown = keep_end ? at > drop : at <= characters - drop;
+        if (shown) {
+            sonde_buf_char(buf, view.data[i]);
+        }
+    }
+    if (drop && !keep_end) {
+        sonde_buf_text(buf, "…");
+    }
+    size_t used = drop ? width : characters;
+    sonde_buf_repeat(buf, ' ', used < width ? width - used : 0);
+}
+
+void sonde_report_place(const char *directory, struct sonde_str file, int32_t line,
+                        struct sonde_buf *buf)
+{
+    if (sonde_str_starts(file, "file://")) {
+        file = (struct sonde_str){file.data + 7, file.length - 7};
+    }
+    size_t prefix = strlen(directory);
+    if (prefix > 1 && sonde_str_starts(file, directory) && file.length > prefix &&
+        file.data[prefix] == '/') {
+        file = (struct sonde_str){file.data + prefix + 1, file.length - prefix - 1};
+    }
+    put_clean(buf, file);
+    if (file.length && line > 0) {
+        sonde_buf_printf(buf, ":%d", line);
+    }
+}
+
+static void put_head(const struct sonde_report *r, struct sonde_buf *buf)
+{
+    put_clean(buf, sonde_str(r->name));
+    sonde_buf_printf(buf, "  %s", r->state);
+    if (r->reason[0]) {
+        sonde_buf_printf(buf, " (%s)", r->reason);
+    }
+    sonde_buf_printf(buf, "  %.8s  %s\n", r->uid, r->created);
+    put_clean(buf, sonde_str(r->target));
+    if (r->node_version[0]) {
+        sonde_buf_text(buf, ", Node.js ");
+        put_clean(buf, sonde_str(r->node_version));
+    }
+    if (r->profile) {
+        sonde_buf_printf(buf, ", %.1f s in %u window%s, %llu samples", r->duration_s,
+                         r->profile->windows, r->profile->windows == 1 ? "" : "s",
+                         (unsigned long long)r->profile->total_samples);
+    }
+    sonde_buf_char(buf, '\n');
+    if (r->message[0]) {
+        put_clean(buf, sonde_str(r->message));
+        sonde_buf_char(buf, '\n');
+    }
+}
+
+static void put_findings(const struct sonde_report *r, struct sonde_buf *buf)
+{
+    for (size_t i = 0; i < r->analysis->finding_count; i++) {
+        const struct sonde_finding *finding = &r->analysis->findings[i];
+        sonde_buf_text(buf, i ? "  * " : "\n  * ");
+        put_clean(buf, sonde_str(finding->title));
+        if (finding->file.length) {
+            sonde_buf_text(buf, "\n    at ");
+            sonde_report_place(r->directory, finding->file, finding->line, buf);
+        }
+        sonde_buf_text(buf, "\n    ");
+        put_clean(buf, sonde_str(finding->advice));
+        sonde_buf_char(buf, '\n');
+    }
+}
+
+static void put_function(const struct sonde_report *r, const struct sonde_cpu_function *function,
+                         bool hot, struct sonde_buf *buf)
+{
+    const struct sonde_frame *frame = &r->profile->frames[function->frame];
+    const struct sonde_position *at = sonde_frame_position(frame);
+    int64_t busy = r->analysis->busy_ns;
+    SONDE_BUF_AUTO place = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
+    sonde_report_place(r->directory, at->file, at->line, &place);
+    sonde_buf_printf(buf, "  %5.1f %%  %5.1f %%  ", 100 * sonde_share(function->self_ns, busy),
+                     100 * sonde_share(function->total_ns, busy));
+    put_cell(buf, sonde_frame_name(frame), NAME_WIDTH, false);
+    sonde_buf_text(buf, "  ");
+    put_cell(buf,
+             place.length ? sonde_buf_view(&place)
+                          : sonde_str(sonde_category_name(frame->category)),
+             PLACE_WIDTH, true);
+    while (buf->length && buf->data[buf->length - 1] == ' ') {
+        buf->data[--buf->length] = '\0';
+    }
+    if (hot && function->hot_line && function->hot_line != at->line &&
+        function->self_ns * 100 > busy) {
+        sonde_buf_printf(buf, " (%.0f %% in line %d)", 100 * function->hot_share,
+                         function->hot_line);
+    }
+    sonde_buf_char(buf, '\n');
+}
+
+static bool is_listed(const struct sonde_report *r, const struct sonde_cpu_function *function,
+                      int64_t value)
+{
+    enum sonde_category category = r->profile->frames[function->frame].category;
+    return value > 0 && category != SONDE_CATEGORY_IDLE && category != SONDE_CATEGORY_ROOT;
+}
+
+static void put_functions(const struct sonde_report *r, struct sonde_buf *buf)
+{
+    const struct sonde_cpu_analysis *a = r->analysis;
+    sonde_buf_text(buf, "\nby self time\n     self    total  function\n");
+    for (size_t i = 0, rows = 0; i < a->function_count && rows < SONDE_REPORT_ROWS; i++) {
+        if (is_listed(r, &a->functions[i], a->functions[i].self_ns)) {
+            put_function(r, &a->functions[i], true, buf);
+            rows++;
+        }
+    }
+    sonde_buf_text(buf, "\nby total time, your code\n     self    total  function\n");
+    for (size_t i = 0, rows = 0; i < a->function_count && rows < SONDE_REPORT_ROWS; i++) {
+        const struct sonde_cpu_function *function = &a->functions[a->by_total[i]];
+        if (r->profile->frames[function->frame].category == SONDE_CATEGORY_APP &&
+            function->total_ns > 0) {
+            put_function(r, function, false, buf);
+            rows++;
+        }
+    }
+}
+
+static int by_time(const void *a, const void *b, void *context)
+{
+    const int64_t *times = context;
+    int64_t left = times[*(const int *)a];
+    int64_t right = times[*(const int *)b];
+    return (left < right) - (left > right);
+}
+
+static void put_sums(const struct sonde_report *r, struct sonde_buf *buf)
+{
+    const struct sonde_cpu_analysis *a = r->analysis;
+    int64_t times[SONDE_CATEGORY_COUNT];
+    int order[SONDE_CATEGORY_COUNT];
+    for (int i = 0; i < SONDE_CATEGORY_COUNT; i++) {
+        order[i] = i;
+        times[i] = a->categories_ns[i];
+    }
+    qsort_r(order, SONDE_CATEGORY_COUNT, sizeof(*order), by_time, times);
+    sonde_buf_printf(buf, "\nbusy %.1f %% of the time; of that",
+                     100 * sonde_share(a->busy_ns, a->wall_ns));
+    for (int i = 0, shown = 0; i < SONDE_CATEGORY_COUNT; i++) {
+        if (order[i] != SONDE_CATEGORY_IDLE && times[order[i]] > 0) {
+            sonde_buf_printf(buf, "%s %s %.1f %%", shown++ ? "," : "",
+                             sonde_category_name((enum sonde_category)order[i]),
+                             100 * sonde_share(times[order[i]], a->busy_ns));
+        }
+    }
+    sonde_buf_printf(buf, " (garbage collection %.1f %%)\n",
+                     100 * sonde_share(a->gc_ns, a->busy_ns));
+    for (size_t i = 0; i < a->package_count && i < 5; i++) {
+        const struct sonde_cpu_package *package = &a->packages[i];
+        sonde_buf_text(buf, i ? ", " : "packages: ");
+        put_clean(buf, package->name);
+        if (package->version.length) {
+            sonde_buf_char(buf, '@');
+            put_clean(buf, package->version);
+        }
+        sonde_buf_printf(buf, " %.1f %%", 100 * sonde_share(package->self_ns, a->busy_ns));
+    }
+    sonde_buf_text(buf, a->package_count ? "\n" : "");
+}
+
+static void put_loop(const struct sonde_report *r, struct sonde_buf *buf)
+{
+    if (r->loop.measured) {
+        sonde_buf_printf(buf,
+                         "event loop: %.0f %% utilized; delay p50 %.1f ms, p99 %.1f ms, longest "
+                         "%.1f ms\n",
+                         100 * r->loop.utilization, r->loop.p50_ms, r->loop.p99_ms, r->loop.max_ms);
+    }
+    const struct sonde_cpu_analysis *a = r->analysis;
+    if (a && a->stall_count) {
+        const struct sonde_cpu_stall *stall = &a->stalls[0];
+        const struct sonde_frame *frame = &r->profile->frames[stall->frame];
+        sonde_buf_printf(buf, "longest stretch without idling: %.1f ms at %.1f s, most of it in ",
+                         (double)stall->length_us / 1e3, (double)stall->start_us / 1e6);
+        put_clean(buf, sonde_frame_name(frame));
+        sonde_buf_char(buf, '\n');
+    }
+}
+
+static void put_cost(const struct sonde_report_cost *cost, struct sonde_buf *buf)
+{
+    if (!cost->measured) {
+        return;
+    }
+    sonde_buf_printf(buf,
+                     "what the capture cost: the loop stood still %.1f ms at the start, %.1f ms at "
+                     "the end",
+                     cost->start_stall_ms, cost->stop_stall_ms);
+    if (cost->rotations) {
+        sonde_buf_printf(buf, ",\n  %.1f ms (p50) to %.1f ms (longest) at %lld rotations",
+                         cost->rotation_p50_ms, cost->rotation_max_ms, (long long)cost->rotations);
+    }
+    sonde_buf_printf(buf, ";\n  attached in %.0f ms, inspector open for %.1f s, %.1f MB received\n",
+                     cost->attach_ms, cost->inspector_open_s, (double)cost->bytes / 1e6);
+}
+
+void sonde_report_text(const struct sonde_report *report, struct sonde_buf *buf)
+{
+    put_head(report, buf);
+    if (report->profile && report->analysis) {
+        put_findings(report, buf);
+        put_functions(report, buf);
+        put_sums(report, buf);
+    }
+    put_loop(report, buf);
+    put_cost(&report->cost, buf);
+}
