@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "codec/compress.h"
+#include "db/db_internal.h"
+
+/* A blob is written in incoming/, under a lock that says that its writer lives, and becomes
+ * blobs/ab/abcd….zst by a rename inside the transaction that adds its row. Deleting happens inside
+ * a write transaction too, so that neither meets the other half-way. */
+
+struct sonde_artifact_writer {
+    struct sonde_db *db;
+    struct sonde_artifact artifact;
+    char *texts[5];                                 /* owned copies of the artifact's texts */
+    char name[SONDE_SHA256_TEXT + SONDE_UUID_SIZE]; /* in incoming/ */
+    int fd;
+    EVP_MD_CTX *digest;
+    struct sonde_stream *zstd;
+};
+
+static int blob_path(const char *sha256, char *ret, size_t size)
+{
+    return snprintf(ret, size, "%.2s/%s.zst", sha256, sha256);
+}
+
+static int sync_directory(int fd, struct sonde_err *err)
+{
+    return fsync(fd) < 0 ? sonde_fail(err, SONDE_EIO, errno, "write the store's directory") : 0;
+}
+
+static void free_writer(struct sonde_artifact_writer *w)
+{
+    if (w->fd >= 0) {
+        (void)unlinkat(w->db->incoming, w->name, 0);
+        sonde_closep(&w->fd);
+    }
+    EVP_MD_CTX_free(w->digest);
+    sonde_stream_free(w->zstd);
+    for (size_t i = 0; i < SONDE_LENGTH(w->texts); i++) {
+        free(w->texts[i]);
+    }
+    free(w);
+}
+
+static int to_file(void *context, const void *data, size_t length, struct sonde_err *err)
+{
+    struct sonde_artifact_writer *w = context;
+    return sonde_write_all(w->fd, data, length, "the store's blob", err);
+}
+
+static int copy_texts(struct sonde_artifact_writer *w, const struct sonde_artifact *from)
+{
+    const char *const texts[] = {from->run_uid, from->name, from->capture, from->type,
+                                 from->media_type};
+    for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
+        w->texts[i] = strdup(texts[i]);
+        if (!w->texts[i]) {
+            return SONDE_ENOMEM;
+        }
+    }
+    w->artifact = (struct sonde_artifact){.run_uid = w->texts[0],
+                                          .name = w->texts[1],
+                                          .capture = w->texts[2],
+                                          .type = w->texts[3],
+                                          .media_type = w->texts[4],
+                                          .data_class = from->data_class};
+    return 0;
+}
+
+int sonde_artifact_begin(struct sonde_db *db, const struct sonde_artifact *artifact,
+                         struct sonde_artifact_writer **ret, struct sonde_err *err)
+{
+    if (strlen(artifact->name) > SONDE_DB_ARTIFACT_NAME_MAX) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "an artifact's name of more than %d bytes",
+                          SONDE_DB_ARTIFACT_NAME_MAX);
+    }
+    struct sonde_artifact_writer *w = calloc(1, sizeof(*w));
+    if (!w) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "the store: out of memory");
+    }
+    w->db = db;
+    sonde_random_uuid(w->name);
+    w->fd = openat(db->incoming, w->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int r = w->fd < 0 ? sonde_fail(err, SONDE_EIO, errno, "create a file in the store %s", db->path)
+                      : 0;
+    if (r == 0 && flock(w->fd, LOCK_EX | LOCK_NB) < 0) {
+        r = sonde_fail(err, SONDE_EIO, errno, "lock a file in the store %s", db->path);
+    }
+    w->digest = EVP_MD_CTX_new();
+    if (r == 0 && (!w->digest || copy_texts(w, artifact) < 0 ||
+                   EVP_DigestInit_ex(w->digest, EVP_sha256(), NULL) != 1)) {
+        r = sonde_fail(err, SONDE_ENOMEM, 0, "the store: out of memory");
+    }
+    r = r < 0 ? r : sonde_compressor_new(SONDE_ZSTD, to_file, w, &w->zstd, err);
+    if (r < 0) {
+        free_writer(w);
+        return r;
+    }
+    *ret = w;
+    return 0;
+}
+
+int sonde_artifact_write(struct sonde_artifact_writer *w, const void *data, size_t length,
+                         struct sonde_err *err)
+{
+    if ((int64_t)length > SONDE_DB_ARTIFACT_MAX - w->artifact.bytes) {
+        return sonde_fail(err, SONDE_ELIMIT, 0, "an artifact of more than %lld bytes",
+                          (long long)SONDE_DB_ARTIFACT_MAX);
+    }
+    w->artifact.bytes += (int64_t)length;
+    (void)EVP_DigestUpdate(w->digest, data, length);
+    return sonde_stream_feed(w->zstd, data, length, err);
+}
+
+static void digest_text(EVP_MD_CTX *digest, char ret[SONDE_SHA256_TEXT])
+{
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    (void)EVP_DigestFinal_ex(digest, bytes, &length);
+    for (unsigned i = 0; i < 32 && i < length; i++) {
+        (void)snprintf(ret + (size_t)i * 2, 3, "%02x", bytes[i]);
+    }
+}
+
+static int insert_row(struct sonde_artifact_writer *w, struct sonde_err *err)
+{
+    const struct sonde_artifact *a = &w->artifact;
+    DB_STATEMENT *exists = NULL;
+    int r = db_prepare(w->db, "SELECT 1 FROM runs WHERE uid = ?", &exists, err);
+    if (r < 0) {
+        return r;
+    }
+    db_text(exists, 1, a->run_uid);
+    r = db_step(w->db, exists, err);
+    if (r == 0) {
+        return sonde_fail(err, SONDE_ENOTFOUND, 0, "there is no run %s", a->run_uid);
+    }
+    DB_STATEMENT *statement = NULL;
+    r = r < 0 ? r
+              : db_prepare(w->db,
+                           "INSERT INTO artifacts (run, name, capture, type, media_type, class,"
+                           " bytes, sha256) VALUES (?,?,?,?,?,?,?,?)",
+                           &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    for (int i = 0; i < (int)SONDE_LENGTH(w->texts); i++) {
+        db_text(statement, i + 1, w->texts[i]);
+    }
+    (void)sqlite3_bind_int(statement, 6, (int)a->data_class);
+    (void)sqlite3_bind_int64(statement, 7, a->bytes);
+    db_text(statement, 8, a->sha256);
+    return db_step(w->db, statement, err);
+}
+
+/* Puts the file where blobs are, unless the same content is there already. */
+static int place_blob(struct sonde_artifact_writer *w, struct sonde_err *err)
+{
+    char path[SONDE_SHA256_TEXT + 16];
+    char folder[3];
+    (void)blob_path(w->artifact.sha256, path, sizeof(path));
+    if (faccessat(w->db->blobs, path, F_OK, 0) == 0) {
+        return 0;
+    }
+    (void)snprintf(folder, sizeof(folder), "%.2s", path);
+    if (mkdirat(w->db->blobs, folder, 0700) == 0) {
+        int r = sync_directory(w->db->blobs, err);
+        if (r < 0) {
+            return r;
+        }
+    } else if (errno != EEXIST) {
+        return sonde_fail(err, SONDE_EIO, errno, "create a directory in the store %s", w->db->path);
+    }
+    if (linkat(w->db->incoming, w->name, w->db->blobs, path, 0) < 0) {
+        return sonde_fail(err, SONDE_EIO, errno, "keep a blob in the store %s", w->db->path);
+    }
+    SONDE_CLOSE int directory = openat(w->db->blobs, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return directory < 0 ? sonde_fail(err, SONDE_EIO, errno, "open a directory of the store")
+                         : sync_directory(directory, err);
+}
+
+/* From here on the name tells which blob to look after, should we not come to the end. */
+static int name_content(struct sonde_artifact_writer *w, struct sonde_err *err)
+{
+    char name[sizeof(w->name)];
+    (void)snprintf(name, sizeof(name), "%s.%.36s", w->artifact.sha256, w->name);
+    if (renameat(w->db->incoming, w->name, w->db->incoming, name) < 0) {
+        return sonde_fail(err, SONDE_EIO, errno, "keep a blob in the store %s", w->db->path);
+    }
+    memcpy(w->name, name, sizeof(name));
+    return sync_directory(w->db->incoming, err);
+}
+
+static int commit(struct sonde_artifact_writer *w, struct sonde_err *err)
+{
+    int r = sonde_stream_finish(w->zstd, err);
+    if (r == 0 && fsync(w->fd) < 0) {
+        r = sonde_fail(err, SONDE_EIO, errno, "write a blob of the store %s", w->db->path);
+    }
+    if (r < 0) {
+        return r;
+    }
+    digest_text(w->digest, w->artifact.sha256);
+    r = name_content(w, err);
+    r = r < 0 ? r : db_begin(w->db, err);
+    if (r < 0) {
+        return r;
+    }
+    r = insert_row(w, err);
+    r = r < 0 ? r : place_blob(w, err);
+    r = db_end(w->db, r, err);
+    /* Without its row the blob must go; its own failure would say nothing new. */
+    if (r < 0 && db_begin(w->db, NULL) == 0) {
+        int ignored = db_end(w->db, blob_release(w->db, w->artifact.sha256, NULL), NULL);
+        (void)ignored;
+    }
+    return r;
+}
+
+int sonde_artifact_commit(struct sonde_artifact_writer *writer, struct sonde_err *err)
+{
+    int r = commit(writer, err);
+    free_writer(writer);
+    return r;
+}
+
+void sonde_artifact_abort(struct sonde_artifact_writer *writer)
+{
+    if (writer) {
+        free_writer(writer);
+    }
+}
+
+int blob_release(struct sonde_db *db, const char *sha256, struct sonde_err *err)
+{
+    DB_STATEMENT *statement = NULL;
+    int r = db_prepare(db, "SELECT 1 FROM artifacts WHERE sha256 = ? LIMIT 1", &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    db_text(statement, 1, sha256);
+    r = db_step(db, statement, err);
+    if (r == 0) {
+        char path[SONDE_SHA256_TEXT + 16];
+        (void)blob_path(sha256, path, sizeof(path));
+        if (unlinkat(db->blobs, path, 0) < 0 && errno != ENOENT) {
+            return sonde_fail(err, SONDE_EIO, errno, "delete a blob of the store %s", db->path);
+        }
+    }
+    return r < 0 ? r : 0;
+}
+
+static void sweep_file(struct sonde_db *db, const char *name)
+{
+    SONDE_CLOSE int file = openat(db->incoming, name, O_RDONLY | O_CLOEXEC);
+    /* A writer that lives holds the lock. */
+    if (file < 0 || flock(file, LOCK_EX | LOCK_NB) < 0) {
+        return;
+    }
+    const char *dot = strchr(name, '.');
+    if (dot && dot - name == SONDE_SHA256_TEXT - 1) {
+        char sha256[SONDE_SHA256_TEXT];
+        (void)snprintf(sha256, sizeof(sha256), "%s", name);
+        if (db_begin(db, NULL) < 0 || db_end(db, blob_release(db, sha256, NULL), NULL) < 0) {
+            return; /* the next open tries again */
+        }
+    }
+    (void)unlinkat(db->incoming, name, 0);
+}
+
+void blob_sweep(struct sonde_db *db)
+{
+    int fd = openat(db->incoming, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        sonde_closep(&fd);
+        return;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(dir))) {
+        if (entry->d_name[0] != '.') {
+            sweep_file(db, entry->d_name);
+        }
+    }
+    (void)closedir(dir);
+}
+
+int sonde_db_artifacts(struct sonde_db *db, const char *run_uid, sonde_artifact_callback callback,
+                       void *context, struct sonde_err *err)
+{
+    DB_STATEMENT *statement = NULL;
+    int r = db_prepare(db,
+                       "SELECT run, name, capture, type, media_type, class, bytes, sha256"
+                       " FROM artifacts WHERE run = ? ORDER BY id",
+                       &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    db_text(statement, 1, run_uid);
+    while ((r = db_step(db, statement, err)) == 1) {
+        struct sonde_artifact artifact = {
+            .run_uid = db_column(statement, 0),
+            .name = db_column(statement, 1),
+            .capture = db_column(statement, 2),
+            .type = db_column(statement, 3),
+            .media_type = db_column(statement, 4),
+            .data_class = (enum sonde_data_class)sqlite3_column_int(statement, 5),
+            .bytes = sqlite3_column_int64(statement, 6),
+        };
+        (void)snprintf(artifact.sha256, sizeof(artifact.sha256), "%s", db_column(statement, 7));
+        r = callback(context, &artifact, err);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return r;
+}
+
+struct reading {
+    EVP_MD_CTX *digest;
+    int64_t bytes;
+    sonde_bytes_callback callback;
+    void *context;
+};
+
+static int pass_on(void *context, const void *data, size_t length, struct sonde_err *err)
+{
+    struct reading *reading = context;
+    reading->bytes += (int64_t)length;
+    (void)EVP_DigestUpdate(reading->digest, data, length);
+    return reading->callback(reading->context, data, length, err);
+}
+
+static int read_blob(int fd, struct sonde_stream *stream, const char *name, struct sonde_err *err)
+{
+    char piece[16384];
+    for (;;) {
+        ssize_t got = read(fd, piece, sizeof(piece));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return sonde_fail(err, SONDE_EIO, errno, "read artifact %s", name);
+        }
+        int r = got ? sonde_stream_feed(stream, piece, (size_t)got, err)
+                    : sonde_stream_finish(stream, err);
+        if (r < 0 || got == 0) {
+            return r;
+        }
+    }
+}
+
+int sonde_artifact_read(struct sonde_db *db, const struct sonde_artifact *artifact,
+                        sonde_bytes_callback callback, void *context, struct sonde_err *err)
+{
+    char path[SONDE_SHA256_TEXT + 16];
+    (void)blob_path(artifact->sha256, path, sizeof(path));
+    SONDE_CLOSE int fd = openat(db->blobs, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return sonde_fail(err, errno == ENOENT ? SONDE_EPARSE : SONDE_EIO, errno,
+                          "artifact %s is not in the store %s any more", artifact->name, db->path);
+    }
+    struct reading reading = {EVP_MD_CTX_new(), 0, callback, context};
+    struct sonde_stream *stream = NULL;
+    int r = 0;
+    if (!reading.digest || EVP_DigestInit_ex(reading.digest, EVP_sha256(), NULL) != 1) {
+        r = sonde_fail(err, SONDE_ENOMEM, 0, "the store: out of memory");
+    }
+    r = r < 0 ? r
+              : sonde_decompressor_new(SONDE_ZSTD, (uint64_t)artifact->bytes, pass_on, &reading,
+                                       &stream, err);
+    r = r < 0 ? r : read_blob(fd, stream, artifact->name, err);
+    if (r == 0) {
+        char sha256[SONDE_SHA256_TEXT] = "";
+        digest_text(reading.digest, sha256);
+        if (reading.bytes != artifact->bytes || strcmp(sha256, artifact->sha256) != 0) {
+            r = sonde_fail(
+                err, SONDE_EPARSE, 0,
+                "artifact %s is damaged in the store %s: delete the run, and look at the "
+                "disk",
+                artifact->name, db->path);
+        }
+    }
+    sonde_stream_free(stream);
+    EVP_MD_CTX_free(reading.digest);
+    return r;
+}

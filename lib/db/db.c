@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "db/db_internal.h"
+
+/* "SOND" in the file's header says that it is ours (SQLite's application_id). */
+enum { APPLICATION_ID = 0x534f4e44, CACHE_KIB = 512 };
+
+/* Step N brings a file of version N to version N + 1; a step is never changed, only added. */
+static const char *const migrations[] = {
+    "CREATE TABLE runs ("
+    " uid TEXT PRIMARY KEY, name TEXT NOT NULL, namespace TEXT NOT NULL, kind TEXT NOT NULL,"
+    " spec TEXT NOT NULL, status TEXT NOT NULL, state INTEGER NOT NULL, reason TEXT NOT NULL,"
+    " message TEXT NOT NULL, created INTEGER NOT NULL, completed INTEGER NOT NULL,"
+    " owner INTEGER NOT NULL, owner_start INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX runs_created ON runs (created);"
+    "CREATE INDEX runs_name ON runs (name, created);"
+    "CREATE TABLE artifacts ("
+    " id INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES runs (uid) ON DELETE CASCADE,"
+    " name TEXT NOT NULL, capture TEXT NOT NULL, type TEXT NOT NULL, media_type TEXT NOT NULL,"
+    " class INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,"
+    " UNIQUE (run, name)) STRICT;"
+    "CREATE INDEX artifacts_sha256 ON artifacts (sha256);",
+};
+
+enum { VERSION = (int)SONDE_LENGTH(migrations) };
+
+int db_failed(struct sonde_db *db, const char *what, struct sonde_err *err)
+{
+    static const struct {
+        int sqlite;
+        int code;
+        const char *text;
+    } table[] = {
+        {SQLITE_FULL, SONDE_ENOSPACE, "the disk is full"},
+        {SQLITE_NOMEM, SONDE_ENOMEM, "out of memory"},
+        {SQLITE_BUSY, SONDE_EBUSY, "another process has held the store for too long"},
+        {SQLITE_READONLY, SONDE_EDENIED, "the store cannot be written"},
+        {SQLITE_CANTOPEN, SONDE_EDENIED, "the store's file cannot be opened"},
+        {SQLITE_PERM, SONDE_EDENIED, "the store's file cannot be opened"},
+        {SQLITE_NOTADB, SONDE_EINVALID, "the file is not a store"},
+        {SQLITE_CORRUPT, SONDE_EPARSE, "the store's file is damaged: move it aside and run again"},
+        {SQLITE_CONSTRAINT, SONDE_EEXISTS, "it is there already"},
+    };
+    int sqlite = sqlite3_errcode(db->sqlite);
+    int sys = sqlite3_system_errno(db->sqlite);
+    for (size_t i = 0; i < SONDE_LENGTH(table); i++) {
+        if (table[i].sqlite == (sqlite & 0xff)) {
+            return sonde_fail(err, table[i].code, 0, "store %s: %s: %s", db->path, what,
+                              table[i].text);
+        }
+    }
+    int code = sys == ENOSPC || sys == EDQUOT ? SONDE_ENOSPACE : SONDE_EIO;
+    return sonde_fail(err, code, 0, "store %s: %s: %s", db->path, what,
+                      code == SONDE_ENOSPACE ? "the disk is full" : sqlite3_errmsg(db->sqlite));
+}
+
+int db_prepare(struct sonde_db *db, const char *sql, sqlite3_stmt **ret, struct sonde_err *err)
+{
+    *ret = NULL;
+    if (sqlite3_prepare_v2(db->sqlite, sql, -1, ret, NULL) != SQLITE_OK) {
+        return db_failed(db, "read", err);
+    }
+    return 0;
+}
+
+void db_finalizep(sqlite3_stmt **statement)
+{
+    (void)sqlite3_finalize(*statement);
+}
+
+void db_text(sqlite3_stmt *statement, int index, const char *text)
+{
+    (void)sqlite3_bind_text(statement, index, text ? text : "", -1, SQLITE_TRANSIENT);
+}
+
+int db_step(struct sonde_db *db, sqlite3_stmt *statement, struct sonde_err *err)
+{
+    switch (sqlite3_step(statement)) {
+    case SQLITE_ROW:
+        return 1;
+    case SQLITE_DONE:
+        return 0;
+    default:
+        return db_failed(db, "use", err);
+    }
+}
+
+int db_execute(struct sonde_db *db, const char *sql, struct sonde_err *err)
+{
+    if (sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        return db_failed(db, "write", err);
+    }
+    return 0;
+}
+
+int db_begin(struct sonde_db *db, struct sonde_err *err)
+{
+    return db_execute(db, "BEGIN IMMEDIATE", err);
+}
+
+int db_end(struct sonde_db *db, int code, struct sonde_err *err)
+{
+    int r = code < 0 ? code : db_execute(db, "COMMIT", err);
+    if (r < 0 && !sqlite3_get_autocommit(db->sqlite)) {
+        (void)sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return r;
+}
+
+const char *db_column(sqlite3_stmt *statement, int index)
+{
+    const unsigned char *text = sqlite3_column_text(statement, index);
+    return text ? (const char *)text : "";
+}
+
+static int pragma_number(struct sonde_db *db, const char *sql, int64_t *ret, struct sonde_err *err)
+{
+    DB_STATEMENT *statement = NULL;
+    int r = db_prepare(db, sql, &statement, err);
+    r = r < 0 ? r : db_step(db, statement, err);
+    if (r == 1) {
+        *ret = sqlite3_column_int64(statement, 0);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int migrate(struct sonde_db *db, int64_t version, struct sonde_err *err)
+{
+    int r = 0;
+    for (int64_t step = version; step < VERSION && r == 0; step++) {
+        char pragma[64];
+        (void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", (int)step + 1);
+        r = db_execute(db, migrations[step], err);
+        r = r < 0 ? r : db_execute(db, pragma, err);
+    }
+    char pragma[64];
+    (void)snprintf(pragma, sizeof(pragma), "PRAGMA application_id = %d", APPLICATION_ID);
+    return r < 0 ? r : db_execute(db, pragma, err);
+}
+
+/* Whether the file is ours and not newer; a new one gets its tables, an older one what is missing.
+ */
+static int check_version(struct sonde_db *db, struct sonde_err *err)
+{
+    int64_t application = 0;
+    int64_t version = 0;
+    int64_t tables = 0;
+    int r = db_begin(db, err);
+    if (r < 0) {
+        return r;
+    }
+    r = pragma_number(db, "PRAGMA application_id", &application, err);
+    r = r < 0 ? r : pragma_number(db, "PRAGMA user_version", &version, err);
+    r = r < 0 ? r : pragma_number(db, "SELECT count(*) FROM sqlite_master", &tables, err);
+    if (r == 0 && application != APPLICATION_ID && (application || version || tables)) {
+        r = sonde_fail(err, SONDE_EINVALID, 0,
+                       "%s/runs.db is a database of another program: give another --store",
+                       db->path);
+    } else if (r == 0 && version > VERSION) {
+        r = sonde_fail(err, SONDE_EVERSION, 0,
+                       "the store %s was written by a newer version (format %lld, this one knows "
+                       "%d): use that version, or another --store",
+                       db->path, (long long)version, VERSION);
+    } else if (r == 0 && version < VERSION) {
+        r = migrate(db, version, err);
+    }
+    return db_end(db, r, err);
+}
+
+static int open_directory(int parent, const char *name, int *ret, struct sonde_err *err)
+{
+    if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST) {
+        return sonde_fail(err, SONDE_EIO, errno, "create directory %s", name);
+    }
+    *ret = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *ret < 0 ? sonde_fail(err, SONDE_EIO, errno, "open directory %s", name) : 0;
+}
+
+static int open_sqlite(struct sonde_db *db, struct sonde_err *err)
+{
+    SONDE_BUF_AUTO file = SONDE_BUF(8192);
+    sonde_buf_printf(&file, "%s/runs.db", db->path);
+    int r = sonde_buf_check(&file, "the store's path", err);
+    if (r < 0) {
+        return r;
+    }
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    mode_t before = umask(077);
+    int opened = sqlite3_open_v2(file.data, &db->sqlite, flags, NULL);
+    (void)umask(before);
+    if (opened != SQLITE_OK) {
+        return db->sqlite ? db_failed(db, "open", err)
+                          : sonde_fail(err, SONDE_ENOMEM, 0, "the store: out of memory");
+    }
+    (void)sqlite3_extended_result_codes(db->sqlite, 0);
+    (void)sqlite3_busy_timeout(db->sqlite, SONDE_DB_BUSY_TIMEOUT_MS);
+    char cache[64];
+    (void)snprintf(cache, sizeof(cache), "PRAGMA cache_size = -%d", CACHE_KIB);
+    r = db_execute(db, "PRAGMA journal_mode = WAL", err);
+    r = r < 0 ? r : db_execute(db, "PRAGMA synchronous = FULL", err);
+    r = r < 0 ? r : db_execute(db, "PRAGMA foreign_keys = ON", err);
+    r = r < 0 ? r : db_execute(db, "PRAGMA trusted_schema = OFF", err);
+    r = r < 0 ? r : db_execute(db, cache, err);
+    return r < 0 ? r : check_version(db, err);
+}
+
+int sonde_db_open(const char *directory, struct sonde_db **ret, struct sonde_err *err)
+{
+    int r = sonde_make_directories(directory, err);
+    if (r < 0) {
+        return r;
+    }
+    struct sonde_db *db = calloc(1, sizeof(*db));
+    if (!db) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "the store: out of memory");
+    }
+    db->blobs = db->incoming = -1;
+    db->path = strdup(directory);
+    db->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (!db->path) {
+        r = sonde_fail(err, SONDE_ENOMEM, 0, "the store: out of memory");
+    } else if (db->directory < 0) {
+        r = sonde_fail(err, SONDE_EIO, errno, "open directory %s", directory);
+    }
+    r = r < 0 ? r : open_directory(db->directory, "blobs", &db->blobs, err);
+    r = r < 0 ? r : open_directory(db->directory, "incoming", &db->incoming, err);
+    r = r < 0 ? r : open_sqlite(db, err);
+    if (r < 0) {
+        sonde_db_close(db);
+        return r;
+    }
+    blob_sweep(db);
+    *ret = db;
+    return 0;
+}
+
+void sonde_db_close(struct sonde_db *db)
+{
+    if (!db) {
+        return;
+    }
+    (void)sqlite3_close(db->sqlite);
+    sonde_closep(&db->incoming);
+    sonde_closep(&db->blobs);
+    sonde_closep(&db->directory);
+    free(db->path);
+    free(db);
+}

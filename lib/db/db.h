@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where runs and what they captured are kept: rows in SQLite, blobs in a directory. The interface
+ * names neither, so that a server and an object store can stand behind it later.
+ *
+ * Nothing exists before its commit, and what was committed survives a crash at any instant. Two
+ * processes may use one directory at once. One handle belongs to one thread. */
+#ifndef SONDE_DB_DB_H
+#define SONDE_DB_DB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/random.h"
+
+enum {
+    SONDE_DB_NAME_MAX = 253, /* bytes of a run's name, as Kubernetes has it */
+    SONDE_DB_ARTIFACT_NAME_MAX = 300,
+    SONDE_DB_DOCUMENT_MAX = 4 << 20,  /* bytes of a run's spec, status or findings */
+    SONDE_DB_RUNS_LISTED_MAX = 1000,  /* of one call */
+    SONDE_DB_PREFIX_MIN = 4,          /* characters of a uid that name a run */
+    SONDE_DB_BUSY_TIMEOUT_MS = 10000, /* for another process's transaction */
+    SONDE_SHA256_TEXT = 65,           /* 64 hexadecimal digits and the NUL */
+};
+#define SONDE_DB_ARTIFACT_MAX (INT64_C(16) << 30) /* bytes of one artifact */
+
+struct sonde_db;
+
+enum sonde_run_state {
+    SONDE_RUN_PENDING,
+    SONDE_RUN_RUNNING,
+    SONDE_RUN_SUCCEEDED,
+    SONDE_RUN_FAILED,
+    SONDE_RUN_CANCELLED,
+};
+
+const char *sonde_run_state_name(enum sonde_run_state state);
+
+/* Texts are NUL-terminated and never NULL in what is read. */
+struct sonde_run {
+    char uid[SONDE_UUID_SIZE];
+    const char *name, *namespace, *kind;
+    const char *spec;   /* JSON: the document */
+    const char *status; /* JSON: target, cost … ("{}" at first) */
+    enum sonde_run_state state;
+    const char *reason, *message;
+    int64_t created_ns, completed_ns; /* since 1970; completed 0: not yet */
+};
+
+/* Opens the store in `directory`, made (mode 0700) when missing. SONDE_EVERSION when a newer
+ * version has written it, SONDE_EINVALID when the file is not a store, SONDE_EIO, SONDE_ENOSPACE,
+ * SONDE_EDENIED. */
+int sonde_db_open(const char *directory, struct sonde_db **ret,
+                  struct sonde_err *err) SONDE_MUST_CHECK;
+void sonde_db_close(struct sonde_db *db);
+
+/* Adds a run with its uid, name, namespace, kind, spec, state and created_ns. This process owns it
+ * until it ends: a run whose owner died before is read as Failed with reason Interrupted.
+ * SONDE_EEXISTS when the uid is there. */
+int sonde_db_run_create(struct sonde_db *db, const struct sonde_run *run,
+                        struct sonde_err *err) SONDE_MUST_CHECK;
+/* Sets state, reason, message, status and completed_ns. A run that has ended stays as it is:
+ * SONDE_ECONFLICT. */
+int sonde_db_run_update(struct sonde_db *db, const struct sonde_run *run,
+                        struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Called for each run; the run is borrowed. A negative code ends the call with it. */
+typedef int (*sonde_run_callback)(void *context, const struct sonde_run *run,
+                                  struct sonde_err *err);
+/* Newest first, at most `limit`. */
+int sonde_db_runs(struct sonde_db *db, int limit, sonde_run_callback callback, void *context,
+                  struct sonde_err *err) SONDE_MUST_CHECK;
+/* Calls back once with the run of that uid. SONDE_ENOTFOUND. */
+int sonde_db_run_get(struct sonde_db *db, const char *uid, sonde_run_callback callback,
+                     void *context, struct sonde_err *err) SONDE_MUST_CHECK;
+/* The uid of what a person typed: "last", a name (its newest run), or the beginning of a uid.
+ * SONDE_ENOTFOUND; SONDE_ECONFLICT when several uids begin so. */
+int sonde_db_run_resolve(struct sonde_db *db, const char *text, char ret[SONDE_UUID_SIZE],
+                         struct sonde_err *err) SONDE_MUST_CHECK;
+/* Removes the run, its artifacts, and the blobs that no other run uses. SONDE_ENOTFOUND. */
+int sonde_db_run_delete(struct sonde_db *db, const char *uid,
+                        struct sonde_err *err) SONDE_MUST_CHECK;
+
+enum sonde_data_class { SONDE_DATA_PROFILE, SONDE_DATA_TRACE, SONDE_DATA_HEAP };
+
+struct sonde_artifact {
+    const char *run_uid;
+    const char *name;       /* unique in the run: "cpu.0" */
+    const char *capture;    /* the capture it belongs to: "cpu" */
+    const char *type;       /* "CPUProfile", "SourceMap" … */
+    const char *media_type; /* "application/json" */
+    enum sonde_data_class data_class;
+    int64_t bytes;                  /* uncompressed; set when committed */
+    char sha256[SONDE_SHA256_TEXT]; /* of the uncompressed content */
+};
+
+struct sonde_artifact_writer;
+
+/* Begins an artifact; the texts are copied. The caller ends it with commit or abort. */
+int sonde_artifact_begin(struct sonde_db *db, const struct sonde_artifact *artifact,
+                         struct sonde_artifact_writer **ret,
+                         struct sonde_err *err) SONDE_MUST_CHECK;
+int sonde_artifact_write(struct sonde_artifact_writer *writer, const void *data, size_t length,
+                         struct sonde_err *err) SONDE_MUST_CHECK;
+/* Makes it durable and visible; the writer is gone in any case. SONDE_EEXISTS when the run has one
+ * of that name, SONDE_ENOTFOUND when the run is gone. */
+int sonde_artifact_commit(struct sonde_artifact_writer *writer,
+                          struct sonde_err *err) SONDE_MUST_CHECK;
+void sonde_artifact_abort(struct sonde_artifact_writer *writer);
+
+typedef int (*sonde_artifact_callback)(void *context, const struct sonde_artifact *artifact,
+                                       struct sonde_err *err);
+/* Those of a run in the order of their commits. */
+int sonde_db_artifacts(struct sonde_db *db, const char *run_uid, sonde_artifact_callback callback,
+                       void *context, struct sonde_err *err) SONDE_MUST_CHECK;
+
+typedef int (*sonde_bytes_callback)(void *context, const void *data, size_t length,
+                                    struct sonde_err *err);
+/* The content, in pieces, checked against bytes and sha256 at its end: SONDE_EPARSE when the blob
+ * is damaged or missing. */
+int sonde_artifact_read(struct sonde_db *db, const struct sonde_artifact *artifact,
+                        sonde_bytes_callback callback, void *context,
+                        struct sonde_err *err) SONDE_MUST_CHECK;
+
+#endif

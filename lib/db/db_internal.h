@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the files of lib/db alone. */
+#ifndef SONDE_DB_DB_INTERNAL_H
+#define SONDE_DB_DB_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "db/db.h"
+
+struct sonde_db {
+    sqlite3 *sqlite;
+    int directory; /* of the store */
+    int blobs;     /* its directory of blobs */
+    int incoming;  /* its directory of files that are being written */
+    char *path;
+};
+
+/* Prepared for one use; the caller finalizes (db_finalize). Texts are bound with db_text. */
+int db_prepare(struct sonde_db *db, const char *sql, sqlite3_stmt **ret,
+               struct sonde_err *err) SONDE_MUST_CHECK;
+void db_finalizep(sqlite3_stmt **statement);
+#define DB_STATEMENT SONDE_CLEANUP(db_finalizep) sqlite3_stmt
+void db_text(sqlite3_stmt *statement, int index, const char *text);
+/* 1: a row, 0: done, or an error. */
+int db_step(struct sonde_db *db, sqlite3_stmt *statement, struct sonde_err *err) SONDE_MUST_CHECK;
+int db_execute(struct sonde_db *db, const char *sql, struct sonde_err *err) SONDE_MUST_CHECK;
+int db_failed(struct sonde_db *db, const char *what, struct sonde_err *err);
+
+/* A write transaction: nobody else's, in this process or another, runs at the same time. */
+int db_begin(struct sonde_db *db, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Commits when code is 0, else rolls back; returns the first failure. */
+int db_end(struct sonde_db *db, int code, struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* A column as text; "" for NULL. Valid until the next step. */
+const char *db_column(sqlite3_stmt *statement, int index);
+
+/* Within a write transaction: removes the blob's file when no artifact uses it. */
+int blob_release(struct sonde_db *db, const char *sha256, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Removes what writers that died left behind. */
+void blob_sweep(struct sonde_db *db);
+
+#endif
