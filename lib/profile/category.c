@@ -44,10 +44,12 @@ static struct sonde_str find_package(struct sonde_str url)
 {
     static const char marker[] = "/node_modules/";
     const char *found = last_part(url, marker);
-    if (!found) {
+    /* Bundlers write paths without a root into source maps. */
+    bool leads = !found && sonde_str_starts(url, marker + 1);
+    if (!found && !leads) {
         return (struct sonde_str){0};
     }
-    const char *rest = found + sizeof(marker) - 1;
+    const char *rest = leads ? url.data + sizeof(marker) - 2 : found + sizeof(marker) - 1;
     return package_name((struct sonde_str){rest, (size_t)(url.data + url.length - rest)});
 }
 

@@ -6,22 +6,28 @@
 #include "profile/output.h"
 #include "profile/profile.h"
 
+#define SONDE_CPUPROFILE_TIME_MAX (INT64_C(1) << 52) /* µs; 142 years, exact in a double */
+
 struct sonde_cpuprofile_reader;
 
 /* Adds one file or window to a profile when finished. A sample counts until the next one, the last
- * until endTime (as Chrome's DevTools count). Samples before the end of what the profile holds
- * already, on the same clock, are left out: windows that overlap are not counted twice. A profile
- * without samples is counted by hitCount. The caller frees it. */
+ * until endTime; samples are sorted by time first, since V8 writes negative deltas (as Chrome's
+ * DevTools count: CPUProfileDataModel). Samples before the end of what the profile holds already,
+ * on the same clock, are left out: windows that overlap are not counted twice. A profile without
+ * samples is counted by hitCount. The caller frees it. */
 int sonde_cpuprofile_reader_new(struct sonde_profile *profile, struct sonde_cpuprofile_reader **ret,
                                 struct sonde_err *err) SONDE_MUST_CHECK;
-/* SONDE_EPARSE for what is no profile (with the place), SONDE_ELIMIT, SONDE_ENOMEM. */
+/* SONDE_EPARSE for what is no profile (with the place), SONDE_ELIMIT, SONDE_ENOMEM. After
+ * SONDE_EPARSE nothing of the window counts. */
 int sonde_cpuprofile_feed(struct sonde_cpuprofile_reader *reader, const char *data, size_t length,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 int sonde_cpuprofile_finish(struct sonde_cpuprofile_reader *reader,
                             struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_cpuprofile_reader_free(struct sonde_cpuprofile_reader *reader);
 
-/* Writes the whole profile as one .cpuprofile with the engine's positions. */
+/* Writes the whole profile as one .cpuprofile with the engine's positions. Gaps between windows
+ * are closed: it ends when the profile ends, and begins earlier by the sum of its samples. The
+ * ticks of a function's lines stand at the first of its nodes. */
 int sonde_cpuprofile_write(const struct sonde_profile *profile, struct sonde_output *output,
                            struct sonde_err *err) SONDE_MUST_CHECK;
 

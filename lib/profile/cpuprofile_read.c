@@ -132,7 +132,7 @@ static int64_t whole(const struct sonde_json_token *token)
 static int32_t small(const struct sonde_json_token *token)
 {
     int64_t value = whole(token);
-    return value < INT32_MIN || value >= INT32_MAX ? -1 : (int32_t)value;
+    return value < 0 || value >= INT32_MAX ? -1 : (int32_t)value;
 }
 
 static int top_number(struct sonde_cpuprofile_reader *r, const struct sonde_json_token *token,
@@ -178,13 +178,15 @@ static int node_number(struct sonde_cpuprofile_reader *r, const struct sonde_jso
         return PUSH(r, edges, edge_count, edge_capacity, SONDE_PROFILE_NODES_MAX, "nodes", err,
                     (struct edge){(uint32_t)r->node_count, (uint64_t)whole(token)});
     }
-    if (token->depth == 4 && r->part == LINE_NUMBER) {
+    bool call_frame = token->depth == 4 && r->field == CALL_FRAME;
+    bool tick = token->depth == 5 && r->field == POSITION_TICKS;
+    if (call_frame && r->part == LINE_NUMBER) {
         r->line = small(token);
-    } else if (token->depth == 4 && r->part == COLUMN_NUMBER) {
+    } else if (call_frame && r->part == COLUMN_NUMBER) {
         r->column = small(token);
-    } else if (token->depth == 5 && r->part == LINE) {
+    } else if (tick && r->part == LINE) {
         r->tick_line = small(token);
-    } else if (token->depth == 5 && r->part == TICKS) {
+    } else if (tick && r->part == TICKS) {
         int64_t value = whole(token);
         r->tick_count_now = value < 0 || value > UINT32_MAX ? 0 : (uint32_t)value;
     }
@@ -236,10 +238,8 @@ static int node_string(struct sonde_cpuprofile_reader *r, const struct sonde_jso
         return 0;
     }
     struct sonde_buf *buf = r->part == URL ? &r->url : &r->function;
-    struct sonde_str text = token->text;
-    text.length = text.length > SONDE_PROFILE_NAME_MAX ? SONDE_PROFILE_NAME_MAX : text.length;
     sonde_buf_clear(buf);
-    sonde_buf_str(buf, text);
+    sonde_buf_str(buf, sonde_profile_cut(token->text));
     return sonde_buf_check(buf, "a name", err);
 }
 
@@ -418,6 +418,12 @@ static int place_nodes(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
     for (size_t i = 0; i < r->node_count && code == 0; i++) {
         code = place_node(r, (uint32_t)i, path, err);
     }
+    return code;
+}
+
+static int add_ticks(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
+{
+    int code = 0;
     for (size_t i = 0; i < r->tick_count && code == 0; i++) {
         const struct sonde_profile_line *tick = &r->ticks[i];
         code = sonde_profile_add_ticks(r->profile, r->nodes[tick->frame].frame, tick->line,
@@ -432,7 +438,12 @@ static int add_hits(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
     for (size_t i = 0; i < r->node_count; i++) {
         hits += r->nodes[i].hits;
     }
-    int64_t length_us = r->end_us > r->start_us ? r->end_us - r->start_us : 0;
+    const struct sonde_profile *profile = r->profile;
+    int64_t from = r->start_us;
+    if (profile->windows && profile->end_us > from) {
+        from = profile->end_us;
+    }
+    int64_t length_us = r->end_us > from ? r->end_us - from : 0;
     for (size_t i = 0; i < r->node_count; i++) {
         const struct raw_node *raw = &r->nodes[i];
         if (!raw->hits) {
@@ -451,28 +462,32 @@ static int add_hits(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
     return 0;
 }
 
-static int add_samples(struct sonde_cpuprofile_reader *r, const struct index_entry *index,
-                       struct sonde_err *err)
+/* Ids become nodes of the profile, before anything is counted. */
+static int resolve_samples(struct sonde_cpuprofile_reader *r, const struct index_entry *index,
+                           struct sonde_err *err)
 {
-    struct sonde_profile *profile = r->profile;
-    int64_t counted = profile->windows ? profile->end_us : INT64_MIN;
-    int64_t time = r->start_us;
     for (size_t i = 0; i < r->sample_count; i++) {
         uint32_t node = find_node(index, r->node_count, r->samples[i]);
         if (node == NONE) {
             return malformed(err, "a sample of the unknown node", r->samples[i]);
         }
-        time += i < r->delta_count && r->deltas[i] > 0 ? r->deltas[i] : 0;
-        bool last = i + 1 >= r->sample_count;
-        int64_t next =
-            last ? r->end_us
-                 : time + (i + 1 < r->delta_count && r->deltas[i + 1] > 0 ? r->deltas[i + 1] : 0);
-        int64_t from = time > counted ? time : counted;
-        if (next <= counted && counted != INT64_MIN) {
+        r->samples[i] = r->nodes[node].node;
+    }
+    return 0;
+}
+
+static int add_samples(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
+{
+    struct sonde_profile *profile = r->profile;
+    const int64_t *times = r->deltas;
+    int64_t counted = profile->windows ? profile->end_us : -1;
+    for (size_t i = 0; i < r->sample_count; i++) {
+        int64_t next = i + 1 < r->sample_count ? times[i + 1] : r->end_us;
+        int64_t from = times[i] > counted ? times[i] : counted;
+        if (next <= counted) {
             continue;
         }
-        int code = sonde_profile_add_sample(profile, r->nodes[node].node,
-                                            next > from ? next - from : 0, err);
+        int code = sonde_profile_add_sample(profile, (uint32_t)r->samples[i], next - from, err);
         if (code < 0) {
             return code;
         }
@@ -480,27 +495,80 @@ static int add_samples(struct sonde_cpuprofile_reader *r, const struct index_ent
     return 0;
 }
 
+/* ---- times ---- */
+
+struct moment {
+    int64_t time_us;
+    size_t order; /* in the file */
+    uint64_t sample;
+};
+
+static int compare_moments(const void *a, const void *b)
+{
+    const struct moment *left = a;
+    const struct moment *right = b;
+    if (left->time_us != right->time_us) {
+        return left->time_us < right->time_us ? -1 : 1;
+    }
+    return (left->order > right->order) - (left->order < right->order);
+}
+
+static int sort_samples(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
+{
+    SONDE_FREE struct moment *moments = calloc(r->sample_count, sizeof(*moments));
+    if (!moments) {
+        return no_room(SONDE_ENOMEM, "", err);
+    }
+    for (size_t i = 0; i < r->sample_count; i++) {
+        moments[i] = (struct moment){r->deltas[i], i, r->samples[i]};
+    }
+    qsort(moments, r->sample_count, sizeof(*moments), compare_moments);
+    for (size_t i = 0; i < r->sample_count; i++) {
+        r->deltas[i] = moments[i].time_us;
+        r->samples[i] = moments[i].sample;
+    }
+    return 0;
+}
+
+static bool is_time(int64_t time_us)
+{
+    return time_us >= 0 && time_us <= SONDE_CPUPROFILE_TIME_MAX;
+}
+
+/* Makes times of the deltas, in order. */
+static int set_times(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
+{
+    int64_t time = r->start_us;
+    bool sorted = true;
+    for (size_t i = 0; i < r->delta_count; i++) {
+        if (__builtin_add_overflow(time, r->deltas[i], &time) || !is_time(time)) {
+            return sonde_fail(err, SONDE_EPARSE, 0, "cpuprofile: the time of sample %zu is no time",
+                              i);
+        }
+        sorted = sorted && (i == 0 || time >= r->deltas[i - 1]);
+        r->deltas[i] = time;
+    }
+    return sorted ? 0 : sort_samples(r, err);
+}
+
 static int check_shape(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
 {
     if (!r->has_nodes || r->node_count == 0) {
         return sonde_fail(err, SONDE_EPARSE, 0, "cpuprofile: it has no nodes");
     }
-    int64_t sum = 0;
-    for (size_t i = 0; i < r->delta_count; i++) {
-        if (__builtin_add_overflow(sum, r->deltas[i] > 0 ? r->deltas[i] : 0, &sum)) {
-            return sonde_fail(err, SONDE_EPARSE, 0, "cpuprofile: timeDeltas overflow");
-        }
-    }
-    int64_t last;
-    if (__builtin_add_overflow(r->start_us, sum, &last)) {
-        return sonde_fail(err, SONDE_EPARSE, 0, "cpuprofile: timeDeltas overflow");
-    }
-    r->end_us = !r->has_end || r->end_us < last ? last : r->end_us;
     if (r->delta_count && r->delta_count != r->sample_count) {
         return sonde_fail(err, SONDE_EPARSE, 0, "cpuprofile: %zu samples, but %zu timeDeltas",
                           r->sample_count, r->delta_count);
     }
-    return 0;
+    if (!is_time(r->start_us) || !is_time(r->end_us)) {
+        return sonde_fail(err, SONDE_EPARSE, 0, "cpuprofile: startTime or endTime is no time");
+    }
+    int code = set_times(r, err);
+    int64_t last = r->delta_count ? r->deltas[r->delta_count - 1] : r->start_us;
+    if (code == 0 && (!r->has_end || r->end_us < last)) {
+        r->end_us = last;
+    }
+    return code;
 }
 
 int sonde_cpuprofile_finish(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
@@ -518,7 +586,11 @@ int sonde_cpuprofile_finish(struct sonde_cpuprofile_reader *r, struct sonde_err 
     code = code ? code : set_parents(r, index, err);
     code = code ? code : place_nodes(r, err);
     bool sampled = r->sample_count && r->delta_count;
-    code = code ? code : sampled ? add_samples(r, index, err) : add_hits(r, err);
+    if (code == 0 && sampled) {
+        code = resolve_samples(r, index, err);
+    }
+    code = code ? code : sampled ? add_samples(r, err) : add_hits(r, err);
+    code = code ? code : add_ticks(r, err);
     if (code < 0) {
         return code;
     }

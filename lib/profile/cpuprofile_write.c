@@ -13,36 +13,93 @@ static void write_frame(struct sonde_buf *buf, const struct sonde_frame *frame)
     sonde_buf_printf(buf, ",\"lineNumber\":%d,\"columnNumber\":%d}", at->line - 1, at->column - 1);
 }
 
-/* Each node names its parent; DevTools and speedscope also want the children, so these are
- * gathered as a list per parent: first[node] and next[sibling], 0 for none. */
-static int write_nodes(const struct sonde_profile *profile, const uint32_t *first,
-                       const uint32_t *next, struct sonde_output *output, struct sonde_err *err)
+/* Lists: the children of a node, and the lines of a frame. 0: none; lines are numbered from 1. */
+struct lists {
+    uint32_t *first_child, *next_child; /* by node */
+    uint32_t *first_line;               /* by frame; 0 again once written */
+    uint32_t *next_line;                /* by line − 1 */
+};
+
+static int link_lists(const struct sonde_profile *profile, struct lists *ret, struct sonde_err *err)
 {
-    struct sonde_buf *buf = &output->piece;
-    sonde_buf_text(buf, "{\"nodes\":[");
-    for (size_t i = 0; i < profile->node_count; i++) {
-        const struct sonde_profile_node *node = &profile->nodes[i];
-        sonde_buf_printf(buf, "%s{\"id\":%zu,", i ? "," : "", i + 1);
-        write_frame(buf, &profile->frames[node->frame]);
-        sonde_buf_printf(buf, ",\"hitCount\":%u", node->samples);
-        for (uint32_t child = first[i]; child; child = next[child]) {
-            sonde_buf_printf(buf, child == first[i] ? ",\"children\":[%u" : ",%u", child + 1);
-        }
-        sonde_buf_text(buf, first[i] ? "]}" : "}");
-        int r = sonde_output_flush(output, false, err);
-        if (r < 0) {
-            return r;
-        }
+    *ret = (struct lists){
+        .first_child = calloc(profile->node_count, sizeof(uint32_t)),
+        .next_child = calloc(profile->node_count, sizeof(uint32_t)),
+        .first_line = calloc(profile->frame_count, sizeof(uint32_t)),
+        .next_line = calloc(profile->line_count + 1, sizeof(uint32_t)),
+    };
+    if (!ret->first_child || !ret->next_child || !ret->first_line || !ret->next_line) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "a cpuprofile: out of memory");
+    }
+    for (size_t i = profile->node_count; i-- > 1;) {
+        uint32_t parent = profile->nodes[i].parent;
+        ret->next_child[i] = ret->first_child[parent];
+        ret->first_child[parent] = (uint32_t)i;
+    }
+    for (size_t i = profile->line_count; i-- > 0;) {
+        uint32_t frame = profile->lines[i].frame;
+        ret->next_line[i] = ret->first_line[frame];
+        ret->first_line[frame] = (uint32_t)i + 1;
     }
     return 0;
+}
+
+static void free_lists(struct lists *lists)
+{
+    free(lists->first_child);
+    free(lists->next_child);
+    free(lists->first_line);
+    free(lists->next_line);
+}
+
+/* Each node names its parent in the model; DevTools and speedscope want the children. */
+static int write_node(const struct sonde_profile *profile, struct lists *lists, uint32_t i,
+                      struct sonde_output *output, struct sonde_err *err)
+{
+    struct sonde_buf *buf = &output->piece;
+    const struct sonde_profile_node *node = &profile->nodes[i];
+    sonde_buf_printf(buf, "%s{\"id\":%u,", i ? "," : "", i + 1);
+    write_frame(buf, &profile->frames[node->frame]);
+    sonde_buf_printf(buf, ",\"hitCount\":%u", node->samples);
+    int r = 0;
+    for (uint32_t child = lists->first_child[i]; child && r == 0;
+         child = lists->next_child[child]) {
+        bool first = child == lists->first_child[i];
+        sonde_buf_printf(buf, first ? ",\"children\":[%u" : ",%u", child + 1);
+        r = sonde_output_flush(output, false, err);
+    }
+    sonde_buf_text(buf, lists->first_child[i] ? "]" : "");
+    uint32_t first_line = lists->first_line[node->frame];
+    for (uint32_t n = first_line; n && r == 0; n = lists->next_line[n - 1]) {
+        const struct sonde_profile_line *line = &profile->lines[n - 1];
+        sonde_buf_printf(buf, "%s{\"line\":%d,\"ticks\":%u}",
+                         n == first_line ? ",\"positionTicks\":[" : ",", line->line, line->ticks);
+        r = sonde_output_flush(output, false, err);
+    }
+    sonde_buf_text(buf, first_line ? "]}" : "}");
+    lists->first_line[node->frame] = 0;
+    return r < 0 ? r : sonde_output_flush(output, false, err);
+}
+
+static int write_nodes(const struct sonde_profile *profile, struct lists *lists,
+                       struct sonde_output *output, struct sonde_err *err)
+{
+    sonde_buf_text(&output->piece, "{\"nodes\":[");
+    int r = 0;
+    for (uint32_t i = 0; i < profile->node_count && r == 0; i++) {
+        r = write_node(profile, lists, i, output, err);
+    }
+    return r;
 }
 
 static int write_samples(const struct sonde_profile *profile, struct sonde_output *output,
                          struct sonde_err *err)
 {
     struct sonde_buf *buf = &output->piece;
-    sonde_buf_printf(buf, "],\"startTime\":%lld,\"endTime\":%lld,\"samples\":[",
-                     (long long)profile->start_us, (long long)profile->end_us);
+    int64_t length = profile->total_ns / 1000;
+    int64_t start = profile->end_us > length ? profile->end_us - length : 0;
+    sonde_buf_printf(buf, "],\"startTime\":%lld,\"endTime\":%lld,\"samples\":[", (long long)start,
+                     (long long)(start + length));
     int r = 0;
     for (size_t i = 0; i < profile->sample_count && r == 0; i++) {
         sonde_buf_printf(buf, i ? ",%u" : "%u", profile->samples[i].node + 1);
@@ -60,16 +117,10 @@ static int write_samples(const struct sonde_profile *profile, struct sonde_outpu
 int sonde_cpuprofile_write(const struct sonde_profile *profile, struct sonde_output *output,
                            struct sonde_err *err)
 {
-    SONDE_FREE uint32_t *first = calloc(profile->node_count, sizeof(*first));
-    SONDE_FREE uint32_t *next = calloc(profile->node_count, sizeof(*next));
-    if (!first || !next) {
-        return sonde_fail(err, SONDE_ENOMEM, 0, "a cpuprofile: out of memory");
-    }
-    for (size_t i = profile->node_count; i-- > 1;) {
-        uint32_t parent = profile->nodes[i].parent;
-        next[i] = first[parent];
-        first[parent] = (uint32_t)i;
-    }
-    int r = write_nodes(profile, first, next, output, err);
-    return r < 0 ? r : write_samples(profile, output, err);
+    struct lists lists;
+    int r = link_lists(profile, &lists, err);
+    r = r < 0 ? r : write_nodes(profile, &lists, output, err);
+    r = r < 0 ? r : write_samples(profile, output, err);
+    free_lists(&lists);
+    return r;
 }

@@ -25,12 +25,14 @@ int sonde_folded_write(const struct sonde_profile *profile, struct sonde_output 
                        struct sonde_err *err)
 {
     struct sonde_buf *buf = &output->piece;
-    for (uint32_t i = 1; i < profile->node_count; i++) {
-        uint32_t stack[SONDE_STACK_MAX];
+    uint32_t stack[SONDE_STACK_MAX];
+    int r = 0;
+    for (uint32_t i = 1; i < profile->node_count && r == 0; i++) {
         if (profile->nodes[i].self_ns < 500) {
             continue; /* less than half a microsecond */
         }
-        for (size_t n = sonde_profile_stack(profile, i, stack, SONDE_STACK_MAX); n-- > 0;) {
+        size_t n = sonde_profile_stack(profile, i, stack, SONDE_STACK_MAX);
+        while (n-- > 0 && r == 0) {
             const struct sonde_frame *frame = &profile->frames[profile->nodes[stack[n]].frame];
             const struct sonde_position *at = sonde_frame_position(frame);
             clean_text(buf, sonde_frame_name(frame));
@@ -40,12 +42,9 @@ int sonde_folded_write(const struct sonde_profile *profile, struct sonde_output 
                 sonde_buf_printf(buf, ":%d", at->line);
             }
             sonde_buf_char(buf, n ? ';' : ' ');
+            r = sonde_output_flush(output, false, err);
         }
         sonde_buf_printf(buf, "%lld\n", (long long)(profile->nodes[i].self_ns + 500) / 1000);
-        int r = sonde_output_flush(output, false, err);
-        if (r < 0) {
-            return r;
-        }
     }
-    return sonde_output_flush(output, true, err);
+    return r < 0 ? r : sonde_output_flush(output, true, err);
 }

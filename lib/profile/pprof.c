@@ -118,13 +118,13 @@ static void functions(struct writer *w)
 
 static void samples(struct writer *w)
 {
+    uint32_t stack[SONDE_STACK_MAX];
+    uint64_t locations[SONDE_STACK_MAX];
     for (uint32_t i = 1; i < w->profile->node_count && !w->code; i++) {
         const struct sonde_profile_node *node = &w->profile->nodes[i];
         if (node->samples == 0) {
             continue;
         }
-        uint32_t stack[SONDE_STACK_MAX];
-        uint64_t locations[SONDE_STACK_MAX];
         size_t depth = sonde_profile_stack(w->profile, i, stack, SONDE_STACK_MAX);
         for (size_t n = 0; n < depth; n++) {
             locations[n] = (uint64_t)w->profile->nodes[stack[n]].frame + 1;

@@ -70,12 +70,21 @@ static int intern(struct sonde_profile *profile, struct sonde_map *map, struct s
     return 0;
 }
 
-int sonde_profile_text(struct sonde_profile *profile, struct sonde_str text, struct sonde_str *ret,
-                       struct sonde_err *err)
+struct sonde_str sonde_profile_cut(struct sonde_str text)
 {
     if (text.length > SONDE_PROFILE_NAME_MAX) {
         text.length = SONDE_PROFILE_NAME_MAX;
+        while (text.length && ((unsigned char)text.data[text.length] & 0xc0) == 0x80) {
+            text.length--;
+        }
     }
+    return text;
+}
+
+int sonde_profile_text(struct sonde_profile *profile, struct sonde_str text, struct sonde_str *ret,
+                       struct sonde_err *err)
+{
+    text = sonde_profile_cut(text);
     struct sonde_map_slot *slot;
     bool fresh;
     int r = intern(profile, &profile->texts, text, &slot, &fresh, err);

@@ -104,6 +104,9 @@ int sonde_profile_add_ticks(struct sonde_profile *profile, uint32_t frame, int32
 int sonde_profile_add_sample(struct sonde_profile *profile, uint32_t node, int64_t duration_us,
                              struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* Text cut to SONDE_PROFILE_NAME_MAX bytes, not inside a UTF-8 character. */
+struct sonde_str sonde_profile_cut(struct sonde_str text);
+
 /* A copy of text that lives as long as the profile, one for equal texts. */
 int sonde_profile_text(struct sonde_profile *profile, struct sonde_str text, struct sonde_str *ret,
                        struct sonde_err *err) SONDE_MUST_CHECK;

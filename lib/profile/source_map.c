@@ -276,13 +276,14 @@ bool sonde_source_map_find(const struct sonde_source_map *map, int32_t line, int
         .line = found->source_line + 1,
         .column = found->source_column + 1,
         .name = found->name == NONE ? (struct sonde_str){0} : map->names[found->name],
+        .segment_column = found->column + 1,
     };
     return true;
 }
 
 struct sonde_str sonde_source_map_url(struct sonde_str script)
 {
-    static const char mark[] = "# sourceMappingURL=";
+    static const char mark[] = " sourceMappingURL=";
     struct sonde_str url = {0};
     const char *at = script.data;
     size_t left = script.length;
@@ -293,8 +294,8 @@ struct sonde_str sonde_source_map_url(struct sonde_str script)
         while (end < limit && !strchr(" \t\r\n*'\"", *end)) {
             end++;
         }
-        bool comment = at - script.data >= 2 && at[-1] == '/' && at[-2] == '/';
-        comment = comment || (at - script.data >= 2 && at[-1] == '*' && at[-2] == '/');
+        bool comment = at - script.data >= 3 && (at[-1] == '#' || at[-1] == '@') &&
+                       (at[-2] == '/' || at[-2] == '*') && at[-3] == '/';
         if (comment) {
             url = (struct sonde_str){begin, (size_t)(end - begin)};
         }
@@ -363,7 +364,10 @@ static int map_frame(struct sonde_profile *profile, struct sonde_frame *frame,
     resolve(frame->generated.file, mapping.source, &file);
     int r = sonde_buf_check(&file, "a source's name", err);
     r = r < 0 ? r : sonde_profile_text(profile, sonde_buf_view(&file), &frame->source.file, err);
-    r = r < 0 ? r : sonde_profile_text(profile, mapping.name, &frame->source_function, err);
+    bool own =
+        (size_t)mapping.segment_column + frame->function.length == (size_t)frame->generated.column;
+    struct sonde_str name = own ? mapping.name : SONDE_STR("");
+    r = r < 0 ? r : sonde_profile_text(profile, name, &frame->source_function, err);
     if (r < 0) {
         return r;
     }

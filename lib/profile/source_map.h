@@ -17,6 +17,7 @@ struct sonde_mapping {
     struct sonde_str source; /* as the map has it, behind its sourceRoot; a view */
     int32_t line, column;    /* 1-based */
     struct sonde_str name;   /* the original identifier, often empty; a view */
+    int32_t segment_column;  /* where the mapping begins on the generated line, 1-based */
 };
 
 /* The caller frees it. SONDE_EPARSE, SONDE_ELIMIT, SONDE_ENOMEM. */
@@ -29,7 +30,8 @@ void sonde_source_map_free(struct sonde_source_map *map);
 bool sonde_source_map_find(const struct sonde_source_map *map, int32_t line, int32_t column,
                            struct sonde_mapping *ret);
 
-/* The URL in the last "//# sourceMappingURL=" of a script, or of its tail; empty when none. */
+/* The URL in the last "//# sourceMappingURL=" (or the older "//@") of a script, or of its tail;
+ * empty when none. */
 struct sonde_str sonde_source_map_url(struct sonde_str script);
 
 /* The text of a map in a "data:…;base64,…" URL, appended to ret. SONDE_EINVALID for other URLs. */
@@ -37,7 +39,9 @@ int sonde_source_map_inline(struct sonde_str url, struct sonde_buf *ret,
                             struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* Sets the source positions of all frames and lines of the script `url`. The engine's positions
- * stay, so a map that comes later, or a better one, can be applied at any time. */
+ * stay, so a map that comes later, or a better one, can be applied at any time. V8 places a
+ * function where its parameters begin: the identifier that ends just there is its name, another
+ * one is not (of an arrow function it is the first parameter's). */
 int sonde_profile_apply_source_map(struct sonde_profile *profile, struct sonde_str url,
                                    const struct sonde_source_map *map,
                                    struct sonde_err *err) SONDE_MUST_CHECK;

@@ -28,9 +28,9 @@ static int write_samples(const struct sonde_profile *profile, struct sonde_outpu
                          struct sonde_err *err)
 {
     struct sonde_buf *buf = &output->piece;
+    uint32_t stack[SONDE_STACK_MAX];
     int r = 0;
     for (size_t i = 0; i < profile->sample_count && r == 0; i++) {
-        uint32_t stack[SONDE_STACK_MAX];
         size_t n = sonde_profile_stack(profile, profile->samples[i].node, stack, SONDE_STACK_MAX);
         sonde_buf_text(buf, i ? ",[" : "[");
         while (n-- > 0) {
