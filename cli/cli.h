@@ -24,12 +24,12 @@ enum {
     SONDE_CLI_DOCUMENT_MAX = 1 << 20, /* bytes of a file of documents */
 };
 
-enum sonde_output { SONDE_OUTPUT_TEXT, SONDE_OUTPUT_JSON };
+enum cli_output { CLI_OUTPUT_TEXT, CLI_OUTPUT_JSON };
 
 /* The options of all commands; which of them a command takes is said by its tables. */
 struct cli_settings {
     const char *store;
-    int output; /* enum sonde_output */
+    int output; /* enum cli_output */
     bool help;
     int64_t pid;
     const char *match;

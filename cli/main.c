@@ -123,7 +123,7 @@ int cli_write_output(const struct cli_settings *settings, const struct sonde_buf
 
 int cli_version(struct cli_call *call)
 {
-    bool json = call->settings.output == SONDE_OUTPUT_JSON;
+    bool json = call->settings.output == CLI_OUTPUT_JSON;
     (void)printf(json ? "{\"version\":\"%s\"}\n" : "sonde %s\n", SONDE_VERSION);
     return SONDE_EXIT_DONE;
 }

@@ -344,7 +344,7 @@ static int match(const struct sonde_process *p, const char *pattern)
            sonde_str_contains(sonde_str(p->directory), part);
 }
 
-static bool is_runner(const struct sonde_process *p)
+bool sonde_process_is_runner(const struct sonde_process *p)
 {
     static const char *const scripts[] = {"npm",        "npm-cli.js", "npx-cli.js", "npx",
                                           "yarn.js",    "yarn",       "pnpm.cjs",   "pnpm",
@@ -396,7 +396,7 @@ void sonde_process_list_match(struct sonde_process_list *list, const char *patte
     list->count = kept;
     kept = 0;
     for (size_t i = 0; i < list->count; i++) {
-        if (!is_runner(&list->items[i]) || !has_descendant(list, &list->items[i])) {
+        if (!sonde_process_is_runner(&list->items[i]) || !has_descendant(list, &list->items[i])) {
             list->items[kept++] = list->items[i];
         }
     }

@@ -71,6 +71,9 @@ void sonde_process_describe(const struct sonde_process *process, struct sonde_bu
 /* True when the process listens on the port. */
 bool sonde_process_listens(const struct sonde_process *process, uint16_t port);
 
+/* npm, yarn, nodemon …: a process that starts the service rather than being it. */
+bool sonde_process_is_runner(const struct sonde_process *process);
+
 /* The process, if any, that listens on a port of our network namespace: 0 when unknown. */
 pid_t sonde_process_of_port(const char *proc, uint16_t port);
 

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/report.h"
+
+#include <stdlib.h>
+
+#include "analysis/report.h"
+#include "base/clock.h"
+#include "codec/json.h"
+
+const struct sonde_option cli_report_options[] = {
+    {"format", SONDE_OPTION_CHOICE, offsetof(struct cli_settings, format), .choices = cli_outputs,
+     .argument = "text|json", .help = "for a person, or for a program (default: as --output)"},
+    {"capture", SONDE_OPTION_STRING, offsetof(struct cli_settings, capture), .argument = "NAME",
+     .help = "of a run with several captures"},
+    {"file", SONDE_OPTION_STRING, offsetof(struct cli_settings, file), .argument = "FILE",
+     .help = "write there instead of standard output (short: -o FILE)"},
+    {0},
+};
+
+/* A run's row, copied: the database's own texts go with the next step. */
+struct row {
+    struct sonde_run run;
+    char *texts[4]; /* name, reason, message, status */
+};
+
+static int copy_row(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    struct row *row = context;
+    const char *const from[] = {run->name, run->reason, run->message, run->status};
+    row->run = *run;
+    for (size_t i = 0; i < SONDE_LENGTH(from); i++) {
+        row->texts[i] = strdup(from[i]);
+        if (!row->texts[i]) {
+            return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+        }
+    }
+    return 0;
+}
+
+static void free_row(struct row *row)
+{
+    for (size_t i = 0; i < SONDE_LENGTH(row->texts); i++) {
+        free(row->texts[i]);
+    }
+}
+
+static void read_status(const cJSON *status, struct sonde_report *report)
+{
+    const cJSON *cost = cJSON_GetObjectItemCaseSensitive(status, "cost");
+    const cJSON *loop = cJSON_GetObjectItemCaseSensitive(status, "eventLoop");
+    report->target = sonde_json_string_or(status, "target", "");
+    report->node_version = sonde_json_string_or(status, "nodeVersion", "");
+    report->directory = sonde_json_string_or(status, "directory", "");
+    report->cost = (struct sonde_report_cost){
+        .measured = cJSON_IsObject(cost),
+        .attach_ms = sonde_json_number_or(cost, "attachMilliseconds", 0),
+        .inspector_open_s = sonde_json_number_or(cost, "inspectorOpenSeconds", 0),
+        .start_stall_ms = sonde_json_number_or(cost, "startStallMilliseconds", 0),
+        .stop_stall_ms = sonde_json_number_or(cost, "stopStallMilliseconds", 0),
+        .rotations = sonde_json_integer_or(cost, "rotations", 0),
+        .rotation_p50_ms = sonde_json_number_or(cost, "rotationStallP50Milliseconds", 0),
+        .rotation_p99_ms = sonde_json_number_or(cost, "rotationStallP99Milliseconds", 0),
+        .rotation_max_ms = sonde_json_number_or(cost, "rotationStallMaxMilliseconds", 0),
+        .bytes = sonde_json_integer_or(cost, "bytes", 0),
+    };
+    report->loop = (struct sonde_report_loop){
+        .measured = cJSON_IsObject(loop),
+        .mean_ms = sonde_json_number_or(loop, "delayMeanMilliseconds", 0),
+        .p50_ms = sonde_json_number_or(loop, "delayP50Milliseconds", 0),
+        .p99_ms = sonde_json_number_or(loop, "delayP99Milliseconds", 0),
+        .max_ms = sonde_json_number_or(loop, "delayMaxMilliseconds", 0),
+        .utilization = sonde_json_number_or(loop, "utilization", 0),
+    };
+}
+
+static int print_row(struct sonde_db *db, const struct row *row, const char *capture, bool json,
+                     struct sonde_buf *buf, struct sonde_err *err)
+{
+    SONDE_JSON_AUTO *status = NULL;
+    SONDE_BUF_AUTO name = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
+    struct sonde_profile profile = {0};
+    struct sonde_cpu_analysis analysis = {0};
+    char created[SONDE_TIME_SIZE];
+    int r = sonde_json_parse(sonde_str(row->texts[3]), &status, err);
+    if (r < 0) {
+        return r;
+    }
+    sonde_time_format(row->run.created_ns, created);
+    struct sonde_report report = {
+        .name = row->texts[0],
+        .uid = row->run.uid,
+        .state = sonde_run_state_name(row->run.state),
+        .reason = row->texts[1],
+        .message = row->texts[2],
+        .created = created,
+    };
+    read_status(status, &report);
+    r = store_load_profile(db, row->run.uid, capture, &profile, &name, err);
+    if (r == 0) {
+        r = sonde_cpu_analyze(&profile, &analysis, err);
+        report.profile = &profile;
+        report.analysis = &analysis;
+        report.capture = name.data;
+        report.duration_s = (double)(profile.end_us - profile.start_us) / 1e6;
+    } else if (r == SONDE_ENOTFOUND && !capture) {
+        r = 0; /* a run that captured nothing still has a report: why */
+    }
+    if (r == 0) {
+        (json ? sonde_report_json : sonde_report_text)(&report, buf);
+        r = sonde_buf_check(buf, "the report", err);
+    }
+    sonde_cpu_analysis_fini(&analysis);
+    sonde_profile_fini(&profile);
+    return r;
+}
+
+static int print_run(struct sonde_db *db, const char *uid, const char *capture, bool json,
+                     struct sonde_buf *buf, struct sonde_err *err)
+{
+    struct row row = {0};
+    int r = sonde_db_run_get(db, uid, copy_row, &row, err);
+    r = r < 0 ? r : print_row(db, &row, capture, json, buf, err);
+    free_row(&row);
+    return r;
+}
+
+int report_print(struct sonde_db *db, const char *uid, bool json, struct sonde_buf *buf,
+                 struct sonde_err *err)
+{
+    return print_run(db, uid, NULL, json, buf, err);
+}
+
+int cli_report(struct cli_call *call)
+{
+    struct sonde_err err;
+    struct sonde_db *db = NULL;
+    char uid[SONDE_UUID_SIZE];
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+    int format = call->settings.format >= 0 ? call->settings.format : call->settings.output;
+    int r = store_open(&call->settings, &db, &err);
+    r = r < 0 ? r : sonde_db_run_resolve(db, call->arguments.positional[0], uid, &err);
+    r = r < 0 ? r
+              : print_run(db, uid, call->settings.capture, format == CLI_OUTPUT_JSON, &text, &err);
+    sonde_db_close(db);
+    return r < 0 ? cli_say_error(&err) : cli_write_output(&call->settings, &text);
+}

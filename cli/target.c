@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "inspector/proc_text.h"
+#include "spec/reason.h"
+
+enum { POLL_MS = 10, LISTED_MAX = 8, EXIT_BY_SIGNAL = 128, EXIT_NOT_FOUND = 127 };
+
+static int ambiguous(const struct sonde_process_list *list, struct sonde_err *err)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_ERR_MESSAGE_MAX);
+    for (size_t i = 0; i < list->count && i < LISTED_MAX; i++) {
+        sonde_buf_text(&text, "\n  ");
+        sonde_process_describe(&list->items[i], &text);
+    }
+    return sonde_fail_reason(err, SONDE_EINVALID, SONDE_REASON_TARGET_AMBIGUOUS,
+                             "%zu processes match:%s", list->count, text.data ? text.data : "");
+}
+
+static int by_match(const char *pattern, struct target *target, struct sonde_err *err)
+{
+    struct sonde_process_list list;
+    int r = sonde_process_list("/proc", &list, err);
+    if (r < 0) {
+        return r;
+    }
+    sonde_process_list_match(&list, pattern);
+    if (list.count == 1) {
+        target->process = list.items[0];
+    } else if (list.count > 1) {
+        r = ambiguous(&list, err);
+    } else if (pattern) {
+        r = sonde_fail_reason(err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_NOT_FOUND,
+                              "no Node.js process matches \"%.200s\"", pattern);
+    } else {
+        r = sonde_fail_reason(err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_NOT_FOUND,
+                              "no Node.js process is running here");
+    }
+    sonde_process_list_fini(&list);
+    return r;
+}
+
+/* The first Node.js process among the command and its descendants that takes SIGUSR1; a package
+ * runner is passed over while it may still start something. */
+static bool find_started(struct target *target)
+{
+    struct sonde_process_list list;
+    if (sonde_process_list("/proc", &list, NULL) < 0) {
+        return false;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < list.count; i++) {
+        pid_t pid = list.items[i].pid;
+        for (int steps = 0; pid > 1 && pid != target->child && steps < 16; steps++) {
+            struct sonde_process above;
+            pid = sonde_process_read("/proc", pid, &above, NULL) == 0 ? above.parent : 0;
+        }
+        if (pid == target->child) {
+            list.items[kept++] = list.items[i];
+        }
+    }
+    list.count = kept;
+    sonde_process_list_match(&list, NULL);
+    bool found = false;
+    for (size_t i = 0; i < list.count && !found; i++) {
+        const struct sonde_process *p = &list.items[i];
+        bool runner = sonde_process_is_runner(p);
+        if (!runner && p->caught_signals & SONDE_SIGUSR1_BIT) {
+            target->process = *p;
+            found = true;
+        }
+    }
+    sonde_process_list_fini(&list);
+    return found;
+}
+
+static bool child_ended(const struct target *target, int wait_ms)
+{
+    struct pollfd fd = {.fd = target->child_fd, .events = POLLIN};
+    return poll(&fd, 1, wait_ms) == 1;
+}
+
+static int start_command(char **command, struct target *target, struct sonde_err *err)
+{
+    pid_t pid = fork();
+    if (pid < 0) {
+        return sonde_fail(err, SONDE_EIO, errno, "start %s", command[0]);
+    }
+    if (pid == 0) {
+        (void)signal(SIGPIPE, SIG_DFL);
+        (void)execvp(command[0], command);
+        (void)fprintf(stderr, "sonde: cannot start %s: %s\n", command[0], strerror(errno));
+        _exit(EXIT_NOT_FOUND);
+    }
+    target->child = pid;
+    target->child_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (target->child_fd < 0) {
+        return sonde_fail(err, SONDE_EIO, errno, "watch %s", command[0]);
+    }
+    int64_t deadline = sonde_clock_monotonic() + TARGET_START_TIMEOUT_NS;
+    while (!find_started(target)) {
+        if (child_ended(target, POLL_MS)) {
+            return sonde_fail_reason(err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_EXITED,
+                                     "%s ended before a Node.js process of it could be profiled",
+                                     command[0]);
+        }
+        if (sonde_clock_monotonic() > deadline) {
+            return sonde_fail_reason(err, SONDE_ETIMEOUT, SONDE_REASON_TARGET_NOT_NODE,
+                                     "%s has started no Node.js process that takes signals",
+                                     command[0]);
+        }
+    }
+    return 0;
+}
+
+int target_find(const struct cli_call *call, struct target *ret, struct sonde_err *err)
+{
+    const struct cli_settings *settings = &call->settings;
+    *ret = (struct target){.root = -1, .child_fd = -1};
+    int ways = (settings->pid != 0) + (settings->match != NULL) + (call->arguments.command != NULL);
+    if (ways > 1) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "give one of --pid, --match and -- COMMAND");
+    }
+    int r = call->arguments.command ? start_command(call->arguments.command, ret, err)
+            : settings->pid ? sonde_process_read("/proc", (pid_t)settings->pid, &ret->process, err)
+                            : by_match(settings->match, ret, err);
+    if (r == 0) {
+        char path[64];
+        (void)snprintf(path, sizeof(path), "/proc/%d/root", (int)ret->process.pid);
+        ret->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+    return r;
+}
+
+void target_fini(struct target *target)
+{
+    sonde_closep(&target->root);
+    sonde_closep(&target->child_fd);
+}
+
+int target_wait(struct target *target)
+{
+    int status = 0;
+    while (waitpid(target->child, &status, 0) < 0) {
+        if (errno != EINTR) {
+            return SONDE_EXIT_FAILED;
+        }
+    }
+    target->child = 0;
+    return WIFSIGNALED(status) ? EXIT_BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+void target_signal(const struct target *target, int signal_number)
+{
+    if (target->child_fd >= 0) {
+        (void)syscall(SYS_pidfd_send_signal, target->child_fd, signal_number, NULL, 0);
+    }
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which local process a command means: --pid, --match, the only one, or a command of our own. */
+#ifndef SONDE_CLI_TARGET_H
+#define SONDE_CLI_TARGET_H
+
+#include "cli/cli.h"
+#include "inspector/process.h"
+#include "loop/loop.h"
+
+struct target {
+    struct sonde_process process;
+    int root;     /* its root directory, for source maps; -1 when it cannot be opened */
+    pid_t child;  /* the command that we started, or 0 … */
+    int child_fd; /* … and its pidfd */
+};
+
+#define TARGET_START_TIMEOUT_NS (30 * SONDE_SECOND) /* command started → Node.js takes signals */
+
+/* Finds it, or starts the command and waits until a Node.js process of it takes signals. Errors
+ * have the reasons TargetNotFound, TargetAmbiguous (the candidates are in the message) … The caller
+ * calls target_fini in any case. */
+int target_find(const struct cli_call *call, struct target *ret,
+                struct sonde_err *err) SONDE_MUST_CHECK;
+void target_fini(struct target *target);
+
+/* Waits until the command that we started has ended, and returns its exit code as a shell has it:
+ * 128 + signal when a signal ended it. */
+int target_wait(struct target *target);
+/* Passes a signal on to the command that we started. */
+void target_signal(const struct target *target, int signal_number);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inspector/source_files.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/map.h"
+#include "codec/json.h"
+#include "profile/source_map.h"
+
+/* Opens a regular file below root; absolute links and ".." stay inside. */
+static int open_inside(int root, const char *path)
+{
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+    struct stat status;
+    if (fd >= 0 && (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))) {
+        (void)close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+/* Reads the last bytes of a file, as many as buf may hold. */
+static int read_tail(int root, const char *path, struct sonde_buf *buf)
+{
+    SONDE_CLOSE int fd = open_inside(root, path);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        return SONDE_ENOTFOUND;
+    }
+    if (status.st_size > (off_t)buf->maximum) {
+        (void)lseek(fd, status.st_size - (off_t)buf->maximum, SEEK_SET);
+    }
+    return sonde_read_all(fd, buf, path, NULL);
+}
+
+static int read_map_file(int root, struct sonde_str script, struct sonde_str reference,
+                         struct sonde_buf *ret)
+{
+    SONDE_BUF_AUTO path = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
+    if (reference.length && reference.data[0] != '/' &&
+        !sonde_str_contains(reference, SONDE_STR("://"))) {
+        const char *slash = memrchr(script.data, '/', script.length);
+        sonde_buf_append(&path, script.data, slash ? (size_t)(slash - script.data) + 1 : 0);
+    }
+    SONDE_BUF_AUTO whole = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
+    sonde_buf_str(&path, reference);
+    if (path.code || sonde_url_path(sonde_buf_view(&path), &whole, NULL) < 0) {
+        return SONDE_ENOTFOUND;
+    }
+    return read_tail(root, whole.data, ret);
+}
+
+static int script_map(int root, struct sonde_str url, const struct sonde_source_files *callbacks,
+                      struct sonde_err *err)
+{
+    SONDE_BUF_AUTO path = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
+    SONDE_BUF_AUTO script = SONDE_BUF(SONDE_SCRIPT_TAIL_MAX);
+    SONDE_BUF_AUTO map = SONDE_BUF(SONDE_SOURCE_MAP_BYTES_MAX);
+    if (sonde_url_path(url, &path, NULL) < 0 || read_tail(root, path.data, &script) < 0) {
+        return 0;
+    }
+    struct sonde_str reference = sonde_source_map_url(sonde_buf_view(&script));
+    if (reference.length == 0) {
+        return 0;
+    }
+    int r = sonde_str_starts(reference, "data:")
+                ? sonde_source_map_inline(reference, &map, NULL)
+                : read_map_file(root, sonde_buf_view(&path), reference, &map);
+    return r < 0 || map.length == 0
+               ? 0
+               : callbacks->map(callbacks->context, url, sonde_buf_view(&map), err);
+}
+
+static int package_version(int root, struct sonde_str directory,
+                           const struct sonde_source_files *callbacks, struct sonde_err *err)
+{
+    SONDE_BUF_AUTO path = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PACKAGE_JSON_MAX);
+    SONDE_JSON_AUTO *json = NULL;
+    if (sonde_url_path(directory, &path, NULL) < 0) {
+        return 0;
+    }
+    sonde_buf_text(&path, "/package.json");
+    if (path.code || read_tail(root, path.data, &text) < 0 ||
+        sonde_json_parse(sonde_buf_view(&text), &json, NULL) < 0) {
+        return 0;
+    }
+    const char *version = sonde_json_string_or(json, "version", NULL);
+    return version ? callbacks->package(callbacks->context, directory, version, err) : 0;
+}
+
+static int visit_frame(int root, const struct sonde_frame *frame, struct sonde_map *seen,
+                       const struct sonde_source_files *callbacks, struct sonde_err *err)
+{
+    bool app = frame->category == SONDE_CATEGORY_APP;
+    struct sonde_str key = app ? frame->generated.file : sonde_package_directory(frame);
+    struct sonde_map_slot *slot;
+    bool fresh;
+    if (key.length == 0) {
+        return 0;
+    }
+    int r = sonde_map_insert(seen, key, &slot, &fresh);
+    if (r == SONDE_ELIMIT || (r == 0 && !fresh)) {
+        return 0;
+    }
+    if (r < 0) {
+        return sonde_fail(err, r, 0, "out of memory");
+    }
+    return app ? script_map(root, key, callbacks, err) : package_version(root, key, callbacks, err);
+}
+
+int sonde_source_files_read(int root, const struct sonde_profile *profile,
+                            const struct sonde_source_files *callbacks, struct sonde_err *err)
+{
+    struct sonde_map seen = SONDE_MAP(SONDE_SCRIPTS_MAX + SONDE_PACKAGES_MAX);
+    int r = 0;
+    for (size_t i = 0; i < profile->frame_count && r == 0; i++) {
+        r = visit_frame(root, &profile->frames[i], &seen, callbacks, err);
+    }
+    sonde_map_fini(&seen);
+    return r;
+}
