@@ -18,6 +18,7 @@ struct work {
     struct sonde_cpu_function *by_frame; /* indexed by frame until sorted */
     int64_t *subtree_ns;                 /* by node */
     uint32_t *blamed;                    /* by node: the app frame above or at it, or NONE */
+    uint32_t *entered;                   /* by node: what that app frame called to get there */
 };
 
 static enum sonde_category category(const struct work *w, uint32_t node)
@@ -62,16 +63,19 @@ static void sum_nodes(struct work *w)
         w->blamed[i] = kind == SONDE_CATEGORY_APP ? node->frame
                        : i == 0                   ? NONE
                                                   : w->blamed[node->parent];
-        if (kind != SONDE_CATEGORY_SONDE && w->blamed[i] != NONE) {
+        bool below_app = i && category(w, node->parent) != SONDE_CATEGORY_APP;
+        w->entered[i] =
+            kind == SONDE_CATEGORY_APP || !below_app ? node->frame : w->entered[node->parent];
+        if (w->blamed[i] != NONE) {
             w->by_frame[w->blamed[i]].blamed_ns += node->self_ns;
         }
     }
     w->analysis->busy_ns = w->analysis->wall_ns - w->analysis->categories_ns[SONDE_CATEGORY_IDLE];
 }
 
-/* The self time of callees under an app function, as a list per pair (app frame, callee frame). */
+/* Time that an app function answers for, spent in or below another one. */
 struct pair {
-    uint32_t app, callee;
+    uint32_t key, other;
     int64_t ns;
 };
 
@@ -79,39 +83,60 @@ static int compare_pairs(const void *a, const void *b)
 {
     const struct pair *left = a;
     const struct pair *right = b;
-    if (left->app != right->app) {
-        return left->app < right->app ? -1 : 1;
+    if (left->key != right->key) {
+        return left->key < right->key ? -1 : 1;
     }
-    return (left->callee > right->callee) - (left->callee < right->callee);
+    return (left->other > right->other) - (left->other < right->other);
 }
 
-static int find_callees(struct work *w, struct sonde_err *err)
+/* Adds up equal pairs, and leaves in each run of one key the largest sum first; returns how many
+ * keys. */
+static size_t largest_of_each(struct pair *pairs, size_t count)
 {
-    const struct sonde_profile *profile = w->profile;
-    SONDE_FREE struct pair *pairs = calloc(profile->node_count, sizeof(*pairs));
-    if (!pairs) {
-        return sonde_fail(err, SONDE_ENOMEM, 0, "the analysis: out of memory");
-    }
-    size_t count = 0;
-    for (size_t i = 0; i < profile->node_count; i++) {
-        if (w->blamed[i] != NONE && profile->nodes[i].self_ns) {
-            pairs[count++] =
-                (struct pair){w->blamed[i], profile->nodes[i].frame, profile->nodes[i].self_ns};
-        }
-    }
+    size_t keys = 0;
     if (count) {
         qsort(pairs, count, sizeof(*pairs), compare_pairs);
     }
     for (size_t i = 0; i < count;) {
         struct pair sum = pairs[i++];
-        while (i < count && pairs[i].app == sum.app && pairs[i].callee == sum.callee) {
+        while (i < count && pairs[i].key == sum.key && pairs[i].other == sum.other) {
             sum.ns += pairs[i++].ns;
         }
-        struct sonde_cpu_function *function = &w->by_frame[sum.app];
-        if (sum.ns > function->callee_ns) {
-            function->callee = sum.callee;
-            function->callee_ns = sum.ns;
+        bool fresh = keys == 0 || pairs[keys - 1].key != sum.key;
+        if (fresh) {
+            pairs[keys++] = sum;
+        } else if (sum.ns > pairs[keys - 1].ns) {
+            pairs[keys - 1] = sum;
         }
+    }
+    return keys;
+}
+
+static int find_relations(struct work *w, struct sonde_err *err)
+{
+    const struct sonde_profile *profile = w->profile;
+    SONDE_FREE struct pair *callees = calloc(profile->node_count, sizeof(*callees));
+    SONDE_FREE struct pair *callers = calloc(profile->node_count, sizeof(*callers));
+    if (!callees || !callers) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "the analysis: out of memory");
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < profile->node_count; i++) {
+        const struct sonde_profile_node *node = &profile->nodes[i];
+        if (w->blamed[i] != NONE && node->self_ns) {
+            callees[count] = (struct pair){w->blamed[i], w->entered[i], node->self_ns};
+            callers[count++] = (struct pair){node->frame, w->blamed[i], node->self_ns};
+        }
+    }
+    size_t keys = largest_of_each(callees, count);
+    for (size_t i = 0; i < keys; i++) {
+        w->by_frame[callees[i].key].callee = callees[i].other;
+        w->by_frame[callees[i].key].callee_ns = callees[i].ns;
+    }
+    keys = largest_of_each(callers, count);
+    for (size_t i = 0; i < keys; i++) {
+        w->by_frame[callers[i].key].caller = callers[i].other;
+        w->by_frame[callers[i].key].caller_ns = callers[i].ns;
     }
     return 0;
 }
@@ -320,23 +345,25 @@ int sonde_cpu_analyze(const struct sonde_profile *profile, struct sonde_cpu_anal
     a->by_blame = calloc(frames, sizeof(*a->by_blame));
     SONDE_FREE int64_t *subtree = calloc(profile->node_count, sizeof(*subtree));
     SONDE_FREE uint32_t *blamed = calloc(profile->node_count, sizeof(*blamed));
+    SONDE_FREE uint32_t *entered = calloc(profile->node_count, sizeof(*entered));
     SONDE_FREE uint32_t *ticks = calloc(frames, sizeof(*ticks));
     SONDE_FREE int64_t *per_frame = calloc(frames, sizeof(*per_frame));
-    struct work w = {profile, a, a->functions, subtree, blamed};
+    struct work w = {profile, a, a->functions, subtree, blamed, entered};
     int r = 0;
-    if (!a->functions || !a->by_total || !a->by_blame || !subtree || !blamed || !ticks ||
-        !per_frame) {
+    if (!a->functions || !a->by_total || !a->by_blame || !subtree || !blamed || !entered ||
+        !ticks || !per_frame) {
         r = sonde_fail(err, SONDE_ENOMEM, 0, "the analysis: out of memory");
     }
     for (uint32_t i = 0; r == 0 && i < frames; i++) {
         a->functions[i].frame = i;
         a->functions[i].callee = i;
+        a->functions[i].caller = i;
     }
     if (r == 0) {
         sum_nodes(&w);
         find_hot_lines(&w, ticks);
         find_stalls(&w, per_frame);
-        r = find_callees(&w, err);
+        r = find_relations(&w, err);
     }
     r = r < 0 ? r : find_packages(&w, err);
     if (r < 0) {

@@ -19,8 +19,12 @@ struct sonde_cpu_function {
     int64_t total_ns;  /* with what it called; recursion is not counted twice */
     int64_t blamed_ns; /* of an app function: its self time and that of everything below it that is
                           not app code: "which line of yours is it" */
-    uint32_t callee;   /* the frame below it, not app code, that took most; own frame: itself */
+    uint32_t callee; /* what an app function spends most of blamed_ns in: a frame that it calls and
+                        that is not app code, with all below it; own frame: itself */
     int64_t callee_ns;
+    uint32_t caller; /* of another function: the app function that answers for most of its self
+                        time; own frame: none does */
+    int64_t caller_ns;
     int32_t hot_line; /* the line (of the source, if mapped) with most of its self samples; 0:
                          unknown */
     double hot_share; /* of its self samples, 0–1 */

@@ -5,15 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Thresholds. A function is worth a word from a tenth of the busy time on, the collector from a
- * tenth as well (Node.js services run at 1–5 %), a stall from 100 ms on: that long, every other
- * request waits. A process that idles more than nine tenths has nothing hot. */
-#define HOT_SHARE 0.10
+/* Thresholds. A function is worth a word from a twentieth of the busy time on, the collector from a
+ * tenth (Node.js services run at 1–5 %), a stall from 100 ms on: that long, every other request
+ * waits. A process that idles more than nine tenths has nothing hot; one that is busy nine tenths
+ * answers late whatever it does. */
+#define HOT_SHARE 0.05
 #define GC_SHARE 0.10
 #define STALL_US INT64_C(100000)
 #define BUSY_SHARE 0.10
+#define SATURATED_SHARE 0.90
 #define STALL_IDLE_SHARE 0.05 /* below, back-to-back callbacks look like one stall */
-enum { HOT_MAX = 3, SAMPLES_MIN = 100 };
+enum { HOT_MAX = 5, SAMPLES_MIN = 100, SATURATED_SEVERITY = 30, SEVERITY_MAX = 95 };
 
 static struct sonde_finding *add(struct sonde_cpu_analysis *a, const char *kind, int severity,
                                  double confidence)
@@ -106,9 +108,10 @@ static void find_hot(const struct sonde_profile *profile, struct sonde_cpu_analy
         }
         double of_wall = sonde_share(function->blamed_ns, a->wall_ns);
         double confidence = profile->total_samples < SAMPLES_MIN ? 0.5 : 0.9;
+        bool saturated = sonde_share(a->busy_ns, a->wall_ns) >= SATURATED_SHARE;
+        int severity = (int)(50 * (share + of_wall)) + (saturated ? SATURATED_SEVERITY : 0);
         struct sonde_finding *finding =
-            add(a, "hot-function", (int)(100 * (share > of_wall ? (share + of_wall) / 2 : share)),
-                confidence);
+            add(a, "hot-function", severity < SEVERITY_MAX ? severity : SEVERITY_MAX, confidence);
         place(finding, profile, function);
         say_hot(finding, profile, function, share);
         evidence(finding, "busyShare", share, "share");
@@ -116,6 +119,21 @@ static void find_hot(const struct sonde_profile *profile, struct sonde_cpu_analy
         evidence(finding, "selfShare", sonde_share(function->self_ns, a->busy_ns), "share");
         evidence(finding, "time", (double)function->blamed_ns / 1e6, "ms");
     }
+}
+
+static void find_saturation(struct sonde_cpu_analysis *a)
+{
+    double busy = sonde_share(a->busy_ns, a->wall_ns);
+    if (busy < SATURATED_SHARE) {
+        return;
+    }
+    struct sonde_finding *finding = add(a, "saturated-event-loop", SATURATED_SEVERITY, 0.9);
+    (void)snprintf(finding->title, sizeof(finding->title),
+                   "the event loop is saturated: busy for %.0f %% of the time", busy * 100);
+    (void)snprintf(finding->advice, sizeof(finding->advice),
+                   "Requests wait for one another: take work out of the functions named here, or "
+                   "add replicas.");
+    evidence(finding, "busyShareOfWall", busy, "share");
 }
 
 static void find_collector(struct sonde_cpu_analysis *a)
@@ -185,6 +203,7 @@ static int compare_findings(const void *a, const void *b)
 void sonde_cpu_find(const struct sonde_profile *profile, struct sonde_cpu_analysis *analysis)
 {
     find_hot(profile, analysis);
+    find_saturation(analysis);
     find_collector(analysis);
     find_blocked(profile, analysis);
     if (analysis->finding_count == 0) {

@@ -52,6 +52,9 @@ static void put_functions(const struct sonde_report *r, struct sonde_buf *buf)
         number(buf, "totalShare", sonde_share(function->total_ns, a->busy_ns));
         number(buf, "selfMilliseconds", (double)function->self_ns / 1e6);
         number(buf, "totalMilliseconds", (double)function->total_ns / 1e6);
+        if (function->caller != function->frame) {
+            text(buf, "caller", sonde_frame_name(&r->profile->frames[function->caller]));
+        }
         if (function->hot_line) {
             sonde_buf_printf(buf, ",\"hotLine\":%d", function->hot_line);
             number(buf, "hotLineShare", function->hot_share);

@@ -106,26 +106,42 @@ static void put_findings(const struct sonde_report *r, struct sonde_buf *buf)
     }
 }
 
+/* The place; of a built-in function, which has none, the application function that it works for. */
+static void put_where(const struct sonde_report *r, const struct sonde_cpu_function *function,
+                      struct sonde_buf *buf)
+{
+    const struct sonde_frame *frame = &r->profile->frames[function->frame];
+    const struct sonde_position *at = sonde_frame_position(frame);
+    sonde_report_place(r->directory, at->file, at->line, buf);
+    if (at->file.length == 0 && function->caller != function->frame) {
+        const struct sonde_frame *caller = &r->profile->frames[function->caller];
+        const struct sonde_position *from = sonde_frame_position(caller);
+        sonde_buf_text(buf, "for ");
+        put_clean(buf, sonde_frame_name(caller));
+        sonde_buf_char(buf, ' ');
+        sonde_report_place(r->directory, from->file, from->line, buf);
+    } else if (at->file.length == 0) {
+        sonde_buf_text(buf, sonde_category_name(frame->category));
+    }
+}
+
 static void put_function(const struct sonde_report *r, const struct sonde_cpu_function *function,
                          bool hot, struct sonde_buf *buf)
 {
     const struct sonde_frame *frame = &r->profile->frames[function->frame];
     const struct sonde_position *at = sonde_frame_position(frame);
     int64_t busy = r->analysis->busy_ns;
-    SONDE_BUF_AUTO place = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
-    sonde_report_place(r->directory, at->file, at->line, &place);
+    SONDE_BUF_AUTO place = SONDE_BUF(4 * SONDE_PROFILE_NAME_MAX);
+    put_where(r, function, &place);
     sonde_buf_printf(buf, "  %5.1f %%  %5.1f %%  ", 100 * sonde_share(function->self_ns, busy),
                      100 * sonde_share(function->total_ns, busy));
     put_cell(buf, sonde_frame_name(frame), NAME_WIDTH, false);
     sonde_buf_text(buf, "  ");
-    put_cell(buf,
-             place.length ? sonde_buf_view(&place)
-                          : sonde_str(sonde_category_name(frame->category)),
-             PLACE_WIDTH, true);
+    put_cell(buf, sonde_buf_view(&place), PLACE_WIDTH, true);
     while (buf->length && buf->data[buf->length - 1] == ' ') {
         buf->data[--buf->length] = '\0';
     }
-    if (hot && function->hot_line && function->hot_line != at->line &&
+    if (hot && at->file.length && function->hot_line && function->hot_line != at->line &&
         function->self_ns * 100 > busy) {
         sonde_buf_printf(buf, " (%.0f %% in line %d)", 100 * function->hot_share,
                          function->hot_line);
