@@ -26,17 +26,39 @@ static enum sonde_category category(const struct work *w, uint32_t node)
     return w->profile->frames[w->profile->nodes[node].frame].category;
 }
 
-/* Whether the same function stands further up. */
-static bool is_recursive(const struct sonde_profile *profile, uint32_t node)
+/* Adds each node's subtree to its function's total where that does not stand further up already:
+ * one walk through the tree that counts which functions are on the path. */
+static int sum_totals(struct work *w, struct sonde_err *err)
 {
-    uint32_t frame = profile->nodes[node].frame;
-    while (node != 0) {
-        node = profile->nodes[node].parent;
-        if (profile->nodes[node].frame == frame) {
-            return true;
-        }
+    const struct sonde_profile *profile = w->profile;
+    SONDE_FREE uint32_t *first = calloc(profile->node_count, sizeof(*first));
+    SONDE_FREE uint32_t *next = calloc(profile->node_count, sizeof(*next));
+    SONDE_FREE uint32_t *on_path = calloc(profile->frame_count, sizeof(*on_path));
+    if (!first || !next || !on_path) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "the analysis: out of memory");
     }
-    return false;
+    for (size_t i = profile->node_count; i-- > 1;) {
+        uint32_t parent = profile->nodes[i].parent;
+        next[i] = first[parent];
+        first[parent] = (uint32_t)i;
+    }
+    uint32_t node = 0;
+    for (bool down = true;;) {
+        uint32_t frame = profile->nodes[node].frame;
+        if (down && on_path[frame]++ == 0) {
+            w->by_frame[frame].total_ns += w->subtree_ns[node];
+        }
+        if (down && first[node]) {
+            node = first[node];
+            continue;
+        }
+        on_path[frame]--;
+        if (node == 0) {
+            return 0;
+        }
+        down = next[node] != 0;
+        node = down ? next[node] : profile->nodes[node].parent;
+    }
 }
 
 static void sum_nodes(struct work *w)
@@ -56,9 +78,6 @@ static void sum_nodes(struct work *w)
         w->analysis->wall_ns += node->self_ns;
         if (sonde_str_is(profile->frames[node->frame].function, "(garbage collector)")) {
             w->analysis->gc_ns += node->self_ns;
-        }
-        if (!is_recursive(profile, i)) {
-            w->by_frame[node->frame].total_ns += w->subtree_ns[i];
         }
         w->blamed[i] = kind == SONDE_CATEGORY_APP ? node->frame
                        : i == 0                   ? NONE
@@ -363,8 +382,9 @@ int sonde_cpu_analyze(const struct sonde_profile *profile, struct sonde_cpu_anal
         sum_nodes(&w);
         find_hot_lines(&w, ticks);
         find_stalls(&w, per_frame);
-        r = find_relations(&w, err);
+        r = sum_totals(&w, err);
     }
+    r = r < 0 ? r : find_relations(&w, err);
     r = r < 0 ? r : find_packages(&w, err);
     if (r < 0) {
         sonde_cpu_analysis_fini(a);

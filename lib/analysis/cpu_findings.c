@@ -45,7 +45,7 @@ static void place(struct sonde_finding *finding, const struct sonde_profile *pro
     finding->column = own ? 0 : at->column;
 }
 
-/* What a callee's name tells about the work. */
+/* What a callee's whole name tells about the work. */
 static const struct {
     const char *name;
     const char *advice;
@@ -59,13 +59,18 @@ static const struct {
     {"hashSync", "Use the asynchronous form, which does not hold the event loop."},
     {"gzipSync", "Use the asynchronous or streaming form of zlib."},
     {"readFileSync", "Read once at the start, or use fs.promises."},
-    {"RegExp", "The expression backtracks: make its alternatives exclusive, or bound the input."},
 };
 
-static const char *advice_for(struct sonde_str callee)
+static const char *advice_for(const struct sonde_frame *callee)
 {
-    for (size_t i = 0; i < SONDE_LENGTH(known); i++) {
-        if (sonde_str_contains(callee, sonde_str(known[i].name))) {
+    struct sonde_str name = callee->function;
+    if (sonde_str_starts(name, "RegExp: ")) {
+        return "The expression backtracks: make its alternatives exclusive, or bound the input.";
+    }
+    /* Any package may have a "parse"; the name of a blocking form is telling anywhere. */
+    bool telling = callee->category != SONDE_CATEGORY_DEPENDENCY || sonde_str_ends(name, "Sync");
+    for (size_t i = 0; i < SONDE_LENGTH(known) && telling; i++) {
+        if (sonde_str_is(name, known[i].name)) {
             return known[i].advice;
         }
     }
@@ -82,7 +87,7 @@ static void say_hot(struct sonde_finding *finding, const struct sonde_profile *p
                    "%.0f %% of the busy time is spent in %.*s%s%.*s", share * 100,
                    SONDE_STR_ARG(finding->function), own ? "" : ", most of it in ",
                    own ? 0 : (int)(name.length < 80 ? name.length : 80), own ? "" : name.data);
-    const char *advice = own ? NULL : advice_for(name);
+    const char *advice = own ? NULL : advice_for(callee);
     if (!advice && callee->category == SONDE_CATEGORY_DEPENDENCY) {
         (void)snprintf(finding->advice, sizeof(finding->advice),
                        "Call the package %.*s less often, or with less data.",

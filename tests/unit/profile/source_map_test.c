@@ -116,8 +116,8 @@ static void hostile_maps_are_refused(void **state)
         "{\"version\":3,\"sections\":[{\"offset\":{\"line\":-1,\"column\":0},\"map\":" MAP(
             "AAAA") "}]}",
         "{\"version\":3,\"sections\":[{\"offset\":{\"line\":1,\"column\":0},\"url\":\"x\"}]}",
-        "{\"version\":3,\"sections\":[{\"offset\":{\"line\":0,\"column\":0},"
-        "\"map\":{\"version\":3,\"sections\":[]}}]}",
+        ("{\"version\":3,\"sections\":[{\"offset\":{\"line\":0,\"column\":0},"
+         "\"map\":{\"version\":3,\"sections\":[]}}]}"),
     };
     for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
         struct sonde_source_map *map = NULL;

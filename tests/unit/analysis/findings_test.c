@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "tree.h"
+
+#define APP "file:///app/visits.js"
+
+struct analyzed {
+    struct sonde_profile profile;
+    struct sonde_cpu_analysis analysis;
+};
+
+/* Each row's time is cut into samples of 1 ms, so that there are enough of them; between two
+ * milliseconds of work the loop idles as told. */
+static void analyze(struct analyzed *ret, const struct row *rows, size_t count, int64_t idle_us)
+{
+    uint32_t nodes[ROWS_MAX];
+    static const struct row idle = {"(idle)", "", 0, -1, 0};
+    uint32_t idle_node;
+    struct row bare[ROWS_MAX];
+    assert_int_equal(sonde_profile_init(&ret->profile, NULL), 0);
+    add_rows(&ret->profile, &idle, 1, &idle_node);
+    for (size_t i = 0; i < count; i++) {
+        bare[i] = rows[i];
+        bare[i].self_us = 0;
+    }
+    add_rows(&ret->profile, bare, count, nodes);
+    for (size_t i = 0; i < count; i++) {
+        for (int64_t at = 0; at < rows[i].self_us; at += 1000) {
+            add_time(&ret->profile, nodes[i], 1000);
+            if (idle_us) {
+                add_time(&ret->profile, idle_node, idle_us);
+            }
+        }
+    }
+    assert_int_equal(sonde_cpu_analyze(&ret->profile, &ret->analysis, NULL), 0);
+    assert_true(ret->analysis.finding_count > 0);
+    for (size_t i = 0; i < ret->analysis.finding_count; i++) {
+        const struct sonde_finding *finding = &ret->analysis.findings[i];
+        assert_string_equal(finding->tool, "cpu");
+        assert_true(finding->severity >= 0 && finding->severity <= 100);
+        assert_true(finding->confidence > 0 && finding->confidence <= 1);
+        assert_true(finding->title[0] && finding->advice[0]);
+        assert_true(finding->evidence_count > 0);
+        assert_true(i == 0 || ret->analysis.findings[i - 1].severity >= finding->severity);
+    }
+}
+
+static void done(struct analyzed *a)
+{
+    sonde_cpu_analysis_fini(&a->analysis);
+    sonde_profile_fini(&a->profile);
+}
+
+static const struct sonde_finding *finding_of(const struct analyzed *a, const char *kind)
+{
+    for (size_t i = 0; i < a->analysis.finding_count; i++) {
+        if (strcmp(a->analysis.findings[i].kind, kind) == 0) {
+            return &a->analysis.findings[i];
+        }
+    }
+    return NULL;
+}
+
+static double evidence_of(const struct sonde_finding *finding, const char *name)
+{
+    for (size_t i = 0; i < finding->evidence_count; i++) {
+        if (strcmp(finding->evidence[i].name, name) == 0) {
+            return finding->evidence[i].value;
+        }
+    }
+    fail_msg("no evidence %s", name);
+    return 0;
+}
+
+static void a_hot_function_is_named_with_its_line(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"loadVisits", APP, 41, -1, 600000},
+        {"other", APP, 90, -1, 50000},
+        {"next", "node:internal/process/task_queues", 5, -1, 350000},
+    };
+    struct analyzed a;
+    analyze(&a, rows, SONDE_LENGTH(rows), 1000);
+    const struct sonde_finding *finding = &a.analysis.findings[0];
+    assert_string_equal(finding->kind, "hot-function");
+    assert_true(sonde_str_is(finding->function, "loadVisits"));
+    assert_true(sonde_str_is(finding->file, APP));
+    assert_int_equal(finding->line, 41);
+    assert_non_null(strstr(finding->title, "60 %"));
+    assert_non_null(strstr(finding->title, "loadVisits"));
+    assert_true(evidence_of(finding, "busyShare") == 0.6);
+    assert_true(evidence_of(finding, "wallShare") == 0.3);
+    assert_true(evidence_of(finding, "time") == 600);
+    /* the small one is worth a word, and node's own code is nobody's line */
+    assert_int_equal(a.analysis.finding_count, 2);
+    assert_true(sonde_str_is(a.analysis.findings[1].function, "other"));
+    done(&a);
+}
+
+static void the_line_that_burns_is_named(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {{"loadVisits", APP, 41, -1, 600000}};
+    struct analyzed a;
+    analyze(&a, rows, 1, 1000);
+    sonde_cpu_analysis_fini(&a.analysis);
+    uint32_t frame = (uint32_t)a.profile.frame_count - 1;
+    assert_int_equal(sonde_profile_add_ticks(&a.profile, frame, 47, 9, NULL), 0);
+    assert_int_equal(sonde_profile_add_ticks(&a.profile, frame, 44, 1, NULL), 0);
+    assert_int_equal(sonde_cpu_analyze(&a.profile, &a.analysis, NULL), 0);
+    assert_int_equal(a.analysis.findings[0].line, 47);
+    done(&a);
+}
+
+static void synchronous_work_is_blamed_on_the_caller(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *function, *url, *title, *advice;
+    } cases[] = {
+        {"pbkdf2Sync", "node:internal/crypto/pbkdf2", "pbkdf2Sync", "asynchronous crypto.pbkdf2"},
+        {"scryptSync", "node:internal/crypto/scrypt", "scryptSync", "crypto.scrypt"},
+        {"RegExp: (a+)+b", "", "RegExp: (a+)+b", "backtracks"},
+        {"stringify", "", "stringify", "Send less"},
+        {"parse", "", "parse", "Parse less"},
+        {"hashSync", "file:///app/node_modules/bcryptjs/i.js", "hashSync", "asynchronous"},
+        {"findAll", "file:///app/node_modules/sequelize/m.js", "findAll", "package sequelize"},
+        /* named alike, but another thing */
+        {"parseRow", "file:///app/node_modules/mysql2/p.js", "parseRow", "package mysql2"},
+        {"parserOnMessageComplete", "node:_http_common", "parserOnMessageComplete", "less often"},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        const struct row rows[] = {
+            {"login", APP, 12, -1, 10000},
+            {cases[i].function, cases[i].url, cases[i].url[0] ? 3 : 0, 0, 500000},
+        };
+        struct analyzed a;
+        analyze(&a, rows, SONDE_LENGTH(rows), 500);
+        const struct sonde_finding *finding = &a.analysis.findings[0];
+        assert_string_equal(finding->kind, "hot-function");
+        assert_true(sonde_str_is(finding->function, "login"));
+        assert_int_equal(finding->line, 12);
+        if (!strstr(finding->title, cases[i].title) || !strstr(finding->advice, cases[i].advice)) {
+            fail_msg("%s: %s / %s", cases[i].function, finding->title, finding->advice);
+        }
+        done(&a);
+    }
+}
+
+static void much_collecting_is_pressure(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"(garbage collector)", "", 0, -1, 300000},
+        {"next", "node:timers", 5, -1, 700000},
+    };
+    struct analyzed a;
+    analyze(&a, rows, SONDE_LENGTH(rows), 1000);
+    const struct sonde_finding *finding = finding_of(&a, "gc-pressure");
+    assert_non_null(finding);
+    assert_true(evidence_of(finding, "busyShare") == 0.3);
+    assert_non_null(strstr(finding->title, "30 %"));
+    done(&a);
+}
+
+static void a_long_stretch_is_a_blocked_loop(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {{"tick", APP, 1, -1, 400000}};
+    static const struct row slow = {"report", APP, 77, -1, 0};
+    struct analyzed a;
+    analyze(&a, rows, 1, 9000);
+    assert_null(finding_of(&a, "blocked-event-loop"));
+    sonde_cpu_analysis_fini(&a.analysis);
+    uint32_t node;
+    add_rows(&a.profile, &slow, 1, &node);
+    for (int i = 0; i < 250; i++) {
+        add_time(&a.profile, node, 1000);
+    }
+    assert_int_equal(sonde_cpu_analyze(&a.profile, &a.analysis, NULL), 0);
+    const struct sonde_finding *finding = finding_of(&a, "blocked-event-loop");
+    assert_non_null(finding);
+    assert_true(sonde_str_is(finding->function, "report"));
+    assert_int_equal(finding->line, 77);
+    assert_true(evidence_of(finding, "longestStall") == 250);
+    done(&a);
+}
+
+/* With no idling at all, stretches say nothing: it may be one callback or a thousand. */
+static void saturation_is_not_called_a_stall(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {{"a", APP, 1, -1, 5000000}};
+    struct analyzed a;
+    analyze(&a, rows, 1, 0);
+    assert_null(finding_of(&a, "blocked-event-loop"));
+    assert_string_equal(a.analysis.findings[0].kind, "hot-function");
+    assert_non_null(finding_of(&a, "saturated-event-loop"));
+    done(&a);
+}
+
+static void health_is_said_with_numbers(void **state)
+{
+    (void)state;
+    /* one hot function, but in a process that idles 95 % of the time */
+    static const struct row idle[] = {{"f", APP, 1, -1, 300000}};
+    struct analyzed a;
+    analyze(&a, idle, 1, 19000);
+    assert_int_equal(a.analysis.finding_count, 1);
+    assert_string_equal(a.analysis.findings[0].kind, "healthy");
+    assert_int_equal(a.analysis.findings[0].severity, 0);
+    assert_non_null(strstr(a.analysis.findings[0].title, "5 %"));
+    assert_true(evidence_of(&a.analysis.findings[0], "busyShareOfWall") == 0.05);
+    double confident = a.analysis.findings[0].confidence;
+    done(&a);
+
+    static const struct row few[] = {{"f", APP, 1, -1, 3000}};
+    analyze(&a, few, 1, 60000);
+    assert_string_equal(a.analysis.findings[0].kind, "healthy");
+    assert_true(a.analysis.findings[0].confidence < confident);
+    done(&a);
+
+    analyze(&a, NULL, 0, 0);
+    assert_int_equal(a.analysis.finding_count, 1);
+    done(&a);
+}
+
+static void long_names_are_cut(void **state)
+{
+    (void)state;
+    char name[3000];
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    const struct row rows[] = {
+        {name, APP, 1, -1, 300000}, {name, "node:fs", 2, 0, 900000}, {"z", "node:z", 1, 0, 0}};
+    struct analyzed a;
+    analyze(&a, rows, SONDE_LENGTH(rows), 100);
+    assert_true(strlen(a.analysis.findings[0].title) < SONDE_FINDING_TEXT_MAX);
+    done(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hot_function_is_named_with_its_line),
+        cmocka_unit_test(the_line_that_burns_is_named),
+        cmocka_unit_test(synchronous_work_is_blamed_on_the_caller),
+        cmocka_unit_test(much_collecting_is_pressure),
+        cmocka_unit_test(a_long_stretch_is_a_blocked_loop),
+        cmocka_unit_test(saturation_is_not_called_a_stall),
+        cmocka_unit_test(health_is_said_with_numbers),
+        cmocka_unit_test(long_names_are_cut),
+    };
+    return cmocka_run_group_tests_name("cpu_findings", tests, NULL, NULL);
+}
