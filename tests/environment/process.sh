@@ -1,17 +1,29 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# To be sourced: looks after processes by the files that hold their ids. WORD is part of the
-# process's command line, so that a reused id is never taken for it.
+# To be sourced: looks after processes by files that hold an id and the time it started (clock
+# ticks since boot, field 22 of /proc/ID/stat), so that a reused id is never taken for it.
 
-# process_running FILE WORD: does it run? A zombie has an empty command line: it does not.
-process_running() {
+# process_started ID: prints when it started; fails when it has ended (a zombie has).
+process_started() {
+    local stat fields
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+    # The name may hold spaces: what follows its bracket starts with field 3, the state.
+    read -r -a fields <<<"${stat##*) }"
+    [ "${fields[0]}" != Z ] && echo "${fields[19]}"
+}
+
+process_id() {
     local id
-    { [ -s "$1" ] && read -r id <"$1" && [[ $id =~ ^[1-9][0-9]*$ ]]; } || return 1
-    { tr '\0' ' ' <"/proc/$id/cmdline" | grep -qF -- "$2"; } 2>/dev/null
+    read -r id _ <"$1" && echo "$id"
+}
+
+process_running() {
+    local id started
+    [ -s "$1" ] && read -r id started <"$1" && [ "$(process_started "$id")" = "$started" ]
 }
 
 process_gone() {
-    ! process_running "$@"
+    ! process_running "$1"
 }
 
 # process_await SECONDS COMMAND…: repeats the command until it succeeds.
@@ -24,28 +36,28 @@ process_await() {
     done
 }
 
-# process_stop FILE WORD: SIGTERM, after 20 s SIGKILL; returns when it has ended.
+# process_stop FILE: SIGTERM, after 20 s SIGKILL; returns when it has ended.
 process_stop() {
     local id
-    if process_running "$@"; then
-        read -r id <"$1"
+    if process_running "$1"; then
+        id=$(process_id "$1")
         kill -TERM "$id" 2>/dev/null || true
-        if ! process_await 20 process_gone "$@"; then
+        if ! process_await 20 process_gone "$1"; then
             kill -KILL "$id" 2>/dev/null || true
-            process_await 10 process_gone "$@"
+            process_await 10 process_gone "$1"
         fi
     fi
     rm -f "$1"
 }
 
-# process_start FILE LOG COMMAND…: in a session of its own, with its id in FILE before a signal
-# can end us.
+# process_start FILE LOG COMMAND…: in a session of its own, noted in FILE before a signal can end
+# us. The command does not inherit the lock that its caller holds on descriptor 9.
 process_start() {
-    local id_file=$1 log=$2
+    local file=$1 log=$2
     shift 2
     trap : HUP INT TERM
     setsid "$@" </dev/null >"$log" 2>&1 9>&- &
-    echo $! >"$id_file"
+    echo "$! $(process_started $!)" >"$file"
     trap - HUP INT TERM
     disown
 }
