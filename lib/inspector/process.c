@@ -78,7 +78,11 @@ static void find_script(struct sonde_process *p, struct sonde_str cmdline)
     if (sonde_str_starts(script, "./")) {
         script = (struct sonde_str){script.data + 2, script.length - 2};
     }
-    (void)snprintf(p->script, sizeof(p->script), "%s/%.*s", p->directory, SONDE_STR_ARG(script));
+    int length =
+        snprintf(p->script, sizeof(p->script), "%s/%.*s", p->directory, SONDE_STR_ARG(script));
+    if (length < 0 || (size_t)length >= sizeof(p->script)) {
+        p->script[0] = '\0'; /* half a path would name another file */
+    }
 }
 
 static void find_inspect_port(int directory, struct sonde_process *p, struct sonde_str cmdline)
