@@ -216,16 +216,16 @@ static void keep_sources(struct job *job)
     const struct sonde_profile_run *spec = job->document->profile_run;
     struct sonde_err err;
     for (size_t i = 0; i < spec->captures.count && job->target->root >= 0; i++) {
+        const char *capture = spec->captures.items[i].name;
         struct sonde_profile profile = {0};
         SONDE_BUF_AUTO name = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
-        int r = store_load_profile(job->db, job->run.uid, spec->captures.items[i].name, &profile,
-                                   &name, &err);
-        r = r < 0 ? r
-                  : store_keep_sources(job->db, job->run.uid, job->target->root, &profile, &err);
-        sonde_profile_fini(&profile);
-        if (r < 0) {
-            return; /* the capture itself is kept; places are then those of the engine */
+        int r = store_load_profile(job->db, job->run.uid, capture, &profile, &name, &err);
+        if (r == 0) {
+            r = store_keep_sources(job->db, job->run.uid, capture, job->target->root, &profile,
+                                   &err);
         }
+        sonde_profile_fini(&profile);
+        (void)r; /* without them the capture is kept all the same, with the engine's places */
     }
 }
 

@@ -73,7 +73,9 @@ static int load_artifact(void *context, const struct sonde_artifact *artifact,
                          struct sonde_err *err)
 {
     struct loading *loading = context;
-    if (strcmp(artifact->type, context_type) == 0) {
+    /* What a capture refers to is stored behind its windows. */
+    if (strcmp(artifact->type, context_type) == 0 &&
+        sonde_str_is(sonde_buf_view(loading->found), artifact->capture)) {
         return sonde_artifact_read(loading->db, artifact, append, &loading->context, err);
     }
     if (strcmp(artifact->type, cpu_type) != 0 ||
@@ -171,6 +173,7 @@ int store_load_profile(struct sonde_db *db, const char *uid, const char *capture
 struct keeping {
     struct sonde_db *db;
     const char *uid;
+    const char *capture;
     unsigned maps;
     struct sonde_buf map_list, package_list; /* entries of JSON arrays */
 };
@@ -195,11 +198,11 @@ static int keep_map(void *context, struct sonde_str url, struct sonde_str text,
                     struct sonde_err *err)
 {
     struct keeping *keeping = context;
-    char name[32];
-    (void)snprintf(name, sizeof(name), "source-map.%u", keeping->maps);
+    char name[SONDE_DB_ARTIFACT_NAME_MAX];
+    (void)snprintf(name, sizeof(name), "%s.source-map.%u", keeping->capture, keeping->maps);
     struct sonde_artifact artifact = {.run_uid = keeping->uid,
                                       .name = name,
-                                      .capture = "",
+                                      .capture = keeping->capture,
                                       .type = map_type,
                                       .media_type = "application/json"};
     sonde_buf_text(&keeping->map_list, keeping->maps++ ? ",{\"url\":" : "{\"url\":");
@@ -222,11 +225,12 @@ static int keep_package(void *context, struct sonde_str directory, const char *v
     return 0;
 }
 
-int store_keep_sources(struct sonde_db *db, const char *uid, int root,
+int store_keep_sources(struct sonde_db *db, const char *uid, const char *capture, int root,
                        const struct sonde_profile *profile, struct sonde_err *err)
 {
     struct keeping keeping = {.db = db,
                               .uid = uid,
+                              .capture = capture,
                               .map_list = SONDE_BUF(CONTEXT_MAX / 4),
                               .package_list = SONDE_BUF(CONTEXT_MAX / 4)};
     struct sonde_source_files callbacks = {&keeping, keep_map, keep_package};
@@ -240,9 +244,11 @@ int store_keep_sources(struct sonde_db *db, const char *uid, int root,
     r = r < 0 ? r : sonde_buf_check(&keeping.map_list, "the list of source maps", err);
     r = r < 0 ? r : sonde_buf_check(&keeping.package_list, "the list of packages", err);
     r = r < 0 ? r : sonde_buf_check(&text, "the context", err);
+    char name[SONDE_DB_ARTIFACT_NAME_MAX];
+    (void)snprintf(name, sizeof(name), "%s.context", capture);
     struct sonde_artifact artifact = {.run_uid = uid,
-                                      .name = "context",
-                                      .capture = "",
+                                      .name = name,
+                                      .capture = capture,
                                       .type = context_type,
                                       .media_type = "application/json"};
     r = r < 0 ? r : keep_artifact(db, &artifact, sonde_buf_view(&text), err);

@@ -21,7 +21,7 @@ int store_load_profile(struct sonde_db *db, const char *uid, const char *capture
 
 /* Stores the source maps and package versions that the profile refers to as artifacts of the run.
  */
-int store_keep_sources(struct sonde_db *db, const char *uid, int root,
+int store_keep_sources(struct sonde_db *db, const char *uid, const char *capture, int root,
                        const struct sonde_profile *profile, struct sonde_err *err) SONDE_MUST_CHECK;
 
 #endif

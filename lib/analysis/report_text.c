@@ -118,8 +118,12 @@ static void put_where(const struct sonde_report *r, const struct sonde_cpu_funct
         const struct sonde_position *from = sonde_frame_position(caller);
         sonde_buf_text(buf, "for ");
         put_clean(buf, sonde_frame_name(caller));
+        const char *slash =
+            from->file.length ? memrchr(from->file.data, '/', from->file.length) : NULL;
+        size_t skip = slash ? (size_t)(slash + 1 - from->file.data) : 0;
         sonde_buf_char(buf, ' ');
-        sonde_report_place(r->directory, from->file, from->line, buf);
+        sonde_report_place("", (struct sonde_str){from->file.data + skip, from->file.length - skip},
+                           from->line, buf);
     } else if (at->file.length == 0) {
         sonde_buf_text(buf, sonde_category_name(frame->category));
     }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/websocket.h"
 
+#include <dlfcn.h>
 #include <libwebsockets.h>
+#include <link.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -143,6 +145,22 @@ static void timed_out(void *context)
     }
 }
 
+/* libwebsockets unloads its libuv plugin with the last context, while handles whose callbacks are
+ * the plugin's are still closing on our loop: it has to stay. */
+static int pin_object(struct dl_phdr_info *object, size_t size, void *context)
+{
+    (void)size;
+    (void)context;
+    if (!strstr(object->dlpi_name, "libwebsockets-evlib_uv")) {
+        return 0;
+    }
+    void *handle = dlopen(object->dlpi_name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+    if (handle) {
+        (void)dlclose(handle);
+    }
+    return 1;
+}
+
 static int create_context(struct sonde_websocket *s, struct sonde_err *err)
 {
     void *loops[1] = {sonde_loop_uv(s->loop)};
@@ -163,6 +181,7 @@ static int create_context(struct sonde_websocket *s, struct sonde_err *err)
                           "WebSocket: libwebsockets cannot start on libuv: "
                           "install the package libwebsockets-evlib-uv");
     }
+    (void)dl_iterate_phdr(pin_object, NULL);
     return 0;
 }
 
