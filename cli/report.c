@@ -6,12 +6,13 @@
 #include "analysis/report.h"
 #include "base/clock.h"
 #include "codec/json.h"
+#include "inspector/inspector.h"
 
 const struct sonde_option cli_report_options[] = {
     {"format", SONDE_OPTION_CHOICE, offsetof(struct cli_settings, format), .choices = cli_outputs,
      .argument = "text|json", .help = "for a person, or for a program (default: as --output)"},
     {"capture", SONDE_OPTION_STRING, offsetof(struct cli_settings, capture), .argument = "NAME",
-     .help = "of a run with several captures"},
+     .help = "only this one (default: all of the run)"},
     {"file", SONDE_OPTION_STRING, offsetof(struct cli_settings, file), .argument = "FILE",
      .help = "write there instead of standard output (short: -o FILE)"},
     {0},
@@ -73,17 +74,86 @@ static void read_status(const cJSON *status, struct sonde_report *report)
     };
 }
 
+/* The captures of a report with what belongs to each. */
+struct loaded {
+    struct sonde_buf names[SONDE_CAPTURES_MAX];
+    struct sonde_profile profiles[SONDE_CAPTURES_MAX];
+    struct sonde_cpu_analysis analyses[SONDE_CAPTURES_MAX];
+    struct sonde_report_capture captures[SONDE_CAPTURES_MAX];
+    size_t count;
+};
+
+static void free_loaded(struct loaded *loaded)
+{
+    for (size_t i = 0; loaded && i < loaded->count; i++) {
+        sonde_buf_fini(&loaded->names[i]);
+        sonde_cpu_analysis_fini(&loaded->analyses[i]);
+        sonde_profile_fini(&loaded->profiles[i]);
+    }
+    free(loaded);
+}
+
+static int add_name(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    struct loaded *loaded = context;
+    if (strcmp(artifact->type, "CPUProfile") != 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < loaded->count; i++) {
+        if (sonde_str_is(sonde_buf_view(&loaded->names[i]), artifact->capture)) {
+            return 0;
+        }
+    }
+    if (loaded->count == SONDE_CAPTURES_MAX) {
+        return sonde_fail(err, SONDE_ELIMIT, 0, "more than %d captures", SONDE_CAPTURES_MAX);
+    }
+    struct sonde_buf *name = &loaded->names[loaded->count++];
+    *name = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
+    sonde_buf_text(name, artifact->capture);
+    return sonde_buf_check(name, "a capture's name", err);
+}
+
+static int load_capture(struct sonde_db *db, const char *uid, struct loaded *loaded, size_t i,
+                        struct sonde_err *err)
+{
+    struct sonde_profile *profile = &loaded->profiles[i];
+    SONDE_BUF_AUTO found = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
+    int r = store_load_profile(db, uid, loaded->names[i].data, profile, &found, err);
+    r = r < 0 ? r : sonde_cpu_analyze(profile, &loaded->analyses[i], err);
+    loaded->captures[i] = (struct sonde_report_capture){
+        .name = loaded->names[i].data,
+        .duration_s = (double)(profile->end_us - profile->start_us) / 1e6,
+        .profile = profile,
+        .analysis = &loaded->analyses[i],
+    };
+    return r;
+}
+
+/* All captures of the run, or the one that was asked for. */
+static int load_captures(struct sonde_db *db, const char *uid, const char *wanted,
+                         struct loaded *loaded, struct sonde_err *err)
+{
+    struct sonde_artifact only = {.capture = wanted, .type = "CPUProfile"};
+    int r =
+        wanted ? add_name(loaded, &only, err) : sonde_db_artifacts(db, uid, add_name, loaded, err);
+    for (size_t i = 0; i < loaded->count && r == 0; i++) {
+        r = load_capture(db, uid, loaded, i, err);
+    }
+    return r;
+}
+
 static int print_row(struct sonde_db *db, const struct row *row, const char *capture, bool json,
                      struct sonde_buf *buf, struct sonde_err *err)
 {
     SONDE_JSON_AUTO *status = NULL;
-    SONDE_BUF_AUTO name = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
-    struct sonde_profile profile = {0};
-    struct sonde_cpu_analysis analysis = {0};
     char created[SONDE_TIME_SIZE];
     int r = sonde_json_parse(sonde_str(row->texts[3]), &status, err);
     if (r < 0) {
         return r;
+    }
+    struct loaded *loaded = calloc(1, sizeof(*loaded));
+    if (!loaded) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
     sonde_time_format(row->run.created_ns, created);
     struct sonde_report report = {
@@ -95,22 +165,14 @@ static int print_row(struct sonde_db *db, const struct row *row, const char *cap
         .created = created,
     };
     read_status(status, &report);
-    r = store_load_profile(db, row->run.uid, capture, &profile, &name, err);
+    r = load_captures(db, row->run.uid, capture, loaded, err);
     if (r == 0) {
-        r = sonde_cpu_analyze(&profile, &analysis, err);
-        report.profile = &profile;
-        report.analysis = &analysis;
-        report.capture = name.data;
-        report.duration_s = (double)(profile.end_us - profile.start_us) / 1e6;
-    } else if (r == SONDE_ENOTFOUND && !capture) {
-        r = 0; /* a run that captured nothing still has a report: why */
-    }
-    if (r == 0) {
+        report.captures = loaded->captures;
+        report.capture_count = loaded->count;
         (json ? sonde_report_json : sonde_report_text)(&report, buf);
         r = sonde_buf_check(buf, "the report", err);
     }
-    sonde_cpu_analysis_fini(&analysis);
-    sonde_profile_fini(&profile);
+    free_loaded(loaded);
     return r;
 }
 

@@ -28,6 +28,13 @@ struct sonde_report_loop {
     double utilization;                     /* share */
 };
 
+struct sonde_report_capture {
+    const char *name;
+    double duration_s;
+    const struct sonde_profile *profile;
+    const struct sonde_cpu_analysis *analysis; /* of that profile */
+};
+
 /* Texts are borrowed and may be empty, not NULL. */
 struct sonde_report {
     const char *name, *uid, *state, *reason, *message;
@@ -35,10 +42,8 @@ struct sonde_report {
     const char *target;  /* "process 4711" */
     const char *node_version;
     const char *directory; /* of the target: file names in the text are relative to it */
-    const char *capture;   /* the capture's name */
-    double duration_s;
-    const struct sonde_profile *profile;       /* NULL: nothing was captured */
-    const struct sonde_cpu_analysis *analysis; /* of that profile */
+    const struct sonde_report_capture *captures;
+    size_t capture_count; /* 0: nothing was captured */
     struct sonde_report_cost cost;
     struct sonde_report_loop loop;
 };

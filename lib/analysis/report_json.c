@@ -25,14 +25,14 @@ static void place(struct sonde_buf *buf, const struct sonde_frame *frame)
     }
 }
 
-static void put_functions(const struct sonde_report *r, struct sonde_buf *buf)
+static void put_functions(const struct sonde_report_capture *c, struct sonde_buf *buf)
 {
-    const struct sonde_cpu_analysis *a = r->analysis;
+    const struct sonde_cpu_analysis *a = c->analysis;
     sonde_buf_text(buf, ",\"functions\":[");
     bool first = true;
     for (size_t i = 0; i < a->function_count; i++) {
         const struct sonde_cpu_function *function = &a->functions[i];
-        const struct sonde_frame *frame = &r->profile->frames[function->frame];
+        const struct sonde_frame *frame = &c->profile->frames[function->frame];
         bool idle = frame->category == SONDE_CATEGORY_IDLE;
         /* A thousandth of the busy time is worth a row. */
         if (idle || frame->category == SONDE_CATEGORY_ROOT ||
@@ -53,7 +53,7 @@ static void put_functions(const struct sonde_report *r, struct sonde_buf *buf)
         number(buf, "selfMilliseconds", (double)function->self_ns / 1e6);
         number(buf, "totalMilliseconds", (double)function->total_ns / 1e6);
         if (function->caller != function->frame) {
-            text(buf, "caller", sonde_frame_name(&r->profile->frames[function->caller]));
+            text(buf, "caller", sonde_frame_name(&c->profile->frames[function->caller]));
         }
         if (function->hot_line) {
             sonde_buf_printf(buf, ",\"hotLine\":%d", function->hot_line);
@@ -92,16 +92,16 @@ static void put_findings(const struct sonde_cpu_analysis *a, struct sonde_buf *b
     sonde_buf_char(buf, ']');
 }
 
-static void put_sums(const struct sonde_report *r, struct sonde_buf *buf)
+static void put_sums(const struct sonde_report_capture *c, struct sonde_buf *buf)
 {
-    const struct sonde_cpu_analysis *a = r->analysis;
-    sonde_buf_printf(buf, ",\"capture\":{\"windows\":%u,\"samples\":%llu", r->profile->windows,
-                     (unsigned long long)r->profile->total_samples);
-    text(buf, "name", sonde_str(r->capture));
-    number(buf, "durationSeconds", r->duration_s);
+    const struct sonde_cpu_analysis *a = c->analysis;
+    sonde_buf_printf(buf, "{\"windows\":%u,\"samples\":%llu", c->profile->windows,
+                     (unsigned long long)c->profile->total_samples);
+    text(buf, "name", sonde_str(c->name));
+    number(buf, "durationSeconds", c->duration_s);
     number(buf, "busyShare", sonde_share(a->busy_ns, a->wall_ns));
     number(buf, "gcShare", sonde_share(a->gc_ns, a->busy_ns));
-    sonde_buf_text(buf, "},\"categories\":{");
+    sonde_buf_text(buf, ",\"categories\":{");
     bool first = true;
     for (int i = 0; i < SONDE_CATEGORY_COUNT; i++) {
         if (i != SONDE_CATEGORY_IDLE && i != SONDE_CATEGORY_ROOT) {
@@ -123,7 +123,7 @@ static void put_sums(const struct sonde_report *r, struct sonde_buf *buf)
     for (size_t i = 0; i < a->stall_count; i++) {
         sonde_buf_printf(buf, "%s{\"startMilliseconds\":%.6g,\"milliseconds\":%.6g", i ? "," : "",
                          (double)a->stalls[i].start_us / 1e3, (double)a->stalls[i].length_us / 1e3);
-        const struct sonde_frame *frame = &r->profile->frames[a->stalls[i].frame];
+        const struct sonde_frame *frame = &c->profile->frames[a->stalls[i].frame];
         text(buf, "function", sonde_frame_name(frame));
         place(buf, frame);
         sonde_buf_char(buf, '}');
@@ -167,11 +167,15 @@ void sonde_report_json(const struct sonde_report *report, struct sonde_buf *buf)
     text(buf, "target", sonde_str(r->target));
     text(buf, "nodeVersion", sonde_str(r->node_version));
     text(buf, "directory", sonde_str(r->directory));
-    if (r->profile && r->analysis) {
-        put_sums(r, buf);
-        put_findings(r->analysis, buf);
-        put_functions(r, buf);
+    sonde_buf_text(buf, ",\"captures\":[");
+    for (size_t i = 0; i < r->capture_count; i++) {
+        sonde_buf_text(buf, i ? "," : "");
+        put_sums(&r->captures[i], buf);
+        put_findings(r->captures[i].analysis, buf);
+        put_functions(&r->captures[i], buf);
+        sonde_buf_char(buf, '}');
     }
+    sonde_buf_char(buf, ']');
     put_loop_and_cost(r, buf);
     sonde_buf_text(buf, "}\n");
 }

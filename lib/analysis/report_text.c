@@ -78,11 +78,6 @@ static void put_head(const struct sonde_report *r, struct sonde_buf *buf)
         sonde_buf_text(buf, ", Node.js ");
         put_clean(buf, sonde_str(r->node_version));
     }
-    if (r->profile) {
-        sonde_buf_printf(buf, ", %.1f s in %u window%s, %llu samples", r->duration_s,
-                         r->profile->windows, r->profile->windows == 1 ? "" : "s",
-                         (unsigned long long)r->profile->total_samples);
-    }
     sonde_buf_char(buf, '\n');
     if (r->message[0]) {
         put_clean(buf, sonde_str(r->message));
@@ -90,11 +85,12 @@ static void put_head(const struct sonde_report *r, struct sonde_buf *buf)
     }
 }
 
-static void put_findings(const struct sonde_report *r, struct sonde_buf *buf)
+static void put_findings(const struct sonde_report *r, const struct sonde_report_capture *c,
+                         struct sonde_buf *buf)
 {
-    for (size_t i = 0; i < r->analysis->finding_count; i++) {
-        const struct sonde_finding *finding = &r->analysis->findings[i];
-        sonde_buf_text(buf, i ? "  * " : "\n  * ");
+    for (size_t i = 0; i < c->analysis->finding_count; i++) {
+        const struct sonde_finding *finding = &c->analysis->findings[i];
+        sonde_buf_text(buf, "  * ");
         put_clean(buf, sonde_str(finding->title));
         if (finding->file.length) {
             sonde_buf_text(buf, "\n    at ");
@@ -107,14 +103,14 @@ static void put_findings(const struct sonde_report *r, struct sonde_buf *buf)
 }
 
 /* The place; of a built-in function, which has none, the application function that it works for. */
-static void put_where(const struct sonde_report *r, const struct sonde_cpu_function *function,
-                      struct sonde_buf *buf)
+static void put_where(const struct sonde_report *r, const struct sonde_report_capture *c,
+                      const struct sonde_cpu_function *function, struct sonde_buf *buf)
 {
-    const struct sonde_frame *frame = &r->profile->frames[function->frame];
+    const struct sonde_frame *frame = &c->profile->frames[function->frame];
     const struct sonde_position *at = sonde_frame_position(frame);
     sonde_report_place(r->directory, at->file, at->line, buf);
     if (at->file.length == 0 && function->caller != function->frame) {
-        const struct sonde_frame *caller = &r->profile->frames[function->caller];
+        const struct sonde_frame *caller = &c->profile->frames[function->caller];
         const struct sonde_position *from = sonde_frame_position(caller);
         sonde_buf_text(buf, "for ");
         put_clean(buf, sonde_frame_name(caller));
@@ -129,14 +125,14 @@ static void put_where(const struct sonde_report *r, const struct sonde_cpu_funct
     }
 }
 
-static void put_function(const struct sonde_report *r, const struct sonde_cpu_function *function,
-                         bool hot, struct sonde_buf *buf)
+static void put_function(const struct sonde_report *r, const struct sonde_report_capture *c,
+                         const struct sonde_cpu_function *function, bool hot, struct sonde_buf *buf)
 {
-    const struct sonde_frame *frame = &r->profile->frames[function->frame];
+    const struct sonde_frame *frame = &c->profile->frames[function->frame];
     const struct sonde_position *at = sonde_frame_position(frame);
-    int64_t busy = r->analysis->busy_ns;
+    int64_t busy = c->analysis->busy_ns;
     SONDE_BUF_AUTO place = SONDE_BUF(4 * SONDE_PROFILE_NAME_MAX);
-    put_where(r, function, &place);
+    put_where(r, c, function, &place);
     sonde_buf_printf(buf, "  %5.1f %%  %5.1f %%  ", 100 * sonde_share(function->self_ns, busy),
                      100 * sonde_share(function->total_ns, busy));
     put_cell(buf, sonde_frame_name(frame), NAME_WIDTH, false);
@@ -153,29 +149,30 @@ static void put_function(const struct sonde_report *r, const struct sonde_cpu_fu
     sonde_buf_char(buf, '\n');
 }
 
-static bool is_listed(const struct sonde_report *r, const struct sonde_cpu_function *function,
-                      int64_t value)
+static bool is_listed(const struct sonde_report_capture *c,
+                      const struct sonde_cpu_function *function, int64_t value)
 {
-    enum sonde_category category = r->profile->frames[function->frame].category;
+    enum sonde_category category = c->profile->frames[function->frame].category;
     return value > 0 && category != SONDE_CATEGORY_IDLE && category != SONDE_CATEGORY_ROOT;
 }
 
-static void put_functions(const struct sonde_report *r, struct sonde_buf *buf)
+static void put_functions(const struct sonde_report *r, const struct sonde_report_capture *c,
+                          struct sonde_buf *buf)
 {
-    const struct sonde_cpu_analysis *a = r->analysis;
+    const struct sonde_cpu_analysis *a = c->analysis;
     sonde_buf_text(buf, "\nby self time\n     self    total  function\n");
     for (size_t i = 0, rows = 0; i < a->function_count && rows < SONDE_REPORT_ROWS; i++) {
-        if (is_listed(r, &a->functions[i], a->functions[i].self_ns)) {
-            put_function(r, &a->functions[i], true, buf);
+        if (is_listed(c, &a->functions[i], a->functions[i].self_ns)) {
+            put_function(r, c, &a->functions[i], true, buf);
             rows++;
         }
     }
     sonde_buf_text(buf, "\nby total time, your code\n     self    total  function\n");
     for (size_t i = 0, rows = 0; i < a->function_count && rows < SONDE_REPORT_ROWS; i++) {
         const struct sonde_cpu_function *function = &a->functions[a->by_total[i]];
-        if (r->profile->frames[function->frame].category == SONDE_CATEGORY_APP &&
+        if (c->profile->frames[function->frame].category == SONDE_CATEGORY_APP &&
             function->total_ns > 0) {
-            put_function(r, function, false, buf);
+            put_function(r, c, function, false, buf);
             rows++;
         }
     }
@@ -189,9 +186,9 @@ static int by_time(const void *a, const void *b, void *context)
     return (left < right) - (left > right);
 }
 
-static void put_sums(const struct sonde_report *r, struct sonde_buf *buf)
+static void put_sums(const struct sonde_report_capture *c, struct sonde_buf *buf)
 {
-    const struct sonde_cpu_analysis *a = r->analysis;
+    const struct sonde_cpu_analysis *a = c->analysis;
     int64_t times[SONDE_CATEGORY_COUNT];
     int order[SONDE_CATEGORY_COUNT];
     for (int i = 0; i < SONDE_CATEGORY_COUNT; i++) {
@@ -223,23 +220,41 @@ static void put_sums(const struct sonde_report *r, struct sonde_buf *buf)
     sonde_buf_text(buf, a->package_count ? "\n" : "");
 }
 
-static void put_loop(const struct sonde_report *r, struct sonde_buf *buf)
+static void put_stall(const struct sonde_report_capture *c, struct sonde_buf *buf)
 {
-    if (r->loop.measured) {
-        sonde_buf_printf(buf,
-                         "event loop: %.0f %% utilized; delay p50 %.1f ms, p99 %.1f ms, longest "
-                         "%.1f ms\n",
-                         100 * r->loop.utilization, r->loop.p50_ms, r->loop.p99_ms, r->loop.max_ms);
-    }
-    const struct sonde_cpu_analysis *a = r->analysis;
-    if (a && a->stall_count) {
+    const struct sonde_cpu_analysis *a = c->analysis;
+    if (a->stall_count) {
         const struct sonde_cpu_stall *stall = &a->stalls[0];
-        const struct sonde_frame *frame = &r->profile->frames[stall->frame];
+        const struct sonde_frame *frame = &c->profile->frames[stall->frame];
         sonde_buf_printf(buf, "longest stretch without idling: %.1f ms at %.1f s, most of it in ",
                          (double)stall->length_us / 1e3, (double)stall->start_us / 1e6);
         put_clean(buf, sonde_frame_name(frame));
         sonde_buf_char(buf, '\n');
     }
+}
+
+static void put_loop(const struct sonde_report_loop *loop, struct sonde_buf *buf)
+{
+    if (loop->measured) {
+        sonde_buf_printf(buf,
+                         "event loop: %.0f %% utilized; delay p50 %.1f ms, p99 %.1f ms, longest "
+                         "%.1f ms\n",
+                         100 * loop->utilization, loop->p50_ms, loop->p99_ms, loop->max_ms);
+    }
+}
+
+static void put_capture(const struct sonde_report *r, const struct sonde_report_capture *c,
+                        struct sonde_buf *buf)
+{
+    sonde_buf_char(buf, '\n');
+    put_clean(buf, sonde_str(c->name));
+    sonde_buf_printf(buf, ": %.1f s in %u window%s, %llu samples\n", c->duration_s,
+                     c->profile->windows, c->profile->windows == 1 ? "" : "s",
+                     (unsigned long long)c->profile->total_samples);
+    put_findings(r, c, buf);
+    put_functions(r, c, buf);
+    put_sums(c, buf);
+    put_stall(c, buf);
 }
 
 static void put_cost(const struct sonde_report_cost *cost, struct sonde_buf *buf)
@@ -262,11 +277,10 @@ static void put_cost(const struct sonde_report_cost *cost, struct sonde_buf *buf
 void sonde_report_text(const struct sonde_report *report, struct sonde_buf *buf)
 {
     put_head(report, buf);
-    if (report->profile && report->analysis) {
-        put_findings(report, buf);
-        put_functions(report, buf);
-        put_sums(report, buf);
+    for (size_t i = 0; i < report->capture_count; i++) {
+        put_capture(report, &report->captures[i], buf);
     }
-    put_loop(report, buf);
+    sonde_buf_text(buf, report->loop.measured || report->cost.measured ? "\n" : "");
+    put_loop(&report->loop, buf);
     put_cost(&report->cost, buf);
 }
