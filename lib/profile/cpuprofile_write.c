@@ -102,12 +102,14 @@ static int write_samples(const struct sonde_profile *profile, struct sonde_outpu
                      (long long)(start + length));
     int r = 0;
     for (size_t i = 0; i < profile->sample_count && r == 0; i++) {
-        sonde_buf_printf(buf, i ? ",%u" : "%u", profile->samples[i].node + 1);
+        sonde_buf_text(buf, i ? "," : "");
+        sonde_buf_u64(buf, (uint64_t)profile->samples[i].node + 1);
         r = sonde_output_flush(output, false, err);
     }
     sonde_buf_text(buf, "],\"timeDeltas\":[");
     for (size_t i = 0; i < profile->sample_count && r == 0; i++) {
-        sonde_buf_printf(buf, i ? ",%u" : "%u", i ? profile->samples[i - 1].duration_us : 0);
+        sonde_buf_text(buf, i ? "," : "");
+        sonde_buf_u64(buf, i ? profile->samples[i - 1].duration_us : 0);
         r = sonde_output_flush(output, false, err);
     }
     sonde_buf_text(buf, "]}\n");

@@ -15,9 +15,11 @@ size_t sonde_profile_stack(const struct sonde_profile *profile, uint32_t node, u
 /* The separators of the format may not stand in a name. */
 static void clean_text(struct sonde_buf *buf, struct sonde_str text)
 {
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        sonde_buf_char(buf, c < 0x20 ? '?' : c == ';' ? ':' : (char)c);
+    size_t from = buf->length;
+    sonde_buf_str(buf, text);
+    for (; from < buf->length; from++) {
+        unsigned char c = (unsigned char)buf->data[from];
+        buf->data[from] = (char)(c < 0x20 ? '?' : c == ';' ? ':' : c);
     }
 }
 

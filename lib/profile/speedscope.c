@@ -34,14 +34,16 @@ static int write_samples(const struct sonde_profile *profile, struct sonde_outpu
         size_t n = sonde_profile_stack(profile, profile->samples[i].node, stack, SONDE_STACK_MAX);
         sonde_buf_text(buf, i ? ",[" : "[");
         while (n-- > 0) {
-            sonde_buf_printf(buf, n ? "%u," : "%u", profile->nodes[stack[n]].frame);
+            sonde_buf_u64(buf, profile->nodes[stack[n]].frame);
+            sonde_buf_text(buf, n ? "," : "");
         }
         sonde_buf_char(buf, ']');
         r = sonde_output_flush(output, false, err);
     }
     sonde_buf_text(buf, "],\"weights\":[");
     for (size_t i = 0; i < profile->sample_count && r == 0; i++) {
-        sonde_buf_printf(buf, i ? ",%u" : "%u", profile->samples[i].duration_us);
+        sonde_buf_text(buf, i ? "," : "");
+        sonde_buf_u64(buf, profile->samples[i].duration_us);
         r = sonde_output_flush(output, false, err);
     }
     return r;
