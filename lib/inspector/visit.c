@@ -283,12 +283,15 @@ static void target_ended(void *context)
 
 static void stop_early(struct sonde_visit *v, const struct sonde_err *err)
 {
+    if (v->state > VISIT_CAPTURING) {
+        return; /* everything was captured: it is on its way out anyway */
+    }
     if (!v->err.code) {
         v->err = *err;
     }
     if (v->state == VISIT_CAPTURING) {
         capture_stop(v);
-    } else if (v->state < VISIT_CAPTURING) {
+    } else {
         visit_leave(v);
     }
 }
