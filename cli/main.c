@@ -80,6 +80,9 @@ static int exit_code_of(const struct sonde_err *err)
 
 int cli_say_error(const struct sonde_err *err)
 {
+    if (err->sys == EPIPE) {
+        return SONDE_EXIT_DONE; /* the reader has seen enough */
+    }
     char safe[SONDE_ERR_MESSAGE_MAX];
     memcpy(safe, err->message, sizeof(safe));
     for (size_t i = 0; safe[i]; i++) {
