@@ -15,7 +15,13 @@
 #define BUSY_SHARE 0.10
 #define SATURATED_SHARE 0.90
 #define STALL_IDLE_SHARE 0.05 /* below, back-to-back callbacks look like one stall */
-enum { HOT_MAX = 5, SAMPLES_MIN = 100, SATURATED_SEVERITY = 30, SEVERITY_MAX = 95 };
+enum {
+    HOT_MAX = 5,
+    SAMPLES_MIN = 100,
+    SATURATED_SEVERITY = 30,
+    SEVERITY_MAX = 95,
+    NAME_MAX_BYTES = 80
+};
 
 static struct sonde_finding *add(struct sonde_cpu_analysis *a, const char *kind, int severity,
                                  double confidence)
@@ -77,6 +83,18 @@ static const char *advice_for(const struct sonde_frame *callee)
     return NULL;
 }
 
+/* A name as a title has room for it, not cut inside a UTF-8 character. */
+static struct sonde_str shorten(struct sonde_str name)
+{
+    if (name.length > NAME_MAX_BYTES) {
+        name.length = NAME_MAX_BYTES;
+        while (name.length && ((unsigned char)name.data[name.length] & 0xc0) == 0x80) {
+            name.length--;
+        }
+    }
+    return name;
+}
+
 static void say_hot(struct sonde_finding *finding, const struct sonde_profile *profile,
                     const struct sonde_cpu_function *function, double share)
 {
@@ -85,13 +103,13 @@ static void say_hot(struct sonde_finding *finding, const struct sonde_profile *p
     bool own = function->callee == function->frame;
     (void)snprintf(finding->title, sizeof(finding->title),
                    "%.0f %% of the busy time is spent in %.*s%s%.*s", share * 100,
-                   SONDE_STR_ARG(finding->function), own ? "" : ", most of it in ",
-                   own ? 0 : (int)(name.length < 80 ? name.length : 80), own ? "" : name.data);
+                   SONDE_STR_ARG(shorten(finding->function)), own ? "" : ", most of it in ",
+                   SONDE_STR_ARG(own ? SONDE_STR("") : shorten(name)));
     const char *advice = own ? NULL : advice_for(callee);
     if (!advice && callee->category == SONDE_CATEGORY_DEPENDENCY) {
         (void)snprintf(finding->advice, sizeof(finding->advice),
                        "Call the package %.*s less often, or with less data.",
-                       SONDE_STR_ARG(callee->package));
+                       SONDE_STR_ARG(shorten(callee->package)));
         return;
     }
     (void)snprintf(finding->advice, sizeof(finding->advice), "%s",
@@ -174,7 +192,7 @@ static void find_blocked(const struct sonde_profile *profile, struct sonde_cpu_a
     finding->column = at->column;
     (void)snprintf(finding->title, sizeof(finding->title),
                    "the event loop was busy for %.0f ms without a pause, most of it in %.*s", ms,
-                   SONDE_STR_ARG(finding->function));
+                   SONDE_STR_ARG(shorten(finding->function)));
     (void)snprintf(finding->advice, sizeof(finding->advice),
                    "Every request waits meanwhile: split the work, or move it to a worker thread.");
     evidence(finding, "longestStall", ms, "ms");

@@ -3,7 +3,7 @@
 
 #include "analysis/report.h"
 
-enum { PLACE_WIDTH = 44, NAME_WIDTH = 30 };
+enum { COLUMNS = 100, PLACE_WIDTH = 44, NAME_WIDTH = 30, TEXT_MAX = 1 << 20 };
 
 /* A terminal obeys control characters, and a function's name may hold any. */
 static void put_clean(struct sonde_buf *buf, struct sonde_str text)
@@ -137,15 +137,17 @@ static void put_function(const struct sonde_report *r, const struct sonde_report
                      100 * sonde_share(function->total_ns, busy));
     put_cell(buf, sonde_frame_name(frame), NAME_WIDTH, false);
     sonde_buf_text(buf, "  ");
-    put_cell(buf, sonde_buf_view(&place), PLACE_WIDTH, true);
+    SONDE_BUF_AUTO line = SONDE_BUF(64);
+    if (hot && at->file.length && function->hot_line && function->hot_line != at->line &&
+        function->self_ns * 100 > busy) {
+        sonde_buf_printf(&line, " (%.0f %% in line %d)", 100 * function->hot_share,
+                         function->hot_line);
+    }
+    put_cell(buf, sonde_buf_view(&place), PLACE_WIDTH - line.length, true);
     while (buf->length && buf->data[buf->length - 1] == ' ') {
         buf->data[--buf->length] = '\0';
     }
-    if (hot && at->file.length && function->hot_line && function->hot_line != at->line &&
-        function->self_ns * 100 > busy) {
-        sonde_buf_printf(buf, " (%.0f %% in line %d)", 100 * function->hot_share,
-                         function->hot_line);
-    }
+    sonde_buf_str(buf, sonde_buf_view(&line));
     sonde_buf_char(buf, '\n');
 }
 
@@ -274,13 +276,64 @@ static void put_cost(const struct sonde_report_cost *cost, struct sonde_buf *buf
                      cost->attach_ms, cost->inspector_open_s, (double)cost->bytes / 1e6);
 }
 
+/* How much of the line goes into `width` columns: up to a space behind `indent` where there is one,
+ * else as many characters as fit; all of it when it fits. */
+static size_t break_at(struct sonde_str line, size_t width, size_t indent)
+{
+    size_t columns = 0;
+    size_t space = 0;
+    for (size_t i = 0; i < line.length; i++) {
+        columns += ((unsigned char)line.data[i] & 0xc0) != 0x80;
+        if (columns > width) {
+            return line.data[i] == ' ' ? i : space ? space : i;
+        }
+        if (line.data[i] == ' ' && i > indent) {
+            space = i;
+        }
+    }
+    return line.length;
+}
+
+/* Copies lines, the long ones broken and what follows indented like the text of their beginning. */
+static void put_wrapped(struct sonde_buf *buf, struct sonde_str text)
+{
+    while (text.length) {
+        struct sonde_str line = sonde_str_split(&text, '\n');
+        size_t indent = 0;
+        while (indent < line.length && (line.data[indent] == ' ' || line.data[indent] == '*')) {
+            indent++;
+        }
+        size_t width = COLUMNS;
+        size_t taken = break_at(line, width, indent);
+        sonde_buf_append(buf, line.data, taken);
+        width -= indent;
+        while (taken < line.length) {
+            while (taken < line.length && line.data[taken] == ' ') {
+                taken++;
+            }
+            line = (struct sonde_str){line.data + taken, line.length - taken};
+            taken = break_at(line, width, 0);
+            sonde_buf_char(buf, '\n');
+            sonde_buf_repeat(buf, ' ', indent);
+            sonde_buf_append(buf, line.data, taken);
+        }
+        sonde_buf_char(buf, '\n');
+    }
+}
+
 void sonde_report_text(const struct sonde_report *report, struct sonde_buf *buf)
 {
-    put_head(report, buf);
+    SONDE_BUF_AUTO text = SONDE_BUF(TEXT_MAX);
+    put_head(report, &text);
     for (size_t i = 0; i < report->capture_count; i++) {
-        put_capture(report, &report->captures[i], buf);
+        put_capture(report, &report->captures[i], &text);
     }
-    sonde_buf_text(buf, report->loop.measured || report->cost.measured ? "\n" : "");
-    put_loop(&report->loop, buf);
-    put_cost(&report->cost, buf);
+    sonde_buf_text(&text, report->loop.measured || report->cost.measured ? "\n" : "");
+    put_loop(&report->loop, &text);
+    put_cost(&report->cost, &text);
+    if (text.code) {
+        buf->code = text.code;
+        return;
+    }
+    put_wrapped(buf, sonde_buf_view(&text));
 }
