@@ -104,7 +104,7 @@ __attribute__((format(printf, 5, 0))) static int record(struct sonde_err *err, i
     return code;
 }
 
-int sonde_fail(struct sonde_err *err, int code, int sys, const char *format, ...)
+int(sonde_fail)(struct sonde_err *err, int code, int sys, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);

@@ -17,7 +17,7 @@ struct sonde_str {
 };
 
 #define SONDE_STR(literal) ((struct sonde_str){"" literal, sizeof(literal) - 1})
-/* For printf: "%.*s", SONDE_STR_ARG(s). */
+/* For printf: "%.*s", SONDE_STR_ARG(s). Evaluates s more than once. */
 #define SONDE_STR_ARG(text) (int)(text).length, (text).data ? (text).data : ""
 
 /* The view of a NUL-terminated string; NULL gives the empty view. */

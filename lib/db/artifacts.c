@@ -268,7 +268,8 @@ static void sweep_file(struct sonde_db *db, const char *name)
     const char *dot = strchr(name, '.');
     if (dot && dot - name == SONDE_SHA256_TEXT - 1) {
         char sha256[SONDE_SHA256_TEXT];
-        (void)snprintf(sha256, sizeof(sha256), "%s", name);
+        memcpy(sha256, name, sizeof(sha256) - 1);
+        sha256[sizeof(sha256) - 1] = '\0';
         if (db_begin(db, NULL) < 0 || db_end(db, blob_release(db, sha256, NULL), NULL) < 0) {
             return; /* the next open tries again */
         }

@@ -257,7 +257,8 @@ static int release_blobs(struct sonde_db *db, const char *uid, struct sonde_err 
     struct sonde_str rest = sonde_buf_view(&list);
     while (r == 0 && rest.length) {
         char sha256[SONDE_SHA256_TEXT];
-        (void)snprintf(sha256, sizeof(sha256), "%.*s", SONDE_STR_ARG(sonde_str_split(&rest, '\n')));
+        struct sonde_str line = sonde_str_split(&rest, '\n');
+        (void)snprintf(sha256, sizeof(sha256), "%.*s", SONDE_STR_ARG(line));
         r = blob_release(db, sha256, err);
     }
     return r;
