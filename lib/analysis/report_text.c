@@ -46,6 +46,7 @@ static void put_cell(struct sonde_buf *buf, struct sonde_str text, size_t width,
     }
     size_t used = drop ? width : characters;
     sonde_buf_repeat(buf, ' ', used < width ? width - used : 0);
+    buf->code = buf->code ? buf->code : clean.code;
 }
 
 void sonde_report_place(const char *directory, struct sonde_str file, int32_t line,
@@ -149,6 +150,7 @@ static void put_function(const struct sonde_report *r, const struct sonde_report
     }
     sonde_buf_str(buf, sonde_buf_view(&line));
     sonde_buf_char(buf, '\n');
+    buf->code = buf->code ? buf->code : place.code ? place.code : line.code;
 }
 
 static bool is_listed(const struct sonde_report_capture *c,

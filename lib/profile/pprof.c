@@ -46,6 +46,7 @@ static void put(struct writer *w, uint32_t field)
 {
     SONDE_BUF_AUTO framed = SONDE_BUF(1 << 20);
     sonde_protobuf_bytes(&framed, field, sonde_buf_view(&w->message));
+    w->code = w->code ? w->code : sonde_buf_check(&w->inner, "a pprof message", w->err);
     w->code = w->code ? w->code : sonde_buf_check(&w->message, "a pprof message", w->err);
     w->code = w->code ? w->code : sonde_buf_check(&framed, "a pprof message", w->err);
     if (!w->code) {

@@ -94,6 +94,21 @@ int sonde_profile_text(struct sonde_profile *profile, struct sonde_str text, str
     return r;
 }
 
+/* Finds the number of a key, or enters it as `count`, the next of an array with room for it: with
+ * that nothing can fail between the entry and the item. */
+static int find_or_enter(struct sonde_profile *profile, struct sonde_map *map, struct sonde_str key,
+                         size_t count, uint32_t *ret, struct sonde_err *err)
+{
+    struct sonde_map_slot *slot;
+    bool fresh;
+    int r = intern(profile, map, key, &slot, &fresh, err);
+    if (r == 0) {
+        slot->value = fresh ? count : slot->value;
+        *ret = (uint32_t)slot->value;
+    }
+    return r;
+}
+
 struct frame_key {
     const char *function;
     const char *url;
@@ -109,79 +124,65 @@ int sonde_profile_frame(struct sonde_profile *profile, struct sonde_str function
     if (r < 0) {
         return r;
     }
-    /* Equal texts have one address: the addresses are the key. */
-    struct frame_key key = {function.data, url.data, line, column};
-    struct sonde_map_slot *slot;
-    bool fresh;
-    r = intern(profile, &profile->frame_index, (struct sonde_str){(const char *)&key, sizeof(key)},
-               &slot, &fresh, err);
-    if (r < 0) {
-        return r;
-    }
-    if (!fresh) {
-        *ret = (uint32_t)slot->value;
-        return 0;
-    }
     r = sonde_array_grow(&profile->frames, &profile->frame_capacity, profile->frame_count + 1,
                          sizeof(*profile->frames), SONDE_PROFILE_FRAMES_MAX);
     if (r < 0) {
         return grow_failed(r, "functions", SONDE_PROFILE_FRAMES_MAX, err);
     }
-    struct sonde_frame *frame = &profile->frames[profile->frame_count];
-    *frame = (struct sonde_frame){.function = function, .generated = {url, line, column}};
-    frame->category = sonde_category_of(function, url, &frame->package);
-    slot->value = profile->frame_count;
-    *ret = (uint32_t)profile->frame_count++;
-    return 0;
+    /* Equal texts have one address: the addresses are the key. */
+    struct frame_key key = {function.data, url.data, line, column};
+    r = find_or_enter(profile, &profile->frame_index,
+                      (struct sonde_str){(const char *)&key, sizeof(key)}, profile->frame_count,
+                      ret, err);
+    if (r == 0 && *ret == profile->frame_count) {
+        struct sonde_frame *frame = &profile->frames[profile->frame_count++];
+        *frame = (struct sonde_frame){.function = function, .generated = {url, line, column}};
+        frame->category = sonde_category_of(function, url, &frame->package);
+    }
+    return r;
 }
 
 int sonde_profile_node(struct sonde_profile *profile, uint32_t parent, uint32_t frame,
                        uint32_t *ret, struct sonde_err *err)
 {
     uint32_t key[2] = {parent, frame};
-    struct sonde_map_slot *slot;
-    bool fresh;
-    int r = intern(profile, &profile->node_index,
-                   (struct sonde_str){(const char *)key, sizeof(key)}, &slot, &fresh, err);
-    if (r < 0) {
-        return r;
-    }
-    if (fresh) {
-        r = sonde_array_grow(&profile->nodes, &profile->node_capacity, profile->node_count + 1,
+    int r = sonde_array_grow(&profile->nodes, &profile->node_capacity, profile->node_count + 1,
                              sizeof(*profile->nodes), SONDE_PROFILE_NODES_MAX);
-        if (r < 0) {
-            return grow_failed(r, "nodes", SONDE_PROFILE_NODES_MAX, err);
-        }
-        slot->value = profile->node_count;
+    if (r < 0) {
+        return grow_failed(r, "nodes", SONDE_PROFILE_NODES_MAX, err);
+    }
+    r = find_or_enter(profile, &profile->node_index,
+                      (struct sonde_str){(const char *)key, sizeof(key)}, profile->node_count, ret,
+                      err);
+    if (r == 0 && *ret == profile->node_count) {
         profile->nodes[profile->node_count++] =
             (struct sonde_profile_node){.frame = frame, .parent = parent};
     }
-    *ret = (uint32_t)slot->value;
-    return 0;
+    return r;
 }
 
 int sonde_profile_add_ticks(struct sonde_profile *profile, uint32_t frame, int32_t line,
                             uint32_t ticks, struct sonde_err *err)
 {
     uint32_t key[2] = {frame, (uint32_t)line};
-    struct sonde_map_slot *slot;
-    bool fresh;
-    int r = intern(profile, &profile->line_index,
-                   (struct sonde_str){(const char *)key, sizeof(key)}, &slot, &fresh, err);
+    int r = sonde_array_grow(&profile->lines, &profile->line_capacity, profile->line_count + 1,
+                             sizeof(*profile->lines), SONDE_PROFILE_LINES_MAX);
+    if (r < 0) {
+        return grow_failed(r, "lines", SONDE_PROFILE_LINES_MAX, err);
+    }
+    uint32_t item;
+    r = find_or_enter(profile, &profile->line_index,
+                      (struct sonde_str){(const char *)key, sizeof(key)}, profile->line_count,
+                      &item, err);
     if (r < 0) {
         return r;
     }
-    if (fresh) {
-        r = sonde_array_grow(&profile->lines, &profile->line_capacity, profile->line_count + 1,
-                             sizeof(*profile->lines), SONDE_PROFILE_LINES_MAX);
-        if (r < 0) {
-            return grow_failed(r, "lines", SONDE_PROFILE_LINES_MAX, err);
-        }
-        slot->value = profile->line_count;
+    if (item == profile->line_count) {
         profile->lines[profile->line_count++] =
             (struct sonde_profile_line){.frame = frame, .line = line};
     }
-    profile->lines[slot->value].ticks += ticks;
+    uint32_t *sum = &profile->lines[item].ticks;
+    *sum = ticks > UINT32_MAX - *sum ? UINT32_MAX : *sum + ticks;
     return 0;
 }
 

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cjson/cJSON.h>
+#include <cmocka.h>
+
+#include "fail.h"
+#include "profile/cpuprofile.h"
+#include "profile/formats.h"
+#include "profile/source_map.h"
+
+static const char window_one[] =
+    "{\"nodes\":[{\"id\":1,\"callFrame\":{\"functionName\":\"(root)\",\"url\":\"\"},\"children\":"
+    "[2,3]},{\"id\":2,\"callFrame\":{\"functionName\":\"\\u00e9a\",\"url\":\"file:///a.js\","
+    "\"lineNumber\":0,\"columnNumber\":3},\"positionTicks\":[{\"line\":1,\"ticks\":2}]},"
+    "{\"id\":3,\"callFrame\":{\"functionName\":\"(idle)\",\"url\":\"\"}}],"
+    "\"startTime\":0,\"endTime\":100,\"samples\":[2,3,2],\"timeDeltas\":[0,30,-10]}";
+static const char window_two[] =
+    "{\"nodes\":[{\"id\":7,\"hitCount\":3,\"callFrame\":{\"functionName\":\"b\",\"url\":"
+    "\"file:///node_modules/b/b.js\"}}],\"startTime\":90,\"endTime\":200}";
+static const char source_map[] =
+    "{\"version\":3,\"sections\":[{\"offset\":{\"line\":0,\"column\":0},\"map\":{\"version\":3,"
+    "\"sourceRoot\":\"r\",\"sources\":[\"a.ts\"],\"names\":[\"n\"],\"mappings\":\"AAAAA,CAAC\"}}]}";
+
+static int read_window(struct sonde_profile *profile, const char *text)
+{
+    struct sonde_cpuprofile_reader *reader = NULL;
+    int r = sonde_cpuprofile_reader_new(profile, &reader, NULL);
+    /* in pieces, so that tokens are kept */
+    for (size_t at = 0; r == 0 && text[at]; at++) {
+        r = sonde_cpuprofile_feed(reader, text + at, 1, NULL);
+    }
+    r = r < 0 ? r : sonde_cpuprofile_finish(reader, NULL);
+    sonde_cpuprofile_reader_free(reader);
+    return r;
+}
+
+static int map_sources(struct sonde_profile *profile)
+{
+    struct sonde_source_map *map = NULL;
+    int r = sonde_source_map_parse(sonde_str(source_map), &map, NULL);
+    r = r < 0 ? r : sonde_profile_apply_source_map(profile, SONDE_STR("file:///a.js"), map, NULL);
+    sonde_source_map_free(map);
+    return r;
+}
+
+static int take(void *context, const void *data, size_t length, struct sonde_err *err)
+{
+    (void)data;
+    (void)err;
+    *(size_t *)context += length;
+    return 0;
+}
+
+static int write_all(const struct sonde_profile *profile, size_t *written)
+{
+    struct sonde_output output = SONDE_OUTPUT(take, written);
+    int r = sonde_cpuprofile_write(profile, &output, NULL);
+    r = r < 0 ? r : sonde_folded_write(profile, &output, NULL);
+    r = r < 0 ? r : sonde_speedscope_write(profile, "x", &output, NULL);
+    r = r < 0 ? r : sonde_pprof_write(profile, 1, &output, NULL);
+    sonde_output_fini(&output);
+    return r;
+}
+
+/* Success must be whole: nothing may be left out in silence. */
+static int read_map_and_write(void *context)
+{
+    size_t *expected = context;
+    struct sonde_profile profile;
+    size_t written = 0;
+    int r = sonde_profile_init(&profile, NULL);
+    r = r < 0 ? r : read_window(&profile, window_one);
+    r = r < 0 ? r : read_window(&profile, window_two);
+    r = r < 0 ? r : map_sources(&profile);
+    r = r < 0 ? r : write_all(&profile, &written);
+    if (r == 0) {
+        assert_int_equal(profile.total_ns, 200000);
+        assert_true(profile.frames[1].source.file.length > 0);
+        assert_true(*expected == 0 || *expected == written);
+        *expected = written;
+    }
+    sonde_profile_fini(&profile);
+    return r;
+}
+
+static void no_allocation_is_taken_for_granted(void **state)
+{
+    (void)state;
+    size_t expected = 0;
+    cJSON_InitHooks(&(cJSON_Hooks){malloc, free});
+    fail_each_allocation(read_map_and_write, &expected);
+    cJSON_InitHooks(NULL);
+}
+
+/* Made beforehand by one that worked: a failure in the middle of the model leaves it usable. */
+static int add_to_the_model(void *context)
+{
+    (void)context;
+    struct sonde_profile profile;
+    int failed = sonde_profile_init(&profile, NULL);
+    for (int32_t i = 0; i < 40 && failed == 0; i++) {
+        uint32_t frame;
+        uint32_t node = 0;
+        for (int attempt = 0; attempt < 2; attempt++) {
+            int r = sonde_profile_frame(&profile, SONDE_STR("f"), SONDE_STR("/a.js"), i, 0, &frame,
+                                        NULL);
+            r = r < 0 ? r : sonde_profile_node(&profile, 0, frame, &node, NULL);
+            r = r < 0 ? r : sonde_profile_add_ticks(&profile, frame, i, 1, NULL);
+            if (r == 0) {
+                assert_int_equal(profile.frames[frame].generated.line, i);
+                assert_int_equal(profile.nodes[node].frame, frame);
+                assert_int_equal(profile.lines[profile.line_count - 1].line, i);
+                break;
+            }
+            failed = attempt ? r : 0;
+        }
+    }
+    sonde_profile_fini(&profile);
+    return failed;
+}
+
+static void the_model_outlives_a_failure(void **state)
+{
+    (void)state;
+    fail_each_allocation(add_to_the_model, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_allocation_is_taken_for_granted),
+        cmocka_unit_test(the_model_outlives_a_failure),
+    };
+    return cmocka_run_group_tests_name("profile_fault", tests, NULL, NULL);
+}
