@@ -330,6 +330,7 @@ struct reading {
     int64_t bytes;
     sonde_bytes_callback callback;
     void *context;
+    bool refused; /* the callback ended it */
 };
 
 static int pass_on(void *context, const void *data, size_t length, struct sonde_err *err)
@@ -337,7 +338,9 @@ static int pass_on(void *context, const void *data, size_t length, struct sonde_
     struct reading *reading = context;
     reading->bytes += (int64_t)length;
     (void)EVP_DigestUpdate(reading->digest, data, length);
-    return reading->callback(reading->context, data, length, err);
+    int r = reading->callback(reading->context, data, length, err);
+    reading->refused = r < 0;
+    return r;
 }
 
 static int read_blob(int fd, struct sonde_stream *stream, const char *name, struct sonde_err *err)
@@ -369,7 +372,7 @@ int sonde_artifact_read(struct sonde_db *db, const struct sonde_artifact *artifa
         return sonde_fail(err, errno == ENOENT ? SONDE_EPARSE : SONDE_EIO, errno,
                           "artifact %s is not in the store %s any more", artifact->name, db->path);
     }
-    struct reading reading = {EVP_MD_CTX_new(), 0, callback, context};
+    struct reading reading = {EVP_MD_CTX_new(), 0, callback, context, false};
     struct sonde_stream *stream = NULL;
     int r = 0;
     if (!reading.digest || EVP_DigestInit_ex(reading.digest, EVP_sha256(), NULL) != 1) {
@@ -379,16 +382,17 @@ int sonde_artifact_read(struct sonde_db *db, const struct sonde_artifact *artifa
               : sonde_decompressor_new(SONDE_ZSTD, (uint64_t)artifact->bytes, pass_on, &reading,
                                        &stream, err);
     r = r < 0 ? r : read_blob(fd, stream, artifact->name, err);
+    bool damaged = !reading.refused && (r == SONDE_EPARSE || r == SONDE_ELIMIT);
     if (r == 0) {
         char sha256[SONDE_SHA256_TEXT] = "";
         digest_text(reading.digest, sha256);
-        if (reading.bytes != artifact->bytes || strcmp(sha256, artifact->sha256) != 0) {
-            r = sonde_fail(
-                err, SONDE_EPARSE, 0,
-                "artifact %s is damaged in the store %s: delete the run, and look at the "
-                "disk",
-                artifact->name, db->path);
-        }
+        damaged = reading.bytes != artifact->bytes || strcmp(sha256, artifact->sha256) != 0;
+    }
+    if (damaged) {
+        r = sonde_fail(err, SONDE_EPARSE, 0,
+                       "artifact %s is damaged in the store %s: delete the run, and look at the "
+                       "disk",
+                       artifact->name, db->path);
     }
     sonde_stream_free(stream);
     EVP_MD_CTX_free(reading.digest);
