@@ -3,13 +3,15 @@
 # To be sourced: looks after processes by files that hold an id and the time it started (clock
 # ticks since boot, field 22 of /proc/ID/stat), so that a reused id is never taken for it.
 
-# process_started ID: prints when it started; fails when it has ended (a zombie has).
+# process_started ID: sets `started`; fails when it has ended (a zombie has). It needs no subshell,
+# which a signal would end.
 process_started() {
     local stat fields
+    started=
     { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
     # The name may hold spaces: what follows its bracket starts with field 3, the state.
     read -r -a fields <<<"${stat##*) }"
-    [ "${fields[0]}" != Z ] && echo "${fields[19]}"
+    [ "${fields[0]}" != Z ] && started=${fields[19]}
 }
 
 process_id() {
@@ -18,8 +20,8 @@ process_id() {
 }
 
 process_running() {
-    local id started
-    [ -s "$1" ] && read -r id started <"$1" && [ "$(process_started "$id")" = "$started" ]
+    local id noted started
+    [ -s "$1" ] && read -r id noted <"$1" && process_started "$id" && [ "$started" = "$noted" ]
 }
 
 process_gone() {
@@ -53,11 +55,12 @@ process_stop() {
 # process_start FILE LOG COMMAND…: in a session of its own, noted in FILE before a signal can end
 # us. The command does not inherit the lock that its caller holds on descriptor 9.
 process_start() {
-    local file=$1 log=$2
+    local file=$1 log=$2 started
     shift 2
     trap : HUP INT TERM
     setsid "$@" </dev/null >"$log" 2>&1 9>&- &
-    echo "$! $(process_started $!)" >"$file"
+    process_started $! || true
+    echo "$! $started" >"$file"
     trap - HUP INT TERM
     disown
 }
