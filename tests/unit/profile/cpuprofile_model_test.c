@@ -45,6 +45,30 @@ static void make_program(struct program *p, uint64_t *seed)
     }
 }
 
+static void write_node(const struct program *p, int n, int64_t base, bool children,
+                       struct sonde_buf *text)
+{
+    sonde_buf_printf(text, "{\"id\":%" PRId64 ",\"callFrame\":{\"functionName\":\"", base + 3 * n);
+    if (n == 0) {
+        sonde_buf_text(text, "(root)\",\"url\":\"\",\"lineNumber\":-1,\"columnNumber\":-1}");
+    } else {
+        sonde_buf_printf(text, "f%d\",\"url\":\"file:///f.js\",\"lineNumber\":%d}", p->name[n],
+                         p->name[n]);
+    }
+    const char *before = ",\"children\":[";
+    for (int k = 1; k < TREE && children; k++) {
+        if (p->parent[k] == n) {
+            sonde_buf_printf(text, "%s%" PRId64, before, base + 3 * k);
+            before = ",";
+        }
+    }
+    sonde_buf_text(text, before[1] ? "" : "]");
+    if (!children && n) {
+        sonde_buf_printf(text, ",\"parent\":%" PRId64, base + 3 * p->parent[n]);
+    }
+    sonde_buf_char(text, '}');
+}
+
 /* The samples from `first` to before `last`; the window ends at `end`. Ids begin at a random
  * number and run backwards or forwards; nodes are shuffled; both forms of the tree are used. */
 static void write_window(const struct program *p, int first, int last, int64_t end, uint64_t *seed,
@@ -60,27 +84,8 @@ static void write_window(const struct program *p, int first, int last, int64_t e
     }
     sonde_buf_text(text, "{\"nodes\":[");
     for (int i = 0; i < TREE; i++) {
-        int n = order[i];
-        sonde_buf_printf(text, "%s{\"id\":%" PRId64 ",\"callFrame\":{\"functionName\":\"",
-                         i ? "," : "", base + 3 * n);
-        if (n == 0) {
-            sonde_buf_text(text, "(root)\",\"url\":\"\",\"lineNumber\":-1,\"columnNumber\":-1}");
-        } else {
-            sonde_buf_printf(text, "f%d\",\"url\":\"file:///f.js\",\"lineNumber\":%d}", p->name[n],
-                             p->name[n]);
-        }
-        const char *before = ",\"children\":[";
-        for (int k = 1; k < TREE && children; k++) {
-            if (p->parent[k] == n) {
-                sonde_buf_printf(text, "%s%" PRId64, before, base + 3 * k);
-                before = ",";
-            }
-        }
-        sonde_buf_text(text, before[1] ? "" : "]");
-        if (!children && n) {
-            sonde_buf_printf(text, ",\"parent\":%" PRId64, base + 3 * p->parent[n]);
-        }
-        sonde_buf_char(text, '}');
+        sonde_buf_text(text, i ? "," : "");
+        write_node(p, order[i], base, children, text);
     }
     int64_t start = p->time[first];
     sonde_buf_printf(text, "],\"startTime\":%" PRId64 ",\"endTime\":%" PRId64 ",\"samples\":[",
