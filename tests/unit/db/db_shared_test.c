@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Several processes on one store at once, and a store on a disk that is full. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "db_helpers.h"
+
+enum { WORKERS = 4, WORKER_ROUNDS = 12, SHARED_CONTENTS = 3 };
+
+struct worker {
+    char directory[PATH_SIZE];
+    int gate; /* reading ends when all may begin */
+};
+
+/* Opens, adds a run with contents that all workers have, deletes every other run, closes. */
+static void work(const struct worker *worker, unsigned number)
+{
+    struct sonde_err err = {0};
+    char byte;
+    REQUIRE(read(worker->gate, &byte, 1) == 0);
+    for (unsigned round = 0; round < WORKER_ROUNDS; round++) {
+        struct sonde_db *db = open_store(worker->directory);
+        char uid[SONDE_UUID_SIZE];
+        make_uid(number * 1000 + round, uid);
+        REQUIRE_DONE(add_run(db, uid, "run", round, &err), &err);
+        for (uint64_t i = 0; i < SHARED_CONTENTS; i++) {
+            char name[16];
+            size_t length = 0;
+            char *content = make_content(20 + i, &length);
+            (void)snprintf(name, sizeof(name), "cpu.%d", (int)i);
+            REQUIRE_DONE(add_artifact(db, uid, name, content, length, &err), &err);
+            free(content);
+        }
+        SONDE_BUF_AUTO read_back = SONDE_BUF(1 << 20);
+        REQUIRE_DONE(read_artifact(db, uid, "cpu.1", &read_back, &err), &err);
+        if (round % 2 == 0) {
+            REQUIRE_DONE(sonde_db_run_delete(db, uid, &err), &err);
+        }
+        sonde_db_close(db);
+    }
+}
+
+static void several_processes_use_a_new_store_at_once(void **state)
+{
+    (void)state;
+    struct worker worker;
+    int ends[2];
+    pid_t children[WORKERS];
+    assert_int_equal(pipe(ends), 0);
+    make_directory(worker.directory);
+    worker.gate = ends[0];
+    (void)fflush(NULL);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            (void)close(ends[1]);
+            work(&worker, i);
+            _exit(0);
+        }
+    }
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    int failed = 0;
+    for (unsigned i = 0; i < WORKERS; i++) {
+        int status = 0;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        failed += !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    }
+    assert_int_equal(failed, 0);
+    struct sonde_db *db = open_store(worker.directory);
+    assert_int_equal(check_store(db, worker.directory),
+                     WORKERS * (WORKER_ROUNDS / 2) * SHARED_CONTENTS);
+    sonde_db_close(db);
+    remove_directory(worker.directory);
+}
+
+/* ---- a full disk: a small file system of our own ---- */
+
+enum { DISK_BYTES = 3 << 20, NO_MOUNT = 77 };
+
+static void mount_disk(const char *directory)
+{
+    char options[32];
+    (void)snprintf(options, sizeof(options), "size=%d", DISK_BYTES);
+    if (unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
+        _exit(NO_MOUNT);
+    }
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("disk", directory, "tmpfs", 0, options) < 0) {
+        _exit(NO_MOUNT);
+    }
+}
+
+/* Fills the disk to its last byte. */
+static void fill_disk(const char *directory)
+{
+    char path[2 * PATH_SIZE];
+    static const char zeros[4096];
+    (void)snprintf(path, sizeof(path), "%s/filler", directory);
+    SONDE_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    REQUIRE(fd >= 0);
+    while (write(fd, zeros, sizeof(zeros)) > 0) {
+    }
+    REQUIRE(errno == ENOSPC);
+}
+
+static void free_disk(const char *directory)
+{
+    char path[2 * PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "%s/filler", directory);
+    REQUIRE(unlink(path) == 0);
+}
+
+/* Random bytes do not compress: adds artifacts until the disk is full. */
+static unsigned add_until_full(struct sonde_db *db, const char *uid)
+{
+    unsigned count = 0;
+    for (;;) {
+        struct sonde_err err = {0};
+        char name[16];
+        size_t length = 0;
+        char *content = make_content(1 + 2 * (uint64_t)count, &length);
+        (void)snprintf(name, sizeof(name), "cpu.%u", count);
+        int r = add_artifact(db, uid, name, content, length, &err);
+        free(content);
+        if (r < 0) {
+            REQUIRE(r == SONDE_ENOSPACE);
+            REQUIRE(strstr(err.message, "full") || strstr(err.message, "space"));
+            return count;
+        }
+        REQUIRE(++count < 1000);
+    }
+}
+
+static void check_committed(struct sonde_db *db, const char *uid, unsigned count)
+{
+    struct sonde_err err = {0};
+    SONDE_BUF_AUTO buf = SONDE_BUF(1 << 20);
+    for (unsigned i = 0; i < count; i++) {
+        char name[16];
+        size_t length = 0;
+        char *content = make_content(1 + 2 * (uint64_t)i, &length);
+        (void)snprintf(name, sizeof(name), "cpu.%u", i);
+        REQUIRE_DONE(read_artifact(db, uid, name, &buf, &err), &err);
+        REQUIRE(strcmp(buf.data, content) == 0);
+        free(content);
+    }
+}
+
+static void use_full_disk(void *context)
+{
+    const char *directory = context;
+    struct sonde_err err = {0};
+    char uid[SONDE_UUID_SIZE];
+    char other[SONDE_UUID_SIZE];
+    make_uid(1, uid);
+    make_uid(2, other);
+    mount_disk(directory);
+    struct sonde_db *db = open_store(directory);
+    REQUIRE_DONE(add_run(db, uid, "run", 1, &err), &err);
+    unsigned count = add_until_full(db, uid);
+    REQUIRE(count > 3);
+    fill_disk(directory);
+    REQUIRE(add_artifact(db, uid, "more", "more", 4, &err) == SONDE_ENOSPACE);
+    check_committed(db, uid, count);
+    sonde_db_close(db);
+    db = open_store(directory); /* with a disk that is full */
+    check_committed(db, uid, count);
+    free_disk(directory);
+    REQUIRE_DONE(add_run(db, other, "other", 2, &err), &err);
+    REQUIRE_DONE(add_artifact(db, other, "small", "small", 5, &err), &err);
+    check_committed(db, uid, count);
+    REQUIRE(check_store(db, directory) == count + 1);
+    REQUIRE_DONE(sonde_db_run_delete(db, uid, &err), &err);
+    REQUIRE(check_store(db, directory) == 1);
+    sonde_db_close(db);
+    db = open_store(directory);
+    REQUIRE(check_store(db, directory) == 1);
+    sonde_db_close(db);
+}
+
+/* The rows do not fit any more: a transaction fails in its middle, at each size of the rest. */
+static void lack_space_for_rows(void *context)
+{
+    const char *directory = context;
+    struct sonde_err err = {0};
+    char uid[SONDE_UUID_SIZE];
+    char path[2 * PATH_SIZE];
+    make_uid(1, uid);
+    mount_disk(directory);
+    (void)snprintf(path, sizeof(path), "%s/filler", directory);
+    struct sonde_db *db = open_store(directory);
+    REQUIRE_DONE(add_run(db, uid, "run", 1, &err), &err);
+    REQUIRE_DONE(add_artifact(db, uid, "kept", "kept", 4, &err), &err);
+    unsigned refused = 0;
+    unsigned added = 0;
+    for (unsigned pages = 0; pages < 24; pages++) {
+        struct stat status;
+        fill_disk(directory);
+        REQUIRE(stat(path, &status) == 0);
+        REQUIRE(truncate(path, status.st_size - (off_t)pages * 4096) == 0);
+        char name[16];
+        (void)snprintf(name, sizeof(name), "cpu.%u", pages);
+        int r = add_artifact(db, uid, name, name, strlen(name), &err);
+        REQUIRE(r == 0 || r == SONDE_ENOSPACE);
+        refused += r < 0;
+        added += r == 0;
+        REQUIRE(check_store(db, directory) == added + 1);
+    }
+    REQUIRE(refused > 0 && added > 0);
+    free_disk(directory);
+    sonde_db_close(db);
+    db = open_store(directory);
+    REQUIRE(check_store(db, directory) == added + 1);
+    sonde_db_close(db);
+}
+
+static void on_small_disk(void (*function)(void *context))
+{
+    char directory[PATH_SIZE];
+    make_directory(directory);
+    int code = in_child(function, directory);
+    remove_directory(directory);
+    if (code == NO_MOUNT) {
+        print_message("SKIPPED: a file system of our own cannot be mounted here\n");
+        skip();
+    }
+    assert_int_equal(code, 0);
+}
+
+static void a_full_disk_loses_nothing(void **state)
+{
+    (void)state;
+    on_small_disk(use_full_disk);
+}
+
+static void a_disk_that_fills_in_a_transaction_loses_nothing(void **state)
+{
+    (void)state;
+    on_small_disk(lack_space_for_rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(several_processes_use_a_new_store_at_once),
+        cmocka_unit_test(a_full_disk_loses_nothing),
+        cmocka_unit_test(a_disk_that_fills_in_a_transaction_loses_nothing),
+    };
+    return cmocka_run_group_tests_name("db_shared", tests, NULL, NULL);
+}
