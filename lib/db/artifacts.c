@@ -31,6 +31,26 @@ static int blob_path(const char *sha256, char *ret, size_t size)
     return snprintf(ret, size, "%.2s/%s.zst", sha256, sha256);
 }
 
+/* Within a write transaction: removes the blob's file when no artifact uses it. */
+static int blob_release(struct sonde_db *db, const char *sha256, struct sonde_err *err)
+{
+    DB_STATEMENT *statement = NULL;
+    int r = db_prepare(db, "SELECT 1 FROM artifacts WHERE sha256 = ? LIMIT 1", &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    db_text(statement, 1, sha256);
+    r = db_step(db, statement, err);
+    if (r == 0) {
+        char path[SONDE_SHA256_TEXT + 16];
+        (void)blob_path(sha256, path, sizeof(path));
+        if (unlinkat(db->blobs, path, 0) < 0 && errno != ENOENT) {
+            return sonde_fail(err, SONDE_EIO, errno, "delete a blob of the store %s", db->path);
+        }
+    }
+    return r < 0 ? r : 0;
+}
+
 static int sync_directory(int fd, struct sonde_err *err)
 {
     return fsync(fd) < 0 ? sonde_fail(err, SONDE_EIO, errno, "write the store's directory") : 0;
@@ -75,6 +95,24 @@ static int copy_texts(struct sonde_artifact_writer *w, const struct sonde_artifa
     return 0;
 }
 
+/* A sweep of another process may find the file before it is locked, and remove it: then once more.
+ */
+static int create_file(struct sonde_artifact_writer *w, struct sonde_err *err)
+{
+    for (;;) {
+        struct stat status;
+        sonde_random_uuid(w->name);
+        w->fd = openat(w->db->incoming, w->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (w->fd < 0 || flock(w->fd, LOCK_EX) < 0 || fstat(w->fd, &status) < 0) {
+            return sonde_fail(err, SONDE_EIO, errno, "create a file in the store %s", w->db->path);
+        }
+        if (status.st_nlink > 0) {
+            return 0;
+        }
+        (void)close(w->fd);
+    }
+}
+
 int sonde_artifact_begin(struct sonde_db *db, const struct sonde_artifact *artifact,
                          struct sonde_artifact_writer **ret, struct sonde_err *err)
 {
@@ -87,13 +125,8 @@ int sonde_artifact_begin(struct sonde_db *db, const struct sonde_artifact *artif
         return sonde_fail(err, SONDE_ENOMEM, 0, "the store: out of memory");
     }
     w->db = db;
-    sonde_random_uuid(w->name);
-    w->fd = openat(db->incoming, w->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int r = w->fd < 0 ? sonde_fail(err, SONDE_EIO, errno, "create a file in the store %s", db->path)
-                      : 0;
-    if (r == 0 && flock(w->fd, LOCK_EX | LOCK_NB) < 0) {
-        r = sonde_fail(err, SONDE_EIO, errno, "lock a file in the store %s", db->path);
-    }
+    w->fd = -1;
+    int r = create_file(w, err);
     w->digest = EVP_MD_CTX_new();
     if (r == 0 && (!w->digest || copy_texts(w, artifact) < 0 ||
                    EVP_DigestInit_ex(w->digest, EVP_sha256(), NULL) != 1)) {
@@ -239,23 +272,19 @@ void sonde_artifact_abort(struct sonde_artifact_writer *writer)
     }
 }
 
-int blob_release(struct sonde_db *db, const char *sha256, struct sonde_err *err)
+int blob_mark(struct sonde_db *db, const char *sha256, struct sonde_err *err)
 {
-    DB_STATEMENT *statement = NULL;
-    int r = db_prepare(db, "SELECT 1 FROM artifacts WHERE sha256 = ? LIMIT 1", &statement, err);
-    if (r < 0) {
-        return r;
-    }
-    db_text(statement, 1, sha256);
-    r = db_step(db, statement, err);
-    if (r == 0) {
-        char path[SONDE_SHA256_TEXT + 16];
-        (void)blob_path(sha256, path, sizeof(path));
-        if (unlinkat(db->blobs, path, 0) < 0 && errno != ENOENT) {
-            return sonde_fail(err, SONDE_EIO, errno, "delete a blob of the store %s", db->path);
-        }
-    }
-    return r < 0 ? r : 0;
+    char uuid[SONDE_UUID_SIZE];
+    char name[SONDE_SHA256_TEXT + SONDE_UUID_SIZE];
+    sonde_random_uuid(uuid);
+    (void)snprintf(name, sizeof(name), "%.64s.%s", sha256, uuid);
+    SONDE_CLOSE int fd = openat(db->incoming, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd < 0 ? sonde_fail(err, SONDE_EIO, errno, "delete in the store %s", db->path) : 0;
+}
+
+int blob_sync_marks(struct sonde_db *db, struct sonde_err *err)
+{
+    return sync_directory(db->incoming, err);
 }
 
 static void sweep_file(struct sonde_db *db, const char *name)

@@ -146,31 +146,47 @@ static int migrate(struct sonde_db *db, int64_t version, struct sonde_err *err)
     return r < 0 ? r : db_execute(db, pragma, err);
 }
 
-/* Whether the file is ours and not newer; a new one gets its tables, an older one what is missing.
- */
-static int check_version(struct sonde_db *db, struct sonde_err *err)
+struct identity {
+    int64_t application, version, tables;
+};
+
+/* Whether the file is ours, or new, and not newer than we are. Only reads. */
+static int identify(struct sonde_db *db, struct identity *ret, struct sonde_err *err)
 {
-    int64_t application = 0;
-    int64_t version = 0;
-    int64_t tables = 0;
+    struct identity found = {0};
+    int r = pragma_number(db, "PRAGMA application_id", &found.application, err);
+    r = r < 0 ? r : pragma_number(db, "PRAGMA user_version", &found.version, err);
+    r = r < 0 ? r : pragma_number(db, "SELECT count(*) FROM sqlite_master", &found.tables, err);
+    if (r < 0) {
+        return r;
+    }
+    if (found.application != APPLICATION_ID &&
+        (found.application || found.version || found.tables)) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "%s/runs.db is a database of another program: give another --store",
+                          db->path);
+    }
+    if (found.version > VERSION) {
+        return sonde_fail(err, SONDE_EVERSION, 0,
+                          "the store %s was written by a newer version (format %lld, this one "
+                          "knows %d): use that version, or another --store",
+                          db->path, (long long)found.version, VERSION);
+    }
+    *ret = found;
+    return 0;
+}
+
+/* A new file gets its tables, an older one what is missing. Looks again, under the lock. */
+static int bring_up_to_date(struct sonde_db *db, struct sonde_err *err)
+{
+    struct identity found;
     int r = db_begin(db, err);
     if (r < 0) {
         return r;
     }
-    r = pragma_number(db, "PRAGMA application_id", &application, err);
-    r = r < 0 ? r : pragma_number(db, "PRAGMA user_version", &version, err);
-    r = r < 0 ? r : pragma_number(db, "SELECT count(*) FROM sqlite_master", &tables, err);
-    if (r == 0 && application != APPLICATION_ID && (application || version || tables)) {
-        r = sonde_fail(err, SONDE_EINVALID, 0,
-                       "%s/runs.db is a database of another program: give another --store",
-                       db->path);
-    } else if (r == 0 && version > VERSION) {
-        r = sonde_fail(err, SONDE_EVERSION, 0,
-                       "the store %s was written by a newer version (format %lld, this one knows "
-                       "%d): use that version, or another --store",
-                       db->path, (long long)version, VERSION);
-    } else if (r == 0 && version < VERSION) {
-        r = migrate(db, version, err);
+    r = identify(db, &found, err);
+    if (r == 0 && found.version < VERSION) {
+        r = migrate(db, found.version, err);
     }
     return db_end(db, r, err);
 }
@@ -204,12 +220,14 @@ static int open_sqlite(struct sonde_db *db, struct sonde_err *err)
     (void)sqlite3_busy_timeout(db->sqlite, SONDE_DB_BUSY_TIMEOUT_MS);
     char cache[64];
     (void)snprintf(cache, sizeof(cache), "PRAGMA cache_size = -%d", CACHE_KIB);
-    r = db_execute(db, "PRAGMA journal_mode = WAL", err);
+    struct identity found;
+    r = identify(db, &found, err); /* before anything is written: it may not be ours */
+    r = r < 0 ? r : db_execute(db, "PRAGMA journal_mode = WAL", err);
     r = r < 0 ? r : db_execute(db, "PRAGMA synchronous = FULL", err);
     r = r < 0 ? r : db_execute(db, "PRAGMA foreign_keys = ON", err);
     r = r < 0 ? r : db_execute(db, "PRAGMA trusted_schema = OFF", err);
     r = r < 0 ? r : db_execute(db, cache, err);
-    return r < 0 ? r : check_version(db, err);
+    return r < 0 ? r : bring_up_to_date(db, err);
 }
 
 int sonde_db_open(const char *directory, struct sonde_db **ret, struct sonde_err *err)

@@ -34,9 +34,11 @@ int db_end(struct sonde_db *db, int code, struct sonde_err *err) SONDE_MUST_CHEC
 /* A column as text; "" for NULL. Valid until the next step. */
 const char *db_column(sqlite3_stmt *statement, int index);
 
-/* Within a write transaction: removes the blob's file when no artifact uses it. */
-int blob_release(struct sonde_db *db, const char *sha256, struct sonde_err *err) SONDE_MUST_CHECK;
-/* Removes what writers that died left behind. */
+/* Marks a blob whose rows are about to go; blob_sweep looks after it, also after a crash. Durable
+ * only after blob_sync_marks. */
+int blob_mark(struct sonde_db *db, const char *sha256, struct sonde_err *err) SONDE_MUST_CHECK;
+int blob_sync_marks(struct sonde_db *db, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Removes what writers that died left behind, and marked blobs that no artifact uses. */
 void blob_sweep(struct sonde_db *db);
 
 #endif

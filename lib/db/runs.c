@@ -229,10 +229,9 @@ int sonde_db_run_resolve(struct sonde_db *db, const char *text, char ret[SONDE_U
     return r < 0 ? r : 0;
 }
 
-static int release_blobs(struct sonde_db *db, const char *uid, struct sonde_err *err)
+/* Within a write transaction. The blobs themselves go after its commit: the marks say which. */
+static int remove_run(struct sonde_db *db, const char *uid, struct sonde_err *err)
 {
-    /* The list first: the rows go away meanwhile. */
-    SONDE_BUF_AUTO list = SONDE_BUF(64 << 20);
     DB_STATEMENT *statement = NULL;
     int r = db_prepare(db, "SELECT DISTINCT sha256 FROM artifacts WHERE run = ?", &statement, err);
     if (r < 0) {
@@ -240,10 +239,12 @@ static int release_blobs(struct sonde_db *db, const char *uid, struct sonde_err 
     }
     db_text(statement, 1, uid);
     while ((r = db_step(db, statement, err)) == 1) {
-        sonde_buf_text(&list, db_column(statement, 0));
-        sonde_buf_char(&list, '\n');
+        r = blob_mark(db, db_column(statement, 0), err);
+        if (r < 0) {
+            return r;
+        }
     }
-    r = r < 0 ? r : sonde_buf_check(&list, "the list of blobs", err);
+    r = r < 0 ? r : blob_sync_marks(db, err);
     DB_STATEMENT *removal = NULL;
     r = r < 0 ? r : db_prepare(db, "DELETE FROM runs WHERE uid = ?", &removal, err);
     if (r < 0) {
@@ -254,18 +255,13 @@ static int release_blobs(struct sonde_db *db, const char *uid, struct sonde_err 
     if (r == 0 && sqlite3_changes(db->sqlite) == 0) {
         return sonde_fail(err, SONDE_ENOTFOUND, 0, "there is no run %s", uid);
     }
-    struct sonde_str rest = sonde_buf_view(&list);
-    while (r == 0 && rest.length) {
-        char sha256[SONDE_SHA256_TEXT];
-        struct sonde_str line = sonde_str_split(&rest, '\n');
-        (void)snprintf(sha256, sizeof(sha256), "%.*s", SONDE_STR_ARG(line));
-        r = blob_release(db, sha256, err);
-    }
     return r;
 }
 
 int sonde_db_run_delete(struct sonde_db *db, const char *uid, struct sonde_err *err)
 {
     int r = db_begin(db, err);
-    return r < 0 ? r : db_end(db, release_blobs(db, uid, err), err);
+    r = r < 0 ? r : db_end(db, remove_run(db, uid, err), err);
+    blob_sweep(db);
+    return r;
 }
