@@ -75,7 +75,7 @@ static int check_signal(const struct sonde_process *p, struct sonde_err *err)
         return sonde_fail_reason(err, SONDE_EDENIED, SONDE_REASON_SIGNAL_NOT_HANDLED,
                                  "process %d (%s) does not handle SIGUSR1", p->pid, p->name);
     }
-    if (port_is_taken(p->inspect_port)) {
+    if (!p->any_inspect_port && port_is_taken(p->inspect_port)) {
         pid_t owner = sonde_process_of_port(proc, p->inspect_port);
         return sonde_fail_reason(
             err, SONDE_EBUSY, SONDE_REASON_INSPECTOR_BUSY,
@@ -134,7 +134,7 @@ static uint16_t opened_port(const struct sonde_visit *v, const struct sonde_proc
     if (sonde_process_listens(now, v->process.inspect_port)) {
         return v->process.inspect_port;
     }
-    for (size_t i = 0; i < now->port_count; i++) {
+    for (size_t i = 0; v->process.any_inspect_port && i < now->port_count; i++) {
         if (now->ports[i].loopback && !sonde_process_listens(&v->process, now->ports[i].number)) {
             return now->ports[i].number;
         }

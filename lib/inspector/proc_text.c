@@ -171,9 +171,9 @@ struct sonde_str sonde_proc_node_script(struct sonde_str cmdline)
     return (struct sonde_str){0};
 }
 
-uint16_t sonde_proc_inspect_port(struct sonde_str arguments, char separator)
+int sonde_proc_inspect_option(struct sonde_str arguments, char separator)
 {
-    uint16_t found = 0;
+    int found = -1;
     while (arguments.length) {
         struct sonde_str value = sonde_str_split(&arguments, separator);
         struct sonde_str name = sonde_str_split(&value, '=');
@@ -191,10 +191,16 @@ uint16_t sonde_proc_inspect_port(struct sonde_str arguments, char separator)
         }
         uint64_t port;
         if (number(value, UINT16_MAX, &port)) {
-            found = (uint16_t)port;
+            found = (int)port;
         }
     }
     return found;
+}
+
+uint16_t sonde_proc_inspect_port(struct sonde_str arguments, char separator)
+{
+    int port = sonde_proc_inspect_option(arguments, separator);
+    return port > 0 ? (uint16_t)port : 0;
 }
 
 struct sonde_str sonde_proc_variable(struct sonde_str environ_text, const char *name)

@@ -52,6 +52,9 @@ struct sonde_str sonde_proc_node_script(struct sonde_str cmdline);
  * '\0') or in NODE_OPTIONS (separator ' '); 0 when there is none, or it names port 0. */
 uint16_t sonde_proc_inspect_port(struct sonde_str arguments, char separator);
 
+/* The same, but 0 when the option names port 0 (any free one), and -1 when there is none. */
+int sonde_proc_inspect_option(struct sonde_str arguments, char separator);
+
 /* The value of a variable in the text of /proc/PID/environ; empty when unset. */
 struct sonde_str sonde_proc_variable(struct sonde_str environ_text, const char *name);
 

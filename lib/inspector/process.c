@@ -87,15 +87,14 @@ static void find_script(struct sonde_process *p, struct sonde_str cmdline)
 
 static void find_inspect_port(int directory, struct sonde_process *p, struct sonde_str cmdline)
 {
-    p->inspect_port = sonde_proc_inspect_port(cmdline, '\0');
+    int port = sonde_proc_inspect_option(cmdline, '\0');
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PROC_FILE_MAX);
-    if (p->inspect_port == 0 && sonde_read_file(directory, "environ", &text, NULL) == 0) {
+    if (port < 0 && sonde_read_file(directory, "environ", &text, NULL) == 0) {
         struct sonde_str options = sonde_proc_variable(sonde_buf_view(&text), "NODE_OPTIONS");
-        p->inspect_port = sonde_proc_inspect_port(options, ' ');
+        port = sonde_proc_inspect_option(options, ' ');
     }
-    if (p->inspect_port == 0) {
-        p->inspect_port = DEFAULT_INSPECT_PORT;
-    }
+    p->any_inspect_port = port == 0;
+    p->inspect_port = port > 0 ? (uint16_t)port : DEFAULT_INSPECT_PORT;
 }
 
 static int compare_inodes(const void *a, const void *b)
