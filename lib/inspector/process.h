@@ -41,7 +41,8 @@ struct sonde_process {
     char directory[SONDE_PROCESS_TEXT_MAX]; /* working directory, "" when not readable */
     struct sonde_port ports[SONDE_PROCESS_PORTS_MAX]; /* it listens on */
     size_t port_count;
-    uint16_t inspect_port; /* where it would listen, or does, by its options: 9229 by default */
+    bool any_inspect_port; /* its options leave the port to the system: --inspect-port=0 */
+    uint16_t inspect_port; /* else where it would listen, or does, by its options: 9229 */
 };
 
 struct sonde_process_list {
