@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "db/db_internal.h"
+#include "spec/reason.h"
 
 static const char *const state_names[] = {
     [SONDE_RUN_PENDING] = "Pending",     [SONDE_RUN_RUNNING] = "Running",
@@ -138,7 +139,7 @@ static int each_run(struct sonde_db *db, sqlite3_stmt *statement, sonde_run_call
         (void)snprintf(run.uid, sizeof(run.uid), "%s", db_column(statement, 0));
         if (owner_is_dead(statement, run.state)) {
             run.state = SONDE_RUN_FAILED;
-            run.reason = "Interrupted";
+            run.reason = SONDE_REASON_INTERRUPTED;
             run.message = "the process that carried out the run ended before it was done";
         }
         count++;

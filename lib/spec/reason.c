@@ -10,7 +10,8 @@ static const struct sonde_reason reasons[] = {
     {SONDE_REASON_INVALID_SPEC, "The document is not valid.",
      "Mend the field that the message names."},
     {SONDE_REASON_TARGET_NOT_FOUND, "No process matches.",
-     "List what runs with `sonde profile`, and give --pid, or another --match."},
+     "Check that it runs, and that you can see it (as its user, or as root); give --pid or another "
+     "--match."},
     {SONDE_REASON_TARGET_AMBIGUOUS, "Several processes match.",
      "Choose one of those listed with --pid."},
     {SONDE_REASON_TARGET_NOT_VISIBLE, "The process cannot be seen from here.",
@@ -42,6 +43,8 @@ static const struct sonde_reason reasons[] = {
      "Raise spec.activeDeadlineSeconds, or capture for a shorter time."},
     {SONDE_REASON_CANCELLED, "A person or a signal stopped the run.",
      "Run it again when it suits."},
+    {SONDE_REASON_INTERRUPTED, "The process that carried out the run ended before it was done.",
+     "Run it again; what was stored before is kept, and the target cleans itself."},
     {SONDE_REASON_STORE_UNREACHABLE, "The store does not answer; the target was not touched.",
      "Check the store's address, and that it runs."},
     {SONDE_REASON_STORE_FULL, "The disk of the store is full.",

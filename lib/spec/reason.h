@@ -23,6 +23,7 @@
 #define SONDE_REASON_TARGET_EXITED "TargetExited"
 #define SONDE_REASON_DEADLINE_EXCEEDED "DeadlineExceeded"
 #define SONDE_REASON_CANCELLED "Cancelled"
+#define SONDE_REASON_INTERRUPTED "Interrupted"
 #define SONDE_REASON_STORE_UNREACHABLE "StoreUnreachable"
 #define SONDE_REASON_STORE_FULL "StoreFull"
 #define SONDE_REASON_UPLOAD_REJECTED "UploadRejected"
