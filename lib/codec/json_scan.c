@@ -444,7 +444,7 @@ static int scan_structure(struct sonde_json_scanner *s, const char *data, size_t
         if (c == '}') {
             return close_container(s, true, data, *at, raw_from, err);
         }
-        /* fall through */
+        __attribute__((fallthrough));
     case KEY:
         if (c != '"') {
             return malformed(s, *at, "a key is missing", err);

@@ -159,19 +159,29 @@ static int top_number(struct sonde_cpuprofile_reader *r, const struct sonde_json
     }
 }
 
+static uint32_t bounded_count(const struct sonde_json_token *token)
+{
+    int64_t value = whole(token);
+    return value < 0 || value > UINT32_MAX ? 0 : (uint32_t)value;
+}
+
+static void own_number(struct sonde_cpuprofile_reader *r, const struct sonde_json_token *token)
+{
+    if (r->field == ID) {
+        r->current.id = (uint64_t)whole(token);
+    } else if (r->field == HIT_COUNT) {
+        r->current.hits = bounded_count(token);
+    } else if (r->field == PARENT) {
+        r->current.parent_id = (uint64_t)whole(token);
+        r->current.has_parent = true;
+    }
+}
+
 static int node_number(struct sonde_cpuprofile_reader *r, const struct sonde_json_token *token,
                        struct sonde_err *err)
 {
     if (token->depth == 3) {
-        int64_t value = whole(token);
-        if (r->field == ID) {
-            r->current.id = (uint64_t)value;
-        } else if (r->field == HIT_COUNT) {
-            r->current.hits = value < 0 || value > UINT32_MAX ? 0 : (uint32_t)value;
-        } else if (r->field == PARENT) {
-            r->current.parent_id = (uint64_t)value;
-            r->current.has_parent = true;
-        }
+        own_number(r, token);
         return 0;
     }
     if (token->depth == 4 && r->field == CHILDREN) {
@@ -187,8 +197,7 @@ static int node_number(struct sonde_cpuprofile_reader *r, const struct sonde_jso
     } else if (tick && r->part == LINE) {
         r->tick_line = small(token);
     } else if (tick && r->part == TICKS) {
-        int64_t value = whole(token);
-        r->tick_count_now = value < 0 || value > UINT32_MAX ? 0 : (uint32_t)value;
+        r->tick_count_now = bounded_count(token);
     }
     return 0;
 }

@@ -118,7 +118,7 @@ static int parse_field(const struct cron_field *field, struct sonde_str text, ui
 
 static bool is_restricted(struct sonde_str text)
 {
-    return text.data[0] != '*' && text.data[0] != '?';
+    return text.length && text.data[0] != '*' && text.data[0] != '?';
 }
 
 /* The fields between single or several spaces: exactly five. */

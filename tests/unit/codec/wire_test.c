@@ -102,7 +102,7 @@ static void compression_round_trips(void **state)
     uint64_t seed = 0;
     sonde_random_bytes(&seed, sizeof(seed));
     print_message("seed %llu\n", (unsigned long long)seed);
-    for (int kind = SONDE_GZIP; kind <= SONDE_ZSTD; kind++) {
+    for (enum sonde_compression kind = SONDE_GZIP; kind <= SONDE_ZSTD; kind++) {
         for (size_t length = 0; length < 300000; length = length * 3 + 1) {
             SONDE_BUF_AUTO plain = SONDE_BUF(1 << 20);
             SONDE_BUF_AUTO packed = SONDE_BUF(1 << 20);
@@ -126,7 +126,7 @@ static void compression_round_trips(void **state)
 static void bombs_cuts_and_damage_are_refused(void **state)
 {
     (void)state;
-    for (int kind = SONDE_GZIP; kind <= SONDE_ZSTD; kind++) {
+    for (enum sonde_compression kind = SONDE_GZIP; kind <= SONDE_ZSTD; kind++) {
         SONDE_BUF_AUTO plain = SONDE_BUF(1 << 20);
         SONDE_BUF_AUTO packed = SONDE_BUF(1 << 20);
         SONDE_BUF_AUTO again = SONDE_BUF(1 << 20);
