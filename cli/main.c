@@ -67,6 +67,9 @@ static void print_command_help(const struct cli_command *command)
 
 static int exit_code_of(const struct sonde_err *err)
 {
+    if (err->reason && strcmp(err->reason, SONDE_REASON_INVALID_SPEC) == 0) {
+        return SONDE_EXIT_USAGE; /* also when it is a bound that was passed */
+    }
     switch (err->code) {
     case SONDE_EINVALID:
     case SONDE_EPARSE:

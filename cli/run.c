@@ -320,6 +320,7 @@ static int run_all(struct sonde_db *db, struct sonde_loop *loop, struct target *
                    const struct sonde_spec_documents *documents, struct signals *signals, bool json)
 {
     int code = SONDE_EXIT_DONE;
+    bool any = false;
     SONDE_BUF_AUTO out = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
     struct cli_settings to_stdout = {0};
     sonde_buf_text(&out, json ? "{\"runs\":[" : "");
@@ -330,10 +331,14 @@ static int run_all(struct sonde_db *db, struct sonde_loop *loop, struct target *
                           .document = &documents->items[i],
                           .target = target,
                           .own_command = target->child != 0};
-        sonde_buf_text(&out, i == 0 ? "" : json ? "," : "\n");
-        if (run_document(&job, signals, json, &out, &err) < 0) {
+        SONDE_BUF_AUTO reports = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+        if (run_document(&job, signals, json, &reports, &err) < 0) {
             (void)cli_say_error(&err);
             code = SONDE_EXIT_FAILED;
+        } else {
+            sonde_buf_text(&out, !any ? "" : json ? "," : "\n");
+            sonde_buf_str(&out, sonde_buf_view(&reports));
+            any = true;
         }
         code = job.run.state == SONDE_RUN_SUCCEEDED ? code : SONDE_EXIT_FAILED;
     }
