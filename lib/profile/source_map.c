@@ -315,42 +315,70 @@ int sonde_source_map_inline(struct sonde_str url, struct sonde_buf *ret, struct 
     return sonde_base64_decode(rest, ret, err);
 }
 
+static struct sonde_str without_scheme(struct sonde_str path)
+{
+    while (path.length && (path.data[0] == '/' || sonde_str_starts(path, "./"))) {
+        size_t step = path.data[0] == '/' ? 1 : 2;
+        path = (struct sonde_str){path.data + step, path.length - step};
+    }
+    return path;
+}
+
+static struct sonde_str parent_directory(struct sonde_str path)
+{
+    const char *slash = path.length ? memrchr(path.data, '/', path.length) : NULL;
+    return (struct sonde_str){path.data, slash ? (size_t)(slash - path.data) : 0};
+}
+
+static void resolve_relative(struct sonde_str file, struct sonde_str source, struct sonde_buf *ret)
+{
+    struct sonde_str base = parent_directory(file);
+    while (source.length) {
+        struct sonde_str rest = source;
+        struct sonde_str part = sonde_str_split(&rest, '/');
+        if (sonde_str_is(part, "..")) {
+            base = parent_directory(base);
+        } else if (!sonde_str_is(part, ".")) {
+            break;
+        }
+        source = rest;
+    }
+    sonde_buf_str(ret, base);
+    sonde_buf_char(ret, '/');
+    sonde_buf_str(ret, source);
+}
+
 /* "../src/a.ts" beside "file:///app/dist/a.js" is "file:///app/src/a.ts"; bundlers' own schemes
  * ("webpack:///./src/a.ts") lose the scheme. */
-static void resolve(struct sonde_str base, struct sonde_str source, struct sonde_buf *ret)
+static void resolve(struct sonde_str file, struct sonde_str source, struct sonde_buf *ret)
 {
     static const char scheme[] = "://";
     const char *found = source.length ? memmem(source.data, source.length, scheme, 3) : NULL;
     if (found && !sonde_str_starts(source, "file://")) {
         size_t skip = (size_t)(found + 3 - source.data);
         source = (struct sonde_str){source.data + skip, source.length - skip};
-        while (source.length && (source.data[0] == '/' || sonde_str_starts(source, "./"))) {
-            size_t step = source.data[0] == '/' ? 1 : 2;
-            source = (struct sonde_str){source.data + step, source.length - step};
-        }
+        sonde_buf_str(ret, without_scheme(source));
+    } else if (found || (source.length && source.data[0] == '/')) {
         sonde_buf_str(ret, source);
-        return;
+    } else {
+        resolve_relative(file, source, ret);
     }
-    if (found || (source.length && source.data[0] == '/')) {
-        sonde_buf_str(ret, source);
-        return;
-    }
-    const char *slash = base.length ? memrchr(base.data, '/', base.length) : NULL;
-    base.length = slash ? (size_t)(slash - base.data) : 0;
-    while (source.length) {
-        struct sonde_str part = sonde_str_split(&source, '/');
-        if (sonde_str_is(part, "..")) {
-            slash = base.length ? memrchr(base.data, '/', base.length) : NULL;
-            base.length = slash ? (size_t)(slash - base.data) : 0;
-        } else if (!sonde_str_is(part, ".")) {
-            source =
-                (struct sonde_str){part.data, part.length + (source.data ? source.length + 1 : 0)};
-            break;
+}
+
+/* The original of the identifier that stands just before the parameters ("function e(t)"), or
+ * before them and a sign ("e=t=>", "e=(t)=>"). */
+static struct sonde_str own_name(const struct sonde_source_map *map,
+                                 const struct sonde_frame *frame)
+{
+    int32_t begin = frame->generated.column - (int32_t)frame->function.length;
+    for (int gap = 0; gap < 2 && frame->function.length; gap++, begin--) {
+        struct sonde_mapping mapping;
+        if (begin > 0 && sonde_source_map_find(map, frame->generated.line, begin, &mapping) &&
+            mapping.segment_column == begin && mapping.name.length) {
+            return mapping.name;
         }
     }
-    sonde_buf_str(ret, base);
-    sonde_buf_char(ret, '/');
-    sonde_buf_str(ret, source);
+    return SONDE_STR("");
 }
 
 static int map_frame(struct sonde_profile *profile, struct sonde_frame *frame,
@@ -364,10 +392,7 @@ static int map_frame(struct sonde_profile *profile, struct sonde_frame *frame,
     resolve(frame->generated.file, mapping.source, &file);
     int r = sonde_buf_check(&file, "a source's name", err);
     r = r < 0 ? r : sonde_profile_text(profile, sonde_buf_view(&file), &frame->source.file, err);
-    bool own =
-        (size_t)mapping.segment_column + frame->function.length == (size_t)frame->generated.column;
-    struct sonde_str name = own ? mapping.name : SONDE_STR("");
-    r = r < 0 ? r : sonde_profile_text(profile, name, &frame->source_function, err);
+    r = r < 0 ? r : sonde_profile_text(profile, own_name(map, frame), &frame->source_function, err);
     if (r < 0) {
         return r;
     }

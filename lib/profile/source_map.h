@@ -40,8 +40,8 @@ int sonde_source_map_inline(struct sonde_str url, struct sonde_buf *ret,
 
 /* Sets the source positions of all frames and lines of the script `url`. The engine's positions
  * stay, so a map that comes later, or a better one, can be applied at any time. V8 places a
- * function where its parameters begin: the identifier that ends just there is its name, another
- * one is not (of an arrow function it is the first parameter's). */
+ * function where its parameters begin: the identifier that ends just there, or before an "=", is
+ * its name; another one is not (at that very place it is the first parameter's). */
 int sonde_profile_apply_source_map(struct sonde_profile *profile, struct sonde_str url,
                                    const struct sonde_source_map *map,
                                    struct sonde_err *err) SONDE_MUST_CHECK;

@@ -347,18 +347,21 @@ static void a_name_is_the_functions_own(void **state)
 {
     (void)state;
     /* "function e(t){…}": e at column 9 → name 0 "load" at 5:9, t at 11 → name 1 "id";
-     * "r=t=>…" on line 2: t at column 2 → name 1 "id" */
+     * "r=t=>…" on line 2: t at column 2 → name 1 "id"; "u=t=>…" on line 3: u at column 0 → name 0,
+     * t at column 2 → name 1 */
     struct sonde_source_map *map =
         parse_good("{\"version\":3,\"sources\":[\"a.ts\"],\"names\":[\"load\",\"id\"],"
-                   "\"mappings\":\"AAIA,SAASA,EAAKC;EAELA\"}");
+                   "\"mappings\":\"AAIA,SAASA,EAAKC;EAELA;AAELD,EAAEC\"}");
     struct sonde_profile profile;
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
     uint32_t named = add_frame(&profile, "e", SCRIPT, 1, 11);
     uint32_t arrow = add_frame(&profile, "r", SCRIPT, 2, 3);
+    uint32_t assigned = add_frame(&profile, "u", SCRIPT, 3, 3);
     assert_int_equal(sonde_profile_apply_source_map(&profile, SONDE_STR(SCRIPT), map, NULL), 0);
     assert_true(sonde_str_is(sonde_frame_name(&profile.frames[named]), "load"));
     assert_int_equal(profile.frames[named].source.line, 5);
     assert_true(sonde_str_is(sonde_frame_name(&profile.frames[arrow]), "r"));
+    assert_true(sonde_str_is(sonde_frame_name(&profile.frames[assigned]), "load"));
     assert_int_equal(profile.frames[arrow].source.line, 7);
     sonde_source_map_free(map);
     sonde_profile_fini(&profile);
