@@ -326,7 +326,9 @@ static int installed(void *context, const cJSON *result, const char *failure, st
     memcpy(v->probe_id, id, strlen(id) + 1);
     v->installed = true;
     sonde_timer_start(v->beat_timer, SONDE_BEAT_INTERVAL_NS, SONDE_BEAT_INTERVAL_NS);
-    if (v->state == VISIT_INSTALLING) {
+    if (v->ending) {
+        visit_leave(v);
+    } else {
         capture_begin(v);
     }
     return 0;

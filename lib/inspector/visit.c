@@ -289,10 +289,11 @@ static void stop_early(struct sonde_visit *v, const struct sonde_err *err)
     if (!v->err.code) {
         v->err = *err;
     }
+    /* Once it was signalled, the way out leads through the probe, which alone can close the
+     * inspector: the attach goes on, and nothing is captured. */
+    v->ending = true;
     if (v->state == VISIT_CAPTURING) {
         capture_stop(v);
-    } else {
-        visit_leave(v);
     }
 }
 
