@@ -85,9 +85,10 @@ static void sum_nodes(struct work *w)
         bool below_app = i && category(w, node->parent) != SONDE_CATEGORY_APP;
         w->entered[i] =
             kind == SONDE_CATEGORY_APP || !below_app ? node->frame : w->entered[node->parent];
-        if (w->blamed[i] != NONE) {
-            w->by_frame[w->blamed[i]].blamed_ns += node->self_ns;
-        }
+        struct sonde_cpu_function *own = &w->by_frame[node->frame];
+        int64_t *answered =
+            w->blamed[i] == NONE ? &own->orphan_ns : &w->by_frame[w->blamed[i]].blamed_ns;
+        *answered += node->self_ns;
     }
     w->analysis->busy_ns = w->analysis->wall_ns - w->analysis->categories_ns[SONDE_CATEGORY_IDLE];
 }
@@ -181,7 +182,8 @@ static void find_hot_lines(struct work *w, uint32_t *ticks)
 /* ---- packages ---- */
 
 static int add_package(struct sonde_cpu_analysis *a, struct sonde_map *index,
-                       const struct sonde_frame *frame, int64_t self_ns, struct sonde_err *err)
+                       const struct sonde_frame *frame, const struct sonde_cpu_function *function,
+                       struct sonde_err *err)
 {
     struct sonde_map_slot *slot;
     bool fresh;
@@ -194,15 +196,21 @@ static int add_package(struct sonde_cpu_analysis *a, struct sonde_map *index,
         r = sonde_array_grow(&a->packages, &a->package_capacity, a->package_count + 1,
                              sizeof(*a->packages), SONDE_CPU_PACKAGES_MAX);
         if (r == 0) {
-            a->packages[a->package_count++] = (struct sonde_cpu_package){.name = frame->package};
+            a->packages[a->package_count++] =
+                (struct sonde_cpu_package){.name = frame->package, .frame = function->frame};
         }
     }
     if (r < 0) {
         return sonde_fail(err, r, 0, "the analysis: out of memory");
     }
-    a->packages[slot->value].self_ns += self_ns;
+    struct sonde_cpu_package *package = &a->packages[slot->value];
+    package->self_ns += function->self_ns;
+    package->orphan_ns += function->orphan_ns;
+    if (function->orphan_ns > a->functions[package->frame].orphan_ns) {
+        package->frame = function->frame;
+    }
     if (frame->version.length) {
-        a->packages[slot->value].version = frame->version;
+        package->version = frame->version;
     }
     return 0;
 }
@@ -223,8 +231,7 @@ static int find_packages(struct work *w, struct sonde_err *err)
     int r = 0;
     for (size_t i = 0; i < w->profile->frame_count && r == 0; i++) {
         if (w->profile->frames[i].package.length && w->by_frame[i].self_ns) {
-            r = add_package(w->analysis, &index, &w->profile->frames[i], w->by_frame[i].self_ns,
-                            err);
+            r = add_package(w->analysis, &index, &w->profile->frames[i], &w->by_frame[i], err);
         }
     }
     sonde_map_fini(&index);

@@ -25,14 +25,18 @@ struct sonde_cpu_function {
     uint32_t caller; /* of another function: the app function that answers for most of its self
                         time; own frame: none does */
     int64_t caller_ns;
-    int32_t hot_line; /* the line (of the source, if mapped) with most of its self samples; 0:
-                         unknown */
-    double hot_share; /* of its self samples, 0–1 */
+    int64_t orphan_ns; /* self time that no app function answers for: of callbacks that came from
+                          the event loop, in packages and in Node.js */
+    int32_t hot_line;  /* the line (of the source, if mapped) with most of its self samples; 0:
+                          unknown */
+    double hot_share;  /* of its self samples, 0–1 */
 };
 
 struct sonde_cpu_package {
     struct sonde_str name, version;
     int64_t self_ns;
+    int64_t orphan_ns;
+    uint32_t frame; /* its function with the most of orphan_ns */
 };
 
 /* A stretch without an idle sample: the loop may not have come round in it. Under saturation

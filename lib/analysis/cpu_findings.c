@@ -11,6 +11,7 @@
  * answers late whatever it does. */
 #define HOT_SHARE 0.05
 #define GC_SHARE 0.10
+#define PACKAGE_SHARE 0.15 /* of time in a package that no function of the app answers for */
 #define STALL_US INT64_C(100000)
 #define BUSY_SHARE 0.10
 #define SATURATED_SHARE 0.90
@@ -144,6 +145,42 @@ static void find_hot(const struct sonde_profile *profile, struct sonde_cpu_analy
     }
 }
 
+/* A driver parses rows, a framework renders, in callbacks that come straight from the event loop:
+ * no line of the app is on the stack, and yet the time is spent. */
+static void find_packages(const struct sonde_profile *profile, struct sonde_cpu_analysis *a)
+{
+    if (sonde_share(a->busy_ns, a->wall_ns) < BUSY_SHARE) {
+        return;
+    }
+    for (size_t i = 0; i < a->package_count && i < HOT_MAX; i++) {
+        const struct sonde_cpu_package *package = &a->packages[i];
+        double share = sonde_share(package->orphan_ns, a->busy_ns);
+        if (share < PACKAGE_SHARE) {
+            continue;
+        }
+        double of_wall = sonde_share(package->orphan_ns, a->wall_ns);
+        double confidence = profile->total_samples < SAMPLES_MIN ? 0.5 : 0.8;
+        struct sonde_finding *finding =
+            add(a, "hot-package", (int)(40 * (share + of_wall)), confidence);
+        for (size_t k = 0; k < a->function_count; k++) {
+            if (a->functions[k].frame == package->frame) {
+                place(finding, profile, &a->functions[k]);
+            }
+        }
+        (void)snprintf(finding->title, sizeof(finding->title),
+                       "%.0f %% of the busy time is spent in callbacks of the package %.*s%s%.*s",
+                       share * 100, SONDE_STR_ARG(shorten(package->name)),
+                       package->version.length ? "@" : "",
+                       SONDE_STR_ARG(shorten(package->version)));
+        (void)snprintf(finding->advice, sizeof(finding->advice),
+                       "It works off what was asked of it: ask for less (rows, columns, messages) "
+                       "or less often.");
+        evidence(finding, "busyShare", share, "share");
+        evidence(finding, "wallShare", of_wall, "share");
+        evidence(finding, "time", (double)package->orphan_ns / 1e6, "ms");
+    }
+}
+
 static void find_saturation(struct sonde_cpu_analysis *a)
 {
     double busy = sonde_share(a->busy_ns, a->wall_ns);
@@ -226,6 +263,7 @@ static int compare_findings(const void *a, const void *b)
 void sonde_cpu_find(const struct sonde_profile *profile, struct sonde_cpu_analysis *analysis)
 {
     find_hot(profile, analysis);
+    find_packages(profile, analysis);
     find_saturation(analysis);
     find_collector(analysis);
     find_blocked(profile, analysis);

@@ -155,6 +155,43 @@ static void synchronous_work_is_blamed_on_the_caller(void **state)
     }
 }
 
+/* A driver's work on what the database sent: nothing of the app is on the stack. */
+static void a_package_in_callbacks_is_hot(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"onStreamRead", "node:internal/stream_base_commons", 170, -1, 100000},
+        {"parseRow", "file:///app/node_modules/mysql2/lib/row.js", 88, 0, 300000},
+        {"handlePacket", "file:///app/node_modules/mysql2/lib/packet.js", 12, 0, 100000},
+        {"findAll", "file:///app/node_modules/sequelize/lib/model.js", 9, -1, 40000},
+        {"next", "node:internal/process/task_queues", 5, -1, 440000},
+        {"handler", APP, 20, -1, 20000},
+    };
+    struct analyzed a;
+    analyze(&a, rows, SONDE_LENGTH(rows), 1000);
+    assert_null(finding_of(&a, "healthy"));
+    assert_null(finding_of(&a, "hot-function"));
+    const struct sonde_finding *finding = finding_of(&a, "hot-package");
+    assert_non_null(finding);
+    assert_true(sonde_str_is(finding->function, "parseRow"));
+    assert_int_equal(finding->line, 88);
+    assert_true(evidence_of(finding, "busyShare") == 0.4);
+    assert_non_null(strstr(finding->title, "40 %"));
+    assert_non_null(strstr(finding->title, "mysql2"));
+    assert_int_equal(a.analysis.finding_count, 1);
+    done(&a);
+
+    /* below a function of the app it is that function's */
+    static const struct row called[] = {
+        {"handler", APP, 20, -1, 20000},
+        {"parseRow", "file:///app/node_modules/mysql2/lib/row.js", 88, 0, 300000},
+    };
+    analyze(&a, called, SONDE_LENGTH(called), 1000);
+    assert_null(finding_of(&a, "hot-package"));
+    assert_non_null(finding_of(&a, "hot-function"));
+    done(&a);
+}
+
 static void much_collecting_is_pressure(void **state)
 {
     (void)state;
@@ -253,6 +290,7 @@ int main(void)
         cmocka_unit_test(a_hot_function_is_named_with_its_line),
         cmocka_unit_test(the_line_that_burns_is_named),
         cmocka_unit_test(synchronous_work_is_blamed_on_the_caller),
+        cmocka_unit_test(a_package_in_callbacks_is_hot),
         cmocka_unit_test(much_collecting_is_pressure),
         cmocka_unit_test(a_long_stretch_is_a_blocked_loop),
         cmocka_unit_test(saturation_is_not_called_a_stall),
