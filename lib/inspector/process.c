@@ -413,7 +413,8 @@ void sonde_process_describe(const struct sonde_process *process, struct sonde_bu
     for (size_t i = 0; i < process->port_count; i++) {
         sonde_buf_printf(buf, "%s:%u", i ? " " : "  ", process->ports[i].number);
     }
-    sonde_buf_printf(buf, "  (user %u)", process->uid);
+    sonde_buf_printf(buf, "  (user %u%s)", process->uid,
+                     process->other_namespace ? ", in a container" : "");
 }
 
 pid_t sonde_process_of_port(const char *proc, uint16_t port)
