@@ -39,14 +39,15 @@ static void end(struct sonde_websocket *s)
 {
     s->open = false;
     s->wsi = NULL;
-    sonde_timer_stop(s->timeout);
-    if (!s->ended) {
-        s->ended = true;
-        if (s->closing && s->err.code == SONDE_ENETWORK) {
-            sonde_err_clear(&s->err); /* how it ended does not matter any more */
-        }
-        s->options.closed(s->options.context, &s->err);
+    if (s->ended) {
+        return; /* maybe freed: only libwebsockets still holds on to it */
     }
+    s->ended = true;
+    sonde_timer_stop(s->timeout);
+    if (s->closing && s->err.code == SONDE_ENETWORK) {
+        sonde_err_clear(&s->err); /* how it ended does not matter any more */
+    }
+    s->options.closed(s->options.context, &s->err);
 }
 
 static int write_next(struct sonde_websocket *s)
@@ -77,7 +78,10 @@ static int receive(struct sonde_websocket *s, const char *data, size_t length)
 {
     bool last = lws_is_final_fragment(s->wsi) && lws_remaining_packet_payload(s->wsi) == 0;
     s->message_bytes += length;
-    if (s->message_bytes > s->options.message_max) {
+    /* What a frame announces counts before it arrives. */
+    uint64_t announced = lws_remaining_packet_payload(s->wsi);
+    if (announced > s->options.message_max ||
+        s->message_bytes > s->options.message_max - announced) {
         (void)sonde_fail(&s->err, SONDE_ELIMIT, 0, "WebSocket: a message of more than %llu bytes",
                          (unsigned long long)s->options.message_max);
         return -1;

@@ -175,6 +175,7 @@ static void opened(void *context)
 {
     struct sonde_visit *v = context;
     v->connected = true;
+    sonde_timer_start(v->beat_timer, SONDE_BEAT_INTERVAL_NS, SONDE_BEAT_INTERVAL_NS);
     visit_enter(v, VISIT_IDENTIFYING);
     visit_command(v, "Runtime.evaluate",
                   "{\"expression\":\"({pid:process.pid,version:process.version,"
@@ -325,7 +326,6 @@ static int installed(void *context, const cJSON *result, const char *failure, st
     }
     memcpy(v->probe_id, id, strlen(id) + 1);
     v->installed = true;
-    sonde_timer_start(v->beat_timer, SONDE_BEAT_INTERVAL_NS, SONDE_BEAT_INTERVAL_NS);
     if (v->ending) {
         visit_leave(v);
     } else {
