@@ -310,7 +310,7 @@ static void print_only_for(struct out out, bool *begun, const struct sonde_objec
     }
     print_choices(&rule, object, field, "'", ", ");
     sonde_buf_text(&rule, "])");
-    sonde_buf_printf(&message, "is %s for %s ", field->required ? "required, and only," : "only",
+    sonde_buf_printf(&message, "%s only for %s ", field->required ? "must be given for, and" : "is",
                      object->discriminator);
     print_choices(&message, object, field, "", ", ");
     if (!is_whole(out, &rule) || !is_whole(out, &message)) {

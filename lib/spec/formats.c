@@ -367,7 +367,8 @@ const struct sonde_format sonde_format_time_zone = {
 };
 const struct sonde_format sonde_format_threshold = {
     .words = "a threshold, such as http_req_duration: p(99)<250 or http_req_failed: rate<0.001",
-    .pattern = "^[a-z_]+([{][A-Za-z_][A-Za-z0-9_]*:[-A-Za-z0-9_.]+[}])? *: *"
+    .pattern = "^(http_req_(duration|service|send_lag|failed)|http_reqs|dropped_requests|"
+               "data_(received|sent))([{][A-Za-z_][A-Za-z0-9_]*:[-A-Za-z0-9_.]+[}])? *: *"
                "(avg|min|max|med|count|rate|p[(][0-9]+(\\.[0-9]+)?[)]) *"
                "(<=|<|>=|>|===|==|!=) *-?[0-9]+(\\.[0-9]+)? *$",
     .check = is_threshold,

@@ -583,7 +583,7 @@ const struct sonde_object sonde_object_load_test = {
              .format = &sonde_format_threshold,
              .set = true},
             {.name = "delayAbortSeconds",
-             .description = "abortOnFail is judged only after so much of the test.",
+             .description = "From when on abortOnFail is judged: so much of the test has passed.",
              .type = SONDE_FIELD_INTEGER,
              SONDE_AT(sonde_load_test, delay_abort_seconds),
              .fallback = "10",
