@@ -11,7 +11,7 @@
 #include "db/db_internal.h"
 
 /* "SOND" in the file's header says that it is ours (SQLite's application_id). */
-enum { APPLICATION_ID = 0x534f4e44, CACHE_KIB = 512 };
+enum { APPLICATION_ID = 0x534f4e44, CACHE_KIB = 512, RETRY_MS = 5 };
 
 /* Step N brings a file of version N to version N + 1; a step is never changed, only added. */
 static const char *const migrations[] = {
@@ -150,13 +150,14 @@ struct identity {
     int64_t application, version, tables;
 };
 
-/* Whether the file is ours, or new, and not newer than we are. Only reads. */
+/* Whether the file is ours, or new, and not newer than we are. Only reads; the application last:
+ * another process that makes the store meanwhile sets all three at once. */
 static int identify(struct sonde_db *db, struct identity *ret, struct sonde_err *err)
 {
     struct identity found = {0};
-    int r = pragma_number(db, "PRAGMA application_id", &found.application, err);
+    int r = pragma_number(db, "SELECT count(*) FROM sqlite_master", &found.tables, err);
     r = r < 0 ? r : pragma_number(db, "PRAGMA user_version", &found.version, err);
-    r = r < 0 ? r : pragma_number(db, "SELECT count(*) FROM sqlite_master", &found.tables, err);
+    r = r < 0 ? r : pragma_number(db, "PRAGMA application_id", &found.application, err);
     if (r < 0) {
         return r;
     }
@@ -200,6 +201,21 @@ static int open_directory(int parent, const char *name, int *ret, struct sonde_e
     return *ret < 0 ? sonde_fail(err, SONDE_EIO, errno, "open directory %s", name) : 0;
 }
 
+/* SQLite does not wait by itself where a read lock becomes a write lock. */
+static int use_wal(struct sonde_db *db, struct sonde_err *err)
+{
+    for (int waited_ms = 0;; waited_ms += RETRY_MS) {
+        int code = sqlite3_exec(db->sqlite, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+        if (code == SQLITE_OK) {
+            return 0;
+        }
+        if (code != SQLITE_BUSY || waited_ms >= SONDE_DB_BUSY_TIMEOUT_MS) {
+            return db_failed(db, "write", err);
+        }
+        (void)sqlite3_sleep(RETRY_MS);
+    }
+}
+
 static int open_sqlite(struct sonde_db *db, struct sonde_err *err)
 {
     SONDE_BUF_AUTO file = SONDE_BUF(8192);
@@ -222,7 +238,7 @@ static int open_sqlite(struct sonde_db *db, struct sonde_err *err)
     (void)snprintf(cache, sizeof(cache), "PRAGMA cache_size = -%d", CACHE_KIB);
     struct identity found;
     r = identify(db, &found, err); /* before anything is written: it may not be ours */
-    r = r < 0 ? r : db_execute(db, "PRAGMA journal_mode = WAL", err);
+    r = r < 0 ? r : use_wal(db, err);
     r = r < 0 ? r : db_execute(db, "PRAGMA synchronous = FULL", err);
     r = r < 0 ? r : db_execute(db, "PRAGMA foreign_keys = ON", err);
     r = r < 0 ? r : db_execute(db, "PRAGMA trusted_schema = OFF", err);
