@@ -28,8 +28,13 @@ int sonde_json_parse_up_to(struct sonde_str text, size_t maximum, cJSON **ret,
         return r;
     }
     cJSON *json = cJSON_ParseWithLength(text.data, text.length);
+    /* The text is valid, but cJSON takes no half of a surrogate pair, which V8 writes; else only
+     * memory can be missing. */
+    if (!json && (sonde_str_contains(text, SONDE_STR("\\ud")) ||
+                  sonde_str_contains(text, SONDE_STR("\\uD")))) {
+        return sonde_fail(err, SONDE_EPARSE, 0, "JSON: half of a surrogate pair");
+    }
     if (!json) {
-        /* The text is valid: only memory can be missing. */
         return sonde_fail(err, SONDE_ENOMEM, 0, "JSON: out of memory");
     }
     *ret = json;

@@ -28,6 +28,15 @@ const char *sonde_node_type_name(enum sonde_node_type type)
     return names[type];
 }
 
+/* With a point or an exponent, so that it is read back as a number that is not whole. */
+static void print_number(double number, struct sonde_buf *buf)
+{
+    char text[32];
+    (void)snprintf(text, sizeof(text), "%.17g", number);
+    sonde_buf_text(buf, text);
+    sonde_buf_text(buf, strpbrk(text, ".e") ? "" : ".0");
+}
+
 static void print_scalar(const struct sonde_node *node, struct sonde_buf *buf)
 {
     switch (node->type) {
@@ -38,7 +47,7 @@ static void print_scalar(const struct sonde_node *node, struct sonde_buf *buf)
         sonde_buf_printf(buf, "%lld", (long long)node->integer);
         break;
     case SONDE_NODE_NUMBER:
-        sonde_buf_printf(buf, "%.17g", node->number);
+        print_number(node->number, buf);
         break;
     case SONDE_NODE_STRING:
         sonde_buf_json_string(buf, node->text);
