@@ -1,226 +1,420 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
 
+#include "base/random.h"
 #include "inspector/cdp.h"
-#include "spec/reason.h"
 
-/* What a session said, as text. */
-struct log {
-    struct sonde_buf text;
-    int answer_code; /* what the answer callback returns */
+/* Writes down what comes, so that two ways of feeding can be compared. */
+struct session {
+    struct sonde_cdp cdp;
+    struct sonde_buf log;
+    struct sonde_buf command;
+    int fail_with; /* what the next callback returns */
 };
+
+static int said(struct session *s, struct sonde_err *err)
+{
+    return s->fail_with ? sonde_fail(err, s->fail_with, 0, "the callback refused") : 0;
+}
 
 static int begin(void *context, struct sonde_err *err)
 {
-    (void)err;
-    sonde_buf_text(&((struct log *)context)->text, "begin;");
-    return 0;
+    struct session *s = context;
+    sonde_buf_text(&s->log, "profile<");
+    return said(s, err);
 }
 
-static int piece(void *context, const char *data, size_t length, struct sonde_err *err)
+static int data(void *context, const char *bytes, size_t length, struct sonde_err *err)
 {
-    (void)err;
-    sonde_buf_append(&((struct log *)context)->text, data, length);
-    return 0;
+    struct session *s = context;
+    sonde_buf_append(&s->log, bytes, length);
+    return said(s, err);
 }
 
 static int end(void *context, const char *title, struct sonde_err *err)
 {
-    (void)err;
-    sonde_buf_printf(&((struct log *)context)->text, ";end(%s)", title);
-    return 0;
+    struct session *s = context;
+    sonde_buf_printf(&s->log, ">%s;", title);
+    return said(s, err);
 }
 
 static int event(void *context, const char *method, const cJSON *params, struct sonde_err *err)
 {
-    (void)params;
-    (void)err;
-    sonde_buf_printf(&((struct log *)context)->text, "event(%s)", method);
-    return 0;
+    struct session *s = context;
+    sonde_buf_printf(&s->log, "event %s %d;", method, cJSON_GetArraySize(params));
+    return said(s, err);
 }
 
 static int answer(void *context, const cJSON *result, const char *failure, struct sonde_err *err)
 {
-    struct log *log = context;
-    sonde_buf_printf(&log->text, result ? "result" : "failure(%s)", failure);
-    return log->answer_code ? sonde_fail(err, log->answer_code, 0, "refused by the test") : 0;
+    struct session *s = context;
+    sonde_buf_printf(&s->log, "answer %d %s;", result ? cJSON_GetArraySize(result) : -1,
+                     failure ? failure : "");
+    return said(s, err);
 }
 
-static void open_session(struct sonde_cdp *cdp, struct log *log, int commands)
+static void begin_session(struct session *s)
 {
-    struct sonde_cdp_callbacks callbacks = {log, begin, piece, end, event};
-    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
-    *log = (struct log){.text = SONDE_BUF(1 << 20)};
-    sonde_cdp_init(cdp, &callbacks);
-    for (int i = 1; i <= commands; i++) {
-        assert_int_equal(
-            sonde_cdp_command(cdp, "Runtime.evaluate", "{\"a\":1}", i, answer, &text, NULL), 0);
-    }
-    if (commands == 1) {
-        assert_string_equal(text.data,
-                            "{\"id\":1,\"method\":\"Runtime.evaluate\",\"params\":{\"a\":1}}");
-    }
+    *s = (struct session){.log = SONDE_BUF(1 << 20), .command = SONDE_BUF(SONDE_CDP_COMMAND_MAX)};
+    struct sonde_cdp_callbacks callbacks = {s, begin, data, end, event};
+    sonde_cdp_init(&s->cdp, &callbacks);
 }
 
-static int feed(struct sonde_cdp *cdp, struct sonde_str message, size_t step, struct sonde_err *err)
+static void end_session(struct session *s)
 {
-    bool first = true;
+    sonde_cdp_fini(&s->cdp);
+    sonde_buf_fini(&s->log);
+    sonde_buf_fini(&s->command);
+}
+
+static void command(struct session *s, int64_t now_ns)
+{
+    assert_int_equal(
+        sonde_cdp_command(&s->cdp, "Runtime.x", "{\"a\":1}", now_ns, answer, &s->command, NULL), 0);
+}
+
+/* Feeds one message, cut in pieces of `piece` bytes (0: of random length). */
+static int feed(struct session *s, struct sonde_str text, size_t piece, uint64_t *seed,
+                struct sonde_err *err)
+{
+    size_t at = 0;
     int r = 0;
     do {
-        size_t length = message.length < step ? message.length : step;
-        r = sonde_cdp_feed(cdp, message.data, length, first, length == message.length, err);
-        first = false;
-        message.data += length;
-        message.length -= length;
-    } while (message.length && r == 0);
+        size_t length = piece ? piece : (size_t)(sonde_random_next(seed) % 9);
+        length = length < text.length - at ? length : text.length - at;
+        bool last = at + length == text.length;
+        r = sonde_cdp_feed(&s->cdp, text.data + at, length, at == 0 && !s->cdp.in_message, last,
+                           err);
+        at += length;
+    } while (r == 0 && at < text.length);
     return r;
 }
 
-static void messages_may_be_cut_anywhere(void **state)
+#define PROFILE                                                                                    \
+    "{\"nodes\":[{\"id\":1,\"callFrame\":{\"functionName\":\"}\\\"{\",\"x\":[[]]}}],\"endTime\":"  \
+    "5}"
+
+/* As Node.js sends them. */
+static const char *const recorded[] = {
+    "{\"id\":1,\"result\":{}}",
+    "{\"method\":\"Runtime.executionContextCreated\",\"params\":{\"context\":{\"id\":1,\"origin\":"
+    "\"\",\"name\":\"node[4711]\",\"uniqueId\":\"1.2\"}}}",
+    "{\"method\":\"Profiler.consoleProfileStarted\",\"params\":{\"id\":\"1\",\"location\":{"
+    "\"scriptId\":\"9\",\"lineNumber\":1},\"title\":\"w-0\"}}",
+    "{\"id\":2,\"result\":{\"result\":{\"type\":\"object\",\"value\":{\"ms\":1.5}}}}",
+    "{\"method\":\"Profiler.consoleProfileFinished\",\"params\":{\"id\":\"1\",\"location\":{"
+    "\"scriptId\":\"9\",\"lineNumber\":1},\"profile\":" PROFILE ",\"title\":\"w-0\"}}",
+    "{\"error\":{\"code\":-32000,\"message\":\"not started\"},\"id\":3}",
+    " {\"method\" : \"NodeRuntime.waitingForDisconnect\"} ",
+};
+static const char expected[] = "answer 0 ;event Runtime.executionContextCreated 1;"
+                               "event Profiler.consoleProfileStarted 3;answer 1 ;"
+                               "profile<" PROFILE ">w-0;"
+                               "answer -1 not started;event NodeRuntime.waitingForDisconnect 0;";
+
+static void replay(size_t piece, uint64_t *seed)
+{
+    struct session s;
+    begin_session(&s);
+    for (int i = 0; i < 3; i++) {
+        command(&s, 10 + i);
+    }
+    for (size_t i = 0; i < SONDE_LENGTH(recorded); i++) {
+        struct sonde_err err = {0};
+        int r = feed(&s, sonde_str(recorded[i]), piece, seed, &err);
+        assert_string_equal(err.message, "");
+        assert_int_equal(r, 0);
+    }
+    assert_string_equal(s.log.data, expected);
+    assert_int_equal(sonde_cdp_waiting_since(&s.cdp), 0);
+    end_session(&s);
+}
+
+static void reads_a_recorded_session_in_any_split(void **state)
 {
     (void)state;
-    static const struct {
-        const char *message;
-        const char *said;
-    } cases[] = {
-        {"{\"id\":1,\"result\":{\"x\":{\"id\":5}}}", "result"},
-        {"{\"id\":1,\"error\":{\"code\":-32000,\"message\":\"no \\\"such\\\" thing\"}}",
-         "failure(no \"such\" thing)"},
-        {"{\"method\":\"Profiler.consoleProfileStarted\",\"params\":{\"id\":\"1\"}}",
-         "event(Profiler.consoleProfileStarted)"},
-        {"{\"method\":\"Profiler.consoleProfileFinished\",\"params\":{\"id\":\"1\",\"location\":{},"
-         "\"profile\":{\"nodes\":[{\"a\":\"}\"}]},\"title\":\"w1\"}}",
-         "begin;{\"nodes\":[{\"a\":\"}\"}]};end(w1)"},
-        /* "profile" elsewhere is not one. */
-        {"{\"method\":\"X.y\",\"params\":{\"profile\":{\"a\":1}}}", "event(X.y)"},
-    };
-    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
-        for (size_t step = 1; step <= strlen(cases[i].message); step++) {
-            struct sonde_cdp cdp;
-            struct log log;
-            open_session(&cdp, &log, 1);
-            assert_int_equal(feed(&cdp, sonde_str(cases[i].message), step, NULL), 0);
-            assert_string_equal(log.text.data, cases[i].said);
-            sonde_buf_fini(&log.text);
-            sonde_cdp_fini(&cdp);
-        }
+    for (size_t piece = 1; piece < 200; piece++) {
+        replay(piece, NULL);
+    }
+    uint64_t seed;
+    sonde_random_bytes(&seed, sizeof(seed));
+    print_message("seed %llu\n", (unsigned long long)seed);
+    for (int i = 0; i < 200; i++) {
+        replay(0, &seed);
     }
 }
 
-static void hostile_messages_end_the_session(void **state)
+static void writes_commands(void **state)
 {
     (void)state;
-    static const char *const messages[] = {
+    struct session s;
+    begin_session(&s);
+    command(&s, 7);
+    assert_string_equal(s.command.data, "{\"id\":1,\"method\":\"Runtime.x\",\"params\":{\"a\":1}}");
+    command(&s, 8);
+    assert_non_null(strstr(s.command.data, "\"id\":2,"));
+    assert_int_equal(sonde_cdp_waiting_since(&s.cdp), 7);
+    assert_int_equal(feed(&s, SONDE_STR("{\"id\":1,\"result\":{}}"), 99, NULL, NULL), 0);
+    assert_int_equal(sonde_cdp_waiting_since(&s.cdp), 8);
+    for (int i = 1; i < SONDE_CDP_PENDING_MAX; i++) {
+        command(&s, 9);
+    }
+    assert_int_equal(sonde_cdp_command(&s.cdp, "x", "{}", 9, answer, &s.command, NULL),
+                     SONDE_EBUSY);
+    end_session(&s);
+}
+
+static void a_command_has_a_bound(void **state)
+{
+    (void)state;
+    struct session s;
+    begin_session(&s);
+    SONDE_BUF_AUTO params = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
+    sonde_buf_repeat(&params, ' ', SONDE_CDP_COMMAND_MAX);
+    assert_int_equal(sonde_cdp_command(&s.cdp, "x", params.data, 9, answer, &s.command, NULL),
+                     SONDE_ELIMIT);
+    assert_int_equal(sonde_cdp_waiting_since(&s.cdp), 0); /* nobody waits for it */
+    end_session(&s);
+}
+
+static void refuse(struct sonde_str text)
+{
+    for (size_t piece = 1; piece <= text.length; piece += piece < 20 ? 1 : text.length) {
+        struct session s;
+        struct sonde_err err = {0};
+        begin_session(&s);
+        command(&s, 1);
+        assert_int_equal(feed(&s, text, piece, NULL, &err), SONDE_EPROTOCOL);
+        assert_string_equal(err.reason, "ProtocolViolated");
+        assert_true(err.message[0]);
+        end_session(&s);
+    }
+}
+
+static void refuses_what_no_inspector_sends(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "[]",
+        "1",
+        "\"id\"",
+        "null",
+        "{}",
         "{\"id\":2,\"result\":{}}",
+        "{\"id\":0,\"result\":{}}",
         "{\"id\":-1,\"result\":{}}",
         "{\"id\":1.5,\"result\":{}}",
         "{\"id\":\"1\",\"result\":{}}",
+        "{\"id\":null,\"method\":\"x\"}",
         "{\"id\":1}",
+        "{\"id\":1,\"result\":1}",
         "{\"id\":1,\"result\":{},\"error\":{}}",
-        "{\"id\":1,\"result\":7}",
-        "[1]",
-        "7",
-        "{}",
-        "",
+        "{\"id\":1,\"result\":{}} {}",
         "{\"id\":1,\"result\":{}",
-        "{\"id\":1,\"result\":{}}}",
-        "{\"method\":7}",
+        "{\"method\":1}",
+        "{\"method\":\"x\",}",
+        "{\"method\":\"\xff\"}",
+        "{\"method\":\"\xed\xa0\x80\"}",
+        "{\"method\":\"\xc0\xaf\"}",
+        "{\"method\":\"a\nb\"}",
         "{\"method\":\"Profiler.consoleProfileFinished\",\"params\":{\"profile\":{},\"profile\":{}}"
         "}",
         "{\"id\":1,\"method\":\"Profiler.consoleProfileFinished\",\"params\":{\"profile\":{}}}",
-        "{\"method\":\"Profiler.consoleProfileFinished\",\"params\":{\"profile\":{\"nodes\":[}}}",
-        "{\"method\":\"a\xff\"}",
-        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+        "{\"method\":\"Profiler.consoleProfileFinished\",\"params\":{\"profile\":{]}}",
     };
-    for (size_t i = 0; i < SONDE_LENGTH(messages); i++) {
-        struct sonde_cdp cdp;
-        struct log log;
-        struct sonde_err err = {0};
-        open_session(&cdp, &log, 1);
-        assert_int_equal(feed(&cdp, sonde_str(messages[i]), 5, &err), SONDE_EPROTOCOL);
-        assert_string_equal(err.reason, SONDE_REASON_PROTOCOL_VIOLATED);
-        sonde_buf_fini(&log.text);
-        sonde_cdp_fini(&cdp);
+    for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
+        refuse(sonde_str(texts[i]));
     }
 }
 
-static void large_events_pass_by_and_large_answers_do_not(void **state)
+static void refuses_deep_nesting(void **state)
 {
     (void)state;
-    SONDE_BUF_AUTO filler = SONDE_BUF(1 << 20);
-    sonde_buf_repeat(&filler, 'x', 200000);
-    for (int kind = 0; kind < 2; kind++) {
-        SONDE_BUF_AUTO message = SONDE_BUF(1 << 20);
-        sonde_buf_printf(&message,
-                         kind ? "{\"id\":1,\"result\":{" : "{\"method\":\"a.b\",\"params\":{");
-        for (int part = 0; part < 3; part++) {
-            sonde_buf_printf(&message, "%s\"k%d\":\"", part ? "," : "", part);
-            sonde_buf_str(&message, sonde_buf_view(&filler));
-            sonde_buf_char(&message, '"');
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+    sonde_buf_text(&text, "{\"method\":\"x\",\"params\":");
+    sonde_buf_repeat(&text, '[', 100000);
+    refuse(sonde_buf_view(&text));
+    sonde_buf_clear(&text);
+    sonde_buf_text(
+        &text, "{\"method\":\"Profiler.consoleProfileFinished\",\"params\":{\"profile\":{\"a\":");
+    sonde_buf_repeat(&text, '[', 100000);
+    refuse(sonde_buf_view(&text));
+}
+
+static void a_cut_message_is_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SONDE_LENGTH(recorded); i++) {
+        struct sonde_str text = sonde_str_trim(sonde_str(recorded[i]));
+        for (size_t length = 0; length < text.length; length++) {
+            struct session s;
+            begin_session(&s);
+            for (int n = 0; n < 3; n++) {
+                command(&s, 1);
+            }
+            assert_int_equal(feed(&s, (struct sonde_str){text.data, length}, 7, NULL, NULL),
+                             SONDE_EPROTOCOL);
+            end_session(&s);
         }
-        sonde_buf_text(&message, "}}");
-        struct sonde_cdp cdp;
-        struct log log;
-        open_session(&cdp, &log, 1);
-        assert_int_equal(feed(&cdp, sonde_buf_view(&message), 65536, NULL),
-                         kind ? SONDE_EPROTOCOL : 0);
-        sonde_buf_fini(&log.text);
-        sonde_cdp_fini(&cdp);
     }
 }
 
-static void pieces_out_of_order_are_refused(void **state)
+static void an_answer_comes_once(void **state)
 {
     (void)state;
-    struct sonde_cdp cdp;
-    struct log log;
-    open_session(&cdp, &log, 1);
-    assert_int_equal(sonde_cdp_feed(&cdp, "{", 1, false, false, NULL), SONDE_EPROTOCOL);
-    assert_int_equal(sonde_cdp_feed(&cdp, "{", 1, true, false, NULL), 0);
-    assert_int_equal(sonde_cdp_feed(&cdp, "{", 1, true, false, NULL), SONDE_EPROTOCOL);
-    sonde_buf_fini(&log.text);
-    sonde_cdp_fini(&cdp);
+    struct session s;
+    begin_session(&s);
+    command(&s, 1);
+    assert_int_equal(feed(&s, sonde_str(recorded[0]), 5, NULL, NULL), 0);
+    assert_int_equal(feed(&s, sonde_str(recorded[0]), 5, NULL, NULL), SONDE_EPROTOCOL);
+    end_session(&s);
 }
 
-static void commands_are_bounded_and_waited_for(void **state)
+/* Streams `bytes` bytes of a message in pieces of 4 KiB, between head and tail. */
+static int feed_large(struct session *s, const char *head, const char *tail, size_t bytes)
+{
+    char piece[4096];
+    memset(piece, 'x', sizeof(piece));
+    int r = sonde_cdp_feed(&s->cdp, head, strlen(head), true, false, NULL);
+    for (size_t i = 0; i < bytes && r == 0; i += sizeof(piece)) {
+        r = sonde_cdp_feed(&s->cdp, piece, sizeof(piece), false, false, NULL);
+    }
+    return r < 0 ? r : sonde_cdp_feed(&s->cdp, tail, strlen(tail), false, true, NULL);
+}
+
+static void a_large_event_is_passed_over(void **state)
 {
     (void)state;
-    struct sonde_cdp cdp;
-    struct log log;
-    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
-    open_session(&cdp, &log, SONDE_CDP_PENDING_MAX);
-    assert_int_equal(sonde_cdp_command(&cdp, "A.b", "{}", 99, answer, &text, NULL), SONDE_EBUSY);
-    assert_int_equal(sonde_cdp_waiting_since(&cdp), 1);
-    assert_int_equal(feed(&cdp, SONDE_STR("{\"id\":1,\"result\":{}}"), 9, NULL), 0);
-    assert_int_equal(sonde_cdp_waiting_since(&cdp), 2);
-    /* An answer counts once. */
-    assert_int_equal(feed(&cdp, SONDE_STR("{\"id\":1,\"result\":{}}"), 9, NULL), SONDE_EPROTOCOL);
-    sonde_buf_fini(&log.text);
-    sonde_cdp_fini(&cdp);
+    struct session s;
+    begin_session(&s);
+    SONDE_BUF_AUTO head = SONDE_BUF(1 << 20);
+    sonde_buf_text(&head, "{\"method\":\"x\",\"params\":{\"a\":[\"\"");
+    for (int i = 0; i < 30000; i++) {
+        sonde_buf_text(&head, ",\"12345678\"");
+    }
+    sonde_buf_text(&head, ",\"");
+    assert_true(head.length > SONDE_CDP_HELD_MAX);
+    assert_int_equal(feed_large(&s, head.data, "\"]}}", 8192), 0);
+    assert_int_equal(s.log.length, 0);
+    assert_true(s.cdp.held.capacity <= SONDE_CDP_HELD_MAX + 1);
+    /* and what follows is read again */
+    assert_int_equal(feed(&s, sonde_str(recorded[6]), 9, NULL, NULL), 0);
+    assert_string_equal(s.log.data, "event NodeRuntime.waitingForDisconnect 0;");
+    end_session(&s);
+}
 
-    struct sonde_err err = {0};
-    open_session(&cdp, &log, 1);
-    log.answer_code = SONDE_ENOSPACE;
-    assert_int_equal(feed(&cdp, SONDE_STR("{\"id\":1,\"result\":{}}"), 9, &err), SONDE_ENOSPACE);
-    assert_string_equal(err.message, "refused by the test");
-    sonde_buf_fini(&log.text);
-    sonde_cdp_fini(&cdp);
+static void a_large_answer_is_refused(void **state)
+{
+    (void)state;
+    struct session s;
+    begin_session(&s);
+    command(&s, 1);
+    SONDE_BUF_AUTO head = SONDE_BUF(1 << 20);
+    sonde_buf_text(&head, "{\"id\":1,\"result\":{\"a\":[\"\"");
+    for (int i = 0; i < 30000; i++) {
+        sonde_buf_text(&head, ",\"12345678\"");
+    }
+    sonde_buf_text(&head, ",\"");
+    assert_int_equal(feed_large(&s, head.data, "\"]}}", 4096), SONDE_EPROTOCOL);
+    assert_int_equal(s.log.length, 0);
+    end_session(&s);
+}
+
+static void one_huge_string_is_refused(void **state)
+{
+    (void)state;
+    struct session s;
+    begin_session(&s);
+    assert_int_equal(feed_large(&s, "{\"method\":\"", "\"}", 1 << 20), SONDE_EPROTOCOL);
+    end_session(&s);
+}
+
+static void a_large_profile_is_streamed(void **state)
+{
+    (void)state;
+    struct session s;
+    begin_session(&s);
+    const size_t bytes = 512 << 10;
+    assert_int_equal(feed_large(&s,
+                                "{\"method\":\"Profiler.consoleProfileFinished\",\"params\":{"
+                                "\"profile\":{\"a\":\"",
+                                "\"},\"title\":\"t\"}}", bytes),
+                     0);
+    assert_int_equal(s.log.length, strlen("profile<{\"a\":\"") + bytes + strlen("\"}>t;"));
+    assert_true(s.cdp.held.capacity < 8192); /* nothing of it is held */
+    end_session(&s);
+}
+
+static void pieces_must_be_in_order(void **state)
+{
+    (void)state;
+    struct session s;
+    begin_session(&s);
+    assert_int_equal(sonde_cdp_feed(&s.cdp, "{", 1, false, false, NULL), SONDE_EPROTOCOL);
+    end_session(&s);
+    begin_session(&s);
+    assert_int_equal(sonde_cdp_feed(&s.cdp, "{", 1, true, false, NULL), 0);
+    assert_int_equal(sonde_cdp_feed(&s.cdp, "{", 1, true, false, NULL), SONDE_EPROTOCOL);
+    end_session(&s); /* in the middle of a message: nothing is kept */
+}
+
+static void a_callback_ends_the_session(void **state)
+{
+    (void)state;
+    static const size_t messages[] = {0, 1, 4, 5};
+    for (size_t i = 0; i < SONDE_LENGTH(messages); i++) {
+        struct session s;
+        struct sonde_err err = {0};
+        begin_session(&s);
+        for (int n = 0; n < 3; n++) {
+            command(&s, 1);
+        }
+        s.fail_with = SONDE_ENOSPACE;
+        assert_int_equal(feed(&s, sonde_str(recorded[messages[i]]), 3, NULL, &err), SONDE_ENOSPACE);
+        assert_string_equal(err.message, "the callback refused");
+        end_session(&s);
+    }
+}
+
+static void names_are_cut(void **state)
+{
+    (void)state;
+    struct session s;
+    begin_session(&s);
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 16);
+    sonde_buf_text(&text, "{\"");
+    sonde_buf_repeat(&text, 'k', 1000);
+    sonde_buf_text(&text, "\":1,\"method\":\"Profiler.consoleProfileFinished\",\"params\":{"
+                          "\"profile\":{},\"title\":\"");
+    sonde_buf_repeat(&text, 't', 1000);
+    sonde_buf_text(&text, "\"}}");
+    assert_int_equal(feed(&s, sonde_buf_view(&text), 17, NULL, NULL), 0);
+    assert_int_equal(s.log.length, strlen("profile<{}>;") + SONDE_CDP_NAME_MAX - 1);
+    end_session(&s);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_may_be_cut_anywhere),
-        cmocka_unit_test(hostile_messages_end_the_session),
-        cmocka_unit_test(large_events_pass_by_and_large_answers_do_not),
-        cmocka_unit_test(pieces_out_of_order_are_refused),
-        cmocka_unit_test(commands_are_bounded_and_waited_for),
+        cmocka_unit_test(reads_a_recorded_session_in_any_split),
+        cmocka_unit_test(writes_commands),
+        cmocka_unit_test(a_command_has_a_bound),
+        cmocka_unit_test(refuses_what_no_inspector_sends),
+        cmocka_unit_test(refuses_deep_nesting),
+        cmocka_unit_test(a_cut_message_is_refused),
+        cmocka_unit_test(an_answer_comes_once),
+        cmocka_unit_test(a_large_event_is_passed_over),
+        cmocka_unit_test(a_large_answer_is_refused),
+        cmocka_unit_test(one_huge_string_is_refused),
+        cmocka_unit_test(a_large_profile_is_streamed),
+        cmocka_unit_test(pieces_must_be_in_order),
+        cmocka_unit_test(a_callback_ends_the_session),
+        cmocka_unit_test(names_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,157 +1,291 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "inspector/proc_text.h"
 
-static void status_has_user_parent_and_signals(void **state)
+/* For texts with NULs in them. */
+#define BYTES(literal) ((struct sonde_str){"" literal, sizeof(literal) - 1})
+
+static const char status_text[] = "Name:\tnode\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t4711\n"
+                                  "NSpid:\t4711\t17\nPid:\t4711\nPPid:\t1234\nTracerPid:\t0\n"
+                                  "Uid:\t1000\t1001\t1002\t1003\nGid:\t1000\t1000\t1000\t1000\n"
+                                  "SigBlk:\t0000000000000000\nSigCgt:\t0000000100004602\n";
+
+static void reads_a_status(void **state)
 {
     (void)state;
     struct sonde_proc_status status;
-    struct sonde_err err;
-    assert_int_equal(sonde_proc_status_parse(SONDE_STR("Name:\tnode\nPPid:\t12\n"
-                                                       "Uid:\t0\t1000\t0\t0\n"
-                                                       "NSpid:\t4711\t7\n"
-                                                       "SigCgt:\t0000000000004602\n"),
-                                             &status, &err),
-                     0);
-    assert_int_equal(status.uid, 1000);
-    assert_int_equal(status.parent, 12);
-    assert_int_equal(status.inner_pid, 7);
-    assert_int_equal(status.namespaces, 2);
+    assert_int_equal(sonde_proc_status_parse(sonde_str(status_text), &status, NULL), 0);
+    assert_int_equal(status.uid, 1001); /* the effective one decides what it may do */
+    assert_int_equal(status.parent, 1234);
+    assert_int_equal(status.caught_signals, 0x100004602);
     assert_true(status.caught_signals & SONDE_SIGUSR1_BIT);
+    assert_int_equal(status.inner_pid, 17);
+    assert_int_equal(status.namespaces, 2);
+}
 
-    static const char *const broken[] = {
+static void a_status_needs_no_namespaces(void **state)
+{
+    (void)state;
+    struct sonde_proc_status status;
+    static const char text[] = "Name:\tx\nPPid:\t0\nUid:\t0\t0\t0\t0\nSigCgt:\t0000000000000000";
+    assert_int_equal(sonde_proc_status_parse(sonde_str(text), &status, NULL), 0);
+    assert_int_equal(status.namespaces, 0);
+    assert_false(status.caught_signals & SONDE_SIGUSR1_BIT);
+}
+
+static void refuses_what_is_no_status(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
         "",
+        "\n\n\n",
         "PPid:\t1\nSigCgt:\t0\n",
-        "Uid:\t0\t0\nSigCgt:\t0\n",
-        "Uid:\t0\t0\nPPid:\t1\n",
-        "Uid:\t0\tx\nPPid:\t1\nSigCgt:\t0\n",
-        "Uid:\t0\t99999999999\nPPid:\t1\nSigCgt:\t0\n",
+        "Uid:\t0\nPPid:\t1\nSigCgt:\t0\n",
+        "Uid:\t0\t-1\nPPid:\t1\nSigCgt:\t0\n",
+        "Uid:\t0\t4294967296\nPPid:\t1\nSigCgt:\t0\n",
+        "Uid:\t0\t0\t0\t0\nSigCgt:\t0\n",
+        "Uid:\t0\t0\t0\t0\nPPid:\t99999999999\nSigCgt:\t0\n",
+        "Uid:\t0\t0\t0\t0\nPPid:\t1\n",
+        "Uid:\t0\t0\t0\t0\nPPid:\t1\nSigCgt:\n",
+        "Uid:\t0\t0\t0\t0\nPPid:\t1\nSigCgt:\txyz\n",
     };
-    for (size_t i = 0; i < SONDE_LENGTH(broken); i++) {
-        assert_int_equal(sonde_proc_status_parse(sonde_str(broken[i]), &status, &err),
-                         SONDE_EPARSE);
+    for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
+        struct sonde_proc_status status = {.uid = 77};
+        struct sonde_err err = {0};
+        int r = sonde_proc_status_parse(sonde_str(texts[i]), &status, &err);
+        assert_int_equal(r, SONDE_EPARSE);
+        assert_int_equal(status.uid, 77); /* untouched */
+        assert_true(err.message[0]);
     }
 }
 
-static void the_start_time_stands_behind_any_name(void **state)
+/* A status that ends anywhere is refused, or complete: its last digits may be missing. */
+static void a_cut_status_is_refused(void **state)
 {
     (void)state;
-    uint64_t start = 0;
-    assert_int_equal(
-        sonde_proc_start_time(SONDE_STR("77 (a) b ) 9) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 "
-                                        "15 16 17 18 987654 20 21\n"),
-                              &start, NULL),
-        0);
-    assert_int_equal(start, 987654);
-    assert_int_equal(sonde_proc_start_time(SONDE_STR("77 (x) S 1 2 3"), &start, NULL),
-                     SONDE_EPARSE);
-    assert_int_equal(sonde_proc_start_time(SONDE_STR("77 x"), &start, NULL), SONDE_EPARSE);
+    size_t complete = (size_t)(strstr(status_text, "SigCgt:\t") + 8 - status_text);
+    for (size_t length = 0; length <= complete; length++) {
+        struct sonde_proc_status status;
+        assert_int_equal(
+            sonde_proc_status_parse((struct sonde_str){status_text, length}, &status, NULL),
+            SONDE_EPARSE);
+    }
 }
 
-static void sockets_have_port_state_and_inode(void **state)
+static void finds_the_start_time_behind_any_name(void **state)
 {
     (void)state;
-    static const char text[] =
-        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
-        "timeout "
-        "inode\n"
-        "   0: 0100007F:240D 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        "
-        "0 "
-        "12345 1 0 100\n"
-        "   1: 00000000:0BB8 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        "
-        "0 "
-        "777 1 0\n"
-        "   2: 00000000000000000000000001000000:1F90 00000000000000000000000000000000:0000 0A "
-        "00000000:00000000 00:00000000 00000000 0 0 42 1\n"
-        "   3: 0000000000000000FFFF00000100007F:1F91 00000000000000000000000000000000:0000 0A "
-        "00000000:00000000 00:00000000 00000000 0 0 43 1\n"
-        "   4: 00000000000000000000000000000000:1F92 0:0 0A 0:0 0:0 0 0 0 44 1\n"
-        "   5: 0100007F:24";
-    static const struct sonde_proc_socket expected[] = {
-        {9229, true, SONDE_TCP_LISTEN, 12345}, {3000, false, SONDE_TCP_ESTABLISHED, 777},
-        {8080, true, SONDE_TCP_LISTEN, 42},    {8081, true, SONDE_TCP_LISTEN, 43},
-        {8082, false, SONDE_TCP_LISTEN, 44},
+#define BEHIND " S 1 2 3 0 -1 4194560 9 0 0 0 1 2 0 0 20 0 11 0 987654 1234 55 18446744073709551615"
+    static const char *const texts[] = {
+        "4711 (node)" BEHIND, "4711 (a b c)" BEHIND, "4711 (:-) S 1 2)" BEHIND,
+        "4711 ())" BEHIND,    "4711 (((((()" BEHIND, "4711 (new\nline)" BEHIND,
     };
-    struct sonde_str rest = sonde_str(text);
+    for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
+        uint64_t start = 0;
+        assert_int_equal(sonde_proc_start_time(sonde_str(texts[i]), &start, NULL), 0);
+        assert_int_equal(start, 987654);
+    }
+}
+
+static void refuses_a_stat_without_start_time(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        "4711",
+        "4711 (node",
+        "4711 (node)",
+        "4711 (node) S 1 2 3 0 -1 4194560 9 0 0 0 1 2 0 0 20 0 11 0",
+        "4711 (node) S 1 2 3 0 -1 4194560 9 0 0 0 1 2 0 0 20 0 11 0 -5 1 2",
+        "4711 (node) S 1 2 3 0 -1 4194560 9 0 0 0 1 2 0 0 20 0 11 0 18446744073709551616 1",
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
+        uint64_t start = 5;
+        assert_int_equal(sonde_proc_start_time(sonde_str(texts[i]), &start, NULL), SONDE_EPARSE);
+    }
+}
+
+#define HEADING "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
+#define REST " 00000000:00000000 00:00000000 00000000  1000        0 "
+
+static void reads_sockets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        uint16_t port;
+        bool loopback;
+        unsigned state;
+        uint64_t inode;
+    } cases[] = {
+        {"   0: 0100007F:240D 00000000:0000 0A" REST "51 1 0 100 0\n", 9229, true, 10, 51},
+        {"  12: FEFFFF7F:0001 00000000:0000 0A" REST "52 1\n", 1, true, 10, 52},
+        {"1234567: 00000000:0BB8 00000000:0000 0A" REST "53\n", 3000, false, 10, 53},
+        {"   1: 0101A8C0:01BB 0201A8C0:D431 01" REST "54 1\n", 443, false, 1, 54},
+        {"   0: 00000000000000000000000001000000:240D 00000000000000000000000000000000:0000 0A" REST
+         "55 1\n",
+         9229, true, 10, 55},
+        {"   0: 00000000000000000000000000000000:FFFF 00000000000000000000000000000000:0000 0A" REST
+         "56 1\n",
+         65535, false, 10, 56},
+        {"   0: 0000000000000000FFFF00000100007F:1F90 00000000000000000000000000000000:0000 0A" REST
+         "57 1\n",
+         8080, true, 10, 57},
+        {"   0: 0000000000000000FFFF00000101A8C0:1F90 00000000000000000000000000000000:0000 0A" REST
+         "58 1\n",
+         8080, false, 10, 58},
+    };
+    SONDE_BUF_AUTO text = SONDE_BUF(4096);
+    sonde_buf_text(&text, HEADING);
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        sonde_buf_text(&text, cases[i].line);
+    }
+    struct sonde_str rest = sonde_buf_view(&text);
     struct sonde_proc_socket socket;
-    for (size_t i = 0; i < SONDE_LENGTH(expected); i++) {
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
         assert_int_equal(sonde_proc_socket_next(&rest, &socket), 1);
-        assert_int_equal(socket.port, expected[i].port);
-        assert_int_equal(socket.loopback, expected[i].loopback);
-        assert_int_equal(socket.state, expected[i].state);
-        assert_int_equal(socket.inode, expected[i].inode);
+        assert_int_equal(socket.port, cases[i].port);
+        assert_int_equal(socket.loopback, cases[i].loopback);
+        assert_int_equal(socket.state, cases[i].state);
+        assert_int_equal(socket.inode, cases[i].inode);
     }
     assert_int_equal(sonde_proc_socket_next(&rest, &socket), 0);
-
-    uint64_t inode = 0;
-    assert_true(sonde_proc_socket_inode(SONDE_STR("socket:[123]"), &inode));
-    assert_int_equal(inode, 123);
-    assert_false(sonde_proc_socket_inode(SONDE_STR("pipe:[123]"), &inode));
-    assert_false(sonde_proc_socket_inode(SONDE_STR("socket:[]"), &inode));
 }
 
-#define ARGUMENTS(literal) ((struct sonde_str){literal, sizeof(literal) - 1})
+static void leaves_out_lines_that_are_no_socket(void **state)
+{
+    (void)state;
+    static const char good[] = "   0: 0100007F:240D 00000000:0000 0A" REST "51";
+    static const char *const bad[] = {
+        HEADING,
+        "\n",
+        "   0: 0100007F 00000000:0000 0A" REST "66 1\n",
+        "   0: 0100007F:10000 00000000:0000 0A" REST "66 1\n",
+        "   0: 00007F:240D 00000000:0000 0A" REST "66 1\n",
+        "   0: 0100007F:240D 00000000:0000 ZZ" REST "66 1\n",
+        "   0: 0100007F:240D 00000000:0000 0A" REST "-1 1\n",
+    };
+    struct sonde_proc_socket socket;
+    for (size_t i = 0; i < SONDE_LENGTH(bad); i++) {
+        SONDE_BUF_AUTO text = SONDE_BUF(4096);
+        sonde_buf_text(&text, bad[i]);
+        sonde_buf_text(&text, good);
+        struct sonde_str rest = sonde_buf_view(&text);
+        assert_int_equal(sonde_proc_socket_next(&rest, &socket), 1);
+        assert_int_equal(socket.inode, 51);
+        assert_int_equal(sonde_proc_socket_next(&rest, &socket), 0);
+    }
+    size_t digits = strlen(good) - 2;
+    for (size_t length = 0; length <= digits; length++) { /* cut anywhere before the inode */
+        struct sonde_str rest = {good, length};
+        assert_int_equal(sonde_proc_socket_next(&rest, &socket), 0);
+    }
+}
 
-static void the_script_is_the_first_plain_argument(void **state)
+static void reads_links_of_sockets(void **state)
+{
+    (void)state;
+    uint64_t inode = 0;
+    assert_true(sonde_proc_socket_inode(SONDE_STR("socket:[123456789012]"), &inode));
+    assert_int_equal(inode, 123456789012);
+    static const char *const others[] = {
+        "",          "socket:",   "socket:[",  "socket:[]",   "socket:[x]",
+        "socket:[1", "pipe:[12]", "/dev/null", "socket:[-1]", "socket:1]"};
+    for (size_t i = 0; i < SONDE_LENGTH(others); i++) {
+        assert_false(sonde_proc_socket_inode(sonde_str(others[i]), &inode));
+    }
+}
+
+static void finds_the_script(void **state)
 {
     (void)state;
     static const struct {
-        struct sonde_str command;
+        struct sonde_str cmdline;
         const char *script;
     } cases[] = {
-        {ARGUMENTS("node\0server.js\0--port\0"), "server.js"},
-        {ARGUMENTS("/usr/bin/node\0--inspect\0-r\0./hook.js\0/app/main.js\0"), "/app/main.js"},
-        {ARGUMENTS("node\0--max-old-space-size=100\0--import\0./x.mjs\0a.mjs\0"), "a.mjs"},
-        {ARGUMENTS("node\0-e\0code\0"), ""},
-        {ARGUMENTS("node\0"), ""},
-        {ARGUMENTS(""), ""},
+        {BYTES("node\0/app/server.js\0--port\0003000"), "/app/server.js"},
+        {BYTES("node\0--max-old-space-size=256\0-r\0dotenv/config\0./a.js\0"), "./a.js"},
+        {BYTES("node\0--import\0./hook.mjs\0--conditions\0dev\0b.js\0c.js"), "b.js"},
+        {BYTES("node\0-e\0setInterval(()=>{},1)\0x.js"), ""},
+        {BYTES("node\0--eval\0001"), ""},
+        {BYTES("node\0-p\0001"), ""},
+        {BYTES("node\0--inspect"), ""},
+        {BYTES("node\0-r"), ""},
+        {BYTES("node"), ""},
+        {BYTES("\0\0\0"), ""},
+        {BYTES(""), ""},
+        {BYTES("node\0with space.js"), "with space.js"},
+        {BYTES("npm start"), ""},
     };
     for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
-        assert_true(sonde_str_is(sonde_proc_node_script(cases[i].command), cases[i].script));
+        struct sonde_str script = sonde_proc_node_script(cases[i].cmdline);
+        assert_true(sonde_str_is(script, cases[i].script));
     }
 }
 
-static void the_inspect_port_comes_from_the_options(void **state)
+static void finds_the_inspect_port(void **state)
 {
     (void)state;
     static const struct {
-        struct sonde_str text;
+        struct sonde_str arguments;
         char separator;
-        int option;
+        int port;
     } cases[] = {
-        {ARGUMENTS("node\0a.js\0"), '\0', -1},
-        {ARGUMENTS("node\0--inspect\0a.js\0"), '\0', -1},
-        {ARGUMENTS("node\0--inspect=9300\0a.js\0"), '\0', 9300},
-        {ARGUMENTS("node\0--inspect-port=0\0a.js\0"), '\0', 0},
-        {ARGUMENTS("node\0--inspect-brk=[::1]:9301\0a.js\0"), '\0', 9301},
-        {ARGUMENTS("node\0--inspect=0.0.0.0:9302\0a.js\0"), '\0', 9302},
-        {ARGUMENTS("node\0--inspect=99999\0a.js\0"), '\0', -1},
-        {ARGUMENTS("--trace-warnings --inspect-port=9303"), ' ', 9303},
+        {BYTES("node\0a.js"), '\0', -1},
+        {BYTES("node\0--inspect\0a.js"), '\0', -1},
+        {BYTES("node\0--inspect=9230\0a.js"), '\0', 9230},
+        {BYTES("node\0--inspect-brk=127.0.0.1:9231\0a.js"), '\0', 9231},
+        {BYTES("node\0--inspect-port=[::1]:9232\0a.js"), '\0', 9232},
+        {BYTES("node\0--inspect=0\0a.js"), '\0', 0},
+        {BYTES("node\0--inspect=65536\0a.js"), '\0', -1},
+        {BYTES("node\0--inspect=localhost\0a.js"), '\0', -1},
+        {BYTES("node\0--inspect=1\0--inspect-port=2\0a.js"), '\0', 2},
+        {BYTES("node\0--\0--inspect=2\0a.js"), '\0', -1},
+        {BYTES("--enable-source-maps  --inspect=9300"), ' ', 9300},
+        {BYTES(""), ' ', -1},
     };
     for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
-        assert_int_equal(sonde_proc_inspect_option(cases[i].text, cases[i].separator),
-                         cases[i].option);
+        int port = sonde_proc_inspect_option(cases[i].arguments, cases[i].separator);
+        assert_int_equal(port, cases[i].port);
+        assert_int_equal(sonde_proc_inspect_port(cases[i].arguments, cases[i].separator),
+                         port > 0 ? port : 0);
     }
-    struct sonde_str environment = ARGUMENTS("A=1\0NODE_OPTIONS=--x --y=z\0B=NODE_OPTIONS=no\0");
-    assert_true(sonde_str_is(sonde_proc_variable(environment, "NODE_OPTIONS"), "--x --y=z"));
-    assert_int_equal(sonde_proc_variable(environment, "C").length, 0);
+}
+
+static void finds_a_variable(void **state)
+{
+    (void)state;
+    struct sonde_str text = BYTES("PATH=/bin\0NODE_OPTIONS=--a=b -c\0EMPTY=\0NOVALUE\0X=1");
+    assert_true(sonde_str_is(sonde_proc_variable(text, "NODE_OPTIONS"), "--a=b -c"));
+    assert_true(sonde_str_is(sonde_proc_variable(text, "X"), "1"));
+    assert_int_equal(sonde_proc_variable(text, "EMPTY").length, 0);
+    assert_int_equal(sonde_proc_variable(text, "NOVALUE").length, 0);
+    assert_int_equal(sonde_proc_variable(text, "NODE_OPTION").length, 0);
+    assert_int_equal(sonde_proc_variable((struct sonde_str){0}, "X").length, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(status_has_user_parent_and_signals),
-        cmocka_unit_test(the_start_time_stands_behind_any_name),
-        cmocka_unit_test(sockets_have_port_state_and_inode),
-        cmocka_unit_test(the_script_is_the_first_plain_argument),
-        cmocka_unit_test(the_inspect_port_comes_from_the_options),
+        cmocka_unit_test(reads_a_status),
+        cmocka_unit_test(a_status_needs_no_namespaces),
+        cmocka_unit_test(refuses_what_is_no_status),
+        cmocka_unit_test(a_cut_status_is_refused),
+        cmocka_unit_test(finds_the_start_time_behind_any_name),
+        cmocka_unit_test(refuses_a_stat_without_start_time),
+        cmocka_unit_test(reads_sockets),
+        cmocka_unit_test(leaves_out_lines_that_are_no_socket),
+        cmocka_unit_test(reads_links_of_sockets),
+        cmocka_unit_test(finds_the_script),
+        cmocka_unit_test(finds_the_inspect_port),
+        cmocka_unit_test(finds_a_variable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

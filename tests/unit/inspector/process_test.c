@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A /proc made by hand: processes as folders in a temporary directory. */
+/* Against a /proc tree written by hand in a temporary directory. */
+#include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -12,201 +13,356 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "inspector/proc_text.h"
 #include "inspector/process.h"
-#include "spec/reason.h"
 
 static char root[64];
 
-static void write_text(const char *folder, const char *name, const char *text, size_t length)
+/* Names are relative to the tree. */
+static char *path_of(const char *name, char ret[256])
+{
+    assert_true(snprintf(ret, 256, "%s/%s", root, name) < 256);
+    return ret;
+}
+
+static void write_file(const char *name, struct sonde_str text)
 {
     char path[256];
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(path_of(name, path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
-    assert_int_equal(sonde_write_all(fd, text, length, name, NULL), 0);
-    (void)close(fd);
+    assert_int_equal(sonde_write_all(fd, text.data, text.length, name, NULL), 0);
+    assert_int_equal(close(fd), 0);
 }
 
-static void link_to(const char *folder, const char *name, const char *target)
+static void link_to(const char *name, const char *target)
 {
     char path[256];
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-    assert_int_equal(symlink(target, path), 0);
+    assert_int_equal(symlink(target, path_of(name, path)), 0);
 }
 
-struct made {
-    int pid, parent;
-    const char *exe, *name, *directory;
-    struct sonde_str command;
-    int port; /* 0: none */
-};
-
-#define COMMAND(literal) {literal, sizeof(literal) - 1}
-
-static const struct made processes[] = {
-    {101, 1, "/usr/bin/node", "node", "/srv/patients", COMMAND("node\0./server.js\0"), 3000},
-    {102, 1, "/usr/local/bin/node", "node", "/srv/visits", COMMAND("node\0/srv/visits/server.js\0"),
-     3001},
-    {103, 1, "/usr/bin/bash", "bash", "/srv/patients", COMMAND("bash\0"), 0},
-    {104, 1, "/usr/bin/node", "npm start", "/srv/shop", COMMAND("npm start\0"), 0},
-    {105, 1, "/usr/bin/nodemon-agent", "agent", "/", COMMAND("nodemon-agent\0"), 0},
-    {106, 1, "/opt/node-22/bin/node", "node", "/srv/old",
-     COMMAND("node\0--inspect-port=0\0app.js\0"), 0},
-};
-
-static void make_process(const struct made *p)
+static void make_directory(const char *name)
 {
-    char folder[128];
-    char text[512];
-    (void)snprintf(folder, sizeof(folder), "%s/%d", root, p->pid);
-    assert_int_equal(mkdir(folder, 0700), 0);
-    (void)snprintf(text, sizeof(text),
-                   "Name:\t%s\nPPid:\t%d\nUid:\t500\t500\t500\t500\nNSpid:\t%d\n"
-                   "SigCgt:\t0000000000004602\n",
-                   p->name, p->parent, p->pid);
-    write_text(folder, "status", text, strlen(text));
-    (void)snprintf(text, sizeof(text),
-                   "%d (%s) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 %d 20\n", p->pid,
-                   p->name, p->pid * 10);
-    write_text(folder, "stat", text, strlen(text));
-    (void)snprintf(text, sizeof(text), "%s\n", p->name);
-    write_text(folder, "comm", text, strlen(text));
-    write_text(folder, "cmdline", p->command.data, p->command.length);
-    write_text(folder, "environ", "A=1", 4);
-    link_to(folder, "exe", p->exe);
-    link_to(folder, "cwd", p->directory);
-    char inner[160];
-    (void)snprintf(inner, sizeof(inner), "%s/fd", folder);
-    assert_int_equal(mkdir(inner, 0700), 0);
-    (void)snprintf(text, sizeof(text), "socket:[%d]", 9000 + p->pid);
-    link_to(inner, "5", text);
-    (void)snprintf(inner, sizeof(inner), "%s/net", folder);
-    assert_int_equal(mkdir(inner, 0700), 0);
-    /* Every process sees all sockets of the network namespace; the inode says whose they are. */
-    SONDE_BUF_AUTO tcp = SONDE_BUF(4096);
-    for (size_t i = 0; i < SONDE_LENGTH(processes); i++) {
-        if (processes[i].port) {
-            sonde_buf_printf(&tcp, "   0: 00000000:%04X 00000000:0000 0A 0:0 0:0 0 500 0 %d 1\n",
-                             (unsigned)processes[i].port, 9000 + processes[i].pid);
-        }
-    }
-    write_text(inner, "tcp", tcp.data, tcp.length);
+    char path[256];
+    assert_int_equal(sonde_make_directories(path_of(name, path), NULL), 0);
 }
 
-static int make_proc(void **state)
+struct fake {
+    pid_t pid, parent;
+    const char *name;
+    const char *exe; /* NULL: its links cannot be read */
+    const char *directory;
+    struct sonde_str cmdline;
+    struct sonde_str environ_text;
+    const char *network;    /* "net:[1]" is ours */
+    const char *sockets;    /* inodes of fd links, separated by spaces */
+    const char *namespaces; /* NSpid */
+};
+
+static void add_sockets(pid_t pid, const char *inodes)
+{
+    char name[64];
+    char target[64];
+    struct sonde_str rest = sonde_str(inodes);
+    for (int fd = 3; rest.length; fd++) {
+        struct sonde_str inode = sonde_str_split(&rest, ' ');
+        (void)snprintf(name, sizeof(name), "%d/fd/%d", pid, fd);
+        (void)snprintf(target, sizeof(target), "socket:[%.*s]", SONDE_STR_ARG(inode));
+        link_to(name, target);
+    }
+    (void)snprintf(name, sizeof(name), "%d/fd/0", pid);
+    link_to(name, "/dev/null");
+}
+
+static void add(const struct fake *fake)
+{
+    char name[64];
+    char text[512];
+    (void)snprintf(name, sizeof(name), "%d/net", fake->pid);
+    make_directory(name);
+    (void)snprintf(name, sizeof(name), "%d/ns", fake->pid);
+    make_directory(name);
+    (void)snprintf(name, sizeof(name), "%d/fd", fake->pid);
+    make_directory(name);
+#define FILE_OF(entry) ((void)snprintf(name, sizeof(name), "%d/" entry, fake->pid), name)
+    (void)snprintf(text, sizeof(text),
+                   "Name:\t%s\nNSpid:\t%d%s\nPPid:\t%d\nUid:\t33\t33\t33\t33\n"
+                   "SigCgt:\t0000000000000200\n",
+                   fake->name, fake->pid, fake->namespaces ? fake->namespaces : "", fake->parent);
+    write_file(FILE_OF("status"), sonde_str(text));
+    (void)snprintf(text, sizeof(text),
+                   "%d (%s) S 1 2 3 0 -1 4194560 9 0 0 0 1 2 0 0 20 0 11 0 %d00 1 2", fake->pid,
+                   fake->name, fake->pid);
+    write_file(FILE_OF("stat"), sonde_str(text));
+    (void)snprintf(text, sizeof(text), "%s\n", fake->name);
+    write_file(FILE_OF("comm"), sonde_str(text));
+    write_file(FILE_OF("cmdline"), fake->cmdline);
+    write_file(FILE_OF("environ"), fake->environ_text);
+    if (fake->exe) {
+        link_to(FILE_OF("exe"), fake->exe);
+        link_to(FILE_OF("cwd"), fake->directory);
+    }
+    link_to(FILE_OF("ns/net"), fake->network ? fake->network : "net:[1]");
+    add_sockets(fake->pid, fake->sockets ? fake->sockets : "");
+#define REST " 00000000:00000000 00:00000000 00000000 33 0 "
+    write_file(FILE_OF("net/tcp"), SONDE_STR("  sl  local_address rem_address\n"
+                                             " 0: 00000000:0BB8 00000000:0000 0A" REST "51 1\n"
+                                             " 1: 0100007F:240D 00000000:0000 0A" REST "52 1\n"
+                                             " 2: 0100007F:0BB8 0100007F:9999 01" REST "53 1\n"
+                                             " 3: 0100007F:0FA0 00000000:0000 0A" REST "54 1\n"));
+    write_file(FILE_OF("net/tcp6"),
+               SONDE_STR(" 0: 00000000000000000000000000000000:0FA0 "
+                         "00000000000000000000000000000000:0000 0A" REST "55 1\n"));
+}
+
+#define BYTES(literal) ((struct sonde_str){"" literal, sizeof(literal) - 1})
+
+static const struct fake shop = {.pid = 2000000100,
+                                 .parent = 1,
+                                 .name = "node",
+                                 .exe = "/usr/bin/node",
+                                 .directory = "/srv/shop",
+                                 .cmdline = BYTES("node\0./server.js\0--verbose"),
+                                 .sockets = "51 52 53"};
+static const struct fake runner = {.pid = 2000000200,
+                                   .parent = 1,
+                                   .name = "npm start",
+                                   .exe = "/usr/bin/node",
+                                   .directory = "/srv/clinic",
+                                   .cmdline = BYTES("npm start\0\0\0")};
+static const struct fake clinic = {.pid = 2000000201,
+                                   .parent = 2000000200,
+                                   .name = "node",
+                                   .exe = "/opt/node-22/bin/node",
+                                   .directory = "/srv/clinic",
+                                   .cmdline = BYTES("/opt/node-22/bin/node\0/srv/clinic/app.js"),
+                                   .environ_text = BYTES("A=b\0NODE_OPTIONS=--inspect-port=9300"),
+                                   .sockets = "54 55"};
+static const struct fake shell = {.pid = 2000000300,
+                                  .parent = 1,
+                                  .name = "sh",
+                                  .exe = "/bin/dash",
+                                  .directory = "/srv/shop",
+                                  .cmdline = BYTES("sh\0-c\0node server.js")};
+static const struct fake container = {.pid = 2000000400,
+                                      .parent = 1,
+                                      .name = "MainThread",
+                                      .exe = "/usr/local/bin/node (deleted)",
+                                      .directory = "/app",
+                                      .cmdline = BYTES("node\0main.js"),
+                                      .network = "net:[2]",
+                                      .sockets = "51",
+                                      .namespaces = "\t7"};
+static const struct fake hidden = {.pid = 2000000500,
+                                   .parent = 1,
+                                   .name = "node",
+                                   .cmdline = BYTES("/usr/bin/node\0hidden.js\0--inspect=0"),
+                                   .environ_text = BYTES("NODE_OPTIONS=--inspect=1")};
+
+static int set_up(void **state)
 {
     (void)state;
-    (void)snprintf(root, sizeof(root), "/tmp/sonde-proc-XXXXXX");
+    (void)snprintf(root, sizeof(root), "/tmp/sonde-process-XXXXXX");
     assert_non_null(mkdtemp(root));
-    for (size_t i = 0; i < SONDE_LENGTH(processes); i++) {
-        make_process(&processes[i]);
+    make_directory("self/ns");
+    link_to("self/ns/net", "net:[1]");
+    write_file("meminfo", SONDE_STR("MemTotal: 1 kB\n"));
+    const struct fake *const all[] = {&clinic, &shop, &runner, &shell, &container, &hidden};
+    for (size_t i = 0; i < SONDE_LENGTH(all); i++) {
+        add(all[i]);
     }
+    make_directory("2000000600"); /* ended meanwhile: nothing to read */
     return 0;
 }
 
-static int remove_proc(void **state)
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
 {
-    (void)state;
-    static const char *const files[] = {"status", "stat", "comm", "cmdline", "environ",
-                                        "exe",    "cwd",  "fd/5", "net/tcp"};
-    static const char *const folders[] = {"fd", "net", ""};
-    char path[256];
-    for (size_t i = 0; i < SONDE_LENGTH(processes); i++) {
-        for (size_t f = 0; f < SONDE_LENGTH(files); f++) {
-            (void)snprintf(path, sizeof(path), "%s/%d/%s", root, processes[i].pid, files[f]);
-            (void)unlink(path);
-        }
-        for (size_t f = 0; f < SONDE_LENGTH(folders); f++) {
-            (void)snprintf(path, sizeof(path), "%s/%d/%s", root, processes[i].pid, folders[f]);
-            (void)rmdir(path);
-        }
-    }
-    return rmdir(root);
+    (void)status;
+    (void)type;
+    (void)ftw;
+    return remove(path);
 }
 
-static void a_process_is_read(void **state)
+static int tear_down(void **state)
+{
+    (void)state;
+    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void reads_a_process(void **state)
 {
     (void)state;
     struct sonde_process p;
-    assert_int_equal(sonde_process_read(root, 101, &p, NULL), 0);
-    assert_true(p.is_node && p.readable);
-    assert_int_equal(p.uid, 500);
-    assert_int_equal(p.start_time, 1010);
-    assert_string_equal(p.command, "node ./server.js");
-    assert_string_equal(p.script, "/srv/patients/server.js");
-    assert_int_equal(p.port_count, 1);
-    assert_int_equal(p.ports[0].number, 3000);
-    assert_false(p.ports[0].loopback);
+    assert_int_equal(sonde_process_read(root, shop.pid, &p, NULL), 0);
+    assert_true(p.is_node && p.readable && !p.foreign_network && !p.other_namespace);
+    assert_int_equal(p.pid, shop.pid);
+    assert_int_equal(p.inner_pid, shop.pid);
+    assert_int_equal(p.parent, 1);
+    assert_int_equal(p.uid, 33);
+    assert_int_equal(p.start_time, 200000010000);
+    assert_true(p.caught_signals & SONDE_SIGUSR1_BIT);
+    assert_string_equal(p.name, "node");
+    assert_string_equal(p.command, "node ./server.js --verbose");
+    assert_string_equal(p.script, "/srv/shop/server.js");
+    assert_string_equal(p.directory, "/srv/shop");
     assert_int_equal(p.inspect_port, 9229);
     assert_false(p.any_inspect_port);
-    assert_int_equal(sonde_process_read(root, 106, &p, NULL), 0);
-    assert_true(p.any_inspect_port);
-    assert_int_equal(sonde_process_read(root, 103, &p, NULL), 0);
-    assert_false(p.is_node);
-
-    struct sonde_err err;
-    assert_int_equal(sonde_process_read(root, 999, &p, &err), SONDE_ENOTFOUND);
-    assert_string_equal(err.reason, SONDE_REASON_TARGET_NOT_FOUND);
+    assert_int_equal(p.port_count, 2); /* listening ones of its own only */
+    assert_true(sonde_process_listens(&p, 3000) && sonde_process_listens(&p, 9229));
+    assert_false(sonde_process_listens(&p, 4000));
+    assert_false(p.ports[0].loopback);
+    assert_true(p.ports[1].loopback);
 }
 
-static void a_pattern_is_what_a_person_types(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *pattern;
-        int pids[4];
-    } cases[] = {
-        {NULL, {101, 102, 104, 106}},
-        {"3000", {101}},
-        {":3001", {102}},
-        {"4000", {0}},
-        {"patients", {101}},
-        {"/srv/visits/server.js", {102}},
-        {"server.js", {101, 102}},
-        {"server", {101, 102}},
-        {"app.js", {106}},
-        {"visits/serv", {102}},
-        {"nothing-like-it", {0}},
-        {"bash", {0}},
-    };
-    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
-        struct sonde_process_list list;
-        assert_int_equal(sonde_process_list(root, &list, NULL), 0);
-        sonde_process_list_match(&list, cases[i].pattern);
-        size_t expected = 0;
-        while (expected < 4 && cases[i].pids[expected]) {
-            expected++;
-        }
-        assert_int_equal(list.count, expected);
-        for (size_t k = 0; k < expected; k++) {
-            assert_int_equal(list.items[k].pid, cases[i].pids[k]);
-        }
-        sonde_process_list_fini(&list);
-    }
-}
-
-static void candidates_are_described(void **state)
+static void reads_options_namespaces_and_both_families(void **state)
 {
     (void)state;
     struct sonde_process p;
-    SONDE_BUF_AUTO text = SONDE_BUF(1000);
-    assert_int_equal(sonde_process_read(root, 101, &p, NULL), 0);
-    sonde_process_describe(&p, &text);
-    assert_string_equal(text.data, "101      /srv/patients/server.js  :3000  (user 500)");
-    assert_true(sonde_process_listens(&p, 3000));
-    assert_false(sonde_process_listens(&p, 3001));
-    assert_int_equal(sonde_process_of_port(root, 3001), 102);
-    assert_int_equal(sonde_process_of_port(root, 4000), 0);
-    assert_int_equal(sonde_process_read(root, 104, &p, NULL), 0);
-    assert_true(sonde_process_is_runner(&p));
+    assert_int_equal(sonde_process_read(root, clinic.pid, &p, NULL), 0);
+    assert_int_equal(p.inspect_port, 9300);
+    assert_int_equal(p.port_count, 1); /* on both families: one port, */
+    assert_int_equal(p.ports[0].number, 4000);
+    assert_false(p.ports[0].loopback); /* and on one of them for everybody */
+
+    assert_int_equal(sonde_process_read(root, container.pid, &p, NULL), 0);
+    assert_true(p.is_node && p.foreign_network && p.other_namespace);
+    assert_int_equal(p.inner_pid, 7);
+
+    assert_int_equal(sonde_process_read(root, hidden.pid, &p, NULL), 0);
+    assert_true(p.is_node && !p.readable);
+    assert_true(p.any_inspect_port); /* the command line wins over NODE_OPTIONS */
+    assert_string_equal(p.script, "hidden.js");
+    assert_string_equal(p.directory, "");
+
+    assert_int_equal(sonde_process_read(root, shell.pid, &p, NULL), 0);
+    assert_false(p.is_node);
+}
+
+static void no_process_is_an_error(void **state)
+{
+    (void)state;
+    struct sonde_process p;
+    struct sonde_err err = {0};
+    assert_int_equal(sonde_process_read(root, 2000000999, &p, &err), SONDE_ENOTFOUND);
+    assert_non_null(strstr(err.message, "2000000999"));
+    assert_non_null(err.reason);
+    assert_int_equal(sonde_process_read(root, 2000000600, &p, &err), SONDE_ENOTFOUND);
+    struct sonde_process_list list;
+    assert_true(sonde_process_list("/nonexistent/proc", &list, &err) < 0);
+}
+
+/* Leaves in *list what matches, which is as many as given. */
+static void match(const char *pattern, size_t count, const pid_t *pids)
+{
+    struct sonde_process_list list;
+    assert_int_equal(sonde_process_list(root, &list, NULL), 0);
+    sonde_process_list_match(&list, pattern);
+    assert_int_equal(list.count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(list.items[i].pid, pids[i]);
+    }
+    sonde_process_list_fini(&list);
+}
+
+#define MATCH(pattern, ...)                                                                        \
+    match((pattern), sizeof((pid_t[]){__VA_ARGS__}) / sizeof(pid_t), (pid_t[]){__VA_ARGS__})
+
+static void lists_node_processes_by_pid(void **state)
+{
+    (void)state;
+    struct sonde_process_list list;
+    assert_int_equal(sonde_process_list(root, &list, NULL), 0);
+    const pid_t pids[] = {shop.pid, runner.pid, clinic.pid, container.pid, hidden.pid};
+    assert_int_equal(list.count, SONDE_LENGTH(pids));
+    for (size_t i = 0; i < SONDE_LENGTH(pids); i++) {
+        assert_int_equal(list.items[i].pid, pids[i]);
+    }
+    sonde_process_list_fini(&list);
+    assert_int_equal(list.count, 0);
+    sonde_process_list_fini(NULL);
+}
+
+static void a_runner_gives_way(void **state)
+{
+    (void)state;
+    MATCH(NULL, shop.pid, clinic.pid, container.pid, hidden.pid);
+    MATCH("clinic", clinic.pid);
+    MATCH("/srv/clinic", clinic.pid);
+    MATCH("npm start", runner.pid); /* asked for by its own name, it is alone in the list */
+}
+
+static void matches_what_a_person_types(void **state)
+{
+    (void)state;
+    MATCH("3000", shop.pid, container.pid);
+    MATCH(":4000", clinic.pid);
+    MATCH("server", shop.pid);
+    MATCH("server.js", shop.pid);
+    MATCH("/srv/shop/server.js", shop.pid);
+    MATCH("/srv/shop", shop.pid);
+    MATCH("verbose", shop.pid);                      /* a part of the command line */
+    MATCH("node", shop.pid, clinic.pid, hidden.pid); /* by name, not by the path of others */
+    MATCH("MainThread", container.pid);
+    match("1234", 0, NULL);
+    match(":0", 0, NULL);
+    match("no such thing", 0, NULL);
+}
+
+static void describes_a_candidate(void **state)
+{
+    (void)state;
+    struct sonde_process p;
+    SONDE_BUF_AUTO line = SONDE_BUF(1024);
+    assert_int_equal(sonde_process_read(root, shop.pid, &p, NULL), 0);
+    sonde_process_describe(&p, &line);
+    assert_string_equal(line.data, "2000000100 /srv/shop/server.js  :3000 :9229  (user 33)");
+    sonde_buf_clear(&line);
+    assert_int_equal(sonde_process_read(root, container.pid, &p, NULL), 0);
+    sonde_process_describe(&p, &line);
+    assert_string_equal(line.data, "2000000400 /app/main.js  :3000  (user 33, in a container)");
+}
+
+static void knows_whose_port_it_is(void **state)
+{
+    (void)state;
+    assert_int_equal(sonde_process_of_port(root, 9229), shop.pid);
+    assert_int_equal(sonde_process_of_port(root, 3000), shop.pid); /* not the container's */
+    assert_int_equal(sonde_process_of_port(root, 4001), 0);
+    assert_int_equal(sonde_process_of_port("/nonexistent/proc", 3000), 0);
+}
+
+static void long_and_hostile_texts_are_cut(void **state)
+{
+    (void)state;
+    SONDE_BUF_AUTO cmdline = SONDE_BUF(100000);
+    sonde_buf_append(&cmdline, "node\0", 5);
+    sonde_buf_repeat(&cmdline, 'x', 90000);
+    struct fake odd = {.pid = 2000000700,
+                       .parent = 1,
+                       .name = "a) S (b",
+                       .exe = "/usr/bin/node22",
+                       .directory = "/srv/odd",
+                       .cmdline = sonde_buf_view(&cmdline)};
+    add(&odd);
+    struct sonde_process p;
+    assert_int_equal(sonde_process_read(root, odd.pid, &p, NULL), 0);
+    assert_true(p.is_node);
+    assert_int_equal(p.start_time, 200000070000);
+    assert_int_equal(strlen(p.command), SONDE_PROCESS_TEXT_MAX - 1);
+    assert_string_equal(p.script, ""); /* half a path would name another file */
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_process_is_read),
-        cmocka_unit_test(a_pattern_is_what_a_person_types),
-        cmocka_unit_test(candidates_are_described),
+        cmocka_unit_test(reads_a_process),
+        cmocka_unit_test(reads_options_namespaces_and_both_families),
+        cmocka_unit_test(no_process_is_an_error),
+        cmocka_unit_test(lists_node_processes_by_pid),
+        cmocka_unit_test(a_runner_gives_way),
+        cmocka_unit_test(matches_what_a_person_types),
+        cmocka_unit_test(describes_a_candidate),
+        cmocka_unit_test(knows_whose_port_it_is),
+        cmocka_unit_test(long_and_hostile_texts_are_cut),
     };
-    return cmocka_run_group_tests(tests, make_proc, remove_proc);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }
