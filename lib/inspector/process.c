@@ -255,9 +255,12 @@ static int compare_processes(const void *a, const void *b)
 static int add_process(const char *proc, pid_t pid, struct sonde_process_list *list,
                        struct sonde_err *err)
 {
-    if (sonde_array_grow(&list->items, &list->capacity, list->count + 1, sizeof(*list->items),
-                         SONDE_PROCESSES_MAX) < 0) {
-        return sonde_fail(err, SONDE_ELIMIT, 0, "more than %d Node.js processes",
+    int r = sonde_array_grow(&list->items, &list->capacity, list->count + 1, sizeof(*list->items),
+                             SONDE_PROCESSES_MAX);
+    if (r < 0) {
+        return sonde_fail(err, r, 0,
+                          r == SONDE_ELIMIT ? "more than %d Node.js processes"
+                                            : "out of memory for a list of at most %d processes",
                           SONDE_PROCESSES_MAX);
     }
     struct sonde_process *p = &list->items[list->count];

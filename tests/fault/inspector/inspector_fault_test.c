@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fail.h"
+#include "inspector/cdp.h"
+#include "inspector/inspector.h"
+#include "inspector/process.h"
+
+static int read_self(void *context)
+{
+    (void)context;
+    struct sonde_process process;
+    return sonde_process_read("/proc", getpid(), &process, NULL);
+}
+
+static int piece(void *context, const char *data, size_t length, struct sonde_err *err)
+{
+    (void)data;
+    (void)err;
+    *(size_t *)context += length;
+    return 0;
+}
+
+static int begin(void *context, struct sonde_err *err)
+{
+    (void)context;
+    (void)err;
+    return 0;
+}
+
+static int end(void *context, const char *title, struct sonde_err *err)
+{
+    (void)context;
+    (void)title;
+    (void)err;
+    return 0;
+}
+
+static int event(void *context, const char *method, const cJSON *params, struct sonde_err *err)
+{
+    (void)context;
+    (void)method;
+    (void)params;
+    (void)err;
+    return 0;
+}
+
+static int answer(void *context, const cJSON *result, const char *failure, struct sonde_err *err)
+{
+    (void)context;
+    (void)result;
+    (void)failure;
+    (void)err;
+    return 0;
+}
+
+static int session(void *context)
+{
+    (void)context;
+    static const char *const messages[] = {
+        "{\"method\":\"Profiler.consoleProfileFinished\",\"params\":{\"profile\":{\"nodes\":[]},"
+        "\"title\":\"t\"}}",
+        "{\"method\":\"a.b\",\"params\":{}}",
+    };
+    size_t bytes = 0;
+    struct sonde_cdp_callbacks callbacks = {&bytes, begin, piece, end, event};
+    struct sonde_cdp cdp;
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
+    sonde_cdp_init(&cdp, &callbacks);
+    int r = sonde_cdp_command(&cdp, "A.b", "{}", 1, answer, &text, NULL);
+    for (size_t i = 0; i < SONDE_LENGTH(messages) && r == 0; i++) {
+        size_t half = strlen(messages[i]) / 2;
+        r = sonde_cdp_feed(&cdp, messages[i], half, true, false, NULL);
+        r = r < 0 ? r
+                  : sonde_cdp_feed(&cdp, messages[i] + half, strlen(messages[i]) - half, false,
+                                   true, NULL);
+    }
+    sonde_cdp_fini(&cdp);
+    return r;
+}
+
+static void ended(void *context, const struct sonde_visit_result *result,
+                  const struct sonde_err *err)
+{
+    (void)result;
+    *(int *)context = err->code;
+}
+
+/* A visit that is refused at once (we are not Node.js), from its beginning to its end. */
+static int refused_visit(void *context)
+{
+    (void)context;
+    struct sonde_loop *loop = NULL;
+    struct sonde_visit *visit = NULL;
+    int code = 1;
+    struct sonde_capture_request request = {"cpu", SONDE_SECOND, SONDE_SECOND, 1000};
+    int r = sonde_loop_new(&loop, NULL);
+    if (r < 0) {
+        return r;
+    }
+    struct sonde_visit_options options = {.loop = loop,
+                                          .pid = getpid(),
+                                          .captures = &request,
+                                          .capture_count = 1,
+                                          .context = &code,
+                                          .done = ended};
+    r = sonde_visit_new(&options, &visit, NULL);
+    if (r == 0) {
+        sonde_loop_run(loop);
+        r = code == SONDE_EINVALID ? 0 : code;
+    }
+    sonde_visit_free(visit);
+    sonde_loop_free(loop);
+    return r;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    fail_each_allocation(read_self, NULL);
+    fail_each_allocation(session, NULL);
+    fail_each_allocation(refused_visit, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
