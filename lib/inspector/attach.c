@@ -202,7 +202,9 @@ static void closed(void *context, const struct sonde_err *err)
         return;
     }
     struct sonde_err lost = *err;
-    if (lost.code != SONDE_ENOMEM && !lost.reason) {
+    bool of_the_store = lost.code == SONDE_ENOMEM || lost.code == SONDE_ENOSPACE ||
+                        lost.code == SONDE_EIO || lost.code == SONDE_EDENIED;
+    if (!of_the_store && !lost.reason) {
         (void)sonde_fail_reason(&lost, SONDE_ENETWORK, SONDE_REASON_INSPECTOR_LOST,
                                 "the connection to the inspector of process %d ended: %.300s",
                                 v->options.pid, err->code ? err->message : "closed");

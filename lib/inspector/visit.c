@@ -13,6 +13,7 @@
 
 #define FINISH_TIMEOUT_NS (3 * SONDE_SECOND)
 #define VERIFY_POLL_NS (20 * SONDE_MILLISECOND)
+#define EXIT_GRACE_NS (500 * SONDE_MILLISECOND)
 
 static const char *const phases[] = {
     [VISIT_WAITING] = "attaching",    [VISIT_LISTING] = "attaching",
@@ -170,12 +171,21 @@ static void finish_visit(struct sonde_visit *v)
     sonde_timer_start(v->done_timer, 0, 0);
 }
 
+static bool has_reason(const struct sonde_visit *v, const char *reason)
+{
+    return v->err.code && v->err.reason && strcmp(v->err.reason, reason) == 0;
+}
+
 static void verify_closed(struct sonde_visit *v)
 {
     struct sonde_process now;
     bool alive = sonde_process_read("/proc", v->options.pid, &now, NULL) == 0 &&
                  now.start_time == v->process.start_time;
-    if (!alive || !sonde_process_listens(&now, v->port)) {
+    bool listens = alive && sonde_process_listens(&now, v->port);
+    /* A process that dies closes its connections first: then it ended, and lost nothing. */
+    bool dying = has_reason(v, SONDE_REASON_INSPECTOR_LOST) && v->exit_watch &&
+                 sonde_clock_monotonic() - v->state_since_ns < EXIT_GRACE_NS;
+    if (!listens && !dying) {
         v->result.closed = true;
         finish_visit(v);
     } else if (sonde_clock_monotonic() - v->state_since_ns > SONDE_CLOSE_TIMEOUT_NS) {
@@ -276,6 +286,9 @@ static void target_ended(void *context)
     v->result.target_exited = true;
     (void)sonde_fail_reason(&err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_EXITED,
                             "process %d ended during the capture", v->options.pid);
+    if (has_reason(v, SONDE_REASON_INSPECTOR_LOST)) {
+        v->err = err;
+    }
     sonde_websocket_free(SONDE_TAKE(v->socket));
     v->connected = false;
     visit_fail(v, &err);

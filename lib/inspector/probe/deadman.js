@@ -14,7 +14,7 @@
   const inspector = load('inspector');
   const fs = load('fs');
   // The modules' own functions: the application may have replaced the globals.
-  const { setInterval, clearInterval } = load('timers');
+  const { setInterval, clearInterval, setImmediate } = load('timers');
   const { performance, monitorEventLoopDelay } = load('perf_hooks');
   const profiler = inspector.console;
   const resolution = 10;
@@ -89,7 +89,9 @@
       delay.disable();
     }
     if (options.closeInspector) {
-      timer = setInterval(closeWhenAlone, pollMilliseconds);
+      // In the phase after the poll: SIGUSR1 opened the inspector in a loop that was busy, and also
+      // left a word for the next poll, which would open it again after we closed it.
+      timer = setInterval(() => setImmediate(closeWhenAlone), pollMilliseconds);
       timer.unref();
     }
   }
