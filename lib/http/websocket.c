@@ -21,6 +21,7 @@ struct sonde_websocket {
     size_t sent;            /* bytes of the queue that are sent */
     struct sonde_timer *timeout;
     struct sonde_timer *reaper;
+    uv_idle_t stage; /* of the reaping: once a round of the loop at most */
     struct sonde_err err;
     uint64_t message_bytes;
     bool first; /* the next piece begins a message */
@@ -212,9 +213,15 @@ static int begin(struct sonde_websocket *s, const struct sonde_websocket_options
     return 0;
 }
 
-static void reap(void *context)
+static void reaped(uv_handle_t *stage)
 {
-    struct sonde_websocket *s = context;
+    free(stage->data);
+}
+
+static void reap_stage(uv_idle_t *stage)
+{
+    struct sonde_websocket *s = stage->data;
+    (void)uv_idle_stop(stage);
     if (s->context) {
         /* On a foreign loop it takes a call for each stage; the last one sets s->context
          * to NULL through pcontext. */
@@ -223,7 +230,15 @@ static void reap(void *context)
     }
     sonde_timer_free(s->reaper);
     sonde_buf_fini(&s->queue);
-    free(s);
+    uv_close((uv_handle_t *)stage, reaped);
+}
+
+/* What a stage closes must be closed before the next one, and the loop does that at the end of a
+ * round: a timer alone can fire twice in one. */
+static void reap(void *context)
+{
+    struct sonde_websocket *s = context;
+    (void)uv_idle_start(&s->stage, reap_stage);
 }
 
 int sonde_websocket_new(struct sonde_loop *loop, const struct sonde_websocket_options *options,
@@ -244,6 +259,8 @@ int sonde_websocket_new(struct sonde_loop *loop, const struct sonde_websocket_op
         free(s);
         return r;
     }
+    (void)uv_idle_init(sonde_loop_uv(loop), &s->stage); /* cannot fail */
+    s->stage.data = s;
     r = sonde_timer_new(loop, timed_out, s, &s->timeout, err);
     r = r < 0 ? r : create_context(s, err);
     if (r == 0) {

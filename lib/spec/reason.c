@@ -22,12 +22,13 @@ static const struct sonde_reason reasons[] = {
      "Run as that user, or as root."},
     {SONDE_REASON_SIGNAL_NOT_HANDLED,
      "The process does not handle SIGUSR1, so it was not signalled: the signal would end it, "
-     "or it was started with --disable-sigusr1.",
-     "Start it without --disable-sigusr1, or with --inspect=127.0.0.1:9229."},
+     "or it was started with --disable-sigusr1 or --permission.",
+     "Start it without --disable-sigusr1, or with --inspect=127.0.0.1:9229; in either case "
+     "without --permission."},
     {SONDE_REASON_INSPECTOR_DID_NOT_OPEN,
      "The process was signalled, but no inspector opened: it has a SIGUSR1 handler of its own, "
-     "runs with --permission, or its loop never came round.",
-     "Remove the handler or the flag, or start it with --inspect=127.0.0.1:9229."},
+     "or its loop never came round.",
+     "Remove the handler, or start it with --inspect=127.0.0.1:9229."},
     {SONDE_REASON_INSPECTOR_BUSY, "The inspector's port is taken by another process.",
      "Wait until that process has closed it, or start the target with --inspect-port=0."},
     {SONDE_REASON_INSPECTOR_LOST, "The inspector stopped answering during the capture.",
