@@ -22,6 +22,7 @@ struct sonde_artifact_writer {
     char *texts[5];                                 /* owned copies of the artifact's texts */
     char name[SONDE_SHA256_TEXT + SONDE_UUID_SIZE]; /* in incoming/ */
     int fd;
+    bool left; /* the file stays for a sweep: its name says which blob to look after */
     EVP_MD_CTX *digest;
     struct sonde_stream *zstd;
 };
@@ -58,10 +59,10 @@ static int sync_directory(int fd, struct sonde_err *err)
 
 static void free_writer(struct sonde_artifact_writer *w)
 {
-    if (w->fd >= 0) {
+    if (w->fd >= 0 && !w->left) {
         (void)unlinkat(w->db->incoming, w->name, 0);
-        sonde_closep(&w->fd);
     }
+    sonde_closep(&w->fd);
     EVP_MD_CTX_free(w->digest);
     sonde_stream_free(w->zstd);
     for (size_t i = 0; i < SONDE_LENGTH(w->texts); i++) {
@@ -250,11 +251,9 @@ static int commit(struct sonde_artifact_writer *w, struct sonde_err *err)
     r = insert_row(w, err);
     r = r < 0 ? r : place_blob(w, err);
     r = db_end(w->db, r, err);
-    /* Without its row the blob must go; its own failure would say nothing new. */
-    if (r < 0 && db_begin(w->db, NULL) == 0) {
-        int ignored = db_end(w->db, blob_release(w->db, w->artifact.sha256, NULL), NULL);
-        (void)ignored;
-    }
+    /* Without its row the blob must go, now or with the next sweep. */
+    w->left = r < 0 && (db_begin(w->db, NULL) < 0 ||
+                        db_end(w->db, blob_release(w->db, w->artifact.sha256, NULL), NULL) < 0);
     return r;
 }
 
@@ -346,7 +345,8 @@ int sonde_db_artifacts(struct sonde_db *db, const char *run_uid, sonde_artifact_
             .bytes = sqlite3_column_int64(statement, 6),
         };
         (void)snprintf(artifact.sha256, sizeof(artifact.sha256), "%s", db_column(statement, 7));
-        r = callback(context, &artifact, err);
+        r = db_columns_check(db, err);
+        r = r < 0 ? r : callback(context, &artifact, err);
         if (r < 0) {
             return r;
         }

@@ -78,7 +78,8 @@ void db_finalizep(sqlite3_stmt **statement)
 
 void db_text(sqlite3_stmt *statement, int index, const char *text)
 {
-    (void)sqlite3_bind_text(statement, index, text ? text : "", -1, SQLITE_TRANSIENT);
+    /* Borrowed: needs no memory, so it cannot fail and leave a NULL that means something else. */
+    (void)sqlite3_bind_text(statement, index, text ? text : "", -1, SQLITE_STATIC);
 }
 
 int db_step(struct sonde_db *db, sqlite3_stmt *statement, struct sonde_err *err)
@@ -119,6 +120,11 @@ const char *db_column(sqlite3_stmt *statement, int index)
 {
     const unsigned char *text = sqlite3_column_text(statement, index);
     return text ? (const char *)text : "";
+}
+
+int db_columns_check(struct sonde_db *db, struct sonde_err *err)
+{
+    return sqlite3_errcode(db->sqlite) == SQLITE_NOMEM ? db_failed(db, "read", err) : 0;
 }
 
 static int pragma_number(struct sonde_db *db, const char *sql, int64_t *ret, struct sonde_err *err)

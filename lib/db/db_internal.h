@@ -15,7 +15,8 @@ struct sonde_db {
     char *path;
 };
 
-/* Prepared for one use; the caller finalizes (db_finalize). Texts are bound with db_text. */
+/* Prepared for one use; the caller finalizes (db_finalize). Texts are bound with db_text, and
+ * borrowed until then. */
 int db_prepare(struct sonde_db *db, const char *sql, sqlite3_stmt **ret,
                struct sonde_err *err) SONDE_MUST_CHECK;
 void db_finalizep(sqlite3_stmt **statement);
@@ -33,6 +34,8 @@ int db_end(struct sonde_db *db, int code, struct sonde_err *err) SONDE_MUST_CHEC
 
 /* A column as text; "" for NULL. Valid until the next step. */
 const char *db_column(sqlite3_stmt *statement, int index);
+/* After the columns of a row: SONDE_ENOMEM when one of them could not be given. */
+int db_columns_check(struct sonde_db *db, struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* Marks a blob whose rows are about to go; blob_sweep looks after it, also after a crash. Durable
  * only after blob_sync_marks. */

@@ -143,7 +143,8 @@ static int each_run(struct sonde_db *db, sqlite3_stmt *statement, sonde_run_call
             run.message = "the process that carried out the run ended before it was done";
         }
         count++;
-        r = callback(context, &run, err);
+        r = db_columns_check(db, err);
+        r = r < 0 ? r : callback(context, &run, err);
         if (r < 0) {
             return r;
         }
@@ -197,6 +198,10 @@ static int find_uid(struct sonde_db *db, const char *sql, const char *text,
     r = db_step(db, statement, err);
     if (r == 1) {
         (void)snprintf(ret, SONDE_UUID_SIZE, "%s", db_column(statement, 0));
+        r = db_columns_check(db, err);
+        if (r < 0) {
+            return r;
+        }
         int second = db_step(db, statement, err);
         *ret_several = second == 1;
         return second < 0 ? second : 1;
