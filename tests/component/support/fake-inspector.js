@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// A process that answers SIGUSR1 with an inspector of its own making: it speaks the protocol up to
+// the AFTERth answer, and then does what MODE says. It closes its port when its client hangs up,
+// unless MODE is "open-for-ever".
+
+const crypto = require('node:crypto');
+const http = require('node:http');
+
+const mode = process.env.MODE;
+const after = Number(process.env.AFTER ?? 0);
+const port = Number(process.env.INSPECTOR_PORT ?? 9229);
+const websocketId = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+const opcodes = { text: 1, close: 8, ping: 9, pong: 10 };
+
+function frame(payload, opcode = opcodes.text, announced = payload.length) {
+  const head = Buffer.alloc(10);
+  head[0] = 0x80 | opcode;
+  head[1] = 127;
+  head.writeBigUInt64BE(BigInt(announced), 2);
+  if (announced < 126) {
+    head[1] = announced;
+    return Buffer.concat([head.subarray(0, 2), payload]);
+  }
+  if (announced < 65536) {
+    head[1] = 126;
+    head.writeUInt16BE(announced, 2);
+    return Buffer.concat([head.subarray(0, 4), payload]);
+  }
+  return Buffer.concat([head, payload]);
+}
+
+// Takes the client's frames, which are masked, off the front of what has arrived.
+function* unframe(pending) {
+  for (;;) {
+    const bytes = pending.bytes;
+    if (bytes.length < 6) {
+      return;
+    }
+    let length = bytes[1] & 0x7f;
+    let at = 2;
+    if (length === 126) {
+      length = bytes.readUInt16BE(2);
+      at = 4;
+    } else if (length === 127) {
+      length = Number(bytes.readBigUInt64BE(2));
+      at = 10;
+    }
+    if (bytes.length < at + 4 + length) {
+      return;
+    }
+    const mask = bytes.subarray(at, at + 4);
+    const payload = Buffer.from(bytes.subarray(at + 4, at + 4 + length));
+    for (let i = 0; i < payload.length; i++) {
+      payload[i] ^= mask[i % 4];
+    }
+    pending.bytes = bytes.subarray(at + 4 + length);
+    yield { opcode: bytes[0] & 0x0f, last: (bytes[0] & 0x80) !== 0, payload };
+  }
+}
+
+function profileText() {
+  const frameOf = (functionName) => ({
+    functionName,
+    scriptId: '1',
+    url: 'file:///app/fake.js',
+    lineNumber: 1,
+    columnNumber: 1,
+  });
+  if (mode === 'bad-profile') {
+    const node = { id: 1, callFrame: frameOf('circle'), hitCount: 1, children: [1] };
+    return { nodes: [node], startTime: 0, endTime: -1, samples: [7], timeDeltas: [] };
+  }
+  return {
+    nodes: [
+      { id: 1, callFrame: frameOf('(root)'), hitCount: 0, children: [2] },
+      { id: 2, callFrame: frameOf('faked'), hitCount: 3 },
+    ],
+    startTime: 1000,
+    endTime: 4000,
+    samples: [2, 2, 2],
+    timeDeltas: [1000, 1000, 1000],
+  };
+}
+
+function resultOf(method, params) {
+  if (method === 'Runtime.evaluate' && params.expression.includes('sonde:probe')) {
+    return { result: { type: 'object', objectId: '1' } };
+  }
+  if (method === 'Runtime.evaluate') {
+    const pid = mode === 'wrong-pid' ? process.pid + 1 : process.pid;
+    const value = { pid, version: process.version, directory: process.cwd() };
+    return { result: { type: 'object', value } };
+  }
+  if (method === 'Runtime.callFunctionOn') {
+    const statistics = { utilization: 0.5 };
+    return { result: { type: 'object', value: { gone: false, stallMilliseconds: 1, statistics } } };
+  }
+  return {};
+}
+
+const faults = {
+  silent: () => [],
+  drop: (_id, socket) => {
+    socket.destroy();
+    return [];
+  },
+  'wrong-id': (id) => [frame(Buffer.from(JSON.stringify({ id: id + 1000, result: {} })))],
+  'huge-frame': () => [frame(Buffer.alloc(1 << 17, ' '), opcodes.text, 2 ** 40)],
+  'deep-nesting': (id) => [
+    frame(Buffer.from(`{"id":${id},"result":${'['.repeat(50000)}${']'.repeat(50000)}}`)),
+  ],
+  'invalid-utf8': (id) => [
+    frame(
+      Buffer.concat([
+        Buffer.from(`{"id":${id},"result":{"a":"`),
+        Buffer.from([0xff, 0xfe]),
+        Buffer.from('"}}'),
+      ]),
+    ),
+  ],
+  malformed: (id) => [frame(Buffer.from(`{"id":${id},"result":{"value":]}`))],
+  'no-object': () => [frame(Buffer.from('17'))],
+  'large-answer': (id) => [
+    frame(Buffer.from(JSON.stringify({ id, result: { a: 'x'.repeat(8 << 20) } }))),
+  ],
+  'answers-twice': (id) => {
+    const answer = frame(Buffer.from(JSON.stringify({ id, result: {} })));
+    return [answer, answer];
+  },
+};
+
+function serve(socket) {
+  const pending = { bytes: Buffer.alloc(0) };
+  let answers = 0;
+  let message = Buffer.alloc(0);
+
+  function answer(text) {
+    const { id, method, params } = JSON.parse(text);
+    answers += 1;
+    if (faults[mode] && answers > after) {
+      return faults[mode](id, socket);
+    }
+    const frames = [];
+    const titles = /rotate\('([^']*)','([^']*)'\)/.exec(params?.functionDeclaration ?? '');
+    if (titles?.[2]) {
+      const finished = { id: '1', profile: profileText(), title: titles[2] };
+      const event = { method: 'Profiler.consoleProfileFinished', params: finished };
+      frames.push(frame(Buffer.from(JSON.stringify(event))));
+    }
+    frames.push(frame(Buffer.from(JSON.stringify({ id, result: resultOf(method, params) }))));
+    return frames;
+  }
+
+  socket.on('data', (data) => {
+    pending.bytes = Buffer.concat([pending.bytes, data]);
+    for (const { opcode, last, payload } of unframe(pending)) {
+      if (opcode === opcodes.close) {
+        socket.end(frame(payload, opcodes.close));
+      } else if (opcode === opcodes.ping) {
+        socket.write(frame(payload, opcodes.pong));
+      } else if (opcode <= opcodes.text) {
+        message = Buffer.concat([message, payload]);
+        if (last) {
+          const frames = answer(message.toString());
+          message = Buffer.alloc(0);
+          for (const bytes of frames) {
+            socket.write(bytes);
+          }
+        }
+      }
+    }
+  });
+  socket.on('end', () => socket.end());
+  socket.on('error', () => socket.destroy());
+  socket.on('close', () => {
+    if (mode !== 'open-for-ever') {
+      inspector.close();
+    }
+  });
+}
+
+const lists = {
+  garbage: () => '\u0000garbage',
+  'elsewhere-list': () => JSON.stringify([{ webSocketDebuggerUrl: 'ws://127.0.0.2:80/abc' }]),
+  'endless-list': () => `[${' '.repeat(4 << 20)}`,
+  'empty-list': () => '[]',
+};
+
+const inspector = http.createServer((_request, response) => {
+  const list = lists[mode];
+  const webSocketDebuggerUrl = `ws://127.0.0.1:${port}/01234567-89ab-cdef-0123-456789abcdef`;
+  response.setHeader('connection', 'close');
+  response.end(list ? list() : JSON.stringify([{ type: 'node', webSocketDebuggerUrl }]));
+  if (list) {
+    response.on('close', () => {
+      inspector.close();
+      inspector.closeAllConnections?.();
+    });
+  }
+});
+inspector.on('upgrade', (request, socket) => {
+  const key = request.headers['sec-websocket-key'];
+  const accept = crypto.createHash('sha1').update(`${key}${websocketId}`).digest('base64');
+  socket.write(
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+      `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
+  );
+  serve(socket);
+});
+
+process.on('SIGUSR1', () => inspector.listen(port, '127.0.0.1'));
+
+const service = http.createServer((_request, response) => response.end('{"ok":true}'));
+service.listen(0, '127.0.0.1', () => {
+  process.stdout.write(`listening on ${service.address().port}\n`);
+});
