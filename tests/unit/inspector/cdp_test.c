@@ -222,7 +222,8 @@ static void refuses_what_no_inspector_sends(void **state)
         "{\"method\":\"\xed\xa0\x80\"}",
         "{\"method\":\"\xc0\xaf\"}",
         "{\"method\":\"a\nb\"}",
-        ("{\"method\":\"Profiler.consoleProfileFinished\",\"params\":{\"profile\":{},\"profile\":{}}"
+        ("{\"method\":\"Profiler.consoleProfileFinished\",\"params\":{\"profile\":{},\"profile\":{}"
+         "}"
          "}"),
         "{\"id\":1,\"method\":\"Profiler.consoleProfileFinished\",\"params\":{\"profile\":{}}}",
         "{\"method\":\"Profiler.consoleProfileFinished\",\"params\":{\"profile\":{]}}",
