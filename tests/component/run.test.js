@@ -31,7 +31,7 @@ async function samples(sonde, run, capture) {
 test('two captures of a run, several documents of a file, and what becomes of them', async (t) => {
   const target = await startTarget(t);
   const sonde = new Sonde(t);
-  load(t, target.port);
+  const busy = load(t, target.port);
   const file = sonde.document(
     'runs.yaml',
     [
@@ -100,6 +100,7 @@ test('two captures of a run, several documents of a file, and what becomes of th
   );
   exited(await sonde.run(['report', 'second']), 3);
   assert.equal((await sonde.report('first')).uid, first.uid);
+  await busy.stop();
   await target.isAsBefore();
 });
 

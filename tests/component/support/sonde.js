@@ -47,7 +47,7 @@ function start(t, command, args, options = {}) {
   });
   done.catch(() => {});
   t.after(async () => {
-    if (child.exitCode === null && child.signalCode === null) {
+    if (child.pid && child.exitCode === null && child.signalCode === null) {
       child.kill('SIGKILL');
       child.kill('SIGCONT');
       // What it started may hold the pipes open: only its own end is waited for.
