@@ -112,8 +112,17 @@ class Target {
     this.pid = pid;
   }
 
-  get(urlPath, timeout) {
-    return get(this.port, urlPath, timeout);
+  async get(urlPath, timeout) {
+    try {
+      return await get(this.port, urlPath, timeout);
+    } catch (error) {
+      const { exitCode, signalCode } = this.process.child;
+      if (exitCode === null && signalCode === null) {
+        throw error;
+      }
+      const how = signalCode ?? exitCode;
+      throw new Error(`the target ended (${how}): ${this.process.stderr()}`, { cause: error });
+    }
   }
 
   async remember() {
