@@ -56,11 +56,7 @@ static int write_next(struct sonde_websocket *s)
     if (s->sent == s->queue.length) {
         sonde_buf_clear(&s->queue);
         s->sent = 0;
-        if (s->closing) {
-            lws_close_reason(s->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
-            return -1;
-        }
-        return 0;
+        return s->closing ? -1 : 0;
     }
     struct message_head head;
     memcpy(&head, s->queue.data + s->sent, sizeof(head));
@@ -117,6 +113,9 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     }
     switch (reason) {
     case LWS_CALLBACK_CLIENT_ESTABLISHED:
+        if (s->ended) {
+            return -1; /* too late */
+        }
         sonde_timer_stop(s->timeout);
         s->open = true;
         s->options.opened(s->options.context);
@@ -129,6 +128,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
         connection_failed(s, data);
         return 0;
     case LWS_CALLBACK_CLIENT_CLOSED:
+    case LWS_CALLBACK_WSI_DESTROY: /* the only word of some ends during the handshake */
         connection_failed(s, "the peer closed the connection");
         return 0;
     default:
@@ -145,9 +145,7 @@ static void timed_out(void *context)
 {
     struct sonde_websocket *s = context;
     (void)sonde_fail(&s->err, SONDE_ETIMEOUT, 0, "WebSocket: no handshake in time");
-    if (s->wsi) {
-        lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-    }
+    end(s); /* what is left of the connection goes with the context */
 }
 
 /* libwebsockets unloads its libuv plugin with the last context, while handles whose callbacks are
@@ -203,6 +201,7 @@ static int begin(struct sonde_websocket *s, const struct sonde_websocket_options
         .host = authority,
         .ietf_version_or_minus_one = -1,
         .local_protocol_name = "",
+        .ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
         .pwsi = &s->wsi,
     };
     sonde_timer_start(s->timeout, options->connect_timeout_ns, 0);

@@ -43,7 +43,7 @@ int sonde_websocket_new(struct sonde_loop *loop, const struct sonde_websocket_op
  */
 int sonde_websocket_send(struct sonde_websocket *socket, const char *text, size_t length,
                          struct sonde_err *err) SONDE_MUST_CHECK;
-/* Sends what is queued, then a close frame with code 1000. */
+/* Sends what is queued, then ends the connection; `closed` follows. */
 void sonde_websocket_close(struct sonde_websocket *socket);
 /* Ends the connection at once, without a callback. NULL allowed. */
 void sonde_websocket_free(struct sonde_websocket *socket);

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "http/client.h"
+#include "peer.h"
+
+struct exchange {
+    struct sonde_loop *loop;
+    struct sonde_http_client *client;
+    struct sonde_http_request *request;
+    struct sonde_timer *guard;
+    int done, wanted;
+    int status;
+    struct sonde_buf body;
+    struct sonde_err err;
+    bool late;
+};
+
+static void gave_up(void *context)
+{
+    struct exchange *e = context;
+    e->late = true;
+    sonde_loop_stop(e->loop);
+}
+
+static void finished(void *context, const struct sonde_http_response *response,
+                     const struct sonde_err *err)
+{
+    struct exchange *e = context;
+    e->err = *err;
+    e->status = response->status;
+    sonde_buf_clear(&e->body);
+    sonde_buf_str(&e->body, response->body);
+    if (++e->done == e->wanted) {
+        sonde_loop_stop(e->loop);
+    }
+}
+
+static void begin(struct exchange *e)
+{
+    *e = (struct exchange){.body = SONDE_BUF(1 << 20), .wanted = 1};
+    assert_int_equal(sonde_loop_new(&e->loop, NULL), 0);
+    assert_int_equal(sonde_timer_new(e->loop, gave_up, e, &e->guard, NULL), 0);
+    assert_int_equal(sonde_http_client_new(e->loop, &e->client, NULL), 0);
+}
+
+static int get(struct exchange *e, uint16_t port, int64_t timeout_ns, size_t body_max)
+{
+    char url[64];
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/json/list", port);
+    struct sonde_http_options options = {
+        .url = url, .timeout_ns = timeout_ns, .body_max = body_max, .context = e, .done = finished};
+    return sonde_http_get(e->client, &options, &e->request, NULL);
+}
+
+static void run(struct exchange *e)
+{
+    sonde_timer_start(e->guard, 20 * SONDE_SECOND, 0);
+    sonde_loop_run(e->loop);
+    sonde_timer_stop(e->guard);
+}
+
+static void end(struct exchange *e)
+{
+    sonde_http_client_free(e->client);
+    sonde_timer_free(e->guard);
+    sonde_loop_free(e->loop);
+    sonde_buf_fini(&e->body);
+    assert_false(e->late);
+}
+
+/* Answers with the bytes of the argument, and hangs up. */
+static void answer(struct peer *peer, int fd)
+{
+    const struct sonde_str *bytes = peer->argument;
+    if (peer_read_request(peer, fd)) {
+        peer_send(fd, bytes->data, bytes->length);
+    }
+}
+
+/* The same, but one byte a packet. */
+static void answer_slowly(struct peer *peer, int fd)
+{
+    const struct sonde_str *bytes = peer->argument;
+    if (peer_read_request(peer, fd)) {
+        for (size_t i = 0; i < bytes->length; i++) {
+            peer_send(fd, bytes->data + i, 1);
+        }
+    }
+}
+
+#define BYTES(literal) ((struct sonde_str){"" literal, sizeof(literal) - 1})
+
+struct expectation {
+    struct sonde_str bytes;
+    int code, status;
+    const char *body;
+};
+
+static void expect(const struct expectation *x, void (*behave)(struct peer *peer, int fd))
+{
+    struct exchange e;
+    struct peer peer;
+    begin(&e);
+    peer_begin(&peer, behave, &x->bytes);
+    assert_int_equal(get(&e, peer.port, 5 * SONDE_SECOND, 64), 0);
+    run(&e);
+    assert_int_equal(e.done, 1);
+    assert_int_equal(e.err.code, x->code);
+    assert_int_equal(e.status, x->status);
+    if (x->body) {
+        assert_string_equal(e.body.data ? e.body.data : "", x->body);
+    } else {
+        assert_true(e.err.message[0]);
+    }
+    end(&e);
+    peer_end(&peer);
+    assert_non_null(strstr(peer.request.data, "GET /json/list HTTP/1.1\r\n"));
+    peer_fini(&peer);
+}
+
+#define OK "HTTP/1.1 200 OK\r\n"
+#define CHUNKED OK "Transfer-Encoding: chunked\r\n\r\n"
+#define TEN "0123456789"
+
+static void reads_answers(void **state)
+{
+    (void)state;
+    static const struct expectation cases[] = {
+        {BYTES(OK "Content-Length: 5\r\n\r\nhello"), 0, 200, "hello"},
+        {BYTES(OK "Content-Length: 0\r\n\r\n"), 0, 200, ""},
+        {BYTES(OK "Connection: close\r\n\r\nto the end"), 0, 200, "to the end"},
+        {BYTES(CHUNKED "3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n"), 0, 200, "hello"},
+        {BYTES(CHUNKED "0\r\nTrailer: x\r\n\r\n"), 0, 200, ""},
+        {BYTES("HTTP/1.0 404 Not Found\r\n\r\nno"), 0, 404, "no"},
+        {BYTES("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"), 0, 302,
+         ""},
+        {BYTES("HTTP/1.1 500 x\r\nContent-Length: 1\r\n\r\n!"), 0, 500, "!"},
+        {BYTES(OK "Content-Length: 60\r\n\r\n" TEN TEN TEN TEN TEN TEN), 0, 200,
+         TEN TEN TEN TEN TEN TEN},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        expect(&cases[i], answer);
+        expect(&cases[i], answer_slowly);
+    }
+}
+
+static void refuses_broken_answers(void **state)
+{
+    (void)state;
+    static const struct expectation cases[] = {
+        {BYTES(OK "Content-Length: 9\r\n\r\nhello"), SONDE_ENETWORK, 0, NULL},
+        {BYTES(CHUNKED "5\r\nhel"), SONDE_ENETWORK, 0, NULL},
+        {BYTES(CHUNKED "xyz\r\nhel\r\n0\r\n\r\n"), SONDE_ENETWORK, 0, NULL},
+        {BYTES(""), SONDE_ENETWORK, 0, NULL},
+        {BYTES(OK "Content-Length: 70\r\n\r\n" TEN TEN TEN TEN TEN TEN TEN), SONDE_ELIMIT, 0, NULL},
+        {BYTES(OK "\r\n" TEN TEN TEN TEN TEN TEN TEN), SONDE_ELIMIT, 0, NULL},
+        {BYTES(CHUNKED "46\r\n" TEN TEN TEN TEN TEN TEN TEN "\r\n0\r\n\r\n"), SONDE_ELIMIT, 0,
+         NULL},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        expect(&cases[i], answer);
+    }
+}
+
+static void what_is_not_http_is_an_error(void **state)
+{
+    (void)state;
+    static const struct sonde_str cases[] = {
+        BYTES("SSH-2.0-OpenSSH_9.2\r\n"),
+        BYTES("\x15\x03\x01\x00\x02\x02\x46"),
+        BYTES("HTTP/9.9 200 OK\r\n\r\n"),
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        struct exchange e;
+        struct peer peer;
+        begin(&e);
+        peer_begin(&peer, answer, &cases[i]);
+        assert_int_equal(get(&e, peer.port, 5 * SONDE_SECOND, 64), 0);
+        run(&e);
+        assert_int_equal(e.done, 1);
+        assert_true(e.err.code == SONDE_EPROTOCOL || e.err.code == SONDE_ENETWORK ||
+                    e.err.code == SONDE_EINVALID);
+        end(&e);
+        peer_end(&peer);
+        peer_fini(&peer);
+    }
+}
+
+static void say_nothing(struct peer *peer, int fd)
+{
+    (void)peer;
+    peer_drain(fd);
+}
+
+static void silence_times_out(void **state)
+{
+    (void)state;
+    struct exchange e;
+    struct peer peer;
+    begin(&e);
+    peer_begin(&peer, say_nothing, NULL);
+    int64_t start = sonde_clock_monotonic();
+    assert_int_equal(get(&e, peer.port, SONDE_SECOND / 5, 64), 0);
+    run(&e);
+    assert_true(sonde_clock_monotonic() - start < 5 * SONDE_SECOND);
+    assert_int_equal(e.done, 1);
+    assert_int_equal(e.err.code, SONDE_ETIMEOUT);
+    end(&e);
+    peer_end(&peer);
+    peer_fini(&peer);
+}
+
+static void nobody_listens(void **state)
+{
+    (void)state;
+    struct exchange e;
+    struct peer peer;
+    peer_begin(&peer, say_nothing, NULL);
+    peer_end(&peer); /* its port is free again */
+    begin(&e);
+    assert_int_equal(get(&e, peer.port, 5 * SONDE_SECOND, 64), 0);
+    run(&e);
+    assert_int_equal(e.done, 1);
+    assert_int_equal(e.err.code, SONDE_ENETWORK);
+    end(&e);
+    peer_fini(&peer);
+}
+
+static void a_cancelled_request_makes_no_callback(void **state)
+{
+    (void)state;
+    static const struct sonde_str hello = BYTES(OK "Content-Length: 5\r\n\r\nhello");
+    struct exchange e;
+    struct peer peer;
+    struct peer silent;
+    begin(&e);
+    peer_begin(&silent, say_nothing, NULL);
+    peer_begin(&peer, answer, &hello);
+    assert_int_equal(get(&e, silent.port, 5 * SONDE_SECOND, 64), 0);
+    sonde_http_cancel(e.request); /* before anything happened */
+    assert_int_equal(get(&e, silent.port, 5 * SONDE_SECOND, 64), 0);
+    struct sonde_http_request *waiting = e.request;
+    assert_int_equal(get(&e, peer.port, 5 * SONDE_SECOND, 64), 0);
+    run(&e); /* the second is under way when the third is answered */
+    assert_int_equal(e.done, 1);
+    assert_string_equal(e.body.data, "hello");
+    sonde_http_cancel(waiting);
+    assert_int_equal(e.done, 1);
+    end(&e);
+    peer_end(&peer);
+    peer_end(&silent);
+    peer_fini(&peer);
+    peer_fini(&silent);
+}
+
+static void freeing_the_client_cancels(void **state)
+{
+    (void)state;
+    struct exchange e;
+    struct peer peer;
+    begin(&e);
+    peer_begin(&peer, say_nothing, NULL);
+    assert_int_equal(get(&e, peer.port, 5 * SONDE_SECOND, 64), 0);
+    assert_int_equal(get(&e, peer.port, 5 * SONDE_SECOND, 64), 0);
+    for (int i = 0; i < 10; i++) {
+        sonde_loop_poll(e.loop);
+    }
+    end(&e);
+    assert_int_equal(e.done, 0);
+    peer_end(&peer);
+    peer_fini(&peer);
+}
+
+static void several_requests_at_once(void **state)
+{
+    (void)state;
+    static const struct sonde_str hello = BYTES(OK "Connection: close\r\n\r\nhello");
+    struct exchange e;
+    struct peer peer;
+    begin(&e);
+    e.wanted = 5;
+    peer_begin(&peer, answer, &hello);
+    for (int i = 0; i < e.wanted; i++) {
+        assert_int_equal(get(&e, peer.port, 5 * SONDE_SECOND, 64), 0);
+    }
+    run(&e);
+    assert_int_equal(e.done, 5);
+    assert_int_equal(e.err.code, 0);
+    end(&e);
+    peer_end(&peer);
+    peer_fini(&peer);
+}
+
+static void other_schemes_are_refused(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {"file:///etc/hostname", "ftp://127.0.0.1/", "nonsense:", ""};
+    for (size_t i = 0; i < SONDE_LENGTH(urls); i++) {
+        struct exchange e;
+        begin(&e);
+        struct sonde_http_options options = {.url = urls[i],
+                                             .timeout_ns = SONDE_SECOND,
+                                             .body_max = 64,
+                                             .context = &e,
+                                             .done = finished};
+        if (sonde_http_get(e.client, &options, &e.request, NULL) == 0) {
+            run(&e);
+            assert_int_equal(e.done, 1);
+            assert_int_equal(e.err.code, SONDE_EINVALID);
+        }
+        end(&e);
+    }
+    sonde_http_client_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_answers),
+        cmocka_unit_test(refuses_broken_answers),
+        cmocka_unit_test(what_is_not_http_is_an_error),
+        cmocka_unit_test(silence_times_out),
+        cmocka_unit_test(nobody_listens),
+        cmocka_unit_test(a_cancelled_request_makes_no_callback),
+        cmocka_unit_test(freeing_the_client_cancels),
+        cmocka_unit_test(several_requests_at_once),
+        cmocka_unit_test(other_schemes_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
