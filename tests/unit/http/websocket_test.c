@@ -405,17 +405,17 @@ static void answer_raw(struct peer *peer, int fd)
     }
 }
 
-#define UPGRADE "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+#define UPGRADE "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+#define WRONG_ACCEPT UPGRADE "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"
+#define NO_ACCEPT UPGRADE "\r\n"
 
 static void a_wrong_handshake_is_refused(void **state)
 {
     (void)state;
     static const char *const answers[] = {
-        ("HTTP/1.1 101 Switching Protocols\r\n" UPGRADE
-         "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"),
-        "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE "\r\n",
-        ("HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\n\r\n"
-         "WebSockets request was expected"),
+        WRONG_ACCEPT,
+        NO_ACCEPT,
+        "HTTP/1.1 400 Bad Request\r\n\r\nWebSockets request was expected",
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
         "HTTP/1.1 101\r\n\r\n",
         "SSH-2.0-OpenSSH_9.2\r\n\r\n",
