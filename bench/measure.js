@@ -167,14 +167,18 @@ function random(seed) {
   };
 }
 
-// The geometric mean of ratios with its 95 % percentile-bootstrap interval.
-function ratio(values) {
+// A statistic of the values with its 95 % percentile-bootstrap interval, as text.
+function withInterval(values, statistic) {
   const next = random(SEED);
-  const means = Array.from({ length: BOOTSTRAP_ROUNDS }, () =>
-    geometricMean(values.map(() => values[Math.floor(next() * values.length)])),
+  const results = Array.from({ length: BOOTSTRAP_ROUNDS }, () =>
+    statistic(values.map(() => values[Math.floor(next() * values.length)])),
   );
-  const [low, high] = [quantile(means, 0.025), quantile(means, 0.975)];
-  return `${geometricMean(values).toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+  const [low, high] = [quantile(results, 0.025), quantile(results, 0.975)];
+  return `${statistic(values).toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+}
+
+function ratio(values) {
+  return withInterval(values, geometricMean);
 }
 
 function machine() {
@@ -210,4 +214,5 @@ module.exports = {
   run,
   start,
   temporaryDirectory,
+  withInterval,
 };

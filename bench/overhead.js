@@ -2,15 +2,19 @@
 'use strict';
 
 // What profiling costs a service under load: the example's throughput and CPU time per request with
-// and without, in pairs whose order alternates, each pair on a fresh service.
+// and without, in pairs, each on a fresh service. The service's main thread has a core of its own,
+// with a piece of reference work that tells how fast that core was at the time.
 
+const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const {
   atEnd,
   checkProgram,
   cpuSeconds,
   finish,
+  firstOutput,
   machine,
   machineSeconds,
   main,
@@ -23,6 +27,7 @@ const {
   run,
   start,
   temporaryDirectory,
+  withInterval,
 } = require('./measure.js');
 
 const LOOK_MS = 250;
@@ -30,11 +35,13 @@ const LOOK_AT_END_MS = 5;
 const WARM_UP_SECONDS = 8;
 const ANY_PORT = '--inspect-port=0'; // another process may have the usual one
 const ATTEMPTS = 4; // for each pair
+const SERVICE_CORE = 0;
+const OTHER_CORES = `1-${os.cpus().length - 1}`;
 const BEFORE_AND_AFTER_SECONDS = 1; // of load around the capture: attaching and leaving count too
 
 const options = parse({
   seconds: 30,
-  pairs: 5,
+  pairs: 8,
   connections: 8,
   interval: 1000,
   mix: 'faults',
@@ -45,7 +52,29 @@ const options = parse({
 function load(url, seconds) {
   const script = path.join(root, 'examples/patients/load.lua');
   const words = ['-t1', `-c${options.connections}`, `-d${seconds}s`, '-s', script, url];
-  return start('wrk', [...words, '--', options.mix]);
+  return start('taskset', ['-c', OTHER_CORES, 'wrk', ...words, '--', options.mix]);
+}
+
+// Threads that the main thread starts, the profiler's among them, begin on its core: to the others.
+function keepCoreFree(pid) {
+  for (const thread of fs.readdirSync(`/proc/${pid}/task`).filter((id) => id !== `${pid}`)) {
+    // One that has ended meanwhile is not missed.
+    spawnSync('taskset', ['-p', '-c', OTHER_CORES, thread], { stdio: 'ignore' });
+  }
+}
+
+function startReference() {
+  const script = path.join(__dirname, 'reference.js');
+  const words = ['-c', `${SERVICE_CORE}`, process.execPath, script];
+  return start('taskset', words, { stdio: ['pipe', 'pipe', 'pipe'] });
+}
+
+// {pieces, microseconds} since its start.
+async function readReference(reference) {
+  const answer = firstOutput(reference);
+  reference.child.stdin.write('\n');
+  const [pieces, microseconds] = (await answer).split(' ').map(Number);
+  return { pieces, microseconds };
 }
 
 // {requests, rate}: how many were answered, and per second.
@@ -61,10 +90,13 @@ async function answered(job) {
 }
 
 // Looks at our own process while it works: CPU time of the capture alone and of all, and memory.
-function watch(job) {
+function watch(job, pid) {
   const seen = { total: 0, peak: 0, capturePeak: 0, rss: [] };
   const look = () => {
     const now = memory(job.pid);
+    if (!seen.end) {
+      keepCoreFree(pid);
+    }
     seen.total = cpuSeconds(job.pid) ?? seen.total;
     if (now) {
       seen.peak = now.peak;
@@ -91,7 +123,7 @@ function watch(job) {
 async function profile(sonde, store, document, pid) {
   const words = ['run', document, '--pid', `${pid}`, '--store', store, '--output', 'json'];
   const job = start(sonde, words);
-  const seen = watch(job);
+  const seen = watch(job, pid);
   const { stdout } = await finish(job, 'sonde');
   if (!seen.begin || !seen.end) {
     throw new Error('sonde did not say when it was capturing');
@@ -108,6 +140,8 @@ function foreignSeconds(service) {
 
 // Load for some time, with a capture or without.
 async function measure(service, seconds, sonde) {
+  keepCoreFree(service.pid);
+  const reference = await readReference(service.reference);
   const cpu = cpuSeconds(service.pid);
   const foreign = foreignSeconds(service);
   const begin = performance.now();
@@ -117,8 +151,12 @@ async function measure(service, seconds, sonde) {
     await new Promise((resolve) => setTimeout(resolve, BEFORE_AND_AFTER_SECONDS * 500));
     own = await profile(sonde.program, sonde.store, sonde.document, service.pid);
   }
+  const requests = await answered(job);
+  const now = await readReference(service.reference);
+  const work = now.microseconds - reference.microseconds;
   return {
-    ...(await answered(job)),
+    ...requests,
+    piece: work / (now.pieces - reference.pieces),
     cpu: cpuSeconds(service.pid) - cpu,
     foreign: foreignSeconds(service) - foreign,
     seconds: (performance.now() - begin) / 1000,
@@ -128,8 +166,10 @@ async function measure(service, seconds, sonde) {
 
 function sumUp(parts) {
   const sum = (name) => parts.reduce((total, part) => total + part[name], 0);
+  const mean = (name) => sum(name) / parts.length;
   return {
-    rate: parts.reduce((total, part) => total + part.rate / parts.length, 0),
+    rate: mean('rate'),
+    piece: mean('piece'),
     cpu: sum('cpu') / sum('requests'),
     foreign: sum('foreign') / sum('seconds'),
     own: parts[0].own,
@@ -143,8 +183,14 @@ function startService(directory, database) {
   const text = run(patients, words);
   const [, url, pid] = /^url=(\S+) pid=(\d+)$/m.exec(text);
   const server = / pid=(\d+)$/m.exec(run(path.join(environment, 'database'), ['start', database]));
-  const stop = () => run(patients, ['stop', directory]);
-  return { url, pid: Number(pid), database: Number(server[1]), stop };
+  run('taskset', ['-a', '-p', '-c', OTHER_CORES, server[1]]);
+  run('taskset', ['-p', '-c', `${SERVICE_CORE}`, pid]);
+  const reference = startReference();
+  const stop = () => {
+    reference.child.stdin.end();
+    run(patients, ['stop', directory]);
+  };
+  return { url, pid: Number(pid), database: Number(server[1]), reference, stop };
 }
 
 async function takePair(number, directory, database, sonde) {
@@ -156,7 +202,28 @@ async function takePair(number, directory, database, sonde) {
   const during = await measure(service, seconds, sonde);
   const after = await measure(service, Math.ceil(seconds / 2));
   service.stop();
-  return { without: sumUp([before, after]), with: sumUp([during]) };
+  return { before, after, without: sumUp([before, after]), with: sumUp([during]) };
+}
+
+// How the rate follows the speed of the core, from pairs and from halves without a capture alike,
+// and what is left between with and without: an analysis of covariance.
+function adjustedRatio(pairs) {
+  const change = (from, to) => ({
+    speed: Math.log(from.piece / to.piece),
+    rate: Math.log(to.rate / from.rate),
+  });
+  const mean = (list, name) => list.reduce((sum, item) => sum + item[name], 0) / list.length;
+  const covariance = (list, other) =>
+    list.reduce((sum, c) => {
+      return sum + (c.speed - mean(list, 'speed')) * (c[other] - mean(list, other));
+    }, 0);
+  const both = [
+    pairs.map((pair) => change(pair.without, pair.with)),
+    pairs.map((pair) => change(pair.before, pair.after)),
+  ];
+  const sum = (other) => both.reduce((total, list) => total + covariance(list, other), 0);
+  const slope = sum('speed') > 0 ? sum('rate') / sum('speed') : 0;
+  return Math.exp(mean(both[0], 'rate') - slope * mean(both[0], 'speed'));
 }
 
 function print(pairs) {
@@ -167,6 +234,11 @@ function print(pairs) {
   const rotations = costs.reduce((sum, cost) => sum + cost.rotations, 0);
   const lines = [
     ['throughput, with / without', ratio(pairs.map((p) => p.with.rate / p.without.rate))],
+    ['the same, for the speed of the core', withInterval(pairs, adjustedRatio)],
+    [
+      'speed of the core, with / without',
+      ratio(pairs.map((p) => p.without.piece / p.with.piece)),
+    ],
     ['CPU time per request, with / without', ratio(pairs.map((p) => p.with.cpu / p.without.cpu))],
     [
       'share of a core while capturing',
@@ -212,6 +284,9 @@ function print(pairs) {
 }
 
 main(async () => {
+  if (os.cpus().length < 2) {
+    throw new Error('two cores are needed: one for the service, one for all else');
+  }
   const program = checkProgram(options.sonde);
   const directory = temporaryDirectory();
   const document = path.join(directory, 'run.yaml');
@@ -237,10 +312,11 @@ spec:
   for (let i = 0; pairs.length < options.pairs && i < ATTEMPTS * options.pairs; i++) {
     const pair = await takePair(i, directory, database, sonde);
     const foreign = Math.max(pair.without.foreign, pair.with.foreign);
-    const show = ({ rate, cpu }) => `${rate.toFixed(1)} (${(cpu * 1e3).toFixed(3)} ms)`;
+    const show = ({ rate, cpu, piece }) =>
+      `${rate.toFixed(1)} (${(cpu * 1e3).toFixed(3)} ms, ${piece.toFixed(0)} µs)`;
     const verdict = foreign > options.foreign ? ', not counted' : '';
     console.error(
-      `${show(pair.without)} → ${show(pair.with)} requests/s (CPU time of each), ` +
+      `${show(pair.without)} → ${show(pair.with)} requests/s (CPU time of each, of a piece of reference work), ` +
         `${foreign.toFixed(2)} cores used by others${verdict}`,
     );
     if (!verdict) {

@@ -26,6 +26,7 @@ function setup(thread)
 end
 
 local paths = {}
+local position = 0
 
 function init(arguments)
   math.randomseed(SEED + thread_number)
@@ -37,7 +38,18 @@ function init(arguments)
   end
 end
 
+-- Like a pack of cards: every hundred requests are the same mix, each time in another order.
+local function shuffle()
+  for i = #paths, 2, -1 do
+    local j = math.random(i)
+    paths[i], paths[j] = paths[j], paths[i]
+  end
+end
+
 function request()
-  local path = paths[math.random(#paths)]
-  return wrk.format('GET', (path:gsub('%%d', math.random(LARGEST_NUMBER))))
+  position = position % #paths + 1
+  if position == 1 then
+    shuffle()
+  end
+  return wrk.format('GET', (paths[position]:gsub('%%d', math.random(LARGEST_NUMBER))))
 end
