@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "cli/output.h"
 #include "cli/store.h"
 #include "profile/cpuprofile.h"
 #include "profile/formats.h"
@@ -20,19 +18,14 @@ const struct sonde_option cli_export_options[] = {
     {"format", SONDE_OPTION_CHOICE, offsetof(struct cli_settings, format), .choices = formats,
      .argument = "FORMAT", .help = "cpuprofile, pprof, folded or speedscope"},
     {"file", SONDE_OPTION_STRING, offsetof(struct cli_settings, file), .argument = "FILE",
-     .help = "write there instead of standard output (short: -o FILE)"},
+     .help = "write there instead of standard output", .letter = 'o'},
     {0},
-};
-
-struct destination {
-    int fd;
-    const char *name;
 };
 
 static int write_piece(void *context, const void *data, size_t length, struct sonde_err *err)
 {
-    const struct destination *destination = context;
-    return sonde_write_all(destination->fd, data, length, destination->name, err);
+    const struct output *output = context;
+    return sonde_write_all(output->fd, data, length, output->name, err);
 }
 
 static int run_time(void *context, const struct sonde_run *run, struct sonde_err *err)
@@ -58,8 +51,23 @@ static int write_profile(const struct sonde_profile *profile, int format, const 
     return SONDE_EINTERNAL;
 }
 
-static int export_run(struct sonde_db *db, const struct cli_call *call, int fd,
-                      struct sonde_err *err)
+/* The file is opened when there is something to write. */
+static int write_file(const struct cli_call *call, const struct sonde_profile *profile,
+                      const char *name, int64_t time_ns, struct sonde_err *err)
+{
+    struct output file;
+    int r = output_open(call->settings.file, &file, err);
+    if (r == 0) {
+        struct sonde_output output = SONDE_OUTPUT(write_piece, &file);
+        r = write_profile(profile, call->settings.format, name, time_ns, &output, err);
+        sonde_output_fini(&output);
+    }
+    r = r < 0 ? r : output_commit(&file, err);
+    output_fini(&file);
+    return r;
+}
+
+static int export_run(struct sonde_db *db, const struct cli_call *call, struct sonde_err *err)
 {
     char uid[SONDE_UUID_SIZE];
     int64_t time_ns = 0;
@@ -71,13 +79,7 @@ static int export_run(struct sonde_db *db, const struct cli_call *call, int fd,
         return r;
     }
     r = store_load_profile(db, uid, call->settings.capture, &profile, &name, err);
-    if (r == 0) {
-        const char *file = call->settings.file;
-        struct destination destination = {fd, file ? file : "standard output"};
-        struct sonde_output output = SONDE_OUTPUT(write_piece, &destination);
-        r = write_profile(&profile, call->settings.format, name.data, time_ns, &output, err);
-        sonde_output_fini(&output);
-    }
+    r = r < 0 ? r : write_file(call, &profile, name.data, time_ns, err);
     sonde_profile_fini(&profile);
     return r;
 }
@@ -86,22 +88,13 @@ int cli_export(struct cli_call *call)
 {
     struct sonde_err err;
     struct sonde_db *db = NULL;
-    const char *file = call->settings.file;
-    SONDE_CLOSE int opened = -1;
     if (call->settings.format < 0) {
         (void)sonde_fail(&err, SONDE_EINVALID, 0,
                          "give --format cpuprofile, pprof, folded or speedscope");
         return cli_say_error(&err);
     }
     int r = store_open(&call->settings, &db, &err);
-    if (r == 0 && file) {
-        opened = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        r = opened < 0 ? sonde_fail(&err, SONDE_EDENIED, errno, "open %s", file) : 0;
-    }
-    r = r < 0 ? r : export_run(db, call, file ? opened : STDOUT_FILENO, &err);
-    if (r < 0 && file && opened >= 0) {
-        (void)unlink(file); /* no half of a file */
-    }
+    r = r < 0 ? r : export_run(db, call, &err);
     sonde_db_close(db);
     return r < 0 ? cli_say_error(&err) : SONDE_EXIT_DONE;
 }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 #include "spec/reason.h"
 
 const char *const cli_outputs[] = {"text", "json", NULL};
@@ -19,7 +18,8 @@ static const struct sonde_option common_options[] = {
      .help = "where runs are kept (default: $XDG_STATE_HOME/sonde)"},
     {"output", SONDE_OPTION_CHOICE, offsetof(struct cli_settings, output), .choices = cli_outputs,
      .argument = "text|json", .help = "for a person, or for a program"},
-    {"help", SONDE_OPTION_FLAG, offsetof(struct cli_settings, help), .help = "say this"},
+    {"help", SONDE_OPTION_FLAG, offsetof(struct cli_settings, help), .help = "say this",
+     .letter = 'h'},
     {0},
 };
 
@@ -73,10 +73,10 @@ static int exit_code_of(const struct sonde_err *err)
     }
     switch (err->code) {
     case SONDE_EINVALID:
-    case SONDE_EPARSE:
         return SONDE_EXIT_USAGE;
     case SONDE_ENOTFOUND:
-        return SONDE_EXIT_NO_MATCH;
+        /* A file that the system did not find is no process, run or capture. */
+        return err->sys && !err->reason ? SONDE_EXIT_FAILED : SONDE_EXIT_NO_MATCH;
     default:
         return SONDE_EXIT_FAILED;
     }
@@ -109,18 +109,11 @@ int cli_write_output(const struct cli_settings *settings, const struct sonde_buf
     if (r < 0) {
         return cli_say_error(&err);
     }
-    const char *name = settings->file ? settings->file : "standard output";
-    SONDE_CLOSE int opened = -1;
-    if (settings->file) {
-        opened = open(settings->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        if (opened < 0) {
-            (void)sonde_fail(&err, SONDE_EIO, errno, "open %s", name);
-            (void)cli_say_error(&err);
-            return SONDE_EXIT_FAILED;
-        }
-    }
-    r = sonde_write_all(settings->file ? opened : STDOUT_FILENO, text->data, text->length, name,
-                        &err);
+    struct output output;
+    r = output_open(settings->file, &output, &err);
+    r = r < 0 ? r : sonde_write_all(output.fd, text->data, text->length, output.name, &err);
+    r = r < 0 ? r : output_commit(&output, &err);
+    output_fini(&output);
     if (r < 0 && err.sys != EPIPE) {
         (void)cli_say_error(&err);
         return SONDE_EXIT_FAILED;
@@ -183,13 +176,6 @@ static int run_command(const struct cli_command *command, int count, char **argv
     struct cli_call call = {.settings = {.format = -1}};
     const struct sonde_option *const tables[] = {command->options, common_options};
     struct sonde_err err;
-    /* -o is the one short form. */
-    for (int i = 0; i < count && strcmp(argv[i], "--") != 0; i++) {
-        static char long_form[] = "--file";
-        if (strcmp(argv[i], "-o") == 0) {
-            argv[i] = long_form;
-        }
-    }
     if (sonde_options_parse(tables, 2, count, argv, &call.settings, &call.arguments, &err) < 0) {
         return cli_say_error(&err);
     }
@@ -221,7 +207,8 @@ int main(int argc, char **argv)
         print_help(stderr);
         return SONDE_EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         print_help(stdout);
         return SONDE_EXIT_DONE;
     }

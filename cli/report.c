@@ -14,7 +14,7 @@ const struct sonde_option cli_report_options[] = {
     {"capture", SONDE_OPTION_STRING, offsetof(struct cli_settings, capture), .argument = "NAME",
      .help = "only this one (default: all of the run)"},
     {"file", SONDE_OPTION_STRING, offsetof(struct cli_settings, file), .argument = "FILE",
-     .help = "write there instead of standard output (short: -o FILE)"},
+     .help = "write there instead of standard output", .letter = 'o'},
     {0},
 };
 

@@ -11,9 +11,12 @@
 #include "base/file.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/sink.h"
 #include "cli/target.h"
 #include "spec/reason.h"
 #include "spec/spec.h"
+
+enum { SIGNALS_MAX = 5, FINISH_ATTEMPTS = 3 };
 
 #define DURATION_MIN (1 * SONDE_SECOND)
 #define DURATION_MAX (3600 * SONDE_SECOND)
@@ -41,52 +44,27 @@ struct job {
     struct target *target;
     struct progress progress;
     struct sonde_run run;
-    struct sonde_artifact_writer *writer;
+    struct sink *sink;
     struct sonde_visit *visit;
+    struct sonde_visit_result result; /* borrowed from the visit */
     struct sonde_err err;
+    struct sonde_err store_err; /* the first failure of a commit */
     struct sonde_buf status;
     bool own_command;
-    bool ended;
+    bool visited;
+    bool concluded;
+    bool json;
+    struct sonde_buf *out; /* the report */
+    int reported;
+    struct sonde_err report_err;
 };
 
 /* What a signal is to be passed on to. */
 struct signals {
     struct job *job; /* the one under way, or NULL */
     struct target *target;
-    struct sonde_loop *loop;
     bool cancelled;
 };
-
-/* ---- artifacts into the store ---- */
-
-static int sink_begin(void *context, const char *capture, const char *name, struct sonde_err *err)
-{
-    struct job *job = context;
-    struct sonde_artifact artifact = {
-        .run_uid = job->run.uid,
-        .name = name,
-        .capture = capture,
-        .type = "CPUProfile",
-        .media_type = "application/json",
-        .data_class = SONDE_DATA_PROFILE,
-    };
-    return sonde_artifact_begin(job->db, &artifact, &job->writer, err);
-}
-
-static int sink_write(void *context, const char *data, size_t length, struct sonde_err *err)
-{
-    return sonde_artifact_write(((struct job *)context)->writer, data, length, err);
-}
-
-static int sink_commit(void *context, struct sonde_err *err)
-{
-    return sonde_artifact_commit(SONDE_TAKE(((struct job *)context)->writer), err);
-}
-
-static void sink_abort(void *context)
-{
-    sonde_artifact_abort(SONDE_TAKE(((struct job *)context)->writer));
-}
 
 /* ---- how it went ---- */
 
@@ -147,10 +125,21 @@ static void visit_done(void *context, const struct sonde_visit_result *result,
 {
     struct job *job = context;
     job->err = *err;
-    write_status(job, result);
-    judge(job, result);
-    job->ended = true;
+    job->result = *result;
+    job->visited = true;
     sonde_loop_stop(job->loop);
+}
+
+static void commit_failed(void *context, const struct sonde_err *err)
+{
+    struct job *job = context;
+    job->store_err = *err;
+    sonde_visit_fail(job->visit, err);
+}
+
+static void commits_ended(void *context)
+{
+    sonde_loop_stop(((struct job *)context)->loop);
 }
 
 static void visit_progressed(void *context, const struct sonde_visit_progress *progress)
@@ -181,7 +170,7 @@ static int start_visit(struct job *job, struct sonde_err *err)
         .start_time = job->target->process.start_time,
         .captures = requests,
         .capture_count = count,
-        .sink = {job, sink_begin, sink_write, sink_commit, sink_abort},
+        .sink = sink_of_visit(job->sink),
         .deadline_ns = spec->active_deadline_seconds * SONDE_SECOND,
         .context = job,
         .progress = visit_progressed,
@@ -234,7 +223,45 @@ static int finish_run(struct job *job, struct sonde_err *err)
     job->run.status = job->status.data;
     job->run.completed_ns = sonde_clock_realtime();
     int r = sonde_buf_check(&job->status, "the run's status", err);
-    return r < 0 ? r : sonde_db_run_update(job->db, &job->run, err);
+    /* How it ended is worth some patience with a store that others hold. */
+    for (int attempt = 0; r == 0 && attempt < FINISH_ATTEMPTS; attempt++) {
+        r = sonde_db_run_update(job->db, &job->run, err);
+        if (r != SONDE_EBUSY) {
+            return r;
+        }
+        r = attempt + 1 < FINISH_ATTEMPTS ? 0 : r;
+    }
+    return r;
+}
+
+/* Everything that follows the visit and takes its time. */
+static void conclude(void *context)
+{
+    struct job *job = context;
+    keep_sources(job);
+    job->reported = finish_run(job, &job->report_err);
+    if (job->reported == 0) {
+        job->reported = report_print(job->db, job->run.uid, job->json, job->out, &job->report_err);
+    }
+}
+
+static void concluded(void *context)
+{
+    struct job *job = context;
+    job->concluded = true;
+    sonde_loop_stop(job->loop);
+}
+
+/* Signals are heard meanwhile. */
+static void conclude_off_loop(struct job *job)
+{
+    if (sonde_loop_work(job->loop, conclude, concluded, job, NULL) < 0) {
+        conclude(job);
+        return;
+    }
+    while (!job->concluded) {
+        sonde_loop_run(job->loop);
+    }
 }
 
 /* Says why a run did not end well. */
@@ -247,39 +274,62 @@ static void say_failure(const struct job *job)
     }
 }
 
-static int run_document(struct job *job, struct signals *signals, bool json, struct sonde_buf *out,
-                        struct sonde_err *err)
+/* From the run's row to the end of the visit and of all commits. */
+static int carry_out(struct job *job, struct signals *signals, struct sonde_err *err)
 {
-    job->status = SONDE_BUF(SONDE_DB_DOCUMENT_MAX);
-    job->progress = progress_new(job->document->metadata.name);
-    int r = create_run(job, err);
-    r = r < 0 ? r : start_visit(job, err);
+    struct sink_options options = {.loop = job->loop,
+                                   .db = job->db,
+                                   .run_uid = job->run.uid,
+                                   .context = job,
+                                   .failed = commit_failed,
+                                   .idle = commits_ended};
+    int r = sink_new(&options, &job->sink, err);
+    r = r < 0 ? r : create_run(job, err);
     if (r < 0) {
         return r;
     }
+    if (start_visit(job, &job->err) < 0) {
+        job->result = (struct sonde_visit_result){.pid = job->target->process.pid};
+        return 0;
+    }
     signals->job = job;
-    while (!job->ended) {
+    while (!job->visited || sink_busy(job->sink)) {
         sonde_loop_run(job->loop);
     }
     signals->job = NULL;
+    if (job->store_err.code) {
+        job->err = job->store_err;
+    }
+    return 0;
+}
+
+static int run_document(struct job *job, struct signals *signals, struct sonde_err *err)
+{
+    job->status = SONDE_BUF(SONDE_DB_DOCUMENT_MAX);
+    job->progress = progress_new(job->document->metadata.name);
+    int r = carry_out(job, signals, err);
     progress_end(&job->progress);
-    keep_sources(job);
-    r = finish_run(job, err);
-    say_failure(job);
+    if (r == 0) {
+        write_status(job, &job->result);
+        judge(job, &job->result);
+        conclude_off_loop(job);
+        say_failure(job);
+        r = job->reported;
+        *err = job->report_err;
+    }
     sonde_visit_free(SONDE_TAKE(job->visit));
+    sink_free(SONDE_TAKE(job->sink));
     sonde_buf_fini(&job->status);
-    return r < 0 ? r : report_print(job->db, job->run.uid, json, out, err);
+    return r;
 }
 
 /* ---- all documents ---- */
 
-static void on_signal(void *context, int number)
+static void on_signal(void *context, int number, bool by_kernel)
 {
     struct signals *signals = context;
-    /* A terminal's Ctrl-C reaches the command by itself. */
-    bool by_terminal = number == SIGINT && isatty(STDIN_FILENO) == 1;
     if (signals->target->child) {
-        if (!by_terminal) {
+        if (!by_kernel) { /* a terminal's Ctrl-C reaches the command by itself */
             target_signal(signals->target, number);
         }
         return;
@@ -330,9 +380,11 @@ static int run_all(struct sonde_db *db, struct sonde_loop *loop, struct target *
                           .loop = loop,
                           .document = &documents->items[i],
                           .target = target,
-                          .own_command = target->child != 0};
+                          .own_command = target->child != 0,
+                          .json = json};
         SONDE_BUF_AUTO reports = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
-        if (run_document(&job, signals, json, &reports, &err) < 0) {
+        job.out = &reports;
+        if (run_document(&job, signals, &err) < 0) {
             (void)cli_say_error(&err);
             code = SONDE_EXIT_FAILED;
         } else {
@@ -364,19 +416,34 @@ static int wait_for_command(struct sonde_loop *loop, struct target *target, int 
     return own ? own : code;
 }
 
+/* Signals end the run, or are passed on to our own command; one that we were told to ignore (nohup)
+ * is ignored as before. */
+static int hear_signals(struct sonde_loop *loop, struct signals *signals, bool own_command,
+                        struct sonde_signal **ret, struct sonde_err *err)
+{
+    static const int heard[SIGNALS_MAX] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR2};
+    enum { OF_OURS = 3 };
+    size_t count = own_command ? SIGNALS_MAX : OF_OURS;
+    int r = 0;
+    for (size_t i = 0; i < count && r == 0; i++) {
+        struct sigaction now;
+        if (sigaction(heard[i], NULL, &now) == 0 && now.sa_handler == SIG_IGN) {
+            continue;
+        }
+        r = sonde_signal_new(loop, heard[i], on_signal, signals, &ret[i], err);
+    }
+    return r;
+}
+
 static int run_on_target(struct cli_call *call, const struct sonde_spec_documents *documents,
                          struct sonde_db *db, struct sonde_loop *loop)
 {
-    static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR2};
-    struct sonde_signal *handles[SONDE_LENGTH(passed_on)] = {NULL};
-    struct target target;
-    struct signals signals = {.target = &target, .loop = loop};
+    struct sonde_signal *handles[SIGNALS_MAX] = {NULL};
+    struct target target = TARGET_NONE;
+    struct signals signals = {.target = &target};
     struct sonde_err err;
-    int r = target_find(call, &target, &err);
-    size_t count = r == 0 && target.child ? SONDE_LENGTH(passed_on) : 3;
-    for (size_t i = 0; i < count && r == 0; i++) {
-        r = sonde_signal_new(loop, passed_on[i], on_signal, &signals, &handles[i], &err);
-    }
+    int r = hear_signals(loop, &signals, call->arguments.command != NULL, handles, &err);
+    r = r < 0 ? r : target_find(call, loop, &target, &err);
     int code = r < 0 ? cli_say_error(&err)
                      : run_all(db, loop, &target, documents, &signals,
                                call->settings.output == CLI_OUTPUT_JSON);

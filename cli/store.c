@@ -14,10 +14,20 @@ static const char cpu_type[] = "CPUProfile";
 
 enum { CONTEXT_MAX = 4 << 20 };
 
+/* What is wrong with a store is no fault of the words that were typed. */
+static int open_directory(const char *path, struct sonde_db **ret, struct sonde_err *err)
+{
+    int r = sonde_db_open(path, ret, err);
+    if (r < 0 && (err->code == SONDE_EINVALID || err->code == SONDE_ENOTFOUND)) {
+        err->code = SONDE_EIO;
+    }
+    return r;
+}
+
 int store_open(const struct cli_settings *settings, struct sonde_db **ret, struct sonde_err *err)
 {
     if (settings->store) {
-        return sonde_db_open(settings->store, ret, err);
+        return open_directory(settings->store, ret, err);
     }
     SONDE_BUF_AUTO path = SONDE_BUF(4096);
     const char *state = getenv("XDG_STATE_HOME");
@@ -32,7 +42,7 @@ int store_open(const struct cli_settings *settings, struct sonde_db **ret, struc
                           "neither HOME nor XDG_STATE_HOME is set: give --store");
     }
     int r = sonde_buf_check(&path, "the store's path", err);
-    return r < 0 ? r : sonde_db_open(path.data, ret, err);
+    return r < 0 ? r : open_directory(path.data, ret, err);
 }
 
 /* ---- loading ---- */

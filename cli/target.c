@@ -90,15 +90,17 @@ static bool child_ended(const struct target *target, int wait_ms)
     return poll(&fd, 1, wait_ms) == 1;
 }
 
-static int start_command(char **command, struct target *target, struct sonde_err *err)
+static int start_command(char **command, bool quiet, struct target *target, struct sonde_err *err)
 {
     pid_t pid = fork();
     if (pid < 0) {
         return sonde_fail(err, SONDE_EIO, errno, "start %s", command[0]);
     }
     if (pid == 0) {
-        (void)signal(SIGPIPE, SIG_DFL);
-        (void)execvp(command[0], command);
+        sonde_signal_reset();
+        if (!quiet || dup2(STDERR_FILENO, STDOUT_FILENO) >= 0) {
+            (void)execvp(command[0], command);
+        }
         (void)fprintf(stderr, "sonde: cannot start %s: %s\n", command[0], strerror(errno));
         _exit(EXIT_NOT_FOUND);
     }
@@ -107,31 +109,47 @@ static int start_command(char **command, struct target *target, struct sonde_err
     if (target->child_fd < 0) {
         return sonde_fail(err, SONDE_EIO, errno, "watch %s", command[0]);
     }
+    return 0;
+}
+
+static int wait_for_node(const char *command, struct sonde_loop *loop, struct target *target,
+                         struct sonde_err *err)
+{
     int64_t deadline = sonde_clock_monotonic() + TARGET_START_TIMEOUT_NS;
     while (!find_started(target)) {
         if (child_ended(target, POLL_MS)) {
             return sonde_fail_reason(err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_EXITED,
                                      "%s ended before a Node.js process of it could be profiled",
-                                     command[0]);
+                                     command);
         }
         if (sonde_clock_monotonic() > deadline) {
             return sonde_fail_reason(err, SONDE_ETIMEOUT, SONDE_REASON_TARGET_NOT_NODE,
                                      "%s has started no Node.js process that takes signals",
-                                     command[0]);
+                                     command);
         }
+        sonde_loop_poll(loop);
     }
     return 0;
 }
 
-int target_find(const struct cli_call *call, struct target *ret, struct sonde_err *err)
+static int by_command(const struct cli_call *call, struct sonde_loop *loop, struct target *target,
+                      struct sonde_err *err)
+{
+    char **command = call->arguments.command;
+    bool quiet = call->settings.output == CLI_OUTPUT_JSON;
+    int r = start_command(command, quiet, target, err);
+    return r < 0 ? r : wait_for_node(command[0], loop, target, err);
+}
+
+int target_find(const struct cli_call *call, struct sonde_loop *loop, struct target *ret,
+                struct sonde_err *err)
 {
     const struct cli_settings *settings = &call->settings;
-    *ret = (struct target){.root = -1, .child_fd = -1};
     int ways = (settings->pid != 0) + (settings->match != NULL) + (call->arguments.command != NULL);
     if (ways > 1) {
         return sonde_fail(err, SONDE_EINVALID, 0, "give one of --pid, --match and -- COMMAND");
     }
-    int r = call->arguments.command ? start_command(call->arguments.command, ret, err)
+    int r = call->arguments.command ? by_command(call, loop, ret, err)
             : settings->pid ? sonde_process_read("/proc", (pid_t)settings->pid, &ret->process, err)
                             : by_match(settings->match, ret, err);
     if (r == 0) {

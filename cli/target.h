@@ -14,12 +14,15 @@ struct target {
     int child_fd; /* … and its pidfd */
 };
 
+#define TARGET_NONE ((struct target){.root = -1, .child_fd = -1})
 #define TARGET_START_TIMEOUT_NS (30 * SONDE_SECOND) /* command started → Node.js takes signals */
 
-/* Finds it, or starts the command and waits until a Node.js process of it takes signals. Errors
- * have the reasons TargetNotFound, TargetAmbiguous (the candidates are in the message) … The caller
- * calls target_fini in any case. */
-int target_find(const struct cli_call *call, struct target *ret,
+/* Finds it, or starts the command and waits until a Node.js process of it takes signals; the loop's
+ * callbacks are called meanwhile, and see ret->child. With --output json what the command prints
+ * goes to stderr, so that stdout is JSON alone. Errors have the reasons TargetNotFound,
+ * TargetAmbiguous (the candidates are in the message) … ret begins as TARGET_NONE; the caller calls
+ * target_fini in any case. */
+int target_find(const struct cli_call *call, struct sonde_loop *loop, struct target *ret,
                 struct sonde_err *err) SONDE_MUST_CHECK;
 void target_fini(struct target *target);
 

@@ -7,47 +7,36 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    enum sonde_err_class class;
-} codes[] = {
-    [-SONDE_OK] = {"ok", SONDE_CLASS_NONE},
-    [-SONDE_ENOMEM] = {"out of memory", SONDE_CLASS_FATAL},
-    [-SONDE_ELIMIT] = {"limit exceeded", SONDE_CLASS_PERMANENT},
-    [-SONDE_EPARSE] = {"malformed", SONDE_CLASS_PERMANENT},
-    [-SONDE_EINVALID] = {"invalid", SONDE_CLASS_PERMANENT},
-    [-SONDE_ENOTFOUND] = {"not found", SONDE_CLASS_PERMANENT},
-    [-SONDE_EEXISTS] = {"already exists", SONDE_CLASS_CONFLICT},
-    [-SONDE_ECONFLICT] = {"conflict", SONDE_CLASS_CONFLICT},
-    [-SONDE_EGONE] = {"gone", SONDE_CLASS_GONE},
-    [-SONDE_EBUSY] = {"busy", SONDE_CLASS_RETRY_LATER},
-    [-SONDE_EDENIED] = {"denied", SONDE_CLASS_PERMANENT},
-    [-SONDE_EIO] = {"input/output error", SONDE_CLASS_FATAL},
-    [-SONDE_ENOSPACE] = {"no space left", SONDE_CLASS_RETRY_LATER},
-    [-SONDE_ENETWORK] = {"connection failed", SONDE_CLASS_RETRY_LATER},
-    [-SONDE_ETIMEOUT] = {"timed out", SONDE_CLASS_RETRY_LATER},
-    [-SONDE_ECANCELLED] = {"cancelled", SONDE_CLASS_PERMANENT},
-    [-SONDE_EVERSION] = {"newer version", SONDE_CLASS_PERMANENT},
-    [-SONDE_EPROTOCOL] = {"protocol violated", SONDE_CLASS_PERMANENT},
-    [-SONDE_EINTERNAL] = {"internal error", SONDE_CLASS_FATAL},
+static const enum sonde_err_class classes[] = {
+    [-SONDE_OK] = SONDE_CLASS_NONE,
+    [-SONDE_ENOMEM] = SONDE_CLASS_FATAL,
+    [-SONDE_ELIMIT] = SONDE_CLASS_PERMANENT,
+    [-SONDE_EPARSE] = SONDE_CLASS_PERMANENT,
+    [-SONDE_EINVALID] = SONDE_CLASS_PERMANENT,
+    [-SONDE_ENOTFOUND] = SONDE_CLASS_PERMANENT,
+    [-SONDE_EEXISTS] = SONDE_CLASS_CONFLICT,
+    [-SONDE_ECONFLICT] = SONDE_CLASS_CONFLICT,
+    [-SONDE_EGONE] = SONDE_CLASS_GONE,
+    [-SONDE_EBUSY] = SONDE_CLASS_RETRY_LATER,
+    [-SONDE_EDENIED] = SONDE_CLASS_PERMANENT,
+    [-SONDE_EIO] = SONDE_CLASS_FATAL,
+    [-SONDE_ENOSPACE] = SONDE_CLASS_RETRY_LATER,
+    [-SONDE_ENETWORK] = SONDE_CLASS_RETRY_LATER,
+    [-SONDE_ETIMEOUT] = SONDE_CLASS_RETRY_LATER,
+    [-SONDE_ECANCELLED] = SONDE_CLASS_PERMANENT,
+    [-SONDE_EVERSION] = SONDE_CLASS_PERMANENT,
+    [-SONDE_EPROTOCOL] = SONDE_CLASS_PERMANENT,
+    [-SONDE_EINTERNAL] = SONDE_CLASS_FATAL,
 };
 
-_Static_assert(SONDE_LENGTH(codes) == -SONDE_CODE_LAST + 1, "every code has a row");
+_Static_assert(SONDE_LENGTH(classes) == -SONDE_CODE_LAST + 1, "every code has a row");
 
 enum sonde_err_class sonde_err_class(int code)
 {
     if (code > 0 || code < SONDE_CODE_LAST) {
         return SONDE_CLASS_FATAL;
     }
-    return codes[-code].class;
-}
-
-const char *sonde_code_name(int code)
-{
-    if (code > 0 || code < SONDE_CODE_LAST) {
-        return "unknown error";
-    }
-    return codes[-code].name;
+    return classes[-code];
 }
 
 static int refine(int code, int sys)

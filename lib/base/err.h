@@ -78,7 +78,4 @@ void sonde_err_clear(struct sonde_err *err);
 /* The class of a code; a positive or unknown code is SONDE_CLASS_FATAL. */
 enum sonde_err_class sonde_err_class(int code);
 
-/* A short static name of a code ("not found"). */
-const char *sonde_code_name(int code);
-
 #endif

@@ -102,17 +102,46 @@ static int assign(const struct sonde_option *option, const char *value, void *ta
     return SONDE_EINTERNAL;
 }
 
+static const struct sonde_option *find_letter(const struct sonde_option *const tables[],
+                                              size_t table_count, char letter)
+{
+    for (size_t t = 0; t < table_count; t++) {
+        for (const struct sonde_option *o = tables[t]; o && o->name; o++) {
+            if (o->letter == letter) {
+                return o;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* "--name", "--name=value" or "-l". */
+static int find_word(const struct sonde_option *const tables[], size_t table_count,
+                     const char *word, const struct sonde_option **ret, const char **ret_value,
+                     struct sonde_err *err)
+{
+    *ret_value = NULL;
+    if (word[1] != '-') {
+        *ret = word[2] ? NULL : find_letter(tables, table_count, word[1]);
+        return *ret ? 0 : sonde_fail(err, SONDE_EINVALID, 0, "unknown option %.100s", word);
+    }
+    struct sonde_str rest = sonde_str(word + 2);
+    struct sonde_str name = sonde_str_split(&rest, '=');
+    *ret_value = rest.data;
+    *ret = find(tables, table_count, name);
+    return *ret ? 0 : unknown(tables, table_count, name, err);
+}
+
 /* Reads the option at argv[*at], and its value, which may be the next argument. */
 static int take_option(const struct sonde_option *const tables[], size_t table_count, int count,
                        char **argv, int *at, void *target, struct sonde_err *err)
 {
-    struct sonde_str rest = sonde_str(argv[*at] + 2);
-    struct sonde_str name = sonde_str_split(&rest, '=');
-    const struct sonde_option *option = find(tables, table_count, name);
-    if (!option) {
-        return unknown(tables, table_count, name, err);
+    const struct sonde_option *option;
+    const char *value;
+    int r = find_word(tables, table_count, argv[*at], &option, &value, err);
+    if (r < 0) {
+        return r;
     }
-    const char *value = rest.data;
     if (option->type == SONDE_OPTION_FLAG && value) {
         return sonde_fail(err, SONDE_EINVALID, 0, "--%s takes no value", option->name);
     }
@@ -142,7 +171,7 @@ int sonde_options_parse(const struct sonde_option *const tables[], size_t table_
             arguments.command_count = count - i - 1;
             break;
         }
-        if (strncmp(argv[i], "--", 2) != 0) {
+        if (argv[i][0] != '-' || !argv[i][1]) {
             positional[arguments.count++] = argv[i];
             continue;
         }
@@ -160,8 +189,9 @@ void sonde_options_help(const struct sonde_option *table, struct sonde_buf *buf)
 {
     for (const struct sonde_option *o = table; o && o->name; o++) {
         char left[40];
-        (void)snprintf(left, sizeof(left), "--%s%s%s", o->name, o->argument ? " " : "",
-                       o->argument ? o->argument : "");
+        char letter[] = {'-', o->letter, ',', ' ', '\0'};
+        (void)snprintf(left, sizeof(left), "%s--%s%s%s", o->letter ? letter : "", o->name,
+                       o->argument ? " " : "", o->argument ? o->argument : "");
         sonde_buf_printf(buf, "  %-24s %s\n", left, o->help);
     }
 }

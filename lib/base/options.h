@@ -25,6 +25,7 @@ struct sonde_option {
     const char *const *choices; /* NULL-terminated */
     const char *argument;       /* as shown in help: "DIR" */
     const char *help;
+    char letter; /* a short form, "-o VALUE"; '\0': none */
 };
 
 struct sonde_arguments {
@@ -35,8 +36,9 @@ struct sonde_arguments {
 };
 
 /* Reads argv[0…count) by the NULL-terminated tables (each may be NULL) into `target`.
- * "--name value" and "--name=value" are accepted. SONDE_EINVALID with a suggestion for an unknown
- * option, a missing or a wrong value; of one given twice the last counts. */
+ * "--name value", "--name=value" and "-l value" are accepted; "-" alone is an argument.
+ * SONDE_EINVALID with a suggestion for an unknown option, a missing or a wrong value; of one given
+ * twice the last counts. */
 int sonde_options_parse(const struct sonde_option *const tables[], size_t table_count, int count,
                         char **argv, void *target, struct sonde_arguments *ret,
                         struct sonde_err *err) SONDE_MUST_CHECK;

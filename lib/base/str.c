@@ -77,19 +77,6 @@ struct sonde_str sonde_str_split(struct sonde_str *rest, char separator)
     return head;
 }
 
-char *sonde_str_copy(struct sonde_str text)
-{
-    char *copy = malloc(text.length + 1);
-    if (!copy) {
-        return NULL;
-    }
-    if (text.length) {
-        memcpy(copy, text.data, text.length);
-    }
-    copy[text.length] = '\0';
-    return copy;
-}
-
 int sonde_parse_u64(struct sonde_str text, uint64_t min, uint64_t max, uint64_t *ret)
 {
     if (text.length == 0) {

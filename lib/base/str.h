@@ -38,8 +38,6 @@ struct sonde_str sonde_str_trim(struct sonde_str text);
 /* Cuts *rest at the first `separator`: returns what stands before it, and leaves
  * what stands behind it in *rest (empty, data NULL, when there was none). */
 struct sonde_str sonde_str_split(struct sonde_str *rest, char separator);
-/* A NUL-terminated copy that the caller frees; NULL when out of memory. */
-char *sonde_str_copy(struct sonde_str text) SONDE_MUST_CHECK;
 
 /* Decimal integers without sign tricks, spaces or overflow: 0, or SONDE_EPARSE when
  * the text is not wholly a number, SONDE_ELIMIT when it is outside min…max. */

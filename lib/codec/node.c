@@ -73,7 +73,7 @@ void sonde_node_print_json(const struct sonde_node *node, struct sonde_buf *buf)
             sonde_buf_json_string(buf, entry->key);
             sonde_buf_char(buf, ':');
         }
-        sonde_node_print_json(entry, buf); /* as deep as SONDE_YAML_DEPTH_MAX at most */
+        sonde_node_print_json(entry, buf); /* as deep as a document may be */
     }
     sonde_buf_char(buf, map ? '}' : ']');
 }

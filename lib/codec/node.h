@@ -29,8 +29,9 @@ struct sonde_node {
     int64_t integer;
     double number;
     bool boolean;
-    size_t count; /* of a list or map: entries */
-    size_t size;  /* nodes of the subtree, aliases counted in full */
+    size_t count;    /* of a list or map: entries */
+    size_t size;     /* nodes of the subtree, aliases counted in full */
+    unsigned height; /* lists and maps on the longest way down, itself included; 0: a scalar */
     const struct sonde_node *first;
     const struct sonde_node *next; /* the following entry of the same list or map */
 };

@@ -107,6 +107,22 @@ static void add_size(struct reader *r, size_t size)
     }
 }
 
+/* Something of this height stands below the open levels from here on. */
+static void add_height(struct reader *r, unsigned height)
+{
+    for (size_t i = 0; i < r->depth; i++) {
+        unsigned with_it = (unsigned)(r->depth - i) + height;
+        if (r->levels[i].node->height < with_it) {
+            r->levels[i].node->height = with_it;
+        }
+    }
+}
+
+static int refuse_depth(struct reader *r, yaml_mark_t mark)
+{
+    return refuse(r, SONDE_ELIMIT, mark, "nested too deep: at most 32 levels are read");
+}
+
 static int keep_anchor(struct reader *r, struct sonde_str name, const struct sonde_node *node,
                        yaml_mark_t mark)
 {
@@ -264,7 +280,7 @@ static int open_level(struct reader *r, enum sonde_node_type type, const yaml_ch
         return refuse(r, SONDE_EINVALID, mark, "a key must be plain text");
     }
     if (r->depth == SONDE_YAML_DEPTH_MAX) {
-        return refuse(r, SONDE_ELIMIT, mark, "nested too deep: at most 32 levels are read");
+        return refuse_depth(r, mark);
     }
     struct sonde_node *node = NULL;
     struct level level = {0};
@@ -277,6 +293,8 @@ static int open_level(struct reader *r, enum sonde_node_type type, const yaml_ch
     add_size(r, 1);
     code = place(r, node, mark);
     level.node = node;
+    node->height = 1;
+    add_height(r, 1);
     r->levels[r->depth++] = level;
     return code;
 }
@@ -303,6 +321,9 @@ static int read_alias(struct reader *r, const yaml_event_t *event)
         return refuse(r, SONDE_EINVALID, event->start_mark,
                       "an alias without its anchor before it");
     }
+    if (r->depth + target->height > SONDE_YAML_DEPTH_MAX) {
+        return refuse_depth(r, event->start_mark);
+    }
     struct sonde_node *node = NULL;
     int code = new_node(r, target->type, event->start_mark, &node);
     code = code ? code : count_nodes(r, target->size, event->start_mark);
@@ -314,6 +335,7 @@ static int read_alias(struct reader *r, const yaml_event_t *event)
     node->next = NULL;
     node->key = (struct sonde_str){0};
     add_size(r, target->size);
+    add_height(r, target->height);
     return place(r, node, event->start_mark);
 }
 

@@ -168,9 +168,7 @@ int sonde_http_client_new(struct sonde_loop *loop, struct sonde_http_client **re
                           struct sonde_err *err)
 {
     struct sonde_http_client *client = calloc(1, sizeof(*client));
-    /* Without CURL_GLOBAL_SSL: OpenSSL's tables cost memory that plain HTTP does not need;
-     * curl sets it up by itself with the first https URL. */
-    if (client && curl_global_init(CURL_GLOBAL_NOTHING) == CURLE_OK) {
+    if (client && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) {
         client->loop = loop;
         client->multi = curl_multi_init();
     }

@@ -32,7 +32,7 @@ struct sonde_http_options {
                  const struct sonde_err *err);
 };
 
-/* The caller frees it; requests under way are cancelled then. */
+/* The caller frees it, but not from within `done`; requests under way are cancelled then. */
 int sonde_http_client_new(struct sonde_loop *loop, struct sonde_http_client **ret,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_http_client_free(struct sonde_http_client *client);

@@ -116,6 +116,9 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
         if (s->ended) {
             return -1; /* too late */
         }
+        if (s->closing) {
+            return -1;
+        }
         sonde_timer_stop(s->timeout);
         s->open = true;
         s->options.opened(s->options.context);

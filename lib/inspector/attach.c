@@ -147,7 +147,7 @@ void attach_poll(struct sonde_visit *v)
     struct sonde_process now;
     struct sonde_err err;
     if (sonde_process_read(proc, v->options.pid, &now, &err) < 0) {
-        visit_fail(v, &err);
+        sonde_visit_fail(v, &err);
         return;
     }
     v->port = opened_port(v, &now);
@@ -159,7 +159,7 @@ void attach_poll(struct sonde_visit *v)
         (void)sonde_fail_reason(&err, SONDE_ETIMEOUT, SONDE_REASON_INSPECTOR_DID_NOT_OPEN,
                                 "process %d was signalled, but opened no inspector within %d s",
                                 v->options.pid, (int)(SONDE_ATTACH_TIMEOUT_NS / SONDE_SECOND));
-        visit_fail(v, &err);
+        sonde_visit_fail(v, &err);
         return;
     }
     v->poll_ns = v->poll_ns * 2 > POLL_LAST_NS ? POLL_LAST_NS : v->poll_ns * 2;
@@ -202,14 +202,12 @@ static void closed(void *context, const struct sonde_err *err)
         return;
     }
     struct sonde_err lost = *err;
-    bool of_the_store = lost.code == SONDE_ENOMEM || lost.code == SONDE_ENOSPACE ||
-                        lost.code == SONDE_EIO || lost.code == SONDE_EDENIED;
-    if (!of_the_store && !lost.reason) {
+    if (lost.code != SONDE_ENOMEM && !lost.reason) {
         (void)sonde_fail_reason(&lost, SONDE_ENETWORK, SONDE_REASON_INSPECTOR_LOST,
                                 "the connection to the inspector of process %d ended: %.300s",
                                 v->options.pid, err->code ? err->message : "closed");
     }
-    visit_fail(v, &lost);
+    sonde_visit_fail(v, &lost);
 }
 
 static void connect_socket(struct sonde_visit *v, const char *path)
@@ -228,7 +226,7 @@ static void connect_socket(struct sonde_visit *v, const char *path)
     struct sonde_err err;
     visit_enter(v, VISIT_CONNECTING);
     if (sonde_websocket_new(v->options.loop, &options, &v->socket, &err) < 0) {
-        visit_fail(v, &err);
+        sonde_visit_fail(v, &err);
     }
 }
 
@@ -281,7 +279,7 @@ static void listed(void *context, const struct sonde_http_response *response,
                                 "port %u of process %d does not answer: %.300s", v->port,
                                 v->options.pid, err->message);
     }
-    visit_fail(v, &failure);
+    sonde_visit_fail(v, &failure);
 }
 
 static void list_inspector(struct sonde_visit *v)
@@ -298,7 +296,7 @@ static void list_inspector(struct sonde_visit *v)
     struct sonde_err err;
     visit_enter(v, VISIT_LISTING);
     if (sonde_http_get(v->http, &options, &v->request, &err) < 0) {
-        visit_fail(v, &err);
+        sonde_visit_fail(v, &err);
     }
 }
 
@@ -354,7 +352,7 @@ static void install_probe(struct sonde_visit *v)
     struct sonde_err err;
     if (sonde_buf_check(&expression, "the probe", &err) < 0 ||
         sonde_buf_check(&params, "the probe", &err) < 0) {
-        visit_fail(v, &err);
+        sonde_visit_fail(v, &err);
         return;
     }
     visit_enter(v, VISIT_INSTALLING);

@@ -36,7 +36,8 @@ struct sonde_capture_request {
 };
 
 /* Where artifacts go, one at a time: begin, write…, then commit or abort. A negative code ends
- * the visit (the target is left clean). */
+ * the visit (the target is left clean). None may block for long: beats wait meanwhile. A commit
+ * that ends later tells its failure by sonde_visit_fail. */
 struct sonde_artifact_sink {
     void *context;
     int (*begin)(void *context, const char *capture, const char *name, struct sonde_err *err);
@@ -67,8 +68,8 @@ struct sonde_visit_result {
     size_t rotations;
     struct sonde_loop_delay loop;
     int64_t captured_ns; /* of all captures */
-    size_t artifacts;    /* committed */
-    uint64_t bytes;      /* committed */
+    size_t artifacts;    /* given to the sink's commit */
+    uint64_t bytes;      /* of them */
 };
 
 struct sonde_visit_progress {
@@ -101,6 +102,8 @@ int sonde_visit_new(const struct sonde_visit_options *options, struct sonde_visi
                     struct sonde_err *err) SONDE_MUST_CHECK;
 /* Ends it early with reason Cancelled: what was captured so far is kept, the target left clean. */
 void sonde_visit_cancel(struct sonde_visit *visit);
+/* Ends it early with this error; the target is left clean. Without effect after `done`. */
+void sonde_visit_fail(struct sonde_visit *visit, const struct sonde_err *err);
 void sonde_visit_free(struct sonde_visit *visit);
 
 /* The p-quantile (share 0–1) of the rotation stalls in ms; 0 when there was none. */

@@ -62,7 +62,7 @@ void visit_command(struct sonde_visit *v, const char *method, const char *params
                               &err);
     r = r < 0 ? r : sonde_websocket_send(v->socket, v->command.data, v->command.length, &err);
     if (r < 0) {
-        visit_fail(v, &err);
+        sonde_visit_fail(v, &err);
     }
 }
 
@@ -78,7 +78,7 @@ void visit_call(struct sonde_visit *v, const char *call, sonde_cdp_answer answer
     sonde_buf_char(&params, '}');
     struct sonde_err err;
     if (sonde_buf_check(&params, "a call of the probe", &err) < 0) {
-        visit_fail(v, &err);
+        sonde_visit_fail(v, &err);
         return;
     }
     visit_command(v, "Runtime.callFunctionOn", params.data, answer);
@@ -128,7 +128,7 @@ static void beat(void *context)
         /* Asking it to finish would be in vain; the dead man's switch does it. */
         sonde_websocket_free(SONDE_TAKE(v->socket));
         v->connected = false;
-        visit_fail(v, &err);
+        sonde_visit_fail(v, &err);
         return;
     }
     if (v->installed && !v->beating && v->connected) {
@@ -241,7 +241,7 @@ void visit_leave(struct sonde_visit *v)
     finish_visit(v);
 }
 
-void visit_fail(struct sonde_visit *v, const struct sonde_err *err)
+void sonde_visit_fail(struct sonde_visit *v, const struct sonde_err *err)
 {
     if (v->state == VISIT_DONE) {
         return;
@@ -291,7 +291,7 @@ static void target_ended(void *context)
     }
     sonde_websocket_free(SONDE_TAKE(v->socket));
     v->connected = false;
-    visit_fail(v, &err);
+    sonde_visit_fail(v, &err);
 }
 
 static void stop_early(struct sonde_visit *v, const struct sonde_err *err)
@@ -378,7 +378,7 @@ int sonde_visit_new(const struct sonde_visit_options *options, struct sonde_visi
         sonde_timer_start(v->deadline_timer, options->deadline_ns, 0);
     }
     if (sonde_watch_new(options->loop, v->pidfd, target_ended, v, &v->exit_watch, &failure) < 0) {
-        visit_fail(v, &failure);
+        sonde_visit_fail(v, &failure);
     }
     return 0;
 }

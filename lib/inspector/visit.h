@@ -67,8 +67,6 @@ struct sonde_visit {
 
 /* visit.c: what both others build on. */
 void visit_enter(struct sonde_visit *visit, enum visit_state state);
-/* Records the error (the first one counts) and begins to leave. */
-void visit_fail(struct sonde_visit *visit, const struct sonde_err *err);
 void visit_progress(struct sonde_visit *visit);
 /* Sends a command; a failure to send ends the visit. */
 void visit_command(struct sonde_visit *visit, const char *method, const char *params,

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loop/loop.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/clock.h"
@@ -18,7 +22,10 @@ struct sonde_timer {
 };
 
 struct sonde_signal {
-    uv_signal_t uv;
+    uv_poll_t uv;
+    int fd;
+    int number;
+    bool was_blocked;
     sonde_signal_callback callback;
     void *context;
 };
@@ -154,31 +161,73 @@ void sonde_timer_free(struct sonde_timer *timer)
     close_handle(timer);
 }
 
-static void signal_arrived(uv_signal_t *uv, int number)
+static void signal_arrived(uv_poll_t *uv, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct sonde_signal *handle = (struct sonde_signal *)uv;
+    struct signalfd_siginfo info;
+    if (read(handle->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        handle->callback(handle->context, handle->number, info.ssi_code == SI_KERNEL);
+    }
+}
+
+static void free_signal(uv_handle_t *uv)
 {
     struct sonde_signal *handle = (struct sonde_signal *)uv;
-    handle->callback(handle->context, number);
+    (void)close(handle->fd);
+    free(handle);
+}
+
+static void set_of(int number, sigset_t *ret)
+{
+    (void)sigemptyset(ret);
+    (void)sigaddset(ret, number);
+}
+
+static int watch_signal(struct sonde_loop *loop, struct sonde_signal *handle)
+{
+    sigset_t set;
+    set_of(handle->number, &set);
+    handle->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (handle->fd < 0) {
+        return uv_translate_sys_error(errno);
+    }
+    int code = uv_poll_init(&loop->uv, &handle->uv, handle->fd);
+    if (code < 0) {
+        (void)close(handle->fd);
+    }
+    return code;
 }
 
 int sonde_signal_new(struct sonde_loop *loop, int signal_number, sonde_signal_callback callback,
                      void *context, struct sonde_signal **ret, struct sonde_err *err)
 {
+    if (signal_number == SIGKILL || signal_number == SIGSTOP) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "signal %d cannot be caught", signal_number);
+    }
     struct sonde_signal *handle = calloc(1, sizeof(*handle));
     if (!handle) {
         return failed(UV_ENOMEM, "signal", err);
     }
     handle->callback = callback;
     handle->context = context;
-    int code = uv_signal_init(&loop->uv, &handle->uv);
+    handle->number = signal_number;
+    int code = watch_signal(loop, handle);
     if (code < 0) {
         free(handle);
         return failed(code, "signal", err);
     }
-    code = uv_signal_start(&handle->uv, signal_arrived, signal_number);
+    code = uv_poll_start(&handle->uv, UV_READABLE, signal_arrived);
     if (code < 0) {
-        close_handle(handle);
+        uv_close((uv_handle_t *)&handle->uv, free_signal);
         return failed(code, "signal", err);
     }
+    sigset_t set;
+    sigset_t before;
+    set_of(signal_number, &set);
+    (void)pthread_sigmask(SIG_BLOCK, &set, &before);
+    handle->was_blocked = sigismember(&before, signal_number) == 1;
     uv_unref((uv_handle_t *)&handle->uv);
     *ret = handle;
     return 0;
@@ -186,7 +235,23 @@ int sonde_signal_new(struct sonde_loop *loop, int signal_number, sonde_signal_ca
 
 void sonde_signal_free(struct sonde_signal *handle)
 {
-    close_handle(handle);
+    if (!handle) {
+        return;
+    }
+    if (!handle->was_blocked) {
+        sigset_t set;
+        set_of(handle->number, &set);
+        (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    }
+    uv_close((uv_handle_t *)&handle->uv, free_signal);
+}
+
+void sonde_signal_reset(void)
+{
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 static void watch_ready(uv_poll_t *uv, int status, int events)

@@ -18,7 +18,8 @@ struct sonde_watch;
 struct sonde_wakeup;
 
 typedef void (*sonde_loop_callback)(void *context);
-typedef void (*sonde_signal_callback)(void *context, int signal_number);
+/* by_kernel: a terminal's key or its hanging up sent it, to the whole foreground process group. */
+typedef void (*sonde_signal_callback)(void *context, int signal_number, bool by_kernel);
 
 /* The caller frees it, after every handle made from it. SONDE_ENOMEM, SONDE_EIO. */
 int sonde_loop_new(struct sonde_loop **ret, struct sonde_err *err) SONDE_MUST_CHECK;
@@ -42,11 +43,15 @@ void sonde_timer_start(struct sonde_timer *timer, int64_t delay_ns, int64_t repe
 void sonde_timer_stop(struct sonde_timer *timer);
 void sonde_timer_free(struct sonde_timer *timer);
 
-/* Calls back for each arriving signal until freed. Does not keep the loop running. */
+/* Calls back for each arriving signal until freed. Does not keep the loop running. The signal is
+ * blocked meanwhile (signalfd): made before other threads are, and undone in a child by
+ * sonde_signal_reset. SONDE_EINVALID for one that cannot be caught. */
 int sonde_signal_new(struct sonde_loop *loop, int signal_number, sonde_signal_callback callback,
                      void *context, struct sonde_signal **ret,
                      struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_signal_free(struct sonde_signal *handle);
+/* Between fork and exec: no signal is blocked, and SIGPIPE ends the program as it usually does. */
+void sonde_signal_reset(void);
 
 /* Calls back whenever fd (borrowed, pollable: a pidfd, a socket) is readable, until freed. */
 int sonde_watch_new(struct sonde_loop *loop, int fd, sonde_loop_callback callback, void *context,
@@ -61,7 +66,7 @@ void sonde_wakeup_send(struct sonde_wakeup *wakeup);
 void sonde_wakeup_free(struct sonde_wakeup *wakeup);
 
 /* Runs `work` on a thread of the pool, then `done` on the loop's thread; both get context.
- * For what blocks: fsync, SQLite, name look-ups. */
+ * For what blocks or takes long: fsync, SQLite, analyses. */
 int sonde_loop_work(struct sonde_loop *loop, sonde_loop_callback work, sonde_loop_callback done,
                     void *context, struct sonde_err *err) SONDE_MUST_CHECK;
 

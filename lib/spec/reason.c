@@ -50,6 +50,8 @@ static const struct sonde_reason reasons[] = {
      "Check the store's address, and that it runs."},
     {SONDE_REASON_STORE_FULL, "The disk of the store is full.",
      "Free space, or delete runs with `sonde delete`; what was stored before is kept."},
+    {SONDE_REASON_STORE_FAILED, "The store could not keep what was captured.",
+     "See the message: was the run deleted, is the disk in order, may you write there?"},
     {SONDE_REASON_UPLOAD_REJECTED, "The store refused the upload.", "See the store's message."},
     {SONDE_REASON_UNSUPPORTED, "This version cannot do what the document asks for.",
      "Remove the field that the message names, or use a newer version."},

@@ -26,6 +26,7 @@
 #define SONDE_REASON_INTERRUPTED "Interrupted"
 #define SONDE_REASON_STORE_UNREACHABLE "StoreUnreachable"
 #define SONDE_REASON_STORE_FULL "StoreFull"
+#define SONDE_REASON_STORE_FAILED "StoreFailed"
 #define SONDE_REASON_UPLOAD_REJECTED "UploadRejected"
 #define SONDE_REASON_UNSUPPORTED "Unsupported"
 #define SONDE_REASON_INTERNAL "Internal"

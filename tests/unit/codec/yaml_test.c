@@ -119,6 +119,14 @@ static void depth_and_size_are_bounded(void **state)
         sonde_yaml_parse("f", (struct sonde_str){deep, sizeof(deep)}, &documents, &err),
         SONDE_ELIMIT);
     assert_string_equal(err.message, "f:1:33: nested too deep: at most 32 levels are read");
+    /* Aliases are as deep as what they stand for. */
+    SONDE_BUF_AUTO tower = SONDE_BUF(4096);
+    sonde_buf_text(&tower, "l0: &a0 [x]\n");
+    for (int level = 1; level < 32; level++) {
+        sonde_buf_printf(&tower, "l%d: &a%d [*a%d]\n", level, level, level - 1);
+    }
+    assert_int_equal(sonde_yaml_parse("f", sonde_buf_view(&tower), &documents, &err), SONDE_ELIMIT);
+    assert_string_equal(err.message, "f:32:12: nested too deep: at most 32 levels are read");
     sonde_documents_fini(&documents);
     SONDE_BUF_AUTO large = SONDE_BUF(SONDE_YAML_BYTES_MAX + 10);
     sonde_buf_repeat(&large, 'a', SONDE_YAML_BYTES_MAX + 1);

@@ -129,10 +129,11 @@ static void the_loop_stops_when_told(void **state)
     sonde_timer_free(stopper);
 }
 
-static void signalled(void *context, int number)
+static void signalled(void *context, int number, bool by_kernel)
 {
     (void)context;
     assert_int_equal(number, SIGUSR2);
+    assert_false(by_kernel);
     say('u');
     sonde_loop_stop(loop);
 }

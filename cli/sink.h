@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a visit into the embedded store. What waits for the disk or for other processes is done off
+ * the loop, so that the target goes on hearing from us. */
+#ifndef SONDE_CLI_SINK_H
+#define SONDE_CLI_SINK_H
+
+#include "db/db.h"
+#include "inspector/inspector.h"
+
+enum { SINK_WAITING_MAX = 64 }; /* artifacts that wait for their commit; beyond: StoreFailed */
+
+struct sink;
+
+struct sink_options {
+    struct sonde_loop *loop;
+    struct sonde_db *db; /* until sink_free used by begin and by commits alone */
+    const char *run_uid; /* borrowed */
+    void *context;
+    /* A commit failed: the first failure of all, told once. */
+    void (*failed)(void *context, const struct sonde_err *err);
+    /* The last commit that was waiting has ended. */
+    void (*idle)(void *context);
+};
+
+int sink_new(const struct sink_options *options, struct sink **ret,
+             struct sonde_err *err) SONDE_MUST_CHECK;
+/* Not while it is busy. */
+void sink_free(struct sink *sink);
+/* Its errors carry the reason StoreFull or StoreFailed. */
+struct sonde_artifact_sink sink_of_visit(struct sink *sink);
+/* Whether a commit is under way. */
+bool sink_busy(const struct sink *sink);
+
+#endif
