@@ -235,10 +235,7 @@ function print(pairs) {
   const lines = [
     ['throughput, with / without', ratio(pairs.map((p) => p.with.rate / p.without.rate))],
     ['the same, for the speed of the core', withInterval(pairs, adjustedRatio)],
-    [
-      'speed of the core, with / without',
-      ratio(pairs.map((p) => p.without.piece / p.with.piece)),
-    ],
+    ['speed of the core, with / without', ratio(pairs.map((p) => p.without.piece / p.with.piece))],
     ['CPU time per request, with / without', ratio(pairs.map((p) => p.with.cpu / p.without.cpu))],
     [
       'share of a core while capturing',

@@ -8,8 +8,15 @@ const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const { Sonde, bin, exited, start, temporary } = require('./support/sonde.js');
-const { Target, alive, app, get, load, node, startTarget } = require('./support/target.js');
-const { until } = require('./support/wait.js');
+const {
+  alive,
+  app,
+  environment,
+  get,
+  node,
+  startTarget,
+  writtenPort,
+} = require('./support/target.js');
 
 // A copy of the service in a directory of its own, so that no other process has its name.
 function ownScript(t, name) {
@@ -17,17 +24,6 @@ function ownScript(t, name) {
   const script = path.join(directory, `${name}.js`);
   fs.writeFileSync(script, `require(${JSON.stringify(app)});\n`);
   return script;
-}
-
-function environment(portFile) {
-  const env = { ...process.env, NODE_OPTIONS: '', APP_PORT_FILE: portFile };
-  delete env.NODE_TEST_CONTEXT;
-  return env;
-}
-
-async function writtenPort(portFile) {
-  await until(() => fs.existsSync(portFile), 20000, 'the service to listen');
-  return Number(fs.readFileSync(portFile, 'utf8'));
 }
 
 test('--match takes a script, its name, its directory and its port', async (t) => {
@@ -100,87 +96,6 @@ test('npm start gives way to the service that it started', async (t) => {
   exited(result, 0);
   assert.equal(JSON.parse(result.stdout).runs[0].target, `process ${pid}`);
   assert.ok(alive(npm.pid));
-});
-
-// Starts the service through sonde; gives its port.
-async function startThrough(t, sonde, duration) {
-  const portFile = path.join(path.dirname(sonde.store), 'port');
-  const args = ['profile', '--duration', duration, '--', node(22), app];
-  const running = sonde.start(args, { env: environment(portFile) });
-  const port = await writtenPort(portFile);
-  const { pid } = await get(port, '/state');
-  t.after(() => alive(pid) && process.kill(pid, 'SIGKILL'));
-  return { running, target: new Target(running, port, pid) };
-}
-
-test('a command is started, profiled, told of signals, and its exit code is ours', async (t) => {
-  const sonde = new Sonde(t);
-  const { running, target } = await startThrough(t, sonde, '2s');
-  load(t, target.port);
-  await running.says(/leaving/);
-  await until(
-    async () => (await sonde.runs())[0]?.state === 'Succeeded',
-    20000,
-    'the run to be complete',
-  );
-  // The service goes on after the capture, and so do we.
-  assert.ok((await target.get('/')).ok);
-  assert.equal(running.child.exitCode, null);
-  running.child.kill('SIGTERM');
-  const result = await running.done;
-  exited(result, 7);
-  assert.match(result.stdout, /listening on/);
-  assert.match(result.stdout, /hotSpot/);
-  assert.ok(!alive(target.pid));
-});
-
-test('a command that ends by a signal: 128 and its number', async (t) => {
-  const sonde = new Sonde(t);
-  const { running, target } = await startThrough(t, sonde, '1s');
-  await running.says(/leaving/);
-  await until(async () => (await sonde.runs())[0]?.state !== 'Running', 20000, 'the run to end');
-  process.kill(target.pid, 'SIGKILL');
-  exited(await running.done, 137);
-});
-
-test('a command that ends before its time: its last window is reported', async (t) => {
-  const sonde = new Sonde(t);
-  const { running, target } = await startThrough(t, sonde, '60s');
-  const busy = load(t, target.port);
-  await running.says(/capturing/);
-  // So much work that a report must show it.
-  await until(async () => (await target.get('/state')).requests > 50, 20000, 'requests');
-  await busy.stop();
-  await target.get('/exit?code=5');
-  const result = await running.done;
-  exited(result, 5);
-  const report = await sonde.report();
-  assert.equal(report.state, 'Succeeded', report.message);
-  assert.equal(report.captures[0].functions[0].function, 'hotSpot');
-  assert.match(result.stdout, /hotSpot/);
-  assert.ok(!alive(target.pid));
-});
-
-test("SIGTERM in the middle of a capture is the command's", async (t) => {
-  const sonde = new Sonde(t);
-  const { running, target } = await startThrough(t, sonde, '60s');
-  await running.says(/capturing/);
-  await target.get('/work');
-  running.child.kill('SIGTERM');
-  exited(await running.done, 7);
-  assert.equal((await sonde.report()).captures.length, 1);
-});
-
-test('a command that is not there: 127', async (t) => {
-  const result = await new Sonde(t).run(['profile', '--', '/nonexistent/program']);
-  exited(result, 127);
-  assert.match(result.stderr, /cannot start \/nonexistent\/program: No such file/);
-});
-
-test('a command that is not Node.js and ends: said so, and its exit code is ours', async (t) => {
-  const result = await new Sonde(t).run(['profile', '--', 'sh', '-c', 'exit 9']);
-  exited(result, 9);
-  assert.match(result.stderr, /sonde: TargetExited: sh ended before a Node\.js process/);
 });
 
 test('standard output may be closed', async (t) => {

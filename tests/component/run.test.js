@@ -191,6 +191,7 @@ const usage = [
   { args: ['profile', '--duration', '0s'], says: /--duration/ },
   { args: ['profile', '--pid', '1', '--match', 'x'], says: /one of --pid, --match/ },
   { args: ['profile', '--'], says: /command after --/ },
+  { args: ['report', 'last', '-x'], says: /unknown option -x/ },
   { args: ['runs', 'now'], says: /usage: sonde runs/ },
   { args: ['export', 'last'], says: /--format/ },
   { args: ['export', 'last', '--format', 'png'], says: /--format.*cpuprofile/ },

@@ -8,7 +8,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const { Sonde, bin, exited, output, profileRun, start, temporary } = require('./support/sonde.js');
-const { load, startTarget } = require('./support/target.js');
+const { load, node, startTarget } = require('./support/target.js');
 
 const mayMount = process.getuid() === 0 ? false : 'needs root to mount a small file system';
 
@@ -128,4 +128,57 @@ test('two programs on one store: both runs are kept, and can be listed all the w
   }
   await target.isAsBefore();
   await other.isAsBefore();
+});
+
+// Holds the store's write lock from the line "held" on, for so many seconds.
+const holder = `const { DatabaseSync } = require('node:sqlite');
+const db = new DatabaseSync(process.argv[1]);
+db.exec('BEGIN IMMEDIATE');
+console.error('held');
+setTimeout(() => db.exec('COMMIT'), Number(process.argv[2]) * 1000);`;
+
+test('others hold the store for 8 s: the target hears from us all the while', async (t) => {
+  const target = await startTarget(t);
+  const busy = load(t, target.port);
+  const sonde = new Sonde(t);
+  const captures = [{ name: 'cpu', durationSeconds: 12, windowSeconds: 1 }];
+  const document = sonde.document('run.yaml', profileRun('patient', captures));
+  const running = sonde.start(['run', document, '--pid', String(target.pid)]);
+  await running.says(/capturing/);
+  const [file] = fs.readdirSync(sonde.store).filter((name) => /\.(db|sqlite3?)$/.test(name));
+  const database = path.join(sonde.store, file);
+  const held = start(t, node(24), ['-e', holder, database, '8']);
+  await held.says(/held/);
+  exited(await running.done, 0);
+  exited(await held.done, 0);
+  await busy.stop();
+  const report = await sonde.report();
+  assert.equal(report.state, 'Succeeded');
+  assert.ok(report.captures[0].windows >= 10, `${report.captures[0].windows} windows`);
+  await target.isAsBefore();
+});
+
+test('the run is deleted while it goes on: StoreFailed, and the target is clean', async (t) => {
+  const target = await startTarget(t);
+  const sonde = new Sonde(t);
+  const captures = [{ name: 'cpu', durationSeconds: 60, windowSeconds: 1 }];
+  const document = sonde.document('run.yaml', profileRun('deleted', captures));
+  const running = sonde.start(['run', document, '--pid', String(target.pid)]);
+  await running.says(/capturing/);
+  exited(await sonde.run(['delete', 'last']), 0);
+  const result = await running.done;
+  exited(result, 1);
+  assert.match(result.stderr, /StoreFailed: there is no run/);
+  await target.isAsBefore();
+});
+
+test('a failed export leaves the file as it was', async (t) => {
+  const sonde = new Sonde(t);
+  const file = sonde.document('precious.txt', 'precious');
+  const words = ['export', 'nosuch', '--format', 'folded', '-o'];
+  exited(await sonde.run([...words, file]), 3);
+  assert.equal(fs.readFileSync(file, 'utf8'), 'precious');
+  assert.deepEqual(fs.readdirSync(path.dirname(file)).sort(), ['precious.txt', 'store']);
+  exited(await sonde.run([...words, '/dev/null']), 3);
+  assert.ok(fs.statSync('/dev/null').isCharacterDevice());
 });

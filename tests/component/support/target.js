@@ -244,10 +244,23 @@ function watch(t, target) {
   };
 }
 
+// Of a service that tells its port by a file.
+function environment(portFile) {
+  const env = { ...process.env, NODE_OPTIONS: '', APP_PORT_FILE: portFile };
+  delete env.NODE_TEST_CONTEXT;
+  return env;
+}
+
+async function writtenPort(portFile) {
+  await until(() => fs.existsSync(portFile), 20000, 'the service to listen');
+  return Number(fs.readFileSync(portFile, 'utf8'));
+}
+
 module.exports = {
   Target,
   alive,
   app,
+  environment,
   get,
   inspectorPort,
   lines,
@@ -257,4 +270,5 @@ module.exports = {
   profilerRuns,
   startTarget,
   watch,
+  writtenPort,
 };
