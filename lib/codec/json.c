@@ -107,7 +107,7 @@ const char *sonde_json_string_or(const cJSON *object, const char *name, const ch
 double sonde_json_number_or(const cJSON *object, const char *name, double fallback)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-    return cJSON_IsNumber(item) ? item->valuedouble : fallback;
+    return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? item->valuedouble : fallback;
 }
 
 int64_t sonde_json_integer_or(const cJSON *object, const char *name, int64_t fallback)

@@ -16,11 +16,13 @@
 
 static const char proc[] = "/proc";
 
-enum { LIST_MAX = 65536, PATH_TEXT_MAX = 128 };
+enum { LIST_MAX = 65536, PATH_TEXT_MAX = 128, WORKERS_TEXT_MAX = 1024 };
 
 #define POLL_FIRST_NS (5 * SONDE_MILLISECOND)
 #define POLL_LAST_NS (50 * SONDE_MILLISECOND)
 #define REQUEST_TIMEOUT_NS (2 * SONDE_SECOND)
+/* After so long the inspector may be elsewhere than the options say (process.debugPort). */
+#define ELSEWHERE_NS (500 * SONDE_MILLISECOND)
 
 /* Everything that can be known without touching the process. */
 static int check_process(const struct sonde_visit *v, const struct sonde_process *p,
@@ -36,6 +38,12 @@ static int check_process(const struct sonde_visit *v, const struct sonde_process
                                  "process %d (%s) belongs to user %u, and we are user %u", p->pid,
                                  p->name, p->uid, ours);
     }
+    if (!p->readable) {
+        return sonde_fail_reason(err, SONDE_EDENIED, SONDE_REASON_TARGET_NOT_VISIBLE,
+                                 "process %d (%s) hides what it is: its links under /proc cannot "
+                                 "be read (it changed its user or has rights that we lack)",
+                                 p->pid, p->name);
+    }
     if (!p->is_node) {
         return sonde_fail_reason(err, SONDE_EINVALID, SONDE_REASON_TARGET_NOT_NODE,
                                  "process %d (%s) is not Node.js", p->pid, p->name);
@@ -49,24 +57,38 @@ static int check_process(const struct sonde_visit *v, const struct sonde_process
     return 0;
 }
 
-/* Whether somebody listens on the port in our network namespace. */
-static bool port_is_taken(uint16_t port)
+/* A signal to a cluster's primary opens inspectors in its workers as well. */
+static int check_workers(const struct sonde_process *p, struct sonde_err *err)
 {
-    static const char *const files[] = {"/proc/self/net/tcp", "/proc/self/net/tcp6"};
-    for (size_t i = 0; i < SONDE_LENGTH(files); i++) {
-        SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PROC_SOCKETS_MAX);
-        if (sonde_read_file(AT_FDCWD, files[i], &text, NULL) < 0) {
-            continue;
-        }
-        struct sonde_str rest = sonde_buf_view(&text);
-        struct sonde_proc_socket socket;
-        while (sonde_proc_socket_next(&rest, &socket)) {
-            if (socket.state == SONDE_TCP_LISTEN && socket.port == port) {
-                return true;
-            }
-        }
+    SONDE_BUF_AUTO workers = SONDE_BUF(WORKERS_TEXT_MAX);
+    int r = sonde_process_workers(proc, p->pid, &workers, err);
+    if (r == 0 && workers.length) {
+        r = sonde_fail_reason(err, SONDE_EINVALID, SONDE_REASON_TARGET_AMBIGUOUS,
+                              "process %d is the primary of a cluster, and its workers do the "
+                              "work: %s",
+                              p->pid, workers.data);
     }
-    return false;
+    return r;
+}
+
+static int check_port(const struct sonde_process *p, struct sonde_err *err)
+{
+    if (p->inspect_exposed) {
+        return sonde_fail_reason(err, SONDE_EDENIED, SONDE_REASON_INSPECTOR_EXPOSED,
+                                 "process %d would open its inspector on an address that others "
+                                 "can reach, as its options name one",
+                                 p->pid);
+    }
+    bool taken = false;
+    int r = p->any_inspect_port ? 0 : sonde_port_is_taken(p->inspect_port, &taken, err);
+    if (r == 0 && taken) {
+        pid_t owner = sonde_process_of_port(proc, p->inspect_port);
+        r = sonde_fail_reason(err, SONDE_EBUSY, SONDE_REASON_INSPECTOR_BUSY,
+                              owner ? "port %u, which process %d would open, is taken by process %d"
+                                    : "port %u, which process %d would open, is taken",
+                              p->inspect_port, p->pid, owner);
+    }
+    return r;
 }
 
 static int check_signal(const struct sonde_process *p, struct sonde_err *err)
@@ -75,15 +97,14 @@ static int check_signal(const struct sonde_process *p, struct sonde_err *err)
         return sonde_fail_reason(err, SONDE_EDENIED, SONDE_REASON_SIGNAL_NOT_HANDLED,
                                  "process %d (%s) does not handle SIGUSR1", p->pid, p->name);
     }
-    if (!p->any_inspect_port && port_is_taken(p->inspect_port)) {
-        pid_t owner = sonde_process_of_port(proc, p->inspect_port);
-        return sonde_fail_reason(
-            err, SONDE_EBUSY, SONDE_REASON_INSPECTOR_BUSY,
-            owner ? "port %u, which process %d would open, is taken by process %d"
-                  : "port %u, which process %d would open, is taken",
-            p->inspect_port, p->pid, owner);
+    if (!p->ports_known) {
+        return sonde_fail_reason(err, SONDE_EDENIED, SONDE_REASON_TARGET_NOT_VISIBLE,
+                                 "what process %d (%s) listens on cannot be seen, so its "
+                                 "inspector could not be found again",
+                                 p->pid, p->name);
     }
-    return 0;
+    int r = check_workers(p, err);
+    return r < 0 ? r : check_port(p, err);
 }
 
 static int send_signal(struct sonde_visit *v, struct sonde_err *err)
@@ -97,24 +118,28 @@ static int send_signal(struct sonde_visit *v, struct sonde_err *err)
 
 static void list_inspector(struct sonde_visit *v);
 
+static void use_port(struct sonde_visit *v, const struct sonde_port *port)
+{
+    v->port = port->number;
+    (void)snprintf(v->host, sizeof(v->host), "%s", port->host);
+    bool six = strchr(v->host, ':') != NULL;
+    (void)snprintf(v->authority, sizeof(v->authority), six ? "[%s]:%u" : "%s:%u", v->host, v->port);
+    list_inspector(v);
+}
+
 int attach_begin(struct sonde_visit *v, struct sonde_err *err)
 {
     struct sonde_process *p = &v->process;
-    /* The pidfd first: from here on the checks and the signal mean the same process. */
-    v->pidfd = (int)syscall(SYS_pidfd_open, v->options.pid, 0);
-    if (v->pidfd < 0 && errno != ESRCH) {
-        return sonde_fail(err, SONDE_EIO, errno, "open process %d", v->options.pid);
-    }
     int r = sonde_process_read(proc, v->options.pid, p, err);
     r = r < 0 ? r : check_process(v, p, err);
     if (r < 0) {
         return r;
     }
     v->signalled_ns = sonde_clock_monotonic();
-    if (sonde_process_listens(p, p->inspect_port)) {
+    const struct sonde_port *open = sonde_process_port(p, p->inspect_port);
+    if (open) {
         v->result.was_open = true;
-        v->port = p->inspect_port;
-        list_inspector(v);
+        use_port(v, open);
         return 0;
     }
     r = check_signal(p, err);
@@ -122,48 +147,103 @@ int attach_begin(struct sonde_visit *v, struct sonde_err *err)
     if (r < 0) {
         return r;
     }
-    v->poll_ns = POLL_FIRST_NS;
-    visit_enter(v, VISIT_WAITING);
-    sonde_timer_start(v->timer, v->poll_ns, 0);
+    v->signalled = true;
+    attach_wait(v);
     return 0;
 }
 
-/* The port that the target has opened since the signal, or 0. */
-static uint16_t opened_port(const struct sonde_visit *v, const struct sonde_process *now)
+void attach_wait(struct sonde_visit *v)
 {
-    if (sonde_process_listens(now, v->process.inspect_port)) {
-        return v->process.inspect_port;
-    }
-    for (size_t i = 0; v->process.any_inspect_port && i < now->port_count; i++) {
-        if (now->ports[i].loopback && !sonde_process_listens(&v->process, now->ports[i].number)) {
-            return now->ports[i].number;
+    v->port = 0;
+    v->poll_ns = POLL_FIRST_NS;
+    visit_enter(v, VISIT_WAITING);
+    sonde_timer_start(v->timer, v->poll_ns, 0);
+}
+
+static bool rejected(const struct sonde_visit *v, uint16_t port)
+{
+    for (size_t i = 0; i < v->rejected_count; i++) {
+        if (v->rejected[i] == port) {
+            return true;
         }
     }
-    return 0;
+    return false;
+}
+
+/* The port that the target has opened since the signal, or NULL. */
+static const struct sonde_port *opened_port(const struct sonde_visit *v,
+                                            const struct sonde_process *now)
+{
+    const struct sonde_port *expected = sonde_process_port(now, v->process.inspect_port);
+    bool elsewhere =
+        v->process.any_inspect_port || sonde_clock_monotonic() - v->signalled_ns > ELSEWHERE_NS;
+    if (expected || !elsewhere) {
+        return expected;
+    }
+    for (size_t i = 0; i < now->port_count; i++) {
+        const struct sonde_port *port = &now->ports[i];
+        if (port->loopback && !sonde_process_port(&v->process, port->number) &&
+            !rejected(v, port->number)) {
+            return port;
+        }
+    }
+    return NULL;
+}
+
+/* Too late to capture anything. It goes on for as long as a blocked process may take to open what
+ * we asked for: nobody else would close it. */
+static void attach_late(struct sonde_visit *v)
+{
+    struct sonde_err err;
+    int64_t waited = sonde_clock_monotonic() - v->signalled_ns;
+    (void)sonde_fail_reason(&err, SONDE_ETIMEOUT, SONDE_REASON_INSPECTOR_DID_NOT_OPEN,
+                            "process %d was signalled, but opened no inspector within %d s",
+                            v->options.pid, (int)(SONDE_ATTACH_TIMEOUT_NS / SONDE_SECOND));
+    v->ending = true;
+    if (!v->err.code) {
+        v->err = err;
+    }
+    if (sonde_process_loop_waits(proc, v->options.pid)) {
+        v->signalled = false; /* it came round, and opened none */
+        sonde_visit_fail(v, &err);
+    } else if (waited > SONDE_OPENING_TIMEOUT_NS) {
+        sonde_visit_fail(v, &err);
+    } else {
+        sonde_timer_start(v->timer, POLL_LAST_NS, 0);
+    }
 }
 
 void attach_poll(struct sonde_visit *v)
 {
     struct sonde_process now;
     struct sonde_err err;
-    if (sonde_process_read(proc, v->options.pid, &now, &err) < 0) {
+    int r = sonde_process_read(proc, v->options.pid, &now, &err);
+    if (r == 0 && now.start_time != v->process.start_time) {
+        r = sonde_fail_reason(&err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_EXITED, "process %d ended",
+                              v->options.pid);
+    }
+    if (r == SONDE_ENOTFOUND) {
         sonde_visit_fail(v, &err);
         return;
     }
-    v->port = opened_port(v, &now);
-    if (v->port) {
-        list_inspector(v);
+    const struct sonde_port *port = r == 0 ? opened_port(v, &now) : NULL;
+    if (port) {
+        use_port(v, port);
         return;
     }
     if (sonde_clock_monotonic() - v->signalled_ns > SONDE_ATTACH_TIMEOUT_NS) {
-        (void)sonde_fail_reason(&err, SONDE_ETIMEOUT, SONDE_REASON_INSPECTOR_DID_NOT_OPEN,
-                                "process %d was signalled, but opened no inspector within %d s",
-                                v->options.pid, (int)(SONDE_ATTACH_TIMEOUT_NS / SONDE_SECOND));
-        sonde_visit_fail(v, &err);
+        attach_late(v);
         return;
     }
     v->poll_ns = v->poll_ns * 2 > POLL_LAST_NS ? POLL_LAST_NS : v->poll_ns * 2;
     sonde_timer_start(v->timer, v->poll_ns, 0);
+}
+
+/* Whether an inspector that we asked for, and that does not answer yet, is tried once more. */
+static bool tries_again(const struct sonde_visit *v)
+{
+    return !v->result.was_open && !v->result.target_exited &&
+           sonde_clock_monotonic() - v->signalled_ns < SONDE_OPENING_TIMEOUT_NS;
 }
 
 /* ---- the WebSocket ---- */
@@ -201,6 +281,10 @@ static void closed(void *context, const struct sonde_err *err)
         visit_leave(v);
         return;
     }
+    if (v->state == VISIT_CONNECTING && tries_again(v)) {
+        attach_wait(v);
+        return;
+    }
     struct sonde_err lost = *err;
     if (lost.code != SONDE_ENOMEM && !lost.reason) {
         (void)sonde_fail_reason(&lost, SONDE_ENETWORK, SONDE_REASON_INSPECTOR_LOST,
@@ -213,7 +297,7 @@ static void closed(void *context, const struct sonde_err *err)
 static void connect_socket(struct sonde_visit *v, const char *path)
 {
     struct sonde_websocket_options options = {
-        .host = "127.0.0.1",
+        .host = v->host,
         .port = v->port,
         .path = path,
         .connect_timeout_ns = SONDE_ANSWER_TIMEOUT_NS,
@@ -232,7 +316,8 @@ static void connect_socket(struct sonde_visit *v, const char *path)
 
 /* ---- /json/list ---- */
 
-/* The path in "ws://127.0.0.1:9229/0f2c…": nothing else is followed. */
+/* The path in "ws://127.0.0.1:9229/0f2c…", the address being the one that was asked: nothing else
+ * is followed. */
 static int debugger_path(const struct sonde_visit *v, struct sonde_str body, char *ret, size_t size,
                          struct sonde_err *err)
 {
@@ -243,8 +328,8 @@ static int debugger_path(const struct sonde_visit *v, struct sonde_str body, cha
     }
     const cJSON *first = r == 0 && cJSON_IsArray(list) ? cJSON_GetArrayItem(list, 0) : NULL;
     const char *url = first ? sonde_json_string_or(first, "webSocketDebuggerUrl", "") : "";
-    char prefix[64];
-    (void)snprintf(prefix, sizeof(prefix), "ws://127.0.0.1:%u/", v->port);
+    char prefix[96];
+    (void)snprintf(prefix, sizeof(prefix), "ws://%s/", v->authority);
     size_t skip = strlen(prefix) - 1;
     bool good = strncmp(url, prefix, skip + 1) == 0 && strlen(url + skip) < size &&
                 strspn(url + skip + 1, "0123456789abcdefABCDEF-") == strlen(url + skip + 1);
@@ -264,14 +349,18 @@ static void listed(void *context, const struct sonde_http_response *response,
     v->request = NULL;
     struct sonde_err failure = *err;
     char path[PATH_TEXT_MAX];
-    bool early = sonde_clock_monotonic() - v->signalled_ns < SONDE_ATTACH_TIMEOUT_NS;
-    if (err->code == SONDE_ENETWORK && early) {
-        visit_enter(v, VISIT_WAITING); /* it listens, but does not accept yet */
-        sonde_timer_start(v->timer, POLL_LAST_NS, 0);
+    if ((err->code == SONDE_ENETWORK || err->code == SONDE_ETIMEOUT) && tries_again(v)) {
+        attach_wait(v); /* it listens, but does not answer yet */
         return;
     }
     if (err->code == 0 && debugger_path(v, response->body, path, sizeof(path), &failure) == 0) {
         connect_socket(v, path);
+        return;
+    }
+    bool guessed = v->port != v->process.inspect_port || v->process.any_inspect_port;
+    if (guessed && tries_again(v) && v->rejected_count < SONDE_LENGTH(v->rejected)) {
+        v->rejected[v->rejected_count++] = v->port; /* the application's own */
+        attach_wait(v);
         return;
     }
     if (!failure.reason) {
@@ -284,8 +373,8 @@ static void listed(void *context, const struct sonde_http_response *response,
 
 static void list_inspector(struct sonde_visit *v)
 {
-    char url[64];
-    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/json/list", v->port);
+    char url[128];
+    (void)snprintf(url, sizeof(url), "http://%s/json/list", v->authority);
     struct sonde_http_options options = {
         .url = url,
         .timeout_ns = v->result.was_open ? SONDE_ANSWER_TIMEOUT_NS : REQUEST_TIMEOUT_NS,
@@ -311,6 +400,27 @@ static int tolerated(void *context, const cJSON *result, const char *failure, st
     return 0;
 }
 
+/* Without the probe nobody else closes the inspector: once, as soon as we have hung up. */
+static int closer_sent(void *context, const cJSON *result, const char *failure,
+                       struct sonde_err *err)
+{
+    (void)result;
+    (void)failure;
+    struct sonde_visit *v = context;
+    *err = v->install_err;
+    return err->code;
+}
+
+static int send_closer(struct sonde_visit *v, const struct sonde_err *err)
+{
+    v->install_err = *err;
+    visit_command(v, "Runtime.evaluate",
+                  "{\"expression\":\"setTimeout(()=>process._debugEnd(),300).unref()\","
+                  "\"silent\":true}",
+                  closer_sent);
+    return 0;
+}
+
 static int installed(void *context, const cJSON *result, const char *failure, struct sonde_err *err)
 {
     struct sonde_visit *v = context;
@@ -320,9 +430,10 @@ static int installed(void *context, const cJSON *result, const char *failure, st
         strlen(id) >= sizeof(v->probe_id)) {
         const cJSON *exception = cJSON_GetObjectItemCaseSensitive(
             cJSON_GetObjectItemCaseSensitive(result, "exceptionDetails"), "exception");
-        return sonde_fail_reason(
+        int r = sonde_fail_reason(
             err, SONDE_EPROTOCOL, SONDE_REASON_INTERNAL, "the probe could not be installed: %.300s",
             failure ? failure : sonde_json_string_or(exception, "description", "no reason"));
+        return v->result.was_open ? r : send_closer(v, err);
     }
     memcpy(v->probe_id, id, strlen(id) + 1);
     v->installed = true;

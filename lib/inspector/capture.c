@@ -17,6 +17,11 @@ static int profile_begin(void *context, struct sonde_err *err)
 {
     struct sonde_visit *v = context;
     char name[160];
+    if (v->state < VISIT_CAPTURING || v->capture >= v->options.capture_count) {
+        return sonde_fail_reason(err, SONDE_EPROTOCOL, SONDE_REASON_PROTOCOL_VIOLATED,
+                                 "the inspector of process %d sent a profile that nobody asked for",
+                                 v->options.pid);
+    }
     /* The title comes last; a finished profile while we have a window running is that window. */
     unsigned finished = v->window && v->rotating ? v->window - 1 : v->window;
     (void)snprintf(name, sizeof(name), "%s.%u", current(v)->name, finished);
@@ -114,6 +119,9 @@ static int started(void *context, const cJSON *result, const char *failure, stru
     if (r < 0) {
         return r;
     }
+    if (v->state != VISIT_CAPTURING) {
+        return 0; /* on its way out */
+    }
     if (stall > v->result.start_stall_ms) {
         v->result.start_stall_ms = stall;
     }
@@ -148,6 +156,9 @@ static int rotated(void *context, const cJSON *result, const char *failure, stru
     if (r < 0) {
         return r;
     }
+    if (v->state != VISIT_CAPTURING) {
+        return 0;
+    }
     arm_window(v);
     return 0;
 }
@@ -162,6 +173,7 @@ static int disabled(void *context, const cJSON *result, const char *failure, str
         return 0;
     }
     v->capture++;
+    v->complete = !v->ending && v->capture == v->options.capture_count;
     if (v->ending || v->capture == v->options.capture_count) {
         visit_leave(v);
     } else {
@@ -182,6 +194,7 @@ static int stopped(void *context, const cJSON *result, const char *failure, stru
         v->result.stop_stall_ms = stall;
     }
     v->result.captured_ns += sonde_clock_monotonic() - v->capture_begin_ns;
+    v->capture_begin_ns = 0; /* nothing is left to stop */
     visit_command(v, "Profiler.disable", "{}", disabled);
     return 0;
 }

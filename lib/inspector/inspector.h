@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One visit to a running Node.js process: attach, capture, leave. The process is not signalled
- * before it was checked, nothing stays behind in it, and what the visit cost is measured.
+ * before it was checked, what was put in is taken out again (and where that failed, it is said),
+ * and what the visit cost is measured.
  *
  * In the target works probe/deadman.js. When our beats stop (we were killed or stopped) it ends the
  * profiles within SONDE_BEAT_TTL_NS and closes the inspector once our connection is gone. */
@@ -17,6 +18,8 @@
 #include "loop/loop.h"
 
 #define SONDE_ATTACH_TIMEOUT_NS (15 * SONDE_SECOND) /* signal → inspector open */
+/* Signal → probe installed, in a process that was blocked: only to close what it opens late. */
+#define SONDE_OPENING_TIMEOUT_NS (60 * SONDE_SECOND)
 #define SONDE_ANSWER_TIMEOUT_NS (10 * SONDE_SECOND) /* command → answer; beyond: InspectorLost */
 #define SONDE_BEAT_INTERVAL_NS (1 * SONDE_SECOND)
 #define SONDE_BEAT_TTL_NS (5 * SONDE_SECOND)      /* in the target: silence → removal */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inspector/proc_text.h"
 
+#include <arpa/inet.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 /* The text behind "Name:" up to the end of its line, trimmed. */
 static bool line_of(struct sonde_str text, const char *name, struct sonde_str *ret)
@@ -82,22 +85,51 @@ int sonde_proc_start_time(struct sonde_str text, uint64_t *ret, struct sonde_err
     return sonde_fail(err, SONDE_EPARSE, 0, "/proc stat: no start time");
 }
 
-/* "0100007F:240D" or 32 digits for IPv6; addresses stand in the machine's byte order. */
+/* The bytes of an address of 8 or 32 digits: words of 32 bits in the machine's byte order. */
+static bool address_bytes(struct sonde_str digits, uint8_t ret[16])
+{
+    for (size_t i = 0; i * 8 < digits.length; i++) {
+        uint64_t value;
+        if (sonde_parse_hex64((struct sonde_str){digits.data + i * 8, 8}, &value) < 0) {
+            return false;
+        }
+        uint32_t part = (uint32_t)value;
+        memcpy(ret + i * 4, &part, sizeof(part));
+    }
+    return true;
+}
+
+/* Where a wildcard is reached is the loopback address of its family. */
+static void keep_host(int family, const uint8_t *bytes, struct sonde_proc_socket *ret)
+{
+    static const uint8_t none[16];
+    size_t length = family == AF_INET ? 4 : 16;
+    if (memcmp(bytes, none, length) == 0) {
+        (void)snprintf(ret->host, sizeof(ret->host), family == AF_INET ? "127.0.0.1" : "::1");
+    } else {
+        (void)inet_ntop(family, bytes, ret->host, sizeof(ret->host));
+    }
+}
+
+/* "0100007F:240D" or 32 digits for IPv6. */
 static bool address(struct sonde_str text, struct sonde_proc_socket *ret)
 {
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static const uint8_t loopback[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
     struct sonde_str ip = sonde_str_split(&text, ':');
     uint64_t port;
-    if (sonde_parse_hex64(text, &port) < 0 || port > UINT16_MAX) {
+    uint8_t bytes[16] = {0};
+    if (sonde_parse_hex64(text, &port) < 0 || port > UINT16_MAX ||
+        (ip.length != 8 && ip.length != 32) || !address_bytes(ip, bytes)) {
         return false;
     }
     ret->port = (uint16_t)port;
-    if (ip.length == 8) {
-        ret->loopback = sonde_str_ends(ip, "7F");
-        return true;
-    }
-    ret->loopback = sonde_str_is(ip, "00000000000000000000000001000000") ||
-                    (sonde_str_starts(ip, "0000000000000000FFFF0000") && sonde_str_ends(ip, "7F"));
-    return ip.length == 32;
+    const uint8_t *four = ip.length == 8                               ? bytes
+                          : memcmp(bytes, mapped, sizeof(mapped)) == 0 ? bytes + 12
+                                                                       : NULL;
+    ret->loopback = four ? four[0] == 127 : memcmp(bytes, loopback, sizeof(loopback)) == 0;
+    keep_host(four ? AF_INET : AF_INET6, four ? four : bytes, ret);
+    return true;
 }
 
 int sonde_proc_socket_next(struct sonde_str *rest, struct sonde_proc_socket *ret)
@@ -153,13 +185,23 @@ static bool takes_value(struct sonde_str option)
     return false;
 }
 
+static bool is_code(struct sonde_str option)
+{
+    static const char *const names[] = {"-e", "--eval", "-p", "--print", "-pe"};
+    for (size_t i = 0; i < SONDE_LENGTH(names); i++) {
+        if (sonde_str_is(option, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct sonde_str sonde_proc_node_script(struct sonde_str cmdline)
 {
     (void)sonde_str_split(&cmdline, '\0');
     while (cmdline.length) {
         struct sonde_str argument = sonde_str_split(&cmdline, '\0');
-        if (sonde_str_is(argument, "-e") || sonde_str_is(argument, "--eval") ||
-            sonde_str_is(argument, "-p") || sonde_str_is(argument, "--print")) {
+        if (is_code(argument)) {
             break;
         }
         if (takes_value(argument)) {
@@ -171,36 +213,89 @@ struct sonde_str sonde_proc_node_script(struct sonde_str cmdline)
     return (struct sonde_str){0};
 }
 
-int sonde_proc_inspect_option(struct sonde_str arguments, char separator)
+/* Node.js takes '_' for '-' in names of options. */
+static bool is_option(struct sonde_str name, const char *option)
 {
-    int found = -1;
-    while (arguments.length) {
-        struct sonde_str value = sonde_str_split(&arguments, separator);
-        struct sonde_str name = sonde_str_split(&value, '=');
-        if (sonde_str_is(name, "--")) {
-            break;
-        }
-        if (!sonde_str_starts(name, "--inspect") && !sonde_str_is(name, "--debug-port")) {
-            continue;
-        }
-        /* "9230", "host:9230" or "[::1]:9230" */
-        const char *colon = value.length ? memrchr(value.data, ':', value.length) : NULL;
-        if (colon) {
-            size_t skip = (size_t)(colon - value.data) + 1;
-            value = (struct sonde_str){value.data + skip, value.length - skip};
-        }
-        uint64_t port;
-        if (number(value, UINT16_MAX, &port)) {
-            found = (int)port;
+    size_t length = strlen(option);
+    for (size_t i = 2; i < length && i < name.length; i++) {
+        if (name.data[i] != option[i] && !(name.data[i] == '_' && option[i] == '-')) {
+            return false;
         }
     }
-    return found;
+    return name.length == length && sonde_str_starts(name, "--");
 }
 
-uint16_t sonde_proc_inspect_port(struct sonde_str arguments, char separator)
+enum inspect_option { NO_INSPECT, MAY_HAVE_VALUE, NEEDS_VALUE };
+
+static enum inspect_option inspect_option(struct sonde_str name)
 {
-    int port = sonde_proc_inspect_option(arguments, separator);
-    return port > 0 ? (uint16_t)port : 0;
+    static const struct {
+        const char *name;
+        enum inspect_option kind;
+    } table[] = {{"--inspect", MAY_HAVE_VALUE},      {"--inspect-brk", MAY_HAVE_VALUE},
+                 {"--inspect-wait", MAY_HAVE_VALUE}, {"--inspect-brk-node", MAY_HAVE_VALUE},
+                 {"--inspect-port", NEEDS_VALUE},    {"--debug-port", NEEDS_VALUE}};
+    for (size_t i = 0; i < SONDE_LENGTH(table); i++) {
+        if (is_option(name, table[i].name)) {
+            return table[i].kind;
+        }
+    }
+    return NO_INSPECT;
+}
+
+/* "9230", "host", "host:9230" or "[::1]:9230" */
+static void keep_host_port(struct sonde_str value, struct sonde_inspect_options *options)
+{
+    uint64_t port;
+    bool bracketed = sonde_str_starts(value, "[");
+    const char *colon = value.length ? memrchr(value.data, ':', value.length) : NULL;
+    if (bracketed && sonde_str_ends(value, "]")) {
+        colon = NULL;
+    }
+    struct sonde_str host = value;
+    struct sonde_str digits = value;
+    if (colon) {
+        host.length = (size_t)(colon - value.data);
+        digits = (struct sonde_str){colon + 1, value.length - host.length - 1};
+    }
+    bool good = number(digits, UINT16_MAX, &port);
+    if (good) {
+        options->port_given = true;
+        options->port = (uint16_t)port;
+    }
+    if (!colon && (good || value.length == 0 || number(digits, UINT64_MAX, &port))) {
+        return;
+    }
+    if (bracketed && sonde_str_ends(host, "]")) {
+        host = (struct sonde_str){host.data + 1, host.length - 2};
+    }
+    if (host.length) {
+        options->host = host;
+    }
+}
+
+void sonde_proc_inspect_options(struct sonde_str arguments, char separator,
+                                struct sonde_inspect_options *options)
+{
+    bool command_line = separator == '\0';
+    if (command_line) {
+        (void)sonde_str_split(&arguments, separator);
+    }
+    while (arguments.length) {
+        struct sonde_str value = sonde_str_split(&arguments, separator);
+        struct sonde_str whole = value;
+        struct sonde_str name = sonde_str_split(&value, '=');
+        enum inspect_option kind = inspect_option(name);
+        if (sonde_str_is(name, "--") || (command_line && whole.length && whole.data[0] != '-')) {
+            return; /* the script; what follows is its own */
+        }
+        if (kind != NO_INSPECT) {
+            bool next = kind == NEEDS_VALUE && !value.data;
+            keep_host_port(next ? sonde_str_split(&arguments, separator) : value, options);
+        } else if (takes_value(whole) || is_code(whole)) {
+            (void)sonde_str_split(&arguments, separator);
+        }
+    }
 }
 
 struct sonde_str sonde_proc_variable(struct sonde_str environ_text, const char *name)

@@ -29,11 +29,12 @@ int sonde_proc_status_parse(struct sonde_str text, struct sonde_proc_status *ret
 int sonde_proc_start_time(struct sonde_str text, uint64_t *ret,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 
-enum { SONDE_TCP_ESTABLISHED = 1, SONDE_TCP_LISTEN = 10 };
+enum { SONDE_TCP_LISTEN = 10, SONDE_PROC_HOST_SIZE = 48 };
 
 struct sonde_proc_socket {
-    uint16_t port; /* local */
-    bool loopback; /* bound to 127.0.0.0/8 or ::1 */
+    uint16_t port;                   /* local */
+    bool loopback;                   /* bound to 127.0.0.0/8 or ::1 */
+    char host[SONDE_PROC_HOST_SIZE]; /* where it is reached from here: "127.0.0.1", "::1" … */
     unsigned state;
     uint64_t inode;
 };
@@ -48,12 +49,19 @@ bool sonde_proc_socket_inode(struct sonde_str link, uint64_t *ret);
 /* Of NUL-separated arguments of a Node.js command line: the script, or empty (REPL, -e). */
 struct sonde_str sonde_proc_node_script(struct sonde_str cmdline);
 
-/* The port of an --inspect, --inspect-brk or --inspect-port option in a command line (separator
- * '\0') or in NODE_OPTIONS (separator ' '); 0 when there is none, or it names port 0. */
-uint16_t sonde_proc_inspect_port(struct sonde_str arguments, char separator);
+/* What the options say of the inspector. */
+struct sonde_inspect_options {
+    bool port_given;
+    uint16_t port;         /* 0: any free one */
+    struct sonde_str host; /* into the text; empty when none is named */
+};
 
-/* The same, but 0 when the option names port 0 (any free one), and -1 when there is none. */
-int sonde_proc_inspect_option(struct sonde_str arguments, char separator);
+/* Adds what --inspect, --inspect-brk, --inspect-wait, --inspect-port and --debug-port name in a
+ * command line (separator '\0', up to the script) or in NODE_OPTIONS (separator ' '). As in
+ * Node.js, NODE_OPTIONS come first, a later port or host counts, and the value of the last two may
+ * be the next argument. */
+void sonde_proc_inspect_options(struct sonde_str arguments, char separator,
+                                struct sonde_inspect_options *options);
 
 /* The value of a variable in the text of /proc/PID/environ; empty when unset. */
 struct sonde_str sonde_proc_variable(struct sonde_str environ_text, const char *name);

@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "inspector/proc_text.h"
+#include "inspector/listening.h"
 #include "spec/reason.h"
 
-enum { DEFAULT_INSPECT_PORT = 9229, FDS_MAX = 65536 };
+enum { DEFAULT_INSPECT_PORT = 9229 };
 
 static int open_process(const char *proc, pid_t pid)
 {
@@ -85,59 +85,40 @@ static void find_script(struct sonde_process *p, struct sonde_str cmdline)
     }
 }
 
+/* Whether a host of --inspect-port is this machine's own: anything else opens a debugger to others.
+ */
+static bool own_host(struct sonde_str host)
+{
+    return host.length == 0 || sonde_str_is(host, "localhost") || sonde_str_is(host, "::1") ||
+           sonde_str_starts(host, "127.");
+}
+
 static void find_inspect_port(int directory, struct sonde_process *p, struct sonde_str cmdline)
 {
-    int port = sonde_proc_inspect_option(cmdline, '\0');
+    struct sonde_inspect_options options = {0};
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PROC_FILE_MAX);
-    if (port < 0 && sonde_read_file(directory, "environ", &text, NULL) == 0) {
-        struct sonde_str options = sonde_proc_variable(sonde_buf_view(&text), "NODE_OPTIONS");
-        port = sonde_proc_inspect_option(options, ' ');
+    if (sonde_read_file(directory, "environ", &text, NULL) == 0) {
+        struct sonde_str variables = sonde_buf_view(&text);
+        sonde_proc_inspect_options(sonde_proc_variable(variables, "NODE_OPTIONS"), ' ', &options);
+        p->cluster_worker = sonde_proc_variable(variables, "NODE_UNIQUE_ID").length > 0;
     }
-    p->any_inspect_port = port == 0;
-    p->inspect_port = port > 0 ? (uint16_t)port : DEFAULT_INSPECT_PORT;
+    sonde_proc_inspect_options(cmdline, '\0', &options);
+    p->any_inspect_port = options.port_given && options.port == 0;
+    p->inspect_port = options.port ? options.port : DEFAULT_INSPECT_PORT;
+    p->inspect_exposed = !own_host(options.host);
 }
 
 static int compare_inodes(const void *a, const void *b)
 {
-    uint64_t left = *(const uint64_t *)a;
-    uint64_t right = *(const uint64_t *)b;
+    uint64_t left = ((const struct sonde_proc_socket *)a)->inode;
+    uint64_t right = ((const struct sonde_proc_socket *)b)->inode;
     return (left > right) - (left < right);
-}
-
-/* The inodes of the process's sockets, sorted; the caller frees. */
-static uint64_t *own_sockets(int directory, size_t *ret_count)
-{
-    *ret_count = 0;
-    int fd = openat(directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir) {
-        sonde_closep(&fd);
-        return NULL;
-    }
-    uint64_t *inodes = NULL;
-    size_t capacity = 0;
-    const struct dirent *entry;
-    while ((entry = readdir(dir))) {
-        char link[64];
-        uint64_t inode;
-        if (!read_link(dirfd(dir), entry->d_name, link, sizeof(link)) ||
-            !sonde_proc_socket_inode(sonde_str(link), &inode)) {
-            continue;
-        }
-        if (sonde_array_grow(&inodes, &capacity, *ret_count + 1, sizeof(*inodes), FDS_MAX) < 0) {
-            break;
-        }
-        inodes[(*ret_count)++] = inode;
-    }
-    (void)closedir(dir);
-    if (*ret_count) {
-        qsort(inodes, *ret_count, sizeof(*inodes), compare_inodes);
-    }
-    return inodes;
 }
 
 static void keep_port(struct sonde_process *p, const struct sonde_proc_socket *socket)
 {
+    struct sonde_port port = {socket->port, socket->loopback, ""};
+    (void)snprintf(port.host, sizeof(port.host), "%s", socket->host);
     for (size_t i = 0; i < p->port_count; i++) {
         if (p->ports[i].number == socket->port) {
             p->ports[i].loopback = p->ports[i].loopback && socket->loopback;
@@ -145,29 +126,79 @@ static void keep_port(struct sonde_process *p, const struct sonde_proc_socket *s
         }
     }
     if (p->port_count < SONDE_PROCESS_PORTS_MAX) {
-        p->ports[p->port_count++] = (struct sonde_port){socket->port, socket->loopback};
+        p->ports[p->port_count++] = port;
+    } else if (socket->port == p->inspect_port) {
+        p->ports[SONDE_PROCESS_PORTS_MAX - 1] = port;
     }
+}
+
+static int compare_ports(const void *a, const void *b)
+{
+    return ((const struct sonde_port *)a)->number - ((const struct sonde_port *)b)->number;
+}
+
+/* Of all that listens, what the process holds. */
+static bool find_own(int directory, struct sonde_process *p, struct sonde_listening *listening)
+{
+    int fd = openat(directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        sonde_closep(&fd);
+        return false;
+    }
+    if (listening->count) {
+        qsort(listening->items, listening->count, sizeof(*listening->items), compare_inodes);
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(dir))) {
+        char link[64];
+        struct sonde_proc_socket wanted;
+        const struct sonde_proc_socket *found = NULL;
+        if (read_link(dirfd(dir), entry->d_name, link, sizeof(link)) &&
+            sonde_proc_socket_inode(sonde_str(link), &wanted.inode) && listening->count) {
+            found = bsearch(&wanted, listening->items, listening->count, sizeof(wanted),
+                            compare_inodes);
+        }
+        if (found) {
+            keep_port(p, found);
+        }
+    }
+    (void)closedir(dir);
+    qsort(p->ports, p->port_count, sizeof(*p->ports), compare_ports);
+    return true;
 }
 
 static void find_ports(int directory, struct sonde_process *p)
 {
-    static const char *const files[] = {"net/tcp", "net/tcp6"};
-    size_t count;
-    SONDE_FREE uint64_t *inodes = own_sockets(directory, &count);
-    for (size_t i = 0; i < SONDE_LENGTH(files) && count; i++) {
-        SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PROC_SOCKETS_MAX);
-        if (sonde_read_file(directory, files[i], &text, NULL) < 0) {
-            continue;
-        }
-        struct sonde_str rest = sonde_buf_view(&text);
-        struct sonde_proc_socket socket;
-        while (sonde_proc_socket_next(&rest, &socket)) {
-            if (socket.state == SONDE_TCP_LISTEN &&
-                bsearch(&socket.inode, inodes, count, sizeof(*inodes), compare_inodes)) {
-                keep_port(p, &socket);
-            }
-        }
+    struct sonde_listening listening;
+    p->ports_known = sonde_listening_read(directory, &listening, NULL) == 0 &&
+                     find_own(directory, p, &listening);
+    sonde_listening_fini(&listening);
+}
+
+int sonde_port_is_taken(uint16_t port, bool *ret, struct sonde_err *err)
+{
+    struct sonde_listening listening;
+    SONDE_CLOSE int self = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (self < 0) {
+        return sonde_fail(err, SONDE_EIO, errno, "open /proc/self");
     }
+    int r = sonde_listening_read(self, &listening, err);
+    *ret = false;
+    for (size_t i = 0; r == 0 && i < listening.count; i++) {
+        *ret = *ret || listening.items[i].port == port;
+    }
+    sonde_listening_fini(&listening);
+    return r;
+}
+
+bool sonde_process_loop_waits(const char *proc, pid_t pid)
+{
+    SONDE_CLOSE int directory = open_process(proc, pid);
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PROC_FILE_MAX);
+    return directory >= 0 && sonde_read_file(directory, "wchan", &text, NULL) == 0 &&
+           (sonde_str_contains(sonde_buf_view(&text), SONDE_STR("ep_poll")) ||
+            sonde_str_contains(sonde_buf_view(&text), SONDE_STR("epoll")));
 }
 
 static bool foreign_network(const char *proc, int directory)
@@ -307,14 +338,14 @@ void sonde_process_list_fini(struct sonde_process_list *list)
     }
 }
 
-bool sonde_process_listens(const struct sonde_process *process, uint16_t port)
+const struct sonde_port *sonde_process_port(const struct sonde_process *process, uint16_t port)
 {
     for (size_t i = 0; i < process->port_count; i++) {
         if (process->ports[i].number == port) {
-            return true;
+            return &process->ports[i];
         }
     }
-    return false;
+    return NULL;
 }
 
 static struct sonde_str without_extension(struct sonde_str name)
@@ -329,7 +360,7 @@ static int match(const struct sonde_process *p, const char *pattern)
     struct sonde_str digits = sonde_str(pattern[0] == ':' ? pattern + 1 : pattern);
     uint64_t port;
     if (sonde_parse_u64(digits, 1, UINT16_MAX, &port) == 0) {
-        return sonde_process_listens(p, (uint16_t)port) ? 2 : 0;
+        return sonde_process_port(p, (uint16_t)port) ? 2 : 0;
     }
     const struct sonde_str exact[] = {
         sonde_str(p->name),
@@ -386,6 +417,29 @@ static bool has_descendant(const struct sonde_process_list *list,
     return false;
 }
 
+static bool has_workers(const struct sonde_process_list *list, pid_t primary)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].cluster_worker && list->items[i].parent == primary) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int sonde_process_workers(const char *proc, pid_t pid, struct sonde_buf *ret, struct sonde_err *err)
+{
+    struct sonde_process_list list;
+    int r = sonde_process_list(proc, &list, err);
+    for (size_t i = 0; r == 0 && i < list.count; i++) {
+        if (list.items[i].cluster_worker && list.items[i].parent == pid) {
+            sonde_buf_printf(ret, "%s%d", ret->length ? ", " : "", (int)list.items[i].pid);
+        }
+    }
+    sonde_process_list_fini(&list);
+    return r < 0 ? r : sonde_buf_check(ret, "a list of workers", err);
+}
+
 void sonde_process_list_match(struct sonde_process_list *list, const char *pattern)
 {
     int best = 1;
@@ -402,7 +456,10 @@ void sonde_process_list_match(struct sonde_process_list *list, const char *patte
     list->count = kept;
     kept = 0;
     for (size_t i = 0; i < list->count; i++) {
-        if (!sonde_process_is_runner(&list->items[i]) || !has_descendant(list, &list->items[i])) {
+        const struct sonde_process *p = &list->items[i];
+        bool starter =
+            has_workers(list, p->pid) || (sonde_process_is_runner(p) && has_descendant(list, p));
+        if (!starter) {
             list->items[kept++] = list->items[i];
         }
     }
@@ -428,7 +485,7 @@ pid_t sonde_process_of_port(const char *proc, uint16_t port)
     }
     pid_t found = 0;
     for (size_t i = 0; i < list.count && !found; i++) {
-        if (!list.items[i].foreign_network && sonde_process_listens(&list.items[i], port)) {
+        if (!list.items[i].foreign_network && sonde_process_port(&list.items[i], port)) {
             found = list.items[i].pid;
         }
     }

@@ -3,9 +3,12 @@
  * same whether all went well or not. */
 #include "inspector/visit.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/random.h"
@@ -121,11 +124,14 @@ static void beat(void *context)
     struct sonde_visit *v = context;
     struct sonde_err err;
     int64_t since = sonde_cdp_waiting_since(&v->cdp);
-    if (since && sonde_clock_monotonic() - since > SONDE_ANSWER_TIMEOUT_NS) {
+    /* Before the probe is in, only we can see to it that the inspector closes: patience. */
+    bool guarded = v->installed || v->result.was_open;
+    int64_t limit = guarded ? SONDE_ANSWER_TIMEOUT_NS : SONDE_OPENING_TIMEOUT_NS;
+    if (since && sonde_clock_monotonic() - since > limit) {
         (void)sonde_fail_reason(&err, SONDE_ETIMEOUT, SONDE_REASON_INSPECTOR_LOST,
                                 "the inspector of process %d has not answered for %d s",
-                                v->options.pid, (int)(SONDE_ANSWER_TIMEOUT_NS / SONDE_SECOND));
-        /* Asking it to finish would be in vain; the dead man's switch does it. */
+                                v->options.pid, (int)(limit / SONDE_SECOND));
+        /* Asking it to finish would be in vain; the dead man's switch does it, if it is there. */
         sonde_websocket_free(SONDE_TAKE(v->socket));
         v->connected = false;
         sonde_visit_fail(v, &err);
@@ -148,6 +154,27 @@ static void say_done(void *context)
     v->options.done(v->options.context, &v->result, &v->err);
 }
 
+/* A person must know that something is left, whatever else went wrong. */
+static void say_what_is_left(struct sonde_visit *v)
+{
+    char first[SONDE_ERR_MESSAGE_MAX];
+    if (v->result.closed || v->result.was_open) {
+        return;
+    }
+    if (!v->err.code) {
+        (void)sonde_fail_reason(&v->err, SONDE_ETIMEOUT, SONDE_REASON_INSPECTOR_LEFT_OPEN,
+                                "port %u of process %d is still open", v->port, v->options.pid);
+        return;
+    }
+    struct sonde_err with_it = v->err;
+    memcpy(first, v->err.message, sizeof(first));
+    (void)snprintf(with_it.message, sizeof(with_it.message),
+                   v->port ? "%.380s; its inspector is still open on port %u"
+                           : "%.380s; its inspector may still open (port %u)",
+                   first, v->port ? v->port : v->process.inspect_port);
+    v->err = with_it;
+}
+
 static void finish_visit(struct sonde_visit *v)
 {
     if (v->state == VISIT_DONE) {
@@ -164,10 +191,7 @@ static void finish_visit(struct sonde_visit *v)
     sonde_watch_free(SONDE_TAKE(v->exit_watch));
     v->result.inspector_open_s =
         v->port ? (double)(sonde_clock_monotonic() - v->signalled_ns) / 1e9 : 0;
-    if (!v->err.code && !v->result.closed && !v->result.was_open) {
-        (void)sonde_fail_reason(&v->err, SONDE_ETIMEOUT, SONDE_REASON_INSPECTOR_LEFT_OPEN,
-                                "port %u of process %d is still open", v->port, v->options.pid);
-    }
+    say_what_is_left(v);
     sonde_timer_start(v->done_timer, 0, 0);
 }
 
@@ -179,9 +203,10 @@ static bool has_reason(const struct sonde_visit *v, const char *reason)
 static void verify_closed(struct sonde_visit *v)
 {
     struct sonde_process now;
-    bool alive = sonde_process_read("/proc", v->options.pid, &now, NULL) == 0 &&
-                 now.start_time == v->process.start_time;
-    bool listens = alive && sonde_process_listens(&now, v->port);
+    int r = sonde_process_read("/proc", v->options.pid, &now, NULL);
+    bool gone = r == SONDE_ENOTFOUND || (r == 0 && now.start_time != v->process.start_time);
+    bool known = r == 0 && now.ports_known;
+    bool listens = !gone && (!known || sonde_process_port(&now, v->port));
     /* A process that dies closes its connections first: then it ended, and lost nothing. */
     bool dying = has_reason(v, SONDE_REASON_INSPECTOR_LOST) && v->exit_watch &&
                  sonde_clock_monotonic() - v->state_since_ns < EXIT_GRACE_NS;
@@ -237,8 +262,15 @@ void visit_leave(struct sonde_visit *v)
         verify_closed(v);
         return;
     }
-    v->result.closed = v->result.target_exited;
+    v->result.closed = v->result.target_exited || (!v->signalled && !v->port);
     finish_visit(v);
+}
+
+/* Whether an error is only about the target's end, or the connection's. */
+static bool of_the_end(const struct sonde_err *err)
+{
+    return err->reason && (strcmp(err->reason, SONDE_REASON_TARGET_EXITED) == 0 ||
+                           strcmp(err->reason, SONDE_REASON_INSPECTOR_LOST) == 0);
 }
 
 void sonde_visit_fail(struct sonde_visit *v, const struct sonde_err *err)
@@ -246,7 +278,7 @@ void sonde_visit_fail(struct sonde_visit *v, const struct sonde_err *err)
     if (v->state == VISIT_DONE) {
         return;
     }
-    if (!v->err.code) {
+    if (!v->err.code && !(v->complete && of_the_end(err))) {
         v->err = *err;
     }
     if (v->state != VISIT_FINISHING && v->state != VISIT_CLOSING && v->state != VISIT_VERIFYING) {
@@ -339,6 +371,19 @@ static int make_handles(struct sonde_visit *v, struct sonde_err *err)
     return r < 0 ? r : sonde_http_client_new(loop, &v->http, err);
 }
 
+/* Before anything else: from here on the checks and the signal mean the same process. */
+static int watch_target(struct sonde_visit *v, struct sonde_err *err)
+{
+    v->pidfd = (int)syscall(SYS_pidfd_open, v->options.pid, 0);
+    if (v->pidfd < 0) {
+        return errno == ESRCH
+                   ? sonde_fail_reason(err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_NOT_FOUND,
+                                       "there is no process %d", v->options.pid)
+                   : sonde_fail(err, SONDE_EIO, errno, "open process %d", v->options.pid);
+    }
+    return sonde_watch_new(v->options.loop, v->pidfd, target_ended, v, &v->exit_watch, err);
+}
+
 int sonde_visit_new(const struct sonde_visit_options *options, struct sonde_visit **ret,
                     struct sonde_err *err)
 {
@@ -368,7 +413,7 @@ int sonde_visit_new(const struct sonde_visit_options *options, struct sonde_visi
     }
     *ret = v;
     struct sonde_err failure;
-    if (attach_begin(v, &failure) < 0) {
+    if (watch_target(v, &failure) < 0 || attach_begin(v, &failure) < 0) {
         v->result.closed = true; /* it was never opened */
         v->err = failure;
         finish_visit(v);
@@ -376,9 +421,6 @@ int sonde_visit_new(const struct sonde_visit_options *options, struct sonde_visi
     }
     if (options->deadline_ns) {
         sonde_timer_start(v->deadline_timer, options->deadline_ns, 0);
-    }
-    if (sonde_watch_new(options->loop, v->pidfd, target_ended, v, &v->exit_watch, &failure) < 0) {
-        sonde_visit_fail(v, &failure);
     }
     return 0;
 }

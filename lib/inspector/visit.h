@@ -39,8 +39,14 @@ struct sonde_visit {
     struct sonde_cdp cdp;
     struct sonde_buf command;
     char probe_id[256]; /* the remote object */
-    uint16_t port;
+    uint16_t port;      /* of the inspector, 0: not known (yet); with its address: */
+    char host[SONDE_PROC_HOST_SIZE];
+    char authority[SONDE_PROC_HOST_SIZE + 16]; /* "127.0.0.1:9229" */
+    uint16_t rejected[16];                     /* ports that turned out to be the application's */
+    size_t rejected_count;
     int64_t signalled_ns;
+    bool signalled; /* and has not been seen to open none */
+    struct sonde_err install_err;
     int64_t state_since_ns;
     int64_t poll_ns;
     bool beating; /* a beat waits for its answer */
@@ -48,6 +54,7 @@ struct sonde_visit {
     bool installed;
     bool ending; /* no further capture is begun */
     bool asked_to_finish;
+    bool complete; /* everything was captured: what happens on the way out is no failure of it */
 
     size_t capture;  /* the index of the current one */
     unsigned window; /* of the current capture */
@@ -82,6 +89,8 @@ void visit_leave(struct sonde_visit *visit);
 
 /* attach.c */
 int attach_begin(struct sonde_visit *visit, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Looks for the inspector until it has opened. */
+void attach_wait(struct sonde_visit *visit);
 void attach_poll(struct sonde_visit *visit);
 
 /* capture.c */

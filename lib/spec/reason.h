@@ -17,6 +17,7 @@
 #define SONDE_REASON_SIGNAL_NOT_HANDLED "SignalNotHandled"
 #define SONDE_REASON_INSPECTOR_DID_NOT_OPEN "InspectorDidNotOpen"
 #define SONDE_REASON_INSPECTOR_BUSY "InspectorBusy"
+#define SONDE_REASON_INSPECTOR_EXPOSED "InspectorExposed"
 #define SONDE_REASON_INSPECTOR_LOST "InspectorLost"
 #define SONDE_REASON_INSPECTOR_LEFT_OPEN "InspectorLeftOpen"
 #define SONDE_REASON_PROTOCOL_VIOLATED "ProtocolViolated"

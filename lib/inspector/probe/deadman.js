@@ -14,31 +14,33 @@
   const inspector = load('inspector');
   const fs = load('fs');
   // The modules' own functions: the application may have replaced the globals.
-  const { setInterval, clearInterval, setImmediate } = load('timers');
+  const { setInterval, clearInterval, setTimeout, setImmediate } = load('timers');
   const { performance, monitorEventLoopDelay } = load('perf_hooks');
   const profiler = inspector.console;
   const resolution = 10;
   const running = new Set();
+  const slowestPoll = 1000;
   let silent = 0;
   let gone = false;
   let timer;
   let delay;
   let utilizationBefore;
 
+  // Never throws: in a timer or at the exit that would be the application's end.
   function endProfiles() {
     for (const title of running) {
-      profiler.profileEnd(title);
+      try {
+        profiler.profileEnd(title);
+      } catch {
+        // The application has replaced it: the profile ends with the session.
+      }
     }
     running.clear();
   }
 
   // A process that ends by itself still hands its last window over.
   function onExit() {
-    try {
-      endProfiles();
-    } catch {
-      // The process ends: nothing can be mended any more.
-    }
+    endProfiles();
   }
 
   function inspectorPort() {
@@ -66,19 +68,27 @@
     return false;
   }
 
-  function closeWhenAlone() {
+  function closeWhenAlone(pollMilliseconds) {
     try {
       const port = inspectorPort();
       if (port !== 0 && connected(port)) {
+        // Somebody else may stay for long: look less often.
+        waitToClose(Math.min(pollMilliseconds * 2, slowestPoll));
         return;
       }
-      clearInterval(timer);
       if (port !== 0) {
         inspector.close();
       }
     } catch {
-      clearInterval(timer);
+      // Without the means to look it stays as it is.
     }
+  }
+
+  // In the phase after the poll: SIGUSR1 opened the inspector in a loop that was busy, and also left
+  // a word for the next poll, which would open it again after we closed it.
+  function waitToClose(milliseconds) {
+    timer = setTimeout(() => setImmediate(closeWhenAlone, milliseconds), milliseconds);
+    timer.unref();
   }
 
   function remove(pollMilliseconds) {
@@ -89,21 +99,15 @@
       delay.disable();
     }
     if (options.closeInspector) {
-      // In the phase after the poll: SIGUSR1 opened the inspector in a loop that was busy, and also
-      // left a word for the next poll, which would open it again after we closed it.
-      timer = setInterval(() => setImmediate(closeWhenAlone), pollMilliseconds);
-      timer.unref();
+      waitToClose(pollMilliseconds);
     }
   }
 
   function tick() {
     silent += 1;
     if (silent > options.silentTicks) {
-      try {
-        endProfiles();
-      } finally {
-        remove(200);
-      }
+      endProfiles();
+      remove(200);
     }
   }
 
@@ -154,6 +158,9 @@
     // Measures the loop from here on.
     watchLoop() {
       silent = 0;
+      if (gone) {
+        return { gone };
+      }
       delay = monitorEventLoopDelay({ resolution });
       delay.enable();
       utilizationBefore = performance.eventLoopUtilization();
@@ -162,6 +169,9 @@
     // What the loop did since watchLoop.
     readLoop() {
       silent = 0;
+      if (gone || !delay) {
+        return { gone };
+      }
       const statistics = loopStatistics();
       delay.disable();
       delay = undefined;

@@ -37,8 +37,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)sonde_proc_socket_inode(text, &number);
     must(inside(sonde_proc_node_script(text), text));
     must(inside(sonde_proc_variable(text, "NODE_OPTIONS"), text));
-    int port = sonde_proc_inspect_option(text, '\0');
-    must(port >= -1 && port <= UINT16_MAX);
-    must(sonde_proc_inspect_option(text, ' ') >= -1);
+    struct sonde_inspect_options options = {0};
+    sonde_proc_inspect_options(text, '\0', &options);
+    must(inside(options.host, text));
+    sonde_proc_inspect_options(text, ' ', &options);
+    must(inside(options.host, text));
     return 0;
 }

@@ -124,23 +124,25 @@ static void reads_sockets(void **state)
         bool loopback;
         unsigned state;
         uint64_t inode;
+        const char *host;
     } cases[] = {
-        {"   0: 0100007F:240D 00000000:0000 0A" REST "51 1 0 100 0\n", 9229, true, 10, 51},
-        {"  12: FEFFFF7F:0001 00000000:0000 0A" REST "52 1\n", 1, true, 10, 52},
-        {"1234567: 00000000:0BB8 00000000:0000 0A" REST "53\n", 3000, false, 10, 53},
-        {"   1: 0101A8C0:01BB 0201A8C0:D431 01" REST "54 1\n", 443, false, 1, 54},
+        {"   0: 0100007F:240D 00000000:0000 0A" REST "51 1 0 100 0\n", 9229, true, 10, 51,
+         "127.0.0.1"},
+        {"  12: FEFFFF7F:0001 00000000:0000 0A" REST "52 1\n", 1, true, 10, 52, "127.255.255.254"},
+        {"1234567: 00000000:0BB8 00000000:0000 0A" REST "53\n", 3000, false, 10, 53, "127.0.0.1"},
+        {"   1: 0101A8C0:01BB 0201A8C0:D431 01" REST "54 1\n", 443, false, 1, 54, "192.168.1.1"},
         {"   0: 00000000000000000000000001000000:240D 00000000000000000000000000000000:0000 0A" REST
          "55 1\n",
-         9229, true, 10, 55},
+         9229, true, 10, 55, "::1"},
         {"   0: 00000000000000000000000000000000:FFFF 00000000000000000000000000000000:0000 0A" REST
          "56 1\n",
-         65535, false, 10, 56},
+         65535, false, 10, 56, "::1"},
         {"   0: 0000000000000000FFFF00000100007F:1F90 00000000000000000000000000000000:0000 0A" REST
          "57 1\n",
-         8080, true, 10, 57},
+         8080, true, 10, 57, "127.0.0.1"},
         {"   0: 0000000000000000FFFF00000101A8C0:1F90 00000000000000000000000000000000:0000 0A" REST
          "58 1\n",
-         8080, false, 10, 58},
+         8080, false, 10, 58, "192.168.1.1"},
     };
     SONDE_BUF_AUTO text = SONDE_BUF(4096);
     sonde_buf_text(&text, HEADING);
@@ -155,6 +157,7 @@ static void reads_sockets(void **state)
         assert_int_equal(socket.loopback, cases[i].loopback);
         assert_int_equal(socket.state, cases[i].state);
         assert_int_equal(socket.inode, cases[i].inode);
+        assert_string_equal(socket.host, cases[i].host);
     }
     assert_int_equal(sonde_proc_socket_next(&rest, &socket), 0);
 }
@@ -230,33 +233,50 @@ static void finds_the_script(void **state)
     }
 }
 
-static void finds_the_inspect_port(void **state)
+static void finds_where_the_inspector_would_listen(void **state)
 {
     (void)state;
     static const struct {
         struct sonde_str arguments;
         char separator;
         int port;
+        const char *host;
     } cases[] = {
-        {BYTES("node\0a.js"), '\0', -1},
-        {BYTES("node\0--inspect\0a.js"), '\0', -1},
-        {BYTES("node\0--inspect=9230\0a.js"), '\0', 9230},
-        {BYTES("node\0--inspect-brk=127.0.0.1:9231\0a.js"), '\0', 9231},
-        {BYTES("node\0--inspect-port=[::1]:9232\0a.js"), '\0', 9232},
-        {BYTES("node\0--inspect=0\0a.js"), '\0', 0},
-        {BYTES("node\0--inspect=65536\0a.js"), '\0', -1},
-        {BYTES("node\0--inspect=localhost\0a.js"), '\0', -1},
-        {BYTES("node\0--inspect=1\0--inspect-port=2\0a.js"), '\0', 2},
-        {BYTES("node\0--\0--inspect=2\0a.js"), '\0', -1},
-        {BYTES("--enable-source-maps  --inspect=9300"), ' ', 9300},
-        {BYTES(""), ' ', -1},
+        {BYTES("node\0a.js"), '\0', -1, ""},
+        {BYTES("node\0--inspect\0a.js"), '\0', -1, ""},
+        {BYTES("node\0--inspect=9230\0a.js"), '\0', 9230, ""},
+        {BYTES("node\0--inspect-brk=127.0.0.1:9231\0a.js"), '\0', 9231, "127.0.0.1"},
+        {BYTES("node\0--inspect-port=[::1]:9232\0a.js"), '\0', 9232, "::1"},
+        {BYTES("node\0--inspect=[::1]\0a.js"), '\0', -1, "::1"},
+        {BYTES("node\0--inspect=0\0a.js"), '\0', 0, ""},
+        {BYTES("node\0--inspect=65536\0a.js"), '\0', -1, ""},
+        {BYTES("node\0--inspect=localhost\0a.js"), '\0', -1, "localhost"},
+        {BYTES("node\0--inspect=1\0--inspect-port=10.0.0.5:2\0a.js"), '\0', 2, "10.0.0.5"},
+        {BYTES("node\0--inspect-port\0009555\0a.js"), '\0', 9555, ""},
+        {BYTES("node\0--inspect_port\0009556\0a.js"), '\0', 9556, ""},
+        {BYTES("node\0--debug-port\0h:9557\0a.js"), '\0', 9557, "h"},
+        {BYTES("node\0--inspect\0009230"), '\0', -1, ""}, /* a script of that name */
+        {BYTES("node\0--inspect-port"), '\0', -1, ""},
+        {BYTES("node\0--inspect-publish-uid=http\0a.js"), '\0', -1, ""},
+        {BYTES("node\0-r\0x\0-e\0y\0--inspect=3"), '\0', 3, ""},
+        {BYTES("node\0a.js\0--debug-port=5858"), '\0', -1, ""},
+        {BYTES("node\0--\0--inspect=2\0a.js"), '\0', -1, ""},
+        {BYTES("--enable-source-maps  --inspect=9300"), ' ', 9300, ""},
+        {BYTES("--inspect-port 9301 --title x"), ' ', 9301, ""},
+        {BYTES(""), ' ', -1, ""},
     };
     for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
-        int port = sonde_proc_inspect_option(cases[i].arguments, cases[i].separator);
-        assert_int_equal(port, cases[i].port);
-        assert_int_equal(sonde_proc_inspect_port(cases[i].arguments, cases[i].separator),
-                         port > 0 ? port : 0);
+        struct sonde_inspect_options found = {0};
+        sonde_proc_inspect_options(cases[i].arguments, cases[i].separator, &found);
+        assert_int_equal(found.port_given ? found.port : -1, cases[i].port);
+        assert_true(sonde_str_is(found.host, cases[i].host));
     }
+    /* A command line that names the port only leaves the host of NODE_OPTIONS. */
+    struct sonde_inspect_options both = {0};
+    sonde_proc_inspect_options(BYTES("--inspect=0.0.0.0:9400"), ' ', &both);
+    sonde_proc_inspect_options(BYTES("node\0--inspect-port=9401\0a.js"), '\0', &both);
+    assert_int_equal(both.port, 9401);
+    assert_true(sonde_str_is(both.host, "0.0.0.0"));
 }
 
 static void finds_a_variable(void **state)
@@ -284,7 +304,7 @@ int main(void)
         cmocka_unit_test(leaves_out_lines_that_are_no_socket),
         cmocka_unit_test(reads_links_of_sockets),
         cmocka_unit_test(finds_the_script),
-        cmocka_unit_test(finds_the_inspect_port),
+        cmocka_unit_test(finds_where_the_inspector_would_listen),
         cmocka_unit_test(finds_a_variable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,7 +155,7 @@ static const struct fake container = {.pid = 2000000400,
 static const struct fake hidden = {.pid = 2000000500,
                                    .parent = 1,
                                    .name = "node",
-                                   .cmdline = BYTES("/usr/bin/node\0hidden.js\0--inspect=0"),
+                                   .cmdline = BYTES("/usr/bin/node\0--inspect=0\0hidden.js"),
                                    .environ_text = BYTES("NODE_OPTIONS=--inspect=1")};
 
 static int set_up(void **state)
@@ -207,8 +207,8 @@ static void reads_a_process(void **state)
     assert_int_equal(p.inspect_port, 9229);
     assert_false(p.any_inspect_port);
     assert_int_equal(p.port_count, 2); /* listening ones of its own only */
-    assert_true(sonde_process_listens(&p, 3000) && sonde_process_listens(&p, 9229));
-    assert_false(sonde_process_listens(&p, 4000));
+    assert_true(sonde_process_port(&p, 3000) && sonde_process_port(&p, 9229));
+    assert_null(sonde_process_port(&p, 4000));
     assert_false(p.ports[0].loopback);
     assert_true(p.ports[1].loopback);
 }
@@ -351,6 +351,97 @@ static void long_and_hostile_texts_are_cut(void **state)
     assert_string_equal(p.script, ""); /* half a path would name another file */
 }
 
+/* Workers come and go within the test, so that the lists above stay as they are. */
+static void a_primary_gives_way_to_its_workers(void **state)
+{
+    (void)state;
+    static const struct fake primary = {.pid = 2000000800,
+                                        .parent = 1,
+                                        .name = "node",
+                                        .exe = "/usr/bin/node",
+                                        .directory = "/srv/cluster",
+                                        .cmdline = BYTES("node\0cluster.js")};
+    struct fake worker = primary;
+    worker.parent = primary.pid;
+    worker.environ_text = BYTES("A=b\0NODE_UNIQUE_ID=1");
+    add(&primary);
+    worker.pid = 2000000801;
+    add(&worker);
+    worker.pid = 2000000802;
+    add(&worker);
+    MATCH("cluster.js", 2000000801, 2000000802);
+    SONDE_BUF_AUTO workers = SONDE_BUF(256);
+    assert_int_equal(sonde_process_workers(root, primary.pid, &workers, NULL), 0);
+    assert_string_equal(workers.data, "2000000801, 2000000802");
+    sonde_buf_clear(&workers);
+    assert_int_equal(sonde_process_workers(root, shop.pid, &workers, NULL), 0);
+    assert_int_equal(workers.length, 0);
+}
+
+static void what_others_could_reach_is_seen_before(void **state)
+{
+    (void)state;
+    static const struct {
+        struct sonde_str cmdline;
+        uint16_t port;
+        bool exposed;
+    } cases[] = {
+        {BYTES("node\0--inspect-port\0009555\0a.js"), 9555, false},
+        {BYTES("node\0--inspect-port=127.0.0.2:9229\0a.js"), 9229, false},
+        {BYTES("node\0--inspect-port=localhost\0a.js"), 9229, false},
+        {BYTES("node\0--inspect-port=[::1]:9230\0a.js"), 9230, false},
+        {BYTES("node\0--inspect-port=0.0.0.0\0a.js"), 9229, true},
+        {BYTES("node\0--inspect-port=10.1.2.3:9230\0a.js"), 9230, true},
+        {BYTES("node\0a.js\0--inspect-port=10.1.2.3:9230"), 9229, false},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        struct fake target = {.pid = 2000000900 + (pid_t)i,
+                              .parent = 1,
+                              .name = "node",
+                              .exe = "/usr/bin/node",
+                              .directory = "/srv/exposed",
+                              .cmdline = cases[i].cmdline};
+        struct sonde_process p;
+        add(&target);
+        assert_int_equal(sonde_process_read(root, target.pid, &p, NULL), 0);
+        assert_int_equal(p.inspect_port, cases[i].port);
+        assert_int_equal(p.inspect_exposed, cases[i].exposed);
+        assert_true(p.ports_known);
+    }
+}
+
+static void many_sockets_do_not_hide_the_inspector(void **state)
+{
+    (void)state;
+    enum { LISTENERS = 100, CONNECTIONS = 20000, FIRST_INODE = 1000 };
+    SONDE_BUF_AUTO text = SONDE_BUF(8 << 20);
+    SONDE_BUF_AUTO inodes = SONDE_BUF(65536);
+    for (int i = 0; i <= LISTENERS; i++) {
+        int port = i < LISTENERS ? 10000 + i : 9229;
+        sonde_buf_printf(&text, " %d: 0100007F:%04X 00000000:0000 0A" REST "%d 1\n", i, port,
+                         FIRST_INODE + i);
+        sonde_buf_printf(&inodes, "%s%d", i ? " " : "", FIRST_INODE + i);
+    }
+    for (int i = 0; i < CONNECTIONS; i++) {
+        sonde_buf_printf(&text, " %d: 0100007F:0BB8 0100007F:9999 01" REST "7 1\n", i);
+    }
+    struct fake busy = {.pid = 2000000950,
+                        .parent = 1,
+                        .name = "node",
+                        .exe = "/usr/bin/node",
+                        .directory = "/srv/busy",
+                        .cmdline = BYTES("node\0busy.js"),
+                        .sockets = inodes.data};
+    struct sonde_process p;
+    add(&busy);
+    write_file("2000000950/net/tcp", sonde_buf_view(&text));
+    assert_int_equal(sonde_process_read(root, busy.pid, &p, NULL), 0);
+    assert_true(p.ports_known);
+    assert_non_null(sonde_process_port(&p, 9229));
+    assert_string_equal(sonde_process_port(&p, 9229)->host, "127.0.0.1");
+    assert_int_equal(p.port_count, SONDE_PROCESS_PORTS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +454,9 @@ int main(void)
         cmocka_unit_test(describes_a_candidate),
         cmocka_unit_test(knows_whose_port_it_is),
         cmocka_unit_test(long_and_hostile_texts_are_cut),
+        cmocka_unit_test(a_primary_gives_way_to_its_workers),
+        cmocka_unit_test(what_others_could_reach_is_seen_before),
+        cmocka_unit_test(many_sockets_do_not_hide_the_inspector),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
