@@ -195,7 +195,9 @@ static int begin(struct sonde_websocket *s, const struct sonde_websocket_options
                  struct sonde_err *err)
 {
     char authority[80];
-    (void)snprintf(authority, sizeof(authority), "%s:%u", options->host, options->port);
+    bool six = strchr(options->host, ':') != NULL;
+    (void)snprintf(authority, sizeof(authority), six ? "[%s]:%u" : "%s:%u", options->host,
+                   options->port);
     struct lws_client_connect_info info = {
         .context = s->context,
         .address = options->host,

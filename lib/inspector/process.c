@@ -192,13 +192,23 @@ int sonde_port_is_taken(uint16_t port, bool *ret, struct sonde_err *err)
     return r;
 }
 
+static bool has_no_children(int directory, pid_t pid)
+{
+    char name[64];
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PROC_FILE_MAX);
+    (void)snprintf(name, sizeof(name), "task/%d/children", (int)pid);
+    return sonde_read_file(directory, name, &text, NULL) == 0 &&
+           sonde_str_trim(sonde_buf_view(&text)).length == 0;
+}
+
 bool sonde_process_loop_waits(const char *proc, pid_t pid)
 {
     SONDE_CLOSE int directory = open_process(proc, pid);
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PROC_FILE_MAX);
     return directory >= 0 && sonde_read_file(directory, "wchan", &text, NULL) == 0 &&
            (sonde_str_contains(sonde_buf_view(&text), SONDE_STR("ep_poll")) ||
-            sonde_str_contains(sonde_buf_view(&text), SONDE_STR("epoll")));
+            sonde_str_contains(sonde_buf_view(&text), SONDE_STR("epoll_wait"))) &&
+           has_no_children(directory, pid);
 }
 
 static bool foreign_network(const char *proc, int directory)

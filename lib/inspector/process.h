@@ -76,8 +76,9 @@ void sonde_process_describe(const struct sonde_process *process, struct sonde_bu
 /* The port when the process listens on it, or NULL. */
 const struct sonde_port *sonde_process_port(const struct sonde_process *process, uint16_t port);
 
-/* Whether its main thread waits for events just now: then it has come round since any signal that
- * was sent before. False when that cannot be seen. */
+/* Whether its event loop waits for events just now: then it has come round since any signal that
+ * was sent before. False when that cannot be seen, and when it has children: execSync waits for one
+ * in the same call of the kernel. */
 bool sonde_process_loop_waits(const char *proc, pid_t pid);
 
 /* Appends the pids of its cluster workers, ", " between; nothing when it is no primary. */

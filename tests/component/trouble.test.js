@@ -102,6 +102,31 @@ test('a profile that makes no sense is no crash', async (t) => {
   assert.equal((await sonde.runs()).length, 1);
 });
 
+test('a profile after the last capture: ProtocolViolated, no crash', async (t) => {
+  const target = await startFake(t, 'late-profile', 0);
+  const { sonde, running } = startRun(t, target, [{ name: 'cpu', durationSeconds: 1 }]);
+  exited(await running.done, 1);
+  assert.equal((await sonde.report()).reason, 'ProtocolViolated');
+});
+
+test('numbers beyond all bounds: the report can be read', async (t) => {
+  const target = await startFake(t, 'infinite', 0);
+  const { sonde, running } = startRun(t, target, [{ name: 'cpu', durationSeconds: 1 }]);
+  exited(await running.done, 0);
+  assert.equal((await sonde.report()).cost.startStallMilliseconds, 0);
+});
+
+test('cancelled while the last capture ends: the probe is taken out all the same', async (t) => {
+  const target = await startFake(t, 'slow-disable', 0);
+  const { running } = startRun(t, target, [{ name: 'cpu', durationSeconds: 1 }]);
+  const said = () => target.process.stderr();
+  await until(() => /Profiler\.disable/.test(said()), 20000, 'the end of the capture');
+  running.child.kill('SIGTERM');
+  await running.done;
+  assert.match(said(), /finish\(\)/);
+  assert.equal(said().match(/rotate\('',/g).length, 1);
+});
+
 test('an inspector that stops answering: InspectorLost, the windows before are kept', async (t) => {
   const target = await startFake(t, 'silent', answersToSecondWindow);
   const { sonde, running } = startRun(t, target);

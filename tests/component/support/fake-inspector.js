@@ -12,6 +12,7 @@ const mode = process.env.MODE;
 const after = Number(process.env.AFTER ?? 0);
 const port = Number(process.env.INSPECTOR_PORT ?? 9229);
 const websocketId = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+const INFINITE = 'a number that JSON.stringify does not write';
 const opcodes = { text: 1, close: 8, ping: 9, pong: 10 };
 
 function frame(payload, opcode = opcodes.text, announced = payload.length) {
@@ -95,6 +96,9 @@ function resultOf(method, params) {
   }
   if (method === 'Runtime.callFunctionOn') {
     const statistics = { utilization: 0.5 };
+    if (mode === 'infinite') {
+      return { result: { type: 'object', value: { gone: false, stallMilliseconds: INFINITE } } };
+    }
     return { result: { type: 'object', value: { gone: false, stallMilliseconds: 1, statistics } } };
   }
   return {};
@@ -149,7 +153,18 @@ function serve(socket) {
       const event = { method: 'Profiler.consoleProfileFinished', params: finished };
       frames.push(frame(Buffer.from(JSON.stringify(event))));
     }
-    frames.push(frame(Buffer.from(JSON.stringify({ id, result: resultOf(method, params) }))));
+    if (mode === 'late-profile' && /finish\(\)/.test(params?.functionDeclaration ?? '')) {
+      const finished = { id: '1', profile: profileText(), title: 'late' };
+      const event = { method: 'Profiler.consoleProfileFinished', params: finished };
+      frames.push(frame(Buffer.from(JSON.stringify(event))));
+    }
+    const result = JSON.stringify({ id, result: resultOf(method, params) });
+    frames.push(frame(Buffer.from(result.replace(`"${INFINITE}"`, '1e999'))));
+    console.error(method, params?.functionDeclaration ?? '');
+    if (mode === 'slow-disable' && method === 'Profiler.disable') {
+      setTimeout(() => socket.write(frames[0]), 1000);
+      return [];
+    }
     return frames;
   }
 
