@@ -16,7 +16,8 @@ int sonde_speedscope_write(const struct sonde_profile *profile, const char *name
                            struct sonde_output *output, struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* pprof's profile.proto (github.com/google/pprof, proto/profile.proto), gzipped: values
- * samples/count and cpu/nanoseconds. `time_ns`: when it was taken, since 1970. */
+ * samples/count and cpu/nanoseconds. Idle time is no CPU time and is left out; the duration says
+ * how long the whole took. `time_ns`: when it was taken, since 1970. */
 int sonde_pprof_write(const struct sonde_profile *profile, int64_t time_ns,
                       struct sonde_output *output, struct sonde_err *err) SONDE_MUST_CHECK;
 

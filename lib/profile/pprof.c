@@ -123,7 +123,8 @@ static void samples(struct writer *w)
     uint64_t locations[SONDE_STACK_MAX];
     for (uint32_t i = 1; i < w->profile->node_count && !w->code; i++) {
         const struct sonde_profile_node *node = &w->profile->nodes[i];
-        if (node->samples == 0) {
+        bool idle = w->profile->frames[node->frame].category == SONDE_CATEGORY_IDLE;
+        if (node->samples == 0 || idle) {
             continue;
         }
         size_t depth = sonde_profile_stack(w->profile, i, stack, SONDE_STACK_MAX);
