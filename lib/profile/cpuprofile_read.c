@@ -86,7 +86,7 @@ struct sonde_cpuprofile_reader {
     int32_t line, column, tick_line;
     uint32_t tick_count_now;
     int64_t start_us, end_us;
-    bool has_nodes, has_start, has_end;
+    bool has_nodes, has_end;
 };
 
 static int no_room(int code, const char *what, struct sonde_err *err)
@@ -142,7 +142,6 @@ static int top_number(struct sonde_cpuprofile_reader *r, const struct sonde_json
     switch (r->section) {
     case START_TIME:
         r->start_us = value;
-        r->has_start = token->depth == 1;
         return 0;
     case END_TIME:
         r->end_us = value;

@@ -61,10 +61,12 @@ static int intern(struct sonde_profile *profile, struct sonde_map *map, struct s
     }
     if (*ret_new) {
         /* The caller's bytes go away; until the copy stands, the slot must not point at them. */
+        size_t room = profile->text.maximum - profile->text.used;
         struct sonde_str copy = sonde_arena_copy(&profile->text, key);
         (*ret)->key = copy.data ? copy : (struct sonde_str){"", 0};
         if (!copy.data) {
-            return grow_failed(SONDE_ENOMEM, "names", 0, err);
+            return grow_failed(key.length < room ? SONDE_ENOMEM : SONDE_ELIMIT, "bytes of names",
+                               profile->text.maximum, err);
         }
     }
     return 0;

@@ -123,8 +123,9 @@ const char *sonde_category_name(enum sonde_category category);
 enum sonde_category sonde_category_of(struct sonde_str function, struct sonde_str url,
                                       struct sonde_str *ret_package);
 
-/* Every distinct directory of a package that has frames ("/app/node_modules/express"), a view into
- * frame->generated.file or an empty one. */
+/* The directory of the package that the frame's script lies in, as its URL has it
+ * ("file:///app/node_modules/express"): a view into frame->generated.file; empty outside packages.
+ */
 struct sonde_str sonde_package_directory(const struct sonde_frame *frame);
 
 /* The path of a file: URL or an absolute path, percent-decoded into ret (maximum set by the

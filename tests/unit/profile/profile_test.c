@@ -51,6 +51,23 @@ static void equal_frames_and_nodes_are_one(void **state)
     sonde_profile_fini(&profile);
 }
 
+/* Too many names are a limit, which a person can do something about, and not a lack of memory. */
+static void too_many_names_are_a_limit(void **state)
+{
+    (void)state;
+    struct sonde_profile profile;
+    struct sonde_str text;
+    struct sonde_err err = {0};
+    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
+    profile.text.maximum = profile.text.used + 8;
+    assert_int_equal(sonde_profile_text(&profile, SONDE_STR("12345678"), &text, &err),
+                     SONDE_ELIMIT);
+    assert_non_null(strstr(err.message, "bytes of names"));
+    assert_int_equal(sonde_profile_text(&profile, SONDE_STR("1234567"), &text, &err), 0);
+    assert_true(sonde_str_is(text, "1234567"));
+    sonde_profile_fini(&profile);
+}
+
 static void a_person_sees_the_source_first(void **state)
 {
     (void)state;
@@ -165,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_frames_and_nodes_are_one),
+        cmocka_unit_test(too_many_names_are_a_limit),
         cmocka_unit_test(a_person_sees_the_source_first),
         cmocka_unit_test(frames_belong_to_somebody),
         cmocka_unit_test(packages_have_a_directory),
