@@ -50,8 +50,9 @@ int store_open(const struct cli_settings *settings, struct sonde_db **ret, struc
 struct loading {
     struct sonde_db *db;
     struct sonde_profile *profile;
-    const char *wanted;      /* the capture's name, or NULL */
-    struct sonde_buf *found; /* the capture's name */
+    struct sonde_profile_source source; /* a run is of one process */
+    const char *wanted;                 /* the capture's name, or NULL */
+    struct sonde_buf *found;            /* the capture's name */
     struct sonde_cpuprofile_reader *reader;
     struct sonde_buf context; /* the text of the context artifact */
     cJSON *json;
@@ -66,7 +67,7 @@ static int feed(void *context, const void *data, size_t length, struct sonde_err
 static int load_window(struct loading *loading, const struct sonde_artifact *artifact,
                        struct sonde_err *err)
 {
-    int r = sonde_cpuprofile_reader_new(loading->profile, &loading->reader, err);
+    int r = sonde_cpuprofile_reader_new(loading->profile, &loading->source, &loading->reader, err);
     r = r < 0 ? r : sonde_artifact_read(loading->db, artifact, feed, loading, err);
     r = r < 0 ? r : sonde_cpuprofile_finish(loading->reader, err);
     sonde_cpuprofile_reader_free(SONDE_TAKE(loading->reader));

@@ -10,12 +10,15 @@
 
 struct sonde_cpuprofile_reader;
 
-/* Adds one file or window to a profile when finished. A sample counts until the next one, the last
- * until endTime; samples are sorted by time first, since V8 writes negative deltas (as Chrome's
- * DevTools count: CPUProfileDataModel). Samples before the end of what the profile holds already,
- * on the same clock, are left out: windows that overlap are not counted twice. A profile without
- * samples is counted by hitCount. The caller frees it. */
-int sonde_cpuprofile_reader_new(struct sonde_profile *profile, struct sonde_cpuprofile_reader **ret,
+/* Adds one file or window of the process `source` to a profile when finished; both must outlive the
+ * reader. A sample counts until the next one, the last until endTime; samples are sorted by time
+ * first, since V8 writes negative deltas (as Chrome's DevTools count: CPUProfileDataModel). What
+ * lies before the end of what is counted of this source is left out: windows, which are read in
+ * order of time, may overlap. Ticks of lines carry no time: of a function with samples in the
+ * overlap they are lessened in proportion. A profile without samples is counted by hitCount, and
+ * leaves the whole without an order of time. The caller frees it. */
+int sonde_cpuprofile_reader_new(struct sonde_profile *profile, struct sonde_profile_source *source,
+                                struct sonde_cpuprofile_reader **ret,
                                 struct sonde_err *err) SONDE_MUST_CHECK;
 /* SONDE_EPARSE for what is no profile (with the place), SONDE_ELIMIT, SONDE_ENOMEM. After
  * SONDE_EPARSE nothing of the window counts. */
@@ -27,7 +30,8 @@ void sonde_cpuprofile_reader_free(struct sonde_cpuprofile_reader *reader);
 
 /* Writes the whole profile as one .cpuprofile with the engine's positions. Gaps between windows
  * are closed: it ends when the profile ends, and begins earlier by the sum of its samples. The
- * ticks of a function's lines stand at the first of its nodes. */
+ * ticks of a function's lines stand at the first of its nodes. Without an order of time it has no
+ * `samples`, and a reader shares the time by hitCount. */
 int sonde_cpuprofile_write(const struct sonde_profile *profile, struct sonde_output *output,
                            struct sonde_err *err) SONDE_MUST_CHECK;
 

@@ -68,6 +68,7 @@ static const struct {
 
 struct sonde_cpuprofile_reader {
     struct sonde_profile *profile;
+    struct sonde_profile_source *source;
     struct sonde_json_scanner scanner;
     enum section section;
     enum field field, part; /* of a node; of its callFrame or positionTicks */
@@ -280,8 +281,8 @@ static int on_token(void *context, struct sonde_json_scanner *scanner,
     }
 }
 
-int sonde_cpuprofile_reader_new(struct sonde_profile *profile, struct sonde_cpuprofile_reader **ret,
-                                struct sonde_err *err)
+int sonde_cpuprofile_reader_new(struct sonde_profile *profile, struct sonde_profile_source *source,
+                                struct sonde_cpuprofile_reader **ret, struct sonde_err *err)
 {
     struct sonde_cpuprofile_reader *r = calloc(1, sizeof(*r));
     if (!r) {
@@ -289,6 +290,7 @@ int sonde_cpuprofile_reader_new(struct sonde_profile *profile, struct sonde_cpup
     }
     struct sonde_json_limits limits = {DEPTH_MAX, 1 << 20};
     r->profile = profile;
+    r->source = source;
     r->function = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
     r->url = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
     sonde_json_scanner_init(&r->scanner, limits, on_token, r);
@@ -429,45 +431,89 @@ static int place_nodes(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
     return code;
 }
 
-static int add_ticks(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
+/* Of one node: its samples in the window, and those of them that were not counted already. */
+struct share {
+    uint32_t seen, kept;
+};
+
+/* Everything of the source before this is counted; −1: nothing is. */
+static int64_t counted_until(const struct sonde_profile_source *source)
+{
+    return source->windows ? source->end_us : -1;
+}
+
+static int add_ticks(struct sonde_cpuprofile_reader *r, const struct share *shares,
+                     struct sonde_err *err)
 {
     int code = 0;
     for (size_t i = 0; i < r->tick_count && code == 0; i++) {
         const struct sonde_profile_line *tick = &r->ticks[i];
-        code = sonde_profile_add_ticks(r->profile, r->nodes[tick->frame].frame, tick->line,
-                                       tick->ticks, err);
+        const struct share *share = &shares[r->nodes[tick->frame].node];
+        uint64_t ticks = tick->ticks;
+        if (share->kept < share->seen) {
+            ticks = (ticks * share->kept + share->seen / 2) / share->seen;
+        }
+        if (ticks) {
+            code = sonde_profile_add_ticks(r->profile, r->nodes[tick->frame].frame, tick->line,
+                                           (uint32_t)ticks, err);
+        }
     }
     return code;
 }
 
-static int add_hits(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
+/* Several samples of a node as one entry, or as few as can hold the time. */
+static int add_hits_of_node(struct sonde_profile *profile, uint32_t node, int64_t duration_us,
+                            uint32_t hits, struct sonde_err *err)
+{
+    uint32_t before = profile->nodes[node].samples;
+    uint64_t total = profile->total_samples;
+    int code = 0;
+    do {
+        int64_t piece = duration_us < UINT32_MAX ? duration_us : UINT32_MAX;
+        code = sonde_profile_add_sample(profile, node, piece, err);
+        duration_us -= piece;
+    } while (code == 0 && duration_us > 0);
+    uint32_t added = hits < UINT32_MAX - before ? hits : UINT32_MAX - before;
+    profile->nodes[node].samples = before + added;
+    profile->total_samples = total + added;
+    return code;
+}
+
+/* Without samples, the time is shared by hitCount. */
+static int add_hits(struct sonde_cpuprofile_reader *r, struct sonde_profile_source *source,
+                    struct share *shares, struct sonde_err *err)
 {
     uint64_t hits = 0;
     for (size_t i = 0; i < r->node_count; i++) {
         hits += r->nodes[i].hits;
     }
-    const struct sonde_profile *profile = r->profile;
-    int64_t from = r->start_us;
-    if (profile->windows && profile->end_us > from) {
-        from = profile->end_us;
-    }
+    int64_t counted = counted_until(source);
+    int64_t from = r->start_us > counted ? r->start_us : counted;
+    int64_t whole_us = r->end_us - r->start_us;
     int64_t length_us = r->end_us > from ? r->end_us - from : 0;
-    for (size_t i = 0; i < r->node_count; i++) {
+    double kept = whole_us ? (double)length_us / (double)whole_us : r->end_us > counted;
+    uint64_t hits_so_far = 0;
+    int64_t time_so_far = 0;
+    int code = 0;
+    for (size_t i = 0; i < r->node_count && code == 0; i++) {
         const struct raw_node *raw = &r->nodes[i];
         if (!raw->hits) {
             continue;
         }
-        /* Without samples there is no order of time: the node's whole time is one entry. */
-        double share = (double)raw->hits / (double)hits;
-        int code = sonde_profile_add_sample(r->profile, raw->node,
-                                            (int64_t)(share * (double)length_us), err);
-        if (code < 0) {
-            return code;
+        shares[raw->node].seen = raw->hits;
+        if (kept > 0) {
+            uint32_t part = (uint32_t)((double)raw->hits * kept + 0.5);
+            shares[raw->node].kept = part ? part : 1;
+            hits_so_far += raw->hits;
+            int64_t until = (int64_t)((double)hits_so_far / (double)hits * (double)length_us);
+            code = add_hits_of_node(r->profile, raw->node, until - time_so_far,
+                                    shares[raw->node].kept, err);
+            time_so_far = until;
+            r->profile->unordered = true;
         }
-        r->profile->nodes[raw->node].samples += raw->hits - 1;
-        r->profile->total_samples += raw->hits - 1;
     }
-    return 0;
+    source->last_sample = 0;
+    return code;
 }
 
 /* Ids become nodes of the profile, before anything is counted. */
@@ -484,23 +530,57 @@ static int resolve_samples(struct sonde_cpuprofile_reader *r, const struct index
     return 0;
 }
 
-static int add_samples(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
+/* The tick that both of two overlapping windows have is one sample: the later window only tells
+ * that it lasted longer. */
+static bool lengthens_the_last(const struct sonde_profile *profile,
+                               const struct sonde_profile_source *source, int64_t time_us,
+                               uint32_t node)
+{
+    return source->last_sample && time_us <= source->last_us &&
+           profile->samples[source->last_sample - 1].node == node;
+}
+
+static int add_samples(struct sonde_cpuprofile_reader *r, struct sonde_profile_source *source,
+                       struct share *shares, struct sonde_err *err)
 {
     struct sonde_profile *profile = r->profile;
     const int64_t *times = r->deltas;
-    int64_t counted = profile->windows ? profile->end_us : -1;
+    int64_t counted = counted_until(source);
+    const struct sonde_profile_source before = *source;
     for (size_t i = 0; i < r->sample_count; i++) {
+        uint32_t node = (uint32_t)r->samples[i];
         int64_t next = i + 1 < r->sample_count ? times[i + 1] : r->end_us;
         int64_t from = times[i] > counted ? times[i] : counted;
-        if (next <= counted) {
+        shares[node].seen++;
+        if (next <= counted ||
+            (lengthens_the_last(profile, &before, times[i], node) &&
+             sonde_profile_extend_sample(profile, before.last_sample - 1, next - from))) {
             continue;
         }
-        int code = sonde_profile_add_sample(profile, (uint32_t)r->samples[i], next - from, err);
+        int code = sonde_profile_add_sample(profile, node, next - from, err);
         if (code < 0) {
             return code;
         }
+        shares[node].kept++;
+        source->last_us = times[i];
+        source->last_sample = (uint32_t)profile->sample_count;
+        profile->unordered = profile->unordered || (profile->windows && !source->leads);
     }
     return 0;
+}
+
+static void add_window(struct sonde_cpuprofile_reader *r, struct sonde_profile_source *source)
+{
+    struct sonde_profile *profile = r->profile;
+    bool first = source->windows++ == 0;
+    source->leads = source->leads || profile->windows == 0;
+    source->start_us = first || r->start_us < source->start_us ? r->start_us : source->start_us;
+    source->end_us = first || r->end_us > source->end_us ? r->end_us : source->end_us;
+    if (source->leads) {
+        profile->start_us = source->start_us;
+    }
+    int64_t end = profile->start_us + (source->end_us - source->start_us);
+    profile->end_us = profile->windows++ == 0 || end > profile->end_us ? end : profile->end_us;
 }
 
 /* ---- times ---- */
@@ -579,6 +659,23 @@ static int check_shape(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
     return code;
 }
 
+/* Everything is known to be well-formed by now. */
+static int count(struct sonde_cpuprofile_reader *r, bool sampled, struct sonde_err *err)
+{
+    struct sonde_profile_source source = *r->source;
+    SONDE_FREE struct share *shares = calloc(r->profile->node_count, sizeof(*shares));
+    if (!shares) {
+        return no_room(SONDE_ENOMEM, "", err);
+    }
+    int code = (sampled ? add_samples : add_hits)(r, &source, shares, err);
+    code = code ? code : add_ticks(r, shares, err);
+    if (code == 0) {
+        add_window(r, &source);
+        *r->source = source;
+    }
+    return code;
+}
+
 int sonde_cpuprofile_finish(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
 {
     int code = sonde_json_scan_finish(&r->scanner, err);
@@ -597,14 +694,5 @@ int sonde_cpuprofile_finish(struct sonde_cpuprofile_reader *r, struct sonde_err 
     if (code == 0 && sampled) {
         code = resolve_samples(r, index, err);
     }
-    code = code ? code : sampled ? add_samples(r, err) : add_hits(r, err);
-    code = code ? code : add_ticks(r, err);
-    if (code < 0) {
-        return code;
-    }
-    struct sonde_profile *profile = r->profile;
-    bool first = profile->windows++ == 0;
-    profile->start_us = first || r->start_us < profile->start_us ? r->start_us : profile->start_us;
-    profile->end_us = first || r->end_us > profile->end_us ? r->end_us : profile->end_us;
-    return 0;
+    return code ? code : count(r, sampled, err);
 }

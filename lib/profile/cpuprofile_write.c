@@ -96,11 +96,18 @@ static int write_samples(const struct sonde_profile *profile, struct sonde_outpu
                          struct sonde_err *err)
 {
     struct sonde_buf *buf = &output->piece;
-    int64_t length = profile->total_ns / 1000;
-    int64_t start = profile->end_us > length ? profile->end_us - length : 0;
-    sonde_buf_printf(buf, "],\"startTime\":%lld,\"endTime\":%lld,\"samples\":[", (long long)start,
-                     (long long)(start + length));
+    int64_t most = SONDE_CPUPROFILE_TIME_MAX;
+    int64_t length = profile->total_ns / 1000 < most ? profile->total_ns / 1000 : most;
+    int64_t end = profile->end_us < most ? profile->end_us : most;
+    int64_t start = end > length ? end - length : 0;
     int r = 0;
+    sonde_buf_printf(buf, "],\"startTime\":%lld,\"endTime\":%lld", (long long)start,
+                     (long long)(start + length));
+    if (profile->unordered) {
+        sonde_buf_text(buf, "}\n");
+        return sonde_output_flush(output, true, err);
+    }
+    sonde_buf_text(buf, ",\"samples\":[");
     for (size_t i = 0; i < profile->sample_count && r == 0; i++) {
         sonde_buf_text(buf, i ? "," : "");
         sonde_buf_u64(buf, (uint64_t)profile->samples[i].node + 1);

@@ -11,7 +11,7 @@ int sonde_folded_write(const struct sonde_profile *profile, struct sonde_output 
                        struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* speedscope's file format (speedscope.app/file-format-schema.json): one sampled profile in µs, in
- * order of time. */
+ * order of time; where there is none, the profile's name says so. */
 int sonde_speedscope_write(const struct sonde_profile *profile, const char *name,
                            struct sonde_output *output, struct sonde_err *err) SONDE_MUST_CHECK;
 

@@ -199,11 +199,24 @@ int sonde_profile_add_sample(struct sonde_profile *profile, uint32_t node, int64
     }
     uint32_t duration = duration_us > UINT32_MAX ? UINT32_MAX : (uint32_t)duration_us;
     profile->samples[profile->sample_count++] = (struct sonde_profile_sample){node, duration};
-    profile->nodes[node].samples++;
+    bool full = profile->nodes[node].samples == UINT32_MAX;
+    profile->nodes[node].samples += !full;
     profile->nodes[node].self_ns += (int64_t)duration * 1000;
     profile->total_ns += (int64_t)duration * 1000;
-    profile->total_samples++;
+    profile->total_samples += !full;
     return 0;
+}
+
+bool sonde_profile_extend_sample(struct sonde_profile *profile, size_t index, int64_t duration_us)
+{
+    struct sonde_profile_sample *sample = &profile->samples[index];
+    if (duration_us > UINT32_MAX - (int64_t)sample->duration_us) {
+        return false;
+    }
+    sample->duration_us += (uint32_t)duration_us;
+    profile->nodes[sample->node].self_ns += duration_us * 1000;
+    profile->total_ns += duration_us * 1000;
+    return true;
 }
 
 struct sonde_str sonde_frame_name(const struct sonde_frame *frame)

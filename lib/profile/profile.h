@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The profile model: a call tree whose nodes are content-addressed (the same frame under the same
- * parent is the same node), so that windows, files and hosts merge by adding. Pure. */
+ * parent is the same node), so that windows, files and processes merge by adding. Pure. */
 #ifndef SONDE_PROFILE_PROFILE_H
 #define SONDE_PROFILE_PROFILE_H
 
@@ -70,6 +70,16 @@ struct sonde_profile_sample {
     uint32_t duration_us; /* until the next one */
 };
 
+/* One process whose windows are added: what is known of its clock, so that windows that overlap are
+ * not counted twice. All zero before its first window. */
+struct sonde_profile_source {
+    unsigned windows;
+    bool leads;               /* its clock is the profile's */
+    int64_t start_us, end_us; /* on the process's monotonic clock: all before the end is counted */
+    int64_t last_us;          /* when its latest sample was taken, … */
+    uint32_t last_sample;     /* … and that one's index among the profile's, plus 1; 0: none */
+};
+
 struct sonde_profile {
     struct sonde_arena text;
     struct sonde_map texts, frame_index, node_index, line_index;
@@ -79,10 +89,13 @@ struct sonde_profile {
     size_t node_count, node_capacity;
     struct sonde_profile_line *lines;
     size_t line_count, line_capacity;
-    struct sonde_profile_sample *samples; /* in order of time */
+    struct sonde_profile_sample *samples; /* in order of time, unless `unordered` */
     size_t sample_count, sample_capacity;
-    int64_t start_us, end_us; /* on the target's monotonic clock; 0 and 0 while empty */
-    int64_t total_ns;         /* the sum of all self times */
+    bool unordered; /* samples say how much, not when: of several processes, or made of hitCounts */
+    /* On the first process's monotonic clock; others count as if they had begun with it. 0 and 0
+     * while empty. */
+    int64_t start_us, end_us;
+    int64_t total_ns; /* the sum of all self times */
     uint64_t total_samples;
     unsigned windows; /* files or windows added */
 };
@@ -103,6 +116,9 @@ int sonde_profile_add_ticks(struct sonde_profile *profile, uint32_t frame, int32
                             uint32_t ticks, struct sonde_err *err) SONDE_MUST_CHECK;
 int sonde_profile_add_sample(struct sonde_profile *profile, uint32_t node, int64_t duration_us,
                              struct sonde_err *err) SONDE_MUST_CHECK;
+/* Lengthens the sample at that index, which stays one sample. False, and nothing changed, when it
+ * cannot be that long. */
+bool sonde_profile_extend_sample(struct sonde_profile *profile, size_t index, int64_t duration_us);
 
 /* Text cut to SONDE_PROFILE_NAME_MAX bytes, not inside a UTF-8 character. */
 struct sonde_str sonde_profile_cut(struct sonde_str text);

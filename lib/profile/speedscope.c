@@ -60,7 +60,7 @@ int sonde_speedscope_write(const struct sonde_profile *profile, const char *name
     int r = write_frames(profile, output, err);
     sonde_buf_text(buf,
                    "]},\"profiles\":[{\"type\":\"sampled\",\"unit\":\"microseconds\",\"name\":");
-    sonde_buf_json_string(buf, sonde_str(name));
+    sonde_buf_json_string(buf, sonde_str(profile->unordered ? "not in order of time" : name));
     sonde_buf_printf(buf, ",\"startValue\":0,\"endValue\":%lld,\"samples\":[",
                      (long long)(profile->total_ns / 1000));
     r = r < 0 ? r : write_samples(profile, output, err);

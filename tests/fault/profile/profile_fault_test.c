@@ -26,10 +26,11 @@ static const char source_map[] =
     "{\"version\":3,\"sections\":[{\"offset\":{\"line\":0,\"column\":0},\"map\":{\"version\":3,"
     "\"sourceRoot\":\"r\",\"sources\":[\"a.ts\"],\"names\":[\"n\"],\"mappings\":\"AAAAA,CAAC\"}}]}";
 
-static int read_window(struct sonde_profile *profile, const char *text)
+static int read_window(struct sonde_profile *profile, struct sonde_profile_source *source,
+                       const char *text)
 {
     struct sonde_cpuprofile_reader *reader = NULL;
-    int r = sonde_cpuprofile_reader_new(profile, &reader, NULL);
+    int r = sonde_cpuprofile_reader_new(profile, source, &reader, NULL);
     /* in pieces, so that tokens are kept */
     for (size_t at = 0; r == 0 && text[at]; at++) {
         r = sonde_cpuprofile_feed(reader, text + at, 1, NULL);
@@ -72,10 +73,11 @@ static int read_map_and_write(void *context)
 {
     size_t *expected = context;
     struct sonde_profile profile;
+    struct sonde_profile_source source = {0};
     size_t written = 0;
     int r = sonde_profile_init(&profile, NULL);
-    r = r < 0 ? r : read_window(&profile, window_one);
-    r = r < 0 ? r : read_window(&profile, window_two);
+    r = r < 0 ? r : read_window(&profile, &source, window_one);
+    r = r < 0 ? r : read_window(&profile, &source, window_two);
     r = r < 0 ? r : map_sources(&profile);
     r = r < 0 ? r : write_all(&profile, &written);
     if (r == 0) {

@@ -30,7 +30,8 @@ static uint64_t below(uint64_t *seed, uint64_t limit)
     return sonde_random_next(seed) % limit;
 }
 
-static void make_program(struct program *p, uint64_t *seed)
+/* With `apart`, no two samples are of one moment. */
+static void make_program(struct program *p, bool apart, uint64_t *seed)
 {
     p->parent[0] = -1;
     for (int i = 1; i < TREE; i++) {
@@ -41,7 +42,7 @@ static void make_program(struct program *p, uint64_t *seed)
     p->time[0] = (int64_t)below(seed, 1000000);
     for (int i = 0; i < p->count; i++) {
         p->node[i] = 1 + (int)below(seed, TREE - 1);
-        p->time[i + 1] = p->time[i] + (int64_t)below(seed, 3000);
+        p->time[i + 1] = p->time[i] + (int64_t)below(seed, 3000) + apart;
     }
 }
 
@@ -130,6 +131,7 @@ static void sum_naively(const struct program *p, struct sonde_profile *profile)
 /* Windows that end inside a sample's time and begin up to three samples before that. */
 static void read_in_windows(const struct program *p, struct sonde_profile *profile, uint64_t *seed)
 {
+    struct sonde_profile_source source = {0};
     int first = 0;
     for (bool done = false; !done;) {
         int last = first + 1 + (int)below(seed, 100);
@@ -141,7 +143,8 @@ static void read_in_windows(const struct program *p, struct sonde_profile *profi
         SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
         write_window(p, first, last, end, seed, &text);
         struct sonde_err err = {0};
-        int r = read_window(profile, sonde_buf_view(&text), 1 + (size_t)below(seed, 5000), &err);
+        int r = read_window(profile, &source, sonde_buf_view(&text), 1 + (size_t)below(seed, 5000),
+                            &err);
         if (r != 0) {
             fail_msg("%s\n%s", err.message, text.data);
         }
@@ -160,7 +163,8 @@ static void windows_sum_to_what_a_naive_sum_says(void **state)
         struct sonde_profile profile;
         struct sonde_profile naive;
         struct sonde_profile again;
-        make_program(&p, &seed);
+        bool apart = round % 2;
+        make_program(&p, apart, &seed);
         assert_int_equal(sonde_profile_init(&profile, NULL), 0);
         assert_int_equal(sonde_profile_init(&naive, NULL), 0);
         assert_int_equal(sonde_profile_init(&again, NULL), 0);
@@ -169,12 +173,13 @@ static void windows_sum_to_what_a_naive_sum_says(void **state)
         assert_consistent(&profile);
         assert_int_equal(profile.start_us, p.time[0]);
         assert_int_equal(profile.end_us, p.time[p.count]);
-        assert_same_times(&profile, &naive, false);
+        assert_same_times(&profile, &naive, apart);
+        assert_false(profile.unordered);
 
         SONDE_BUF_AUTO written = SONDE_BUF(WRITTEN_MAX);
         struct sonde_output output = SONDE_OUTPUT(write_to_buf, &written);
         assert_int_equal(sonde_cpuprofile_write(&profile, &output, NULL), 0);
-        assert_int_equal(read_window(&again, sonde_buf_view(&written), 0, NULL), 0);
+        assert_int_equal(read_window(&again, NULL, sonde_buf_view(&written), 0, NULL), 0);
         assert_consistent(&again);
         assert_same_times(&profile, &again, true);
         sonde_output_fini(&output);

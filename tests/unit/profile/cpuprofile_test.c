@@ -64,7 +64,7 @@ static void a_sample_counts_until_the_next_one(void **state)
     (void)state;
     struct sonde_profile profile;
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, "{" NODES "," TIMES "," SAMPLES "}");
+    read_good(&profile, NULL, "{" NODES "," TIMES "," SAMPLES "}");
     assert_example(&profile);
     sonde_profile_fini(&profile);
 }
@@ -77,7 +77,8 @@ static void any_split_of_the_bytes_reads_the_same(void **state)
         assert_int_equal(sonde_profile_init(&profile, NULL), 0);
         struct sonde_err err = {0};
         assert_int_equal(
-            read_window(&profile, SONDE_STR("{" NODES "," TIMES "," SAMPLES "}"), step, &err), 0);
+            read_window(&profile, NULL, SONDE_STR("{" NODES "," TIMES "," SAMPLES "}"), step, &err),
+            0);
         assert_example(&profile);
         sonde_profile_fini(&profile);
     }
@@ -94,7 +95,7 @@ static void keys_come_in_any_order(void **state)
     for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
         struct sonde_profile profile;
         assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-        read_good(&profile, texts[i]);
+        read_good(&profile, NULL, texts[i]);
         assert_example(&profile);
         sonde_profile_fini(&profile);
     }
@@ -105,7 +106,7 @@ static void parents_stand_for_children_and_ids_are_arbitrary(void **state)
     (void)state;
     struct sonde_profile profile;
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile,
+    read_good(&profile, NULL,
               "{\"nodes\":["
               "{\"id\":4000000007,\"parent\":0," FRAME(
                   "inner", "", -1,
@@ -129,7 +130,7 @@ static void unknown_members_are_passed_over(void **state)
     (void)state;
     struct sonde_profile profile;
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile,
+    read_good(&profile, NULL,
               "{\"nodes\":[{\"id\":1," FRAME(
                   "f", "file:///a.js", 6,
                   2) ",\"scope\":"
@@ -148,12 +149,42 @@ static void hit_counts_alone_share_the_time(void **state)
     (void)state;
     struct sonde_profile profile;
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, "{" NODES "," TIMES "}");
+    read_good(&profile, NULL, "{" NODES "," TIMES "}");
     assert_consistent(&profile);
     assert_int_equal(profile.total_samples, 6);
-    /* 10,000 µs; each part is rounded down to a microsecond */
+    /* 10,000 µs; parts are rounded to a microsecond, their sum is whole */
     assert_int_equal(node_at(&profile, "handler;load")->self_ns, 3333000);
-    assert_int_equal(node_at(&profile, "handler")->self_ns, 1666000);
+    assert_int_equal(node_at(&profile, "handler")->self_ns, 1667000);
+    assert_int_equal(profile.total_ns, 10000000);
+    assert_true(profile.unordered);
+
+    /* Written, it stays one without an order of time; none is made up. */
+    SONDE_BUF_AUTO written = SONDE_BUF(WRITTEN_MAX);
+    struct sonde_output output = SONDE_OUTPUT(write_to_buf, &written);
+    struct sonde_profile again;
+    assert_int_equal(sonde_cpuprofile_write(&profile, &output, NULL), 0);
+    assert_null(strstr(written.data, "samples"));
+    assert_int_equal(sonde_profile_init(&again, NULL), 0);
+    read_good(&again, NULL, written.data);
+    assert_true(again.unordered);
+    assert_same_times(&profile, &again, true);
+    sonde_profile_fini(&again);
+    sonde_output_fini(&output);
+    sonde_profile_fini(&profile);
+}
+
+/* Two hours in one node: more than one sample can hold. */
+static void long_times_without_samples_are_whole(void **state)
+{
+    (void)state;
+    struct sonde_profile profile;
+    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
+    read_good(&profile, NULL,
+              "{\"nodes\":[{\"id\":1,\"hitCount\":7," FRAME(
+                  "(idle)", "", -1, -1) "}],\"startTime\":0,\"endTime\":7200000000}");
+    assert_consistent(&profile);
+    assert_int_equal(profile.total_ns, INT64_C(7200000000000));
+    assert_int_equal(profile.total_samples, 7);
     sonde_profile_fini(&profile);
 }
 
@@ -163,9 +194,10 @@ static void negative_deltas_do_not_stretch_time(void **state)
     (void)state;
     struct sonde_profile profile;
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, "{" NODES ",\"startTime\":0,\"endTime\":1000,\"samples\":[3,4,2,5],"
-                        /* at 100, 600, 400, 900: in order of time idle comes before load */
-                        "\"timeDeltas\":[100,500,-200,500]}");
+    read_good(&profile, NULL,
+              "{" NODES ",\"startTime\":0,\"endTime\":1000,\"samples\":[3,4,2,5],"
+              /* at 100, 600, 400, 900: in order of time idle comes before load */
+              "\"timeDeltas\":[100,500,-200,500]}");
     assert_consistent(&profile);
     assert_int_equal(profile.total_ns, 900000);
     assert_int_equal(node_at(&profile, "handler")->self_ns, 300000);
@@ -179,27 +211,106 @@ static void windows_that_overlap_are_counted_once(void **state)
 {
     (void)state;
     struct sonde_profile profile;
+    struct sonde_profile_source source = {0};
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, "{" NODES ",\"startTime\":0,\"endTime\":1000,\"samples\":[3,4],"
-                        "\"timeDeltas\":[0,800]}");
-    /* begins at 700: its samples at 700 and 800 are the same ticks as those above */
-    read_good(&profile, "{" NODES ",\"startTime\":700,\"endTime\":2000,\"samples\":[3,4,2],"
-                        "\"timeDeltas\":[0,100,400]}");
+    read_good(&profile, &source,
+              "{" NODES ",\"startTime\":0,\"endTime\":1000,\"samples\":[3,4],"
+              "\"timeDeltas\":[0,800]}");
+    /* begins at 700: its sample at 800 is the same tick as that above */
+    read_good(&profile, &source,
+              "{" NODES ",\"startTime\":700,\"endTime\":2000,\"samples\":[3,4,2],"
+              "\"timeDeltas\":[0,100,400]}");
     assert_consistent(&profile);
     assert_int_equal(profile.windows, 2);
     assert_int_equal(profile.start_us, 0);
     assert_int_equal(profile.end_us, 2000);
     assert_int_equal(profile.total_ns, 2000000);
+    assert_int_equal(profile.total_samples, 3);
     assert_int_equal(node_at(&profile, "handler")->self_ns, 800000);
     assert_int_equal(node_at(&profile, "handler;load")->self_ns, 400000);
+    assert_int_equal(node_at(&profile, "handler;load")->samples, 1);
     assert_int_equal(node_at(&profile, "(idle)")->self_ns, 800000);
-    /* wholly inside what is known: nothing more */
-    read_good(&profile, "{" NODES ",\"startTime\":1500,\"endTime\":1900,\"samples\":[3],"
-                        "\"timeDeltas\":[0]}");
+    /* the second window's handler and load were counted, and so were the ticks of their lines */
+    assert_int_equal(profile.line_count, 3);
+    for (size_t i = 0; i < profile.line_count; i++) {
+        assert_int_equal(profile.lines[i].ticks, 1);
+    }
+    /* wholly inside what is known: nothing more, with samples or without */
+    read_good(&profile, &source,
+              "{" NODES ",\"startTime\":1500,\"endTime\":1900,\"samples\":[3],"
+              "\"timeDeltas\":[0]}");
+    read_good(&profile, &source, "{" NODES ",\"startTime\":1500,\"endTime\":1900}");
     assert_int_equal(profile.total_ns, 2000000);
+    assert_int_equal(profile.total_samples, 3);
+    assert_int_equal(profile.lines[0].ticks, 1);
     assert_int_equal(profile.end_us, 2000);
+    assert_false(profile.unordered);
     /* the same paths are the same nodes */
     assert_int_equal(profile.node_count, 5);
+    sonde_profile_fini(&profile);
+}
+
+/* Half of a node's samples lie in the overlap: so do about half of the ticks of its lines. */
+static void ticks_in_the_overlap_are_counted_once(void **state)
+{
+    (void)state;
+    struct sonde_profile profile;
+    struct sonde_profile_source source = {0};
+    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
+#define LOOP                                                                                       \
+    "\"nodes\":[{\"id\":1," FRAME("loop", "file:///a.js", 0, 0) ",\"hitCount\":4,"                 \
+                                                                "\"positionTicks\":[{\"line\":3,"  \
+                                                                "\"ticks\":4}]}],"
+    read_good(&profile, &source,
+              "{" LOOP "\"startTime\":0,\"endTime\":400,\"samples\":[1,1,1,1],"
+              "\"timeDeltas\":[0,100,100,100]}");
+    read_good(&profile, &source,
+              "{" LOOP "\"startTime\":200,\"endTime\":600,\"samples\":[1,1,1,1],"
+              "\"timeDeltas\":[0,100,100,100]}");
+    assert_int_equal(profile.total_samples, 6);
+    assert_int_equal(profile.total_ns, 600000);
+    assert_int_equal(profile.lines[0].ticks, 6);
+    /* a quarter of the third one was counted: hits tell no more than that */
+    read_good(&profile, &source, "{" LOOP "\"startTime\":500,\"endTime\":900}");
+    assert_int_equal(profile.total_samples, 9);
+    assert_int_equal(profile.total_ns, 900000);
+    assert_int_equal(profile.lines[0].ticks, 9);
+    assert_consistent(&profile);
+    sonde_profile_fini(&profile);
+}
+
+/* Each process has a clock of its own: an earlier time on another one is no overlap. */
+static void processes_are_added_up(void **state)
+{
+    (void)state;
+    struct sonde_profile profile;
+    struct sonde_profile_source sources[2] = {0};
+    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
+    read_good(&profile, &sources[0],
+              "{" NODES ",\"startTime\":1000000,\"endTime\":1001000,\"samples\":[3],"
+              "\"timeDeltas\":[0]}");
+    assert_false(profile.unordered);
+    read_good(&profile, &sources[1],
+              "{" NODES ",\"startTime\":500,\"endTime\":3000,\"samples\":[3,4],"
+              "\"timeDeltas\":[0,100]}");
+    assert_consistent(&profile);
+    assert_true(profile.unordered);
+    assert_int_equal(profile.total_ns, 3500000);
+    assert_int_equal(node_at(&profile, "handler")->self_ns, 1100000);
+    assert_int_equal(profile.windows, 2);
+    /* as long as the longest of them */
+    assert_int_equal(profile.start_us, 1000000);
+    assert_int_equal(profile.end_us, 1002500);
+    /* each goes on where it was; the first one by 3,000 µs, the second overlaps by 500 */
+    read_good(&profile, &sources[0],
+              "{" NODES ",\"startTime\":1001000,\"endTime\":1004000,\"samples\":[3],"
+              "\"timeDeltas\":[0]}");
+    read_good(&profile, &sources[1],
+              "{" NODES ",\"startTime\":2500,\"endTime\":3100,\"samples\":[4],"
+              "\"timeDeltas\":[0]}");
+    assert_consistent(&profile);
+    assert_int_equal(profile.total_ns, 6600000);
+    assert_int_equal(profile.end_us, 1004000);
     sonde_profile_fini(&profile);
 }
 
@@ -208,10 +319,11 @@ static void empty_profiles_are_profiles(void **state)
     (void)state;
     struct sonde_profile profile;
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, "{\"nodes\":[{\"id\":1," FRAME(
-                            "(root)", "", -1,
-                            -1) "}],"
-                                "\"startTime\":5,\"endTime\":5,\"samples\":[],\"timeDeltas\":[]}");
+    read_good(&profile, NULL,
+              "{\"nodes\":[{\"id\":1," FRAME(
+                  "(root)", "", -1,
+                  -1) "}],"
+                      "\"startTime\":5,\"endTime\":5,\"samples\":[],\"timeDeltas\":[]}");
     assert_int_equal(profile.total_ns, 0);
     assert_int_equal(profile.node_count, 1);
     assert_int_equal(profile.windows, 1);
@@ -263,7 +375,7 @@ static void hostile_profiles_are_refused(void **state)
         struct sonde_profile profile;
         struct sonde_err err = {0};
         assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-        int r = read_window(&profile, sonde_str(rows[i].text), 0, &err);
+        int r = read_window(&profile, NULL, sonde_str(rows[i].text), 0, &err);
         if (r != rows[i].code || !strstr(err.message, rows[i].says)) {
             fail_msg("%s\n gave %d: %s", rows[i].text, r, err.message);
         }
@@ -281,7 +393,7 @@ static void odd_positions_become_unknown_ones(void **state)
     struct sonde_profile profile;
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
     read_good(
-        &profile,
+        &profile, NULL,
         "{\"nodes\":[{\"id\":1," FRAME(
             "f", "file:///a.js", -70,
             99999999999) "}],\"startTime\":0,\"endTime\":10,\"samples\":[1],\"timeDeltas\":[0]}");
@@ -301,7 +413,7 @@ static void names_are_cut_between_characters(void **state)
     sonde_buf_text(&text, "\",\"url\":\"\"}}],\"startTime\":0,\"endTime\":1}");
     struct sonde_profile profile;
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    assert_int_equal(read_window(&profile, sonde_buf_view(&text), 0, NULL), 0);
+    assert_int_equal(read_window(&profile, NULL, sonde_buf_view(&text), 0, NULL), 0);
     struct sonde_str name = profile.frames[1].function;
     assert_true(name.length <= SONDE_PROFILE_NAME_MAX && name.length > SONDE_PROFILE_NAME_MAX - 4);
     assert_true(sonde_utf8_valid(name));
@@ -329,7 +441,7 @@ static void deep_recursion_is_read_and_written(void **state)
     struct sonde_profile profile;
     struct sonde_err err = {0};
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    assert_int_equal(read_window(&profile, sonde_buf_view(&text), 0, &err), 0);
+    assert_int_equal(read_window(&profile, NULL, sonde_buf_view(&text), 0, &err), 0);
     assert_int_equal(profile.node_count, 5001);
     assert_int_equal(profile.frame_count, 2);
     assert_int_equal(profile.nodes[5000].self_ns, 10000);
@@ -362,13 +474,13 @@ static void many_children_are_written(void **state)
     struct sonde_err err = {0};
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
     assert_int_equal(sonde_profile_init(&again, NULL), 0);
-    assert_int_equal(read_window(&profile, sonde_buf_view(&text), 0, &err), 0);
+    assert_int_equal(read_window(&profile, NULL, sonde_buf_view(&text), 0, &err), 0);
     SONDE_BUF_AUTO written = SONDE_BUF(WRITTEN_MAX);
     struct sonde_output output = SONDE_OUTPUT(write_to_buf, &written);
     int r = sonde_cpuprofile_write(&profile, &output, &err);
     assert_string_equal(err.message, "");
     assert_int_equal(r, 0);
-    assert_int_equal(read_window(&again, sonde_buf_view(&written), 0, &err), 0);
+    assert_int_equal(read_window(&again, NULL, sonde_buf_view(&written), 0, &err), 0);
     assert_int_equal(again.node_count, COUNT + 1);
     assert_int_equal(again.total_ns, profile.total_ns);
     sonde_output_fini(&output);
@@ -381,18 +493,20 @@ static void a_written_profile_reads_back(void **state)
     (void)state;
     struct sonde_profile profile;
     struct sonde_profile again;
+    struct sonde_profile_source source = {0};
     struct sonde_err err = {0};
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
     assert_int_equal(sonde_profile_init(&again, NULL), 0);
-    read_good(&profile, "{" NODES "," TIMES "," SAMPLES "}");
+    read_good(&profile, &source, "{" NODES "," TIMES "," SAMPLES "}");
     /* a second window after a gap of 9,000 µs */
-    read_good(&profile, "{" NODES ",\"startTime\":20000,\"endTime\":21000,\"samples\":[3],"
-                        "\"timeDeltas\":[500]}");
+    read_good(&profile, &source,
+              "{" NODES ",\"startTime\":20000,\"endTime\":21000,\"samples\":[3],"
+              "\"timeDeltas\":[500]}");
     assert_int_equal(profile.total_ns, 9500000);
     SONDE_BUF_AUTO written = SONDE_BUF(WRITTEN_MAX);
     struct sonde_output output = SONDE_OUTPUT(write_to_buf, &written);
     assert_int_equal(sonde_cpuprofile_write(&profile, &output, &err), 0);
-    assert_int_equal(read_window(&again, sonde_buf_view(&written), 11, &err), 0);
+    assert_int_equal(read_window(&again, NULL, sonde_buf_view(&written), 11, &err), 0);
     assert_same_times(&profile, &again, true);
     assert_int_equal(again.end_us, profile.end_us);
     assert_int_equal(again.line_count, profile.line_count);
@@ -425,7 +539,7 @@ static void a_full_disk_ends_each_writer(void **state)
     (void)state;
     struct sonde_profile profile;
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, "{" NODES "," TIMES "," SAMPLES "}");
+    read_good(&profile, NULL, "{" NODES "," TIMES "," SAMPLES "}");
     struct sonde_err err = {0};
     struct sonde_output output = SONDE_OUTPUT(refuse, NULL);
     assert_int_equal(sonde_cpuprofile_write(&profile, &output, &err), SONDE_ENOSPACE);
@@ -451,8 +565,11 @@ int main(void)
         cmocka_unit_test(parents_stand_for_children_and_ids_are_arbitrary),
         cmocka_unit_test(unknown_members_are_passed_over),
         cmocka_unit_test(hit_counts_alone_share_the_time),
+        cmocka_unit_test(long_times_without_samples_are_whole),
         cmocka_unit_test(negative_deltas_do_not_stretch_time),
         cmocka_unit_test(windows_that_overlap_are_counted_once),
+        cmocka_unit_test(ticks_in_the_overlap_are_counted_once),
+        cmocka_unit_test(processes_are_added_up),
         cmocka_unit_test(empty_profiles_are_profiles),
         cmocka_unit_test(hostile_profiles_are_refused),
         cmocka_unit_test(odd_positions_become_unknown_ones),

@@ -123,6 +123,18 @@ static void speedscope_keeps_the_order_of_time(void **state)
     assert_string_equal(frame_name(json, cJSON_GetArrayItem(deepest, 2)), "(anonymous)");
 }
 
+static void speedscope_is_told_of_no_order(void **state)
+{
+    struct example *e = *state;
+    e->profile.unordered = true;
+    assert_int_equal(sonde_speedscope_write(&e->profile, "run", &e->output, NULL), 0);
+    SONDE_JSON_AUTO *json = NULL;
+    assert_int_equal(sonde_json_parse(sonde_buf_view(&e->written), &json, NULL), 0);
+    assert_string_equal(sonde_json_string_or(json, "name", ""), "run");
+    const cJSON *profile = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "profiles"), 0);
+    assert_string_equal(sonde_json_string_or(profile, "name", ""), "not in order of time");
+}
+
 /* ---- pprof ---- */
 
 enum { STRINGS = 64, FUNCTIONS = 16 };
@@ -320,6 +332,7 @@ int main(void)
                                         free_example),
         cmocka_unit_test_setup_teardown(speedscope_keeps_the_order_of_time, make_example,
                                         free_example),
+        cmocka_unit_test_setup_teardown(speedscope_is_told_of_no_order, make_example, free_example),
         cmocka_unit_test_setup_teardown(pprof_has_samples_and_nanoseconds, make_example,
                                         free_example),
         cmocka_unit_test_setup_teardown(go_tool_pprof_reads_it, make_example, free_example),

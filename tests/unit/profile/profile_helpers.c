@@ -15,11 +15,12 @@
 #include "base/random.h"
 #include "profile/cpuprofile.h"
 
-int read_window(struct sonde_profile *profile, struct sonde_str text, size_t step,
-                struct sonde_err *err)
+int read_window(struct sonde_profile *profile, struct sonde_profile_source *source,
+                struct sonde_str text, size_t step, struct sonde_err *err)
 {
     struct sonde_cpuprofile_reader *reader = NULL;
-    assert_int_equal(sonde_cpuprofile_reader_new(profile, &reader, err), 0);
+    struct sonde_profile_source own = {0};
+    assert_int_equal(sonde_cpuprofile_reader_new(profile, source ? source : &own, &reader, err), 0);
     int r = 0;
     step = step ? step : text.length;
     for (size_t at = 0; at < text.length && r == 0; at += step) {
@@ -31,10 +32,10 @@ int read_window(struct sonde_profile *profile, struct sonde_str text, size_t ste
     return r;
 }
 
-void read_good(struct sonde_profile *profile, const char *text)
+void read_good(struct sonde_profile *profile, struct sonde_profile_source *source, const char *text)
 {
     struct sonde_err err = {0};
-    if (read_window(profile, sonde_str(text), 0, &err) != 0) {
+    if (read_window(profile, source, sonde_str(text), 0, &err) != 0) {
         fail_msg("%s", err.message);
     }
 }

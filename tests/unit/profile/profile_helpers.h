@@ -9,11 +9,13 @@
 
 enum { PATH_MAX_BYTES = 512 << 10, WRITTEN_MAX = 64 << 20 };
 
-/* Reads one window in pieces of `step` bytes (0: at once). Returns finish's or feed's code. */
-int read_window(struct sonde_profile *profile, struct sonde_str text, size_t step,
-                struct sonde_err *err);
+/* Reads one window of a process (NULL: of one that has no other) in pieces of `step` bytes (0: at
+ * once). Returns finish's or feed's code. */
+int read_window(struct sonde_profile *profile, struct sonde_profile_source *source,
+                struct sonde_str text, size_t step, struct sonde_err *err);
 /* Reads a window that must be good. */
-void read_good(struct sonde_profile *profile, const char *text);
+void read_good(struct sonde_profile *profile, struct sonde_profile_source *source,
+               const char *text);
 
 /* The node's function names from the outermost one, "a;b;c"; of the root "". */
 void path_of(const struct sonde_profile *profile, uint32_t node, struct sonde_buf *ret);
