@@ -93,10 +93,10 @@ static void sum_nodes(struct work *w)
     w->analysis->busy_ns = w->analysis->wall_ns - w->analysis->categories_ns[SONDE_CATEGORY_IDLE];
 }
 
-/* Time that an app function answers for, spent in or below another one. */
+/* Time that an app function answers for, spent in or below another one; or ticks of a line. */
 struct pair {
     uint32_t key, other;
-    int64_t ns;
+    int64_t amount;
 };
 
 static int compare_pairs(const void *a, const void *b)
@@ -120,12 +120,12 @@ static size_t largest_of_each(struct pair *pairs, size_t count)
     for (size_t i = 0; i < count;) {
         struct pair sum = pairs[i++];
         while (i < count && pairs[i].key == sum.key && pairs[i].other == sum.other) {
-            sum.ns += pairs[i++].ns;
+            sum.amount += pairs[i++].amount;
         }
         bool fresh = keys == 0 || pairs[keys - 1].key != sum.key;
         if (fresh) {
             pairs[keys++] = sum;
-        } else if (sum.ns > pairs[keys - 1].ns) {
+        } else if (sum.amount > pairs[keys - 1].amount) {
             pairs[keys - 1] = sum;
         }
     }
@@ -151,32 +151,43 @@ static int find_relations(struct work *w, struct sonde_err *err)
     size_t keys = largest_of_each(callees, count);
     for (size_t i = 0; i < keys; i++) {
         w->by_frame[callees[i].key].callee = callees[i].other;
-        w->by_frame[callees[i].key].callee_ns = callees[i].ns;
+        w->by_frame[callees[i].key].callee_ns = callees[i].amount;
     }
     keys = largest_of_each(callers, count);
     for (size_t i = 0; i < keys; i++) {
         w->by_frame[callers[i].key].caller = callers[i].other;
-        w->by_frame[callers[i].key].caller_ns = callers[i].ns;
+        w->by_frame[callers[i].key].caller_ns = callers[i].amount;
     }
     return 0;
 }
 
-static void find_hot_lines(struct work *w, uint32_t *ticks)
+/* Several generated lines may be one line of the source; those that the map does not know are none
+ * of its lines. */
+static int find_hot_lines(struct work *w, struct sonde_err *err)
 {
     const struct sonde_profile *profile = w->profile;
-    for (size_t i = 0; i < profile->line_count; i++) {
-        ticks[profile->lines[i].frame] += profile->lines[i].ticks;
+    SONDE_FREE struct pair *lines = calloc(profile->line_count + 1, sizeof(*lines));
+    SONDE_FREE int64_t *ticks = calloc(profile->frame_count, sizeof(*ticks));
+    if (!lines || !ticks) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "the analysis: out of memory");
     }
+    size_t count = 0;
     for (size_t i = 0; i < profile->line_count; i++) {
-        const struct sonde_profile_line *line = &profile->lines[i];
-        struct sonde_cpu_function *function = &w->by_frame[line->frame];
-        double share = sonde_share(line->ticks, ticks[line->frame]);
-        if (share > function->hot_share) {
-            bool mapped = profile->frames[line->frame].source.file.length > 0;
-            function->hot_share = share;
-            function->hot_line = mapped && line->source_line ? line->source_line : line->line;
+        const struct sonde_profile_line *at = &profile->lines[i];
+        bool mapped = profile->frames[at->frame].source.file.length > 0;
+        int32_t line = mapped ? at->source_line : at->line;
+        ticks[at->frame] += at->ticks;
+        if (line > 0) {
+            lines[count++] = (struct pair){at->frame, (uint32_t)line, at->ticks};
         }
     }
+    size_t keys = largest_of_each(lines, count);
+    for (size_t i = 0; i < keys; i++) {
+        struct sonde_cpu_function *function = &w->by_frame[lines[i].key];
+        function->hot_line = (int32_t)lines[i].other;
+        function->hot_share = sonde_share(lines[i].amount, ticks[lines[i].key]);
+    }
+    return 0;
 }
 
 /* ---- packages ---- */
@@ -261,8 +272,10 @@ static void keep_stall(struct sonde_cpu_analysis *a, const struct sonde_cpu_stal
     a->stalls[at] = *stall;
 }
 
-/* The frame to blame for most of samples [from, to): per_frame is all zero before and after. */
-static uint32_t dominant(const struct work *w, size_t from, size_t to, int64_t *per_frame)
+/* Finds the frame to blame for the most of samples [from, to): per_frame is all zero before and
+ * after. */
+static void dominant(const struct work *w, size_t from, size_t to, int64_t *per_frame,
+                     struct sonde_cpu_stall *stall)
 {
     const struct sonde_profile *profile = w->profile;
     uint32_t best = 0;
@@ -274,6 +287,8 @@ static uint32_t dominant(const struct work *w, size_t from, size_t to, int64_t *
             best = frame;
         }
     }
+    stall->frame = best;
+    stall->frame_us = per_frame[best];
     for (size_t i = from; i < to; i++) {
         uint32_t node = profile->samples[i].node;
         per_frame[profile->nodes[node].frame] = 0;
@@ -281,7 +296,6 @@ static uint32_t dominant(const struct work *w, size_t from, size_t to, int64_t *
             per_frame[w->blamed[node]] = 0;
         }
     }
-    return best;
 }
 
 static void find_stalls(struct work *w, int64_t *per_frame)
@@ -290,14 +304,15 @@ static void find_stalls(struct work *w, int64_t *per_frame)
     int64_t time = 0;
     struct sonde_cpu_stall stall = {0};
     size_t from = 0;
-    for (size_t i = 0; i <= profile->sample_count; i++) {
+    for (size_t i = 0; i <= profile->sample_count && !profile->unordered; i++) {
         bool idle = i == profile->sample_count ||
                     category(w, profile->samples[i].node) == SONDE_CATEGORY_IDLE;
         if (idle && stall.length_us > 0) {
             struct sonde_cpu_analysis *a = w->analysis;
             if (a->stall_count < SONDE_CPU_STALLS_MAX ||
                 a->stalls[a->stall_count - 1].length_us < stall.length_us) {
-                stall.frame = dominant(w, from, i, per_frame);
+                stall.samples = i - from;
+                dominant(w, from, i, per_frame, &stall);
                 keep_stall(a, &stall);
             }
         }
@@ -372,12 +387,11 @@ int sonde_cpu_analyze(const struct sonde_profile *profile, struct sonde_cpu_anal
     SONDE_FREE int64_t *subtree = calloc(profile->node_count, sizeof(*subtree));
     SONDE_FREE uint32_t *blamed = calloc(profile->node_count, sizeof(*blamed));
     SONDE_FREE uint32_t *entered = calloc(profile->node_count, sizeof(*entered));
-    SONDE_FREE uint32_t *ticks = calloc(frames, sizeof(*ticks));
     SONDE_FREE int64_t *per_frame = calloc(frames, sizeof(*per_frame));
     struct work w = {profile, a, a->functions, subtree, blamed, entered};
     int r = 0;
     if (!a->functions || !a->by_total || !a->by_blame || !subtree || !blamed || !entered ||
-        !ticks || !per_frame) {
+        !per_frame) {
         r = sonde_fail(err, SONDE_ENOMEM, 0, "the analysis: out of memory");
     }
     for (uint32_t i = 0; r == 0 && i < frames; i++) {
@@ -387,10 +401,10 @@ int sonde_cpu_analyze(const struct sonde_profile *profile, struct sonde_cpu_anal
     }
     if (r == 0) {
         sum_nodes(&w);
-        find_hot_lines(&w, ticks);
         find_stalls(&w, per_frame);
         r = sum_totals(&w, err);
     }
+    r = r < 0 ? r : find_hot_lines(&w, err);
     r = r < 0 ? r : find_relations(&w, err);
     r = r < 0 ? r : find_packages(&w, err);
     if (r < 0) {

@@ -18,7 +18,7 @@ struct sonde_cpu_function {
     int64_t self_ns;
     int64_t total_ns;  /* with what it called; recursion is not counted twice */
     int64_t blamed_ns; /* of an app function: its self time and that of everything below it that is
-                          not app code: "which line of yours is it" */
+                          not app code: "which function of yours is it" */
     uint32_t callee; /* what an app function spends most of blamed_ns in: a frame that it calls and
                         that is not app code, with all below it; own frame: itself */
     int64_t callee_ns;
@@ -27,7 +27,7 @@ struct sonde_cpu_function {
     int64_t caller_ns;
     int64_t orphan_ns; /* self time that no app function answers for: of callbacks that came from
                           the event loop, in packages and in Node.js */
-    int32_t hot_line;  /* the line (of the source, if mapped) with most of its self samples; 0:
+    int32_t hot_line;  /* the line (of the source, if mapped) with the most of its self samples; 0:
                           unknown */
     double hot_share;  /* of its self samples, 0–1 */
 };
@@ -40,11 +40,14 @@ struct sonde_cpu_package {
 };
 
 /* A stretch without an idle sample: the loop may not have come round in it. Under saturation
- * it is an upper bound, since back-to-back callbacks leave no idle sample either. */
+ * it is an upper bound, since back-to-back callbacks leave no idle sample either; and of few
+ * samples it may be chance, since the loop may idle between two of them. */
 struct sonde_cpu_stall {
     int64_t start_us; /* since the beginning of the profile */
     int64_t length_us;
-    uint32_t frame; /* the app function with most of it, or the frame with most self time */
+    size_t samples;
+    uint32_t frame; /* the app function with the most of it, or the frame with the most self time */
+    int64_t frame_us; /* how much that is */
 };
 
 struct sonde_cpu_analysis {
@@ -58,7 +61,8 @@ struct sonde_cpu_analysis {
     size_t function_count;
     struct sonde_cpu_package *packages; /* by self time */
     size_t package_count, package_capacity;
-    struct sonde_cpu_stall stalls[SONDE_CPU_STALLS_MAX]; /* longest first */
+    struct sonde_cpu_stall stalls[SONDE_CPU_STALLS_MAX]; /* longest first; none without an order of
+                                                            time */
     size_t stall_count;
     struct sonde_finding findings[SONDE_FINDINGS_MAX]; /* most severe first */
     size_t finding_count;

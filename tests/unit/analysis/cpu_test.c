@@ -129,6 +129,37 @@ static void the_hot_line_is_the_sources(void **state)
     sonde_profile_fini(&profile);
 }
 
+/* Two generated lines of one line of the source count together, and ticks that the map does not
+ * know do not stand in the source file with a number of the generated one. */
+static void hot_lines_are_summed_in_the_source(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {{"f", APP, 1, -1, 10}, {"g", APP, 50, -1, 10}};
+    static const struct {
+        uint32_t frame;
+        int32_t line, source_line;
+        uint32_t ticks;
+    } lines[] = {{1, 140, 0, 50}, {1, 3, 9, 10}, {1, 4, 7, 15}, {1, 5, 9, 25}, {2, 51, 0, 2}};
+    struct sonde_profile profile;
+    struct sonde_cpu_analysis analysis;
+    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
+    add_rows(&profile, rows, SONDE_LENGTH(rows), NULL);
+    for (size_t i = 0; i < SONDE_LENGTH(lines); i++) {
+        assert_int_equal(
+            sonde_profile_add_ticks(&profile, lines[i].frame, lines[i].line, lines[i].ticks, NULL),
+            0);
+        profile.lines[i].source_line = lines[i].source_line;
+    }
+    profile.frames[1].source = (struct sonde_position){SONDE_STR("/app/a.ts"), 7, 1};
+    profile.frames[2].source = (struct sonde_position){SONDE_STR("/app/a.ts"), 40, 1};
+    assert_int_equal(sonde_cpu_analyze(&profile, &analysis, NULL), 0);
+    assert_int_equal(function_named(&profile, &analysis, "f")->hot_line, 9);
+    assert_true(function_named(&profile, &analysis, "f")->hot_share == 0.35);
+    assert_int_equal(function_named(&profile, &analysis, "g")->hot_line, 0);
+    sonde_cpu_analysis_fini(&analysis);
+    sonde_profile_fini(&profile);
+}
+
 static void stalls_are_stretches_without_idling(void **state)
 {
     (void)state;
@@ -165,6 +196,14 @@ static void stalls_are_stretches_without_idling(void **state)
     }
     const struct sonde_frame *frame = &profile.frames[analysis.stalls[0].frame];
     assert_true(sonde_str_is(frame->function, "slow")); /* its own 50 and 100 in parse */
+    assert_int_equal(analysis.stalls[0].frame_us, 150);
+    assert_int_equal(analysis.stalls[0].samples, 4);
+    assert_int_equal(analysis.stalls[1].samples, 1);
+    sonde_cpu_analysis_fini(&analysis);
+
+    profile.unordered = true; /* then nothing is a stretch */
+    assert_int_equal(sonde_cpu_analyze(&profile, &analysis, NULL), 0);
+    assert_int_equal(analysis.stall_count, 0);
     sonde_cpu_analysis_fini(&analysis);
     sonde_profile_fini(&profile);
 }
@@ -311,6 +350,7 @@ int main(void)
         cmocka_unit_test(work_of_others_is_blamed_on_the_caller),
         cmocka_unit_test(packages_are_summed_over_their_files),
         cmocka_unit_test(the_hot_line_is_the_sources),
+        cmocka_unit_test(hot_lines_are_summed_in_the_source),
         cmocka_unit_test(stalls_are_stretches_without_idling),
         cmocka_unit_test(an_empty_profile_is_analyzed),
         cmocka_unit_test(the_deepest_stack_takes_no_time),
