@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analysis/cpu_findings.h"
 
-#include <stdarg.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 /* Thresholds. A function is worth a word from a twentieth of the busy time on, the collector from a
  * tenth (Node.js services run at 1–5 %), a stall from 100 ms on: that long, every other request
  * waits. A process that idles more than nine tenths has nothing hot; one that is busy nine tenths
- * answers late whatever it does. */
+ * answers late whatever it does. A stall is known to a twentieth with 20 samples. */
 #define HOT_SHARE 0.05
 #define GC_SHARE 0.10
 #define PACKAGE_SHARE 0.15 /* of time in a package that no function of the app answers for */
+#define RUNTIME_SHARE 0.15 /* of such time in Node.js, native code and (program) */
 #define STALL_US INT64_C(100000)
 #define BUSY_SHARE 0.10
 #define SATURATED_SHARE 0.90
@@ -19,7 +20,10 @@
 enum {
     HOT_MAX = 5,
     SAMPLES_MIN = 100,
+    STALL_SAMPLES_MIN = 20,
+    STALL_TIMES_CHANCE = 2,
     SATURATED_SEVERITY = 30,
+    NOTHING_SEVERITY = 50,
     SEVERITY_MAX = 95,
     NAME_MAX_BYTES = 80
 };
@@ -72,7 +76,7 @@ static const char *advice_for(const struct sonde_frame *callee)
 {
     struct sonde_str name = callee->function;
     if (sonde_str_starts(name, "RegExp: ")) {
-        return "The expression backtracks: make its alternatives exclusive, or bound the input.";
+        return "The expression may backtrack: make its alternatives exclusive, or bound the input.";
     }
     /* Any package may have a "parse"; the name of a blocking form is telling anywhere. */
     bool telling = callee->category != SONDE_CATEGORY_DEPENDENCY || sonde_str_ends(name, "Sync");
@@ -96,18 +100,30 @@ static struct sonde_str shorten(struct sonde_str name)
     return name;
 }
 
+const char *sonde_cpu_part(int64_t part, int64_t whole, char ret[SONDE_CPU_PART_SIZE])
+{
+    if (part > whole - part) {
+        return "most";
+    }
+    (void)snprintf(ret, SONDE_CPU_PART_SIZE, "%.0f %%", 100 * sonde_share(part, whole));
+    return ret;
+}
+
 static void say_hot(struct sonde_finding *finding, const struct sonde_profile *profile,
                     const struct sonde_cpu_function *function, double share)
 {
     const struct sonde_frame *callee = &profile->frames[function->callee];
     struct sonde_str name = sonde_frame_name(callee);
     bool own = function->callee == function->frame;
+    bool most = !own && function->callee_ns > function->blamed_ns - function->callee_ns;
+    char part[SONDE_CPU_PART_SIZE];
     (void)snprintf(finding->title, sizeof(finding->title),
-                   "%.0f %% of the busy time is spent in %.*s%s%.*s", share * 100,
-                   SONDE_STR_ARG(shorten(finding->function)), own ? "" : ", most of it in ",
-                   SONDE_STR_ARG(own ? SONDE_STR("") : shorten(name)));
-    const char *advice = own ? NULL : advice_for(callee);
-    if (!advice && callee->category == SONDE_CATEGORY_DEPENDENCY) {
+                   "%.0f %% of the busy time is spent in %.*s%s%s%s%.*s", share * 100,
+                   SONDE_STR_ARG(shorten(finding->function)), own ? "" : ", ",
+                   own ? "" : sonde_cpu_part(function->callee_ns, function->blamed_ns, part),
+                   own ? "" : " of it in ", SONDE_STR_ARG(own ? SONDE_STR("") : shorten(name)));
+    const char *advice = most ? advice_for(callee) : NULL;
+    if (most && !advice && callee->category == SONDE_CATEGORY_DEPENDENCY) {
         (void)snprintf(finding->advice, sizeof(finding->advice),
                        "Call the package %.*s less often, or with less data.",
                        SONDE_STR_ARG(shorten(callee->package)));
@@ -181,6 +197,84 @@ static void find_packages(const struct sonde_profile *profile, struct sonde_cpu_
     }
 }
 
+/* What runs without any JavaScript of the app or of a package above it. */
+static const struct {
+    enum sonde_category category;
+    const char *evidence, *place, *advice;
+} runtime[] = {
+    {SONDE_CATEGORY_V8, "programShare", "in (program)",
+     "(program) is work without JavaScript: system calls, the event loop itself, compiling, "
+     "add-ons. A profiler of native code, such as perf, tells them apart."},
+    {SONDE_CATEGORY_NATIVE, "nativeShare", "in native code",
+     "Built-in functions and add-ons work here for callbacks of Node.js or of packages: give them "
+     "less data, or less often."},
+    {SONDE_CATEGORY_NODE, "nodeShare", "in Node.js's own JavaScript",
+     "This is what each request, timer and stream costs in Node.js itself: have fewer of them, or "
+     "do more in each."},
+    {SONDE_CATEGORY_WASM, "wasmShare", "in WebAssembly",
+     "Give the module less work, or move it to a worker thread."},
+};
+
+/* Garbage collection has a finding of its own. */
+static bool is_runtime(const struct sonde_frame *frame, enum sonde_category category)
+{
+    return frame->category == category && !sonde_str_is(frame->function, "(garbage collector)");
+}
+
+/* Sums the orphans of each part of the runtime; returns the part with the most. */
+static size_t sum_runtime(const struct sonde_profile *profile, const struct sonde_cpu_analysis *a,
+                          int64_t sums[SONDE_LENGTH(runtime)],
+                          const struct sonde_cpu_function **ret_largest)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < SONDE_LENGTH(runtime); i++) {
+        const struct sonde_cpu_function *largest = NULL;
+        for (size_t k = 0; k < a->function_count; k++) {
+            const struct sonde_cpu_function *function = &a->functions[k];
+            if (is_runtime(&profile->frames[function->frame], runtime[i].category)) {
+                sums[i] += function->orphan_ns;
+                largest = largest && largest->orphan_ns >= function->orphan_ns ? largest : function;
+            }
+        }
+        if (i == 0 || sums[i] > sums[most]) {
+            most = i;
+            *ret_largest = largest;
+        }
+    }
+    return most;
+}
+
+static void find_runtime(const struct sonde_profile *profile, struct sonde_cpu_analysis *a)
+{
+    int64_t sums[SONDE_LENGTH(runtime)] = {0};
+    const struct sonde_cpu_function *largest = NULL;
+    size_t most = sum_runtime(profile, a, sums, &largest);
+    int64_t sum = 0;
+    for (size_t i = 0; i < SONDE_LENGTH(runtime); i++) {
+        sum += sums[i];
+    }
+    double share = sonde_share(sum, a->busy_ns);
+    double of_wall = sonde_share(sum, a->wall_ns);
+    if (!largest || share < RUNTIME_SHARE || sonde_share(a->busy_ns, a->wall_ns) < BUSY_SHARE) {
+        return;
+    }
+    struct sonde_finding *finding = add(a, "hot-runtime", (int)(30 * (share + of_wall)),
+                                        profile->total_samples < SAMPLES_MIN ? 0.4 : 0.7);
+    place(finding, profile, largest);
+    char part[SONDE_CPU_PART_SIZE];
+    (void)snprintf(finding->title, sizeof(finding->title),
+                   "%.0f %% of the busy time is the runtime's, called by no function of yours: "
+                   "%s of it %s",
+                   share * 100, sonde_cpu_part(sums[most], sum, part), runtime[most].place);
+    (void)snprintf(finding->advice, sizeof(finding->advice), "%s", runtime[most].advice);
+    evidence(finding, "busyShare", share, "share");
+    evidence(finding, "wallShare", of_wall, "share");
+    for (size_t i = 0; i < SONDE_LENGTH(runtime); i++) {
+        evidence(finding, runtime[i].evidence, sonde_share(sums[i], a->busy_ns), "share");
+    }
+    evidence(finding, "time", (double)sum / 1e6, "ms");
+}
+
 static void find_saturation(struct sonde_cpu_analysis *a)
 {
     double busy = sonde_share(a->busy_ns, a->wall_ns);
@@ -211,13 +305,35 @@ static void find_collector(struct sonde_cpu_analysis *a)
     evidence(finding, "time", (double)a->gc_ns / 1e6, "ms");
 }
 
+/* How many samples are busy in a row by chance alone, when each is busy as often as all are: the
+ * longest run of heads in n throws, about log(n (1 − p)) to the base 1/p (M. F. Schilling, "The
+ * Longest Run of Heads", The College Mathematics Journal 21, 1990). */
+static double longest_by_chance(const struct sonde_profile *profile)
+{
+    uint64_t idle = 0;
+    for (size_t i = 0; i < profile->node_count; i++) {
+        const struct sonde_profile_node *node = &profile->nodes[i];
+        bool idles = profile->frames[node->frame].category == SONDE_CATEGORY_IDLE;
+        idle += idles ? node->samples : 0;
+    }
+    double busy = 1 - (double)idle / (double)profile->total_samples;
+    return idle ? log((double)idle) / -log(busy) : INFINITY;
+}
+
 static void find_blocked(const struct sonde_profile *profile, struct sonde_cpu_analysis *a)
 {
     double idle = sonde_share(a->wall_ns - a->busy_ns, a->wall_ns);
-    if (a->stall_count == 0 || a->stalls[0].length_us < STALL_US || idle < STALL_IDLE_SHARE) {
+    double chance = longest_by_chance(profile);
+    const struct sonde_cpu_stall *stall = NULL;
+    for (size_t i = 0; i < a->stall_count && !stall && idle >= STALL_IDLE_SHARE; i++) {
+        double samples = (double)a->stalls[i].samples;
+        bool long_enough = a->stalls[i].length_us >= STALL_US && samples >= STALL_SAMPLES_MIN &&
+                           samples >= STALL_TIMES_CHANCE * chance;
+        stall = long_enough ? &a->stalls[i] : NULL;
+    }
+    if (!stall) {
         return;
     }
-    const struct sonde_cpu_stall *stall = &a->stalls[0];
     double ms = (double)stall->length_us / 1000;
     struct sonde_finding *finding =
         add(a, "blocked-event-loop", ms > 1000 ? 90 : (int)(30 + ms * 0.06), 0.7);
@@ -227,12 +343,39 @@ static void find_blocked(const struct sonde_profile *profile, struct sonde_cpu_a
     finding->file = at->file;
     finding->line = at->line;
     finding->column = at->column;
+    char part[SONDE_CPU_PART_SIZE];
     (void)snprintf(finding->title, sizeof(finding->title),
-                   "the event loop was busy for %.0f ms without a pause, most of it in %.*s", ms,
+                   "the event loop was busy for %.0f ms without a pause, %s of it in %.*s", ms,
+                   sonde_cpu_part(stall->frame_us, stall->length_us, part),
                    SONDE_STR_ARG(shorten(finding->function)));
     (void)snprintf(finding->advice, sizeof(finding->advice),
                    "Every request waits meanwhile: split the work, or move it to a worker thread.");
     evidence(finding, "longestStall", ms, "ms");
+    evidence(finding, "samples", (double)stall->samples, "count");
+    evidence(finding, "samplesByChance", chance, "count");
+}
+
+/* Hardly busy: nothing is hot, but where the little time went is said. */
+static void say_idle(const struct sonde_profile *profile, const struct sonde_cpu_analysis *a,
+                     struct sonde_finding *finding)
+{
+    double idle = 100 * sonde_share(a->wall_ns - a->busy_ns, a->wall_ns);
+    const struct sonde_cpu_function *largest =
+        a->function_count ? &a->functions[a->by_blame[0]] : NULL;
+    int length = snprintf(finding->title, sizeof(finding->title),
+                          "the CPU was idle for %.3g %% of the time", idle);
+    if (largest && largest->blamed_ns > 0) {
+        double share = sonde_share(largest->blamed_ns, a->busy_ns);
+        place(finding, profile, largest);
+        (void)snprintf(finding->title + length, sizeof(finding->title) - (size_t)length,
+                       "; of the rest, %.0f %% was spent in %.*s", share * 100,
+                       SONDE_STR_ARG(shorten(finding->function)));
+        evidence(finding, "largestBusyShare", share, "share");
+        evidence(finding, "largestTime", (double)largest->blamed_ns / 1e6, "ms");
+    }
+    (void)snprintf(finding->advice, sizeof(finding->advice),
+                   "If requests are slow all the same, they wait for something: a database, "
+                   "another service, a lock.");
 }
 
 static void say_healthy(const struct sonde_profile *profile, struct sonde_cpu_analysis *a)
@@ -240,18 +383,29 @@ static void say_healthy(const struct sonde_profile *profile, struct sonde_cpu_an
     double busy = sonde_share(a->busy_ns, a->wall_ns);
     struct sonde_finding *finding =
         add(a, "healthy", 0, profile->total_samples < SAMPLES_MIN ? 0.3 : 0.8);
-    (void)snprintf(
-        finding->title, sizeof(finding->title),
-        "nothing stands out: the CPU was busy for %.0f %% of the time, and no function of "
-        "yours took more than %.0f %% of that",
-        busy * 100, HOT_SHARE * 100);
-    (void)snprintf(finding->advice, sizeof(finding->advice), "%s",
-                   busy < BUSY_SHARE
-                       ? "If requests are slow all the same, they wait for something: a "
-                         "database, another service, a lock."
-                       : "The time is spread widely; compare with a run from a better day.");
     evidence(finding, "busyShareOfWall", busy, "share");
     evidence(finding, "gcShare", sonde_share(a->gc_ns, a->busy_ns), "share");
+    if (busy < BUSY_SHARE) {
+        say_idle(profile, a, finding);
+        return;
+    }
+    (void)snprintf(finding->title, sizeof(finding->title),
+                   "nothing stands out: the CPU was busy for %.0f %% of the time, and no function "
+                   "of yours took more than %.0f %% of that",
+                   busy * 100, HOT_SHARE * 100);
+    (void)snprintf(finding->advice, sizeof(finding->advice),
+                   "The time is spread widely; compare with a run from a better day.");
+}
+
+static void say_nothing_measured(const struct sonde_profile *profile, struct sonde_cpu_analysis *a)
+{
+    struct sonde_finding *finding = add(a, "nothing-measured", NOTHING_SEVERITY, 1);
+    (void)snprintf(finding->title, sizeof(finding->title), "nothing was measured: the profile %s",
+                   profile->total_samples ? "covers no time" : "has no samples");
+    (void)snprintf(finding->advice, sizeof(finding->advice),
+                   "Capture for longer, many times the sampling interval, and while the process "
+                   "is not suspended.");
+    evidence(finding, "samples", (double)profile->total_samples, "count");
 }
 
 static int compare_findings(const void *a, const void *b)
@@ -262,8 +416,13 @@ static int compare_findings(const void *a, const void *b)
 
 void sonde_cpu_find(const struct sonde_profile *profile, struct sonde_cpu_analysis *analysis)
 {
+    if (profile->total_samples == 0 || analysis->wall_ns == 0) {
+        say_nothing_measured(profile, analysis);
+        return;
+    }
     find_hot(profile, analysis);
     find_packages(profile, analysis);
+    find_runtime(profile, analysis);
     find_saturation(analysis);
     find_collector(analysis);
     find_blocked(profile, analysis);

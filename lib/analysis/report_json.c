@@ -124,7 +124,9 @@ static void put_sums(const struct sonde_report_capture *c, struct sonde_buf *buf
         sonde_buf_printf(buf, "%s{\"startMilliseconds\":%.6g,\"milliseconds\":%.6g", i ? "," : "",
                          (double)a->stalls[i].start_us / 1e3, (double)a->stalls[i].length_us / 1e3);
         const struct sonde_frame *frame = &c->profile->frames[a->stalls[i].frame];
+        sonde_buf_printf(buf, ",\"samples\":%zu", a->stalls[i].samples);
         text(buf, "function", sonde_frame_name(frame));
+        number(buf, "functionShare", sonde_share(a->stalls[i].frame_us, a->stalls[i].length_us));
         place(buf, frame);
         sonde_buf_char(buf, '}');
     }

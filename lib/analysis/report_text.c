@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "analysis/cpu_findings.h"
 #include "analysis/report.h"
 
 enum { COLUMNS = 100, PLACE_WIDTH = 44, NAME_WIDTH = 30, TEXT_MAX = 1 << 20 };
@@ -230,8 +231,10 @@ static void put_stall(const struct sonde_report_capture *c, struct sonde_buf *bu
     if (a->stall_count) {
         const struct sonde_cpu_stall *stall = &a->stalls[0];
         const struct sonde_frame *frame = &c->profile->frames[stall->frame];
-        sonde_buf_printf(buf, "longest stretch without idling: %.1f ms at %.1f s, most of it in ",
-                         (double)stall->length_us / 1e3, (double)stall->start_us / 1e6);
+        char part[SONDE_CPU_PART_SIZE];
+        sonde_buf_printf(buf, "longest stretch without idling: %.1f ms at %.1f s, %s of it in ",
+                         (double)stall->length_us / 1e3, (double)stall->start_us / 1e6,
+                         sonde_cpu_part(stall->frame_us, stall->length_us, part));
         put_clean(buf, sonde_frame_name(frame));
         sonde_buf_char(buf, '\n');
     }

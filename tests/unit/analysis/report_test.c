@@ -149,6 +149,33 @@ static void the_text_names_the_line_and_its_cost(void **state)
     done(&r);
 }
 
+/* "most of it" of the longest stretch is more than half of it. */
+static void the_longest_stretch_names_its_largest_part(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {{"a", APP, 1, -1, 40000},
+                                      {"b", APP, 2, -1, 35000},
+                                      {"c", APP, 3, -1, 25000},
+                                      {"(idle)", "", 0, -1, 100000},
+                                      {"d", APP, 4, -1, 20000}};
+    struct reported r;
+    make(&r, rows, SONDE_LENGTH(rows));
+    SONDE_BUF_AUTO text = SONDE_BUF(REPORT_MAX);
+    sonde_report_text(&r.report, &text);
+    static const char *const wanted[] = {
+        "longest stretch without idling: 100.0 ms at 0.0 s, 40 % of it in a\n"};
+    assert_says(&text, wanted, SONDE_LENGTH(wanted));
+    SONDE_BUF_AUTO json = SONDE_BUF(REPORT_MAX);
+    sonde_report_json(&r.report, &json);
+    SONDE_JSON_AUTO *parsed = NULL;
+    assert_int_equal(sonde_json_parse(sonde_buf_view(&json), &parsed, NULL), 0);
+    const cJSON *capture = cJSON_GetArrayItem(cJSON_GetObjectItem(parsed, "captures"), 0);
+    const cJSON *stall = cJSON_GetArrayItem(cJSON_GetObjectItem(capture, "stalls"), 0);
+    assert_int_equal(sonde_json_integer_or(stall, "samples", 0), 60);
+    assert_true(sonde_json_number_or(stall, "functionShare", 0) == 0.4);
+    done(&r);
+}
+
 static void a_run_without_a_profile_says_why(void **state)
 {
     (void)state;
@@ -302,6 +329,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_text_names_the_line_and_its_cost),
+        cmocka_unit_test(the_longest_stretch_names_its_largest_part),
         cmocka_unit_test(a_run_without_a_profile_says_why),
         cmocka_unit_test(every_healthy_or_hostile_text_is_tidy),
         cmocka_unit_test(the_json_has_the_numbers),
