@@ -9,6 +9,7 @@
 
 enum {
     SONDE_CPU_STALLS_MAX = 5,
+    SONDE_CPU_STALL_SAMPLES_MIN = 20, /* with that many, a stall's length is known to a twentieth */
     SONDE_CPU_PACKAGES_MAX = 4096,
 };
 

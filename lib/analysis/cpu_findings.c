@@ -8,7 +8,7 @@
 /* Thresholds. A function is worth a word from a twentieth of the busy time on, the collector from a
  * tenth (Node.js services run at 1–5 %), a stall from 100 ms on: that long, every other request
  * waits. A process that idles more than nine tenths has nothing hot; one that is busy nine tenths
- * answers late whatever it does. A stall is known to a twentieth with 20 samples. */
+ * answers late whatever it does. */
 #define HOT_SHARE 0.05
 #define GC_SHARE 0.10
 #define PACKAGE_SHARE 0.15 /* of time in a package that no function of the app answers for */
@@ -20,7 +20,6 @@
 enum {
     HOT_MAX = 5,
     SAMPLES_MIN = 100,
-    STALL_SAMPLES_MIN = 20,
     STALL_TIMES_CHANCE = 2,
     SATURATED_SEVERITY = 30,
     NOTHING_SEVERITY = 50,
@@ -327,7 +326,8 @@ static void find_blocked(const struct sonde_profile *profile, struct sonde_cpu_a
     const struct sonde_cpu_stall *stall = NULL;
     for (size_t i = 0; i < a->stall_count && !stall && idle >= STALL_IDLE_SHARE; i++) {
         double samples = (double)a->stalls[i].samples;
-        bool long_enough = a->stalls[i].length_us >= STALL_US && samples >= STALL_SAMPLES_MIN &&
+        bool long_enough = a->stalls[i].length_us >= STALL_US &&
+                           samples >= SONDE_CPU_STALL_SAMPLES_MIN &&
                            samples >= STALL_TIMES_CHANCE * chance;
         stall = long_enough ? &a->stalls[i] : NULL;
     }

@@ -228,7 +228,7 @@ static void put_sums(const struct sonde_report_capture *c, struct sonde_buf *buf
 static void put_stall(const struct sonde_report_capture *c, struct sonde_buf *buf)
 {
     const struct sonde_cpu_analysis *a = c->analysis;
-    if (a->stall_count) {
+    if (a->stall_count && a->stalls[0].samples >= SONDE_CPU_STALL_SAMPLES_MIN) {
         const struct sonde_cpu_stall *stall = &a->stalls[0];
         const struct sonde_frame *frame = &c->profile->frames[stall->frame];
         char part[SONDE_CPU_PART_SIZE];
