@@ -134,6 +134,7 @@ static void print_text_schema(struct out out, const struct sonde_field *field)
         line(out, "anyOf", NULL);
         line(out, "- type", "integer");
         line(out, "- type", "string");
+        number(out, "minimum", 0); /* of an integer; a text is bound by its pattern */
     } else {
         line(out, "type", "string");
     }

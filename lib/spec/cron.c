@@ -63,6 +63,10 @@ static int parse_value(const struct cron_field *field, struct sonde_str text, ui
     return 0;
 }
 
+/* In a mask: some entry of the field leaves it open, by a star without a step. As in parser.go of
+ * robfig/cron 3.0.1, which Kubernetes uses for CronJobs. */
+#define UNRESTRICTED (UINT64_C(1) << 63)
+
 /* A list's entry: "*", "5", "1-5", each with "/STEP"; "5/10" is 5 to the end by tens. */
 static int parse_entry(const struct cron_field *field, struct sonde_str text, uint64_t *mask,
                        struct sonde_err *err)
@@ -77,8 +81,10 @@ static int parse_entry(const struct cron_field *field, struct sonde_str text, ui
                           field->name, (unsigned long long)field->maximum,
                           SONDE_STR_ARG(step_text));
     }
+    bool weekday = field == &fields[WEEKDAY];
     if (sonde_str_is(range, "*") || sonde_str_is(range, "?")) {
-        last = field == &fields[WEEKDAY] ? 6 : last;
+        last = weekday ? 6 : last;
+        *mask |= step == 1 ? UNRESTRICTED : 0;
     } else {
         struct sonde_str last_text = range;
         struct sonde_str first_text = sonde_str_split(&last_text, '-');
@@ -87,6 +93,9 @@ static int parse_entry(const struct cron_field *field, struct sonde_str text, ui
             code = parse_value(field, last_text, &last, err);
         } else if (!step_text.data) {
             last = first;
+        } else if (weekday) { /* one day with a step goes to Saturday; 7 is 0 */
+            first = first == 7 ? 0 : first;
+            last = 6;
         }
         if (code < 0) {
             return code;
@@ -114,11 +123,6 @@ static int parse_field(const struct cron_field *field, struct sonde_str text, ui
         }
     } while (rest.data);
     return 0;
-}
-
-static bool is_restricted(struct sonde_str text)
-{
-    return text.length && text.data[0] != '*' && text.data[0] != '?';
 }
 
 /* The fields between single or several spaces: exactly five. */
@@ -182,8 +186,8 @@ int sonde_cron_parse(struct sonde_str text, struct sonde_cron *ret, struct sonde
         .days = (uint32_t)masks[2],
         .months = (uint16_t)masks[3],
         .weekdays = (uint8_t)((weekdays | weekdays >> 7) & 0x7f),
-        .days_restricted = is_restricted(texts[2]),
-        .weekdays_restricted = is_restricted(texts[WEEKDAY]),
+        .days_restricted = !(masks[2] & UNRESTRICTED),
+        .weekdays_restricted = !(masks[WEEKDAY] & UNRESTRICTED),
     };
     return 0;
 }

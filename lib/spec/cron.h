@@ -21,7 +21,7 @@ struct sonde_cron {
     uint32_t days;        /* 1–31 */
     uint16_t months;      /* 1–12 */
     uint8_t weekdays;     /* 0–6 */
-    bool days_restricted; /* the field did not begin with * or ? */
+    bool days_restricted; /* no entry of the field is * or ? without a step */
     bool weekdays_restricted;
 };
 

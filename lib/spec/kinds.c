@@ -101,8 +101,9 @@ static const char schedule_notes[] =
     "Five fields, separated by spaces: minute (0–59), hour (0–23), day of the month (1–31), month "
     "(1–12 or jan–dec), day of the week (0–7 or sun–sat; 0 and 7 are Sunday). A field is `*`, "
     "a value, a range `1-5`, each of them with a step `/15`, or several of these with commas. When "
-    "both days are restricted, a day that fits either fires. In place of the five: `@yearly`, "
-    "`@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly`.\n";
+    "both days are restricted (by anything but a `*` without a step, as for a CronJob), a day that "
+    "fits either fires. In place of the five: `@yearly`, `@annually`, `@monthly`, `@weekly`, "
+    "`@daily`, `@midnight`, `@hourly`.\n";
 
 const struct sonde_kind sonde_kind_profile_run = {
     .name = "ProfileRun",

@@ -382,19 +382,22 @@ static const struct sonde_object safety = {
         },
 };
 
-static int64_t duration_of(const struct sonde_load_test *test)
+/* How long requests are sent; 0 for a closed loop over an amount, whose length nobody knows. */
+static int64_t arrival_seconds(const struct sonde_arrival *planned)
 {
-    if (test->search) {
-        return TRIALS_MAX * test->search->trial_seconds;
+    int64_t sum = planned->duration_seconds > 0 ? planned->duration_seconds : 0;
+    for (size_t i = 0; i < planned->stages.count; i++) {
+        sum += planned->stages.items[i].duration_seconds;
     }
-    int64_t sum = test->arrival->duration_seconds > 0 ? test->arrival->duration_seconds : 0;
-    for (size_t i = 0; i < test->arrival->stages.count; i++) {
-        sum += test->arrival->stages.items[i].duration_seconds;
-    }
-    if (test->arrival->amount > 0 && test->arrival->rate > 0) {
-        sum += test->arrival->amount / test->arrival->rate + 1;
+    if (planned->amount > 0 && planned->rate > 0) {
+        sum += planned->amount / planned->rate + 1;
     }
     return sum;
+}
+
+static int64_t duration_of(const struct sonde_load_test *test)
+{
+    return test->search ? TRIALS_MAX * test->search->trial_seconds : arrival_seconds(test->arrival);
 }
 
 static void derive(void *object)
@@ -409,23 +412,19 @@ static void derive(void *object)
 static bool arrival_fits_deadline(const void *object)
 {
     const struct sonde_load_test *test = object;
-    int64_t sum = test->warm_up_seconds;
-    if (test->arrival) {
-        sum += test->arrival->duration_seconds > 0 ? test->arrival->duration_seconds : 0;
-        for (size_t i = 0; i < test->arrival->stages.count; i++) {
-            sum += test->arrival->stages.items[i].duration_seconds;
-        }
-    }
+    int64_t sum = test->warm_up_seconds + (test->arrival ? arrival_seconds(test->arrival) : 0);
     return sum < test->active_deadline_seconds;
 }
 
 static const struct sonde_rule rule_deadline = {
     .name = "ArrivalFitsDeadline",
-    .message = "must be more than the warm-up and the arrival's duration together, at most 7 days",
+    .message = "must be more than the warm-up and the arrival's length together, at most 7 days",
     .field = "activeDeadlineSeconds",
     .cel = "self.warmUpSeconds + (has(self.arrival) ? "
            "(has(self.arrival.stages) ? self.arrival.stages.map(s, s.durationSeconds).sum() : "
-           "(has(self.arrival.durationSeconds) ? self.arrival.durationSeconds : 0)) : 0) < "
+           "(has(self.arrival.durationSeconds) ? self.arrival.durationSeconds : "
+           "(has(self.arrival.amount) && has(self.arrival.rate) ? "
+           "self.arrival.amount / self.arrival.rate + 1 : 0))) : 0) < "
            "(has(self.activeDeadlineSeconds) ? self.activeDeadlineSeconds : 604800)",
     .holds = arrival_fits_deadline,
 };
@@ -614,7 +613,8 @@ const struct sonde_object sonde_object_load_test = {
              .present = true,
              .object = &safety},
             {.name = "activeDeadlineSeconds",
-             .description = "The test ends when it takes longer.",
+             .description = "The test ends when it takes longer. A closed loop over an amount "
+                            "needs one of its own: nobody knows its length before.",
              .type = SONDE_FIELD_INTEGER,
              SONDE_AT(sonde_load_test, active_deadline_seconds),
              .derived = "the test's length and 600 more",

@@ -7,7 +7,7 @@ enum {
     TARGETS_MAX = 50,
     ARTIFACTS_MAX = 200,
     REFERENCES_MAX = 64,
-    SHORT_MAX = 256,
+    SHORT_MAX = 1024, /* a service account's name alone has up to 339 */
     MESSAGE_MAX = 4096,
     CONDITION_MESSAGE_MAX = 32768,
 };
@@ -27,7 +27,7 @@ static const char *const validities[] = {"Valid", "Invalid", NULL};
     {.name = (field_name),                                                                         \
      .description = (words),                                                                       \
      .type = SONDE_FIELD_INTEGER,                                                                  \
-     .maximum = INT64_MAX}
+     .maximum = SONDE_INTEGER_MAX}
 #define MOMENT(field_name, words)                                                                  \
     {.name = (field_name), .description = (words), .type = SONDE_FIELD_TIME}
 

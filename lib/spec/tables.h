@@ -29,6 +29,9 @@ extern const struct sonde_object sonde_object_load_test_schedule;
 /* metadata.labels and metadata.annotations of documents and of templates. */
 extern const struct sonde_object sonde_object_template_metadata;
 
+/* The API server holds bounds as doubles, which know no larger integer exactly (2^53 - 1). */
+#define SONDE_INTEGER_MAX INT64_C(9007199254740991)
+
 enum {
     SONDE_CAPTURES_MAX = 16,
     SONDE_PAIRS_MAX = 64,        /* entries of a map of texts */

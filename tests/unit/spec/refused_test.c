@@ -223,7 +223,10 @@ static const struct {
     {TEST URL GET "  arrival: {stages: [{rate: 1}]}\n",
      "t:7:22: spec.arrival.stages[0].durationSeconds: is required"},
     {TEST URL GET TEN "  activeDeadlineSeconds: 10\n",
-     "t:8:26: spec.activeDeadlineSeconds: must be more than the warm-up and the arrival's duration "
+     "t:8:26: spec.activeDeadlineSeconds: must be more than the warm-up and the arrival's length "
+     "together, at most 7 days"},
+    {TEST URL GET "  arrival: {rate: 1, amount: 1000000}\n  activeDeadlineSeconds: 30\n",
+     "t:8:26: spec.activeDeadlineSeconds: must be more than the warm-up and the arrival's length "
      "together, at most 7 days"},
     {TEST URL GET TEN "  connections: 2000\n",
      "t:5:3: spec.maxConnections: must be at least connections and at least parallelism"},

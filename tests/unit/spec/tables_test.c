@@ -80,6 +80,8 @@ static void is_described(const struct visit *visit)
 static void is_bounded(const struct visit *visit)
 {
     const struct sonde_field *f = visit->field;
+    /* The API server would read a larger bound as another one. */
+    EXPECT(visit, f->maximum <= (INT64_C(1) << 53) && f->minimum >= -(INT64_C(1) << 53));
     bool integer = f->type == SONDE_FIELD_INTEGER || f->type == SONDE_FIELD_INTEGERS;
     EXPECT(visit, !is_text(f->type) || f->length_max > 0);
     EXPECT(visit, f->length_min <= f->length_max);
