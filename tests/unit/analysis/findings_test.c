@@ -217,9 +217,11 @@ static void most_is_more_than_half(void **state)
 
     static const struct row package[] = {
         {"login", APP, 12, -1, 300000},
-        {"hash", "file:///app/node_modules/argon/i.js", 3, 0, 300000},
+        {"hash", "file:///app/node_modules/argon/i.js", 3, 0, 400000},
+        {"toJSON", "file:///app/node_modules/moment/i.js", 3, 0, 300000},
     };
     analyze(&a, package, SONDE_LENGTH(package), 500);
+    assert_non_null(strstr(finding_of(&a, "hot-function")->title, "40 % of it in hash"));
     assert_null(strstr(finding_of(&a, "hot-function")->advice, "argon"));
     done(&a);
 
