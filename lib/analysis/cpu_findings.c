@@ -16,11 +16,11 @@
 #define STALL_US INT64_C(100000)
 #define BUSY_SHARE 0.10
 #define SATURATED_SHARE 0.90
-#define STALL_IDLE_SHARE 0.05 /* below, back-to-back callbacks look like one stall */
+#define STALL_TIMES_CHANCE 2.0 /* as long as the longest stretch expected by chance */
+#define STALL_IDLE_SHARE 0.05  /* below, back-to-back callbacks look like one stall */
 enum {
     HOT_MAX = 5,
     SAMPLES_MIN = 100,
-    STALL_TIMES_CHANCE = 2,
     SATURATED_SEVERITY = 30,
     NOTHING_SEVERITY = 50,
     SEVERITY_MAX = 95,
@@ -325,10 +325,10 @@ static void find_blocked(const struct sonde_profile *profile, struct sonde_cpu_a
     double chance = longest_by_chance(profile);
     const struct sonde_cpu_stall *stall = NULL;
     for (size_t i = 0; i < a->stall_count && !stall && idle >= STALL_IDLE_SHARE; i++) {
-        double samples = (double)a->stalls[i].samples;
+        size_t samples = a->stalls[i].samples;
         bool long_enough = a->stalls[i].length_us >= STALL_US &&
                            samples >= SONDE_CPU_STALL_SAMPLES_MIN &&
-                           samples >= STALL_TIMES_CHANCE * chance;
+                           (double)samples >= STALL_TIMES_CHANCE * chance;
         stall = long_enough ? &a->stalls[i] : NULL;
     }
     if (!stall) {
