@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 enum { STEP = 16384, GZIP_WINDOW = 15 + 16 }; /* +16: a gzip header (zlib.h) */
 
@@ -148,6 +149,9 @@ static int run_zstd(struct sonde_stream *s, const void *data, size_t length,
         ZSTD_outBuffer output = {out, sizeof(out), 0};
         left = s->decompress ? ZSTD_decompressStream(s->zstd_in, &output, &input)
                              : ZSTD_compressStream2(s->zstd_out, &output, &input, directive);
+        if (ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation) {
+            return sonde_fail(err, SONDE_ENOMEM, 0, "zstd: out of memory");
+        }
         if (ZSTD_isError(left)) {
             return sonde_fail(err, SONDE_EPARSE, 0, "zstd: %s", ZSTD_getErrorName(left));
         }

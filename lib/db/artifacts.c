@@ -195,26 +195,40 @@ static int insert_row(struct sonde_artifact_writer *w, struct sonde_err *err)
     return db_step(w->db, statement, err);
 }
 
-/* Puts the file where blobs are, unless the same content is there already. */
+/* In place of what is there under that name: the same content, or damage. */
+static int replace_blob(struct sonde_artifact_writer *w, const char *path, struct sonde_err *err)
+{
+    char uuid[SONDE_UUID_SIZE];
+    char link[SONDE_SHA256_TEXT + SONDE_UUID_SIZE];
+    sonde_random_uuid(uuid);
+    (void)snprintf(link, sizeof(link), "%.64s.%s", w->artifact.sha256, uuid);
+    if (linkat(w->db->incoming, w->name, w->db->incoming, link, 0) < 0 ||
+        renameat(w->db->incoming, link, w->db->blobs, path) < 0) {
+        return sonde_fail(err, SONDE_EIO, errno, "keep a blob in the store %s", w->db->path);
+    }
+    return 0;
+}
+
+/* Puts the file where blobs are. What another writer has made there may not be durable yet, should
+ * it have died: both directories are synced in any case. */
 static int place_blob(struct sonde_artifact_writer *w, struct sonde_err *err)
 {
     char path[SONDE_SHA256_TEXT + 16];
     char folder[3];
     (void)blob_path(w->artifact.sha256, path, sizeof(path));
-    if (faccessat(w->db->blobs, path, F_OK, 0) == 0) {
-        return 0;
-    }
     (void)snprintf(folder, sizeof(folder), "%.2s", path);
-    if (mkdirat(w->db->blobs, folder, 0700) == 0) {
-        int r = sync_directory(w->db->blobs, err);
-        if (r < 0) {
-            return r;
-        }
-    } else if (errno != EEXIST) {
+    if (mkdirat(w->db->blobs, folder, 0700) < 0 && errno != EEXIST) {
         return sonde_fail(err, SONDE_EIO, errno, "create a directory in the store %s", w->db->path);
     }
+    int r = 0;
     if (linkat(w->db->incoming, w->name, w->db->blobs, path, 0) < 0) {
-        return sonde_fail(err, SONDE_EIO, errno, "keep a blob in the store %s", w->db->path);
+        r = errno == EEXIST
+                ? replace_blob(w, path, err)
+                : sonde_fail(err, SONDE_EIO, errno, "keep a blob in the store %s", w->db->path);
+    }
+    r = r < 0 ? r : sync_directory(w->db->blobs, err);
+    if (r < 0) {
+        return r;
     }
     SONDE_CLOSE int directory = openat(w->db->blobs, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return directory < 0 ? sonde_fail(err, SONDE_EIO, errno, "open a directory of the store")

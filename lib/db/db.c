@@ -28,6 +28,8 @@ static const char *const migrations[] = {
     " class INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,"
     " UNIQUE (run, name)) STRICT;"
     "CREATE INDEX artifacts_sha256 ON artifacts (sha256);",
+    /* Where pids mean what owner says: the boot and the pid namespace. */
+    "ALTER TABLE runs ADD COLUMN owner_place TEXT NOT NULL DEFAULT '';",
 };
 
 enum { VERSION = (int)SONDE_LENGTH(migrations) };
@@ -245,11 +247,35 @@ static int open_sqlite(struct sonde_db *db, struct sonde_err *err)
     struct identity found;
     r = identify(db, &found, err); /* before anything is written: it may not be ours */
     r = r < 0 ? r : use_wal(db, err);
+    /* The index of the log keeps its space when the last process leaves: on a disk that is full
+     * afterwards the store can still be read. The log is emptied then, so that it cannot be taken
+     * for the log of a file that was restored. */
+    int keep = 1;
+    (void)sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+    r = r < 0 ? r : db_execute(db, "PRAGMA journal_size_limit = 0", err);
     r = r < 0 ? r : db_execute(db, "PRAGMA synchronous = FULL", err);
     r = r < 0 ? r : db_execute(db, "PRAGMA foreign_keys = ON", err);
     r = r < 0 ? r : db_execute(db, "PRAGMA trusted_schema = OFF", err);
     r = r < 0 ? r : db_execute(db, cache, err);
-    return r < 0 ? r : bring_up_to_date(db, err);
+    return r < 0 || found.version == VERSION ? r : bring_up_to_date(db, err);
+}
+
+/* Space for the last words of a run, and for deleting, when the disk is full. */
+static const char reserve_name[] = "reserve";
+enum { RESERVE_BYTES = 256 * 1024 };
+
+static void make_reserve(struct sonde_db *db)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    SONDE_CLOSE int fd = openat(db->directory, reserve_name, flags, 0600);
+    if (fd >= 0 && posix_fallocate(fd, 0, RESERVE_BYTES) != 0) {
+        (void)unlinkat(db->directory, reserve_name, 0); /* no space for it */
+    }
+}
+
+bool db_use_reserve(struct sonde_db *db, int code)
+{
+    return code == SONDE_ENOSPACE && unlinkat(db->directory, reserve_name, 0) == 0;
 }
 
 int sonde_db_open(const char *directory, struct sonde_db **ret, struct sonde_err *err)
@@ -278,6 +304,7 @@ int sonde_db_open(const char *directory, struct sonde_db **ret, struct sonde_err
         return r;
     }
     blob_sweep(db);
+    make_reserve(db);
     *ret = db;
     return 0;
 }

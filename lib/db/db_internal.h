@@ -15,8 +15,8 @@ struct sonde_db {
     char *path;
 };
 
-/* Prepared for one use; the caller finalizes (db_finalize). Texts are bound with db_text, and
- * borrowed until then. */
+/* Prepared for one use; DB_STATEMENT finalizes it at the end of the scope. Texts are bound with
+ * db_text, and borrowed until then. */
 int db_prepare(struct sonde_db *db, const char *sql, sqlite3_stmt **ret,
                struct sonde_err *err) SONDE_MUST_CHECK;
 void db_finalizep(sqlite3_stmt **statement);
@@ -31,6 +31,10 @@ int db_failed(struct sonde_db *db, const char *what, struct sonde_err *err);
 int db_begin(struct sonde_db *db, struct sonde_err *err) SONDE_MUST_CHECK;
 /* Commits when code is 0, else rolls back; returns the first failure. */
 int db_end(struct sonde_db *db, int code, struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* After a failure with this code: whether space was freed, so that one more try may succeed. The
+ * space is taken again by the next open. */
+bool db_use_reserve(struct sonde_db *db, int code);
 
 /* A column as text; "" for NULL. Valid until the next step. */
 const char *db_column(sqlite3_stmt *statement, int index);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -20,7 +22,9 @@ const char *sonde_run_state_name(enum sonde_run_state state)
 
 #define COLUMNS                                                                                    \
     "uid, name, namespace, kind, spec, status, state, reason, message, created, completed,"        \
-    " owner, owner_start"
+    " owner, owner_start, owner_place"
+
+enum { PLACE_MAX = 128 };
 
 /* The start time of a process in clock ticks since boot; 0 when there is none. With the pid it
  * says whether an owner still lives. */
@@ -44,6 +48,21 @@ static int64_t process_start(int64_t pid)
     return start;
 }
 
+/* "BOOT NAMESPACE": the boot's id, and the pid namespace; "" when it cannot be told. */
+static void own_place(char ret[PLACE_MAX])
+{
+    char namespace[64];
+    SONDE_BUF_AUTO boot = SONDE_BUF(64);
+    ssize_t length = readlink("/proc/self/ns/pid", namespace, sizeof(namespace) - 1);
+    ret[0] = '\0';
+    if (length > 0 &&
+        sonde_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot, NULL) == 0) {
+        struct sonde_str id = sonde_str_trim(sonde_buf_view(&boot));
+        namespace[length] = '\0';
+        (void)snprintf(ret, PLACE_MAX, "%.*s %s", SONDE_STR_ARG(id), namespace);
+    }
+}
+
 static int check_document(const char *text, const char *what, struct sonde_err *err)
 {
     if (text && strlen(text) > SONDE_DB_DOCUMENT_MAX) {
@@ -62,9 +81,10 @@ int sonde_db_run_create(struct sonde_db *db, const struct sonde_run *run, struct
     }
     int r = check_document(run->spec, "a run's spec", err);
     r = r < 0 ? r : check_document(run->status, "a run's status", err);
-    r = r < 0 ? r
-              : db_prepare(db, "INSERT INTO runs (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                           &statement, err);
+    r = r < 0
+            ? r
+            : db_prepare(db, "INSERT INTO runs (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                         &statement, err);
     if (r < 0) {
         return r;
     }
@@ -80,10 +100,13 @@ int sonde_db_run_create(struct sonde_db *db, const struct sonde_run *run, struct
     (void)sqlite3_bind_int64(statement, 11, run->completed_ns);
     (void)sqlite3_bind_int64(statement, 12, getpid());
     (void)sqlite3_bind_int64(statement, 13, process_start(getpid()));
+    char place[PLACE_MAX];
+    own_place(place);
+    db_text(statement, 14, place);
     return db_step(db, statement, err);
 }
 
-int sonde_db_run_update(struct sonde_db *db, const struct sonde_run *run, struct sonde_err *err)
+static int update_run(struct sonde_db *db, const struct sonde_run *run, struct sonde_err *err)
 {
     DB_STATEMENT *statement = NULL;
     int r = check_document(run->status, "a run's status", err);
@@ -109,10 +132,24 @@ int sonde_db_run_update(struct sonde_db *db, const struct sonde_run *run, struct
     return r;
 }
 
+int sonde_db_run_update(struct sonde_db *db, const struct sonde_run *run, struct sonde_err *err)
+{
+    int r = update_run(db, run, err);
+    return db_use_reserve(db, r) ? update_run(db, run, err) : r;
+}
+
 static bool owner_is_dead(sqlite3_stmt *statement, enum sonde_run_state state)
 {
     if (state >= SONDE_RUN_SUCCEEDED) {
         return false;
+    }
+    char ours[PLACE_MAX];
+    const char *theirs = db_column(statement, 13);
+    own_place(ours);
+    if (theirs[0] && ours[0] && strcmp(theirs, ours) != 0) {
+        /* In another pid namespace of this boot its number says nothing here. */
+        size_t boot = strcspn(ours, " ");
+        return strncmp(theirs, ours, boot + 1) != 0;
     }
     int64_t start = process_start(sqlite3_column_int64(statement, 11));
     return start == 0 || start != sqlite3_column_int64(statement, 12);
@@ -264,10 +301,16 @@ static int remove_run(struct sonde_db *db, const char *uid, struct sonde_err *er
     return r;
 }
 
-int sonde_db_run_delete(struct sonde_db *db, const char *uid, struct sonde_err *err)
+static int delete_run(struct sonde_db *db, const char *uid, struct sonde_err *err)
 {
     int r = db_begin(db, err);
-    r = r < 0 ? r : db_end(db, remove_run(db, uid, err), err);
+    return r < 0 ? r : db_end(db, remove_run(db, uid, err), err);
+}
+
+int sonde_db_run_delete(struct sonde_db *db, const char *uid, struct sonde_err *err)
+{
+    int r = delete_run(db, uid, err);
+    r = db_use_reserve(db, r) ? delete_run(db, uid, err) : r;
     blob_sweep(db);
     return r;
 }

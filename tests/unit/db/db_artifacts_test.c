@@ -354,6 +354,20 @@ static void a_large_run_is_deleted_whole(void **state)
     assert_content(f, f->other, "kept", "content 3");
 }
 
+/* The same content, stored again, is whole again for all that have it. */
+static void storing_again_mends_a_damaged_blob(void **state)
+{
+    struct fixture *f = *state;
+    char path[2 * PATH_SIZE];
+    add(f, f->run, "cpu.0", "content");
+    blob_path(f, path);
+    overwrite(path, SONDE_STR("damage"));
+    assert_int_equal(read_artifact(f->db, f->run, "cpu.0", &f->read, &f->err), SONDE_EPARSE);
+    add(f, f->run, "cpu.1", "content");
+    assert_content(f, f->run, "cpu.0", "content");
+    assert_int_equal(check_store(f->db, f->directory), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_name_in_a_run_is_used_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_run_that_is_gone_takes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(names_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(storing_again_mends_a_damaged_blob, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_blob_is_never_taken_for_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_may_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(the_next_open_removes_what_a_dead_writer_left, setup,

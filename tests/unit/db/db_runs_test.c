@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -285,6 +288,45 @@ static void a_run_whose_process_died_is_interrupted(void **state)
     assert_int_equal(seen.run.state, SONDE_RUN_RUNNING);
 }
 
+/* Seen from another pid namespace, a run that goes on is not called dead. */
+static void read_elsewhere(void *context)
+{
+    const char *directory = context;
+    REQUIRE(unshare(CLONE_NEWPID) == 0);
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        struct sonde_err err = {0};
+        struct seen seen = {0};
+        char uid[SONDE_UUID_SIZE];
+        make_uid(7, uid);
+        /* /proc/self is of the mounted /proc, whose namespace is still the first. */
+        REQUIRE(unshare(CLONE_NEWNS) == 0);
+        REQUIRE(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+        REQUIRE(mount("proc", "/proc", "proc", 0, NULL) == 0);
+        struct sonde_db *db = open_store(directory);
+        REQUIRE_DONE(sonde_db_run_get(db, uid, see, &seen, &err), &err);
+        REQUIRE(seen.run.state == SONDE_RUN_RUNNING);
+        sonde_db_close(db);
+        _exit(0);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void a_run_of_another_pid_namespace_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    char uid[SONDE_UUID_SIZE];
+    if (geteuid() != 0) {
+        skip();
+    }
+    make_uid(7, uid);
+    assert_int_equal(add_run(f->db, uid, "ours", 9, &f->err), 0);
+    assert_int_equal(in_child(read_elsewhere, f->directory), 0);
+}
+
 static void what_is_not_there_is_not_found(void **state)
 {
     struct fixture *f = *state;
@@ -436,6 +478,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_callback_ends_a_list, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_person_types_is_resolved, setup, teardown),
         cmocka_unit_test_setup_teardown(a_run_whose_process_died_is_interrupted, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_run_of_another_pid_namespace_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_there_is_not_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_newer_store_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_of_something_else_is_refused, setup, teardown),

@@ -107,6 +107,17 @@ static void mount_disk(const char *directory)
     }
 }
 
+/* What free_disk gives back at least, however little was left to fill. */
+static void put_ballast(const char *directory)
+{
+    char path[2 * PATH_SIZE];
+    enum { BALLAST_BYTES = 128 * 1024 };
+    (void)snprintf(path, sizeof(path), "%s/ballast", directory);
+    SONDE_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    REQUIRE(fd >= 0);
+    REQUIRE(posix_fallocate(fd, 0, BALLAST_BYTES) == 0);
+}
+
 /* Fills the disk to its last byte. */
 static void fill_disk(const char *directory)
 {
@@ -125,6 +136,8 @@ static void free_disk(const char *directory)
     char path[2 * PATH_SIZE];
     (void)snprintf(path, sizeof(path), "%s/filler", directory);
     REQUIRE(unlink(path) == 0);
+    (void)snprintf(path, sizeof(path), "%s/ballast", directory);
+    REQUIRE(unlink(path) == 0 || errno == ENOENT);
 }
 
 /* Random bytes do not compress: adds artifacts until the disk is full. */
@@ -172,6 +185,7 @@ static void use_full_disk(void *context)
     make_uid(1, uid);
     make_uid(2, other);
     mount_disk(directory);
+    put_ballast(directory);
     struct sonde_db *db = open_store(directory);
     REQUIRE_DONE(add_run(db, uid, "run", 1, &err), &err);
     unsigned count = add_until_full(db, uid);
@@ -192,6 +206,29 @@ static void use_full_disk(void *context)
     sonde_db_close(db);
     db = open_store(directory);
     REQUIRE(check_store(db, directory) == 1);
+    sonde_db_close(db);
+}
+
+/* The last process has left before the disk fills: nothing of SQLite's is held open by then. */
+static void open_on_full_disk(void *context)
+{
+    const char *directory = context;
+    struct sonde_err err = {0};
+    char uid[SONDE_UUID_SIZE];
+    make_uid(1, uid);
+    mount_disk(directory);
+    struct sonde_db *db = open_store(directory);
+    REQUIRE_DONE(add_run(db, uid, "run", 1, &err), &err);
+    unsigned count = add_until_full(db, uid);
+    sonde_db_close(db);
+    fill_disk(directory);
+    db = open_store(directory);
+    check_committed(db, uid, count);
+    sonde_db_close(db);
+    fill_disk(directory); /* what closing has given back */
+    db = open_store(directory);
+    REQUIRE_DONE(sonde_db_run_delete(db, uid, &err), &err);
+    REQUIRE(check_store(db, directory) == 0);
     sonde_db_close(db);
 }
 
@@ -250,6 +287,12 @@ static void a_full_disk_loses_nothing(void **state)
     on_small_disk(use_full_disk);
 }
 
+static void a_store_on_a_full_disk_can_be_read_and_shrunk(void **state)
+{
+    (void)state;
+    on_small_disk(open_on_full_disk);
+}
+
 static void a_disk_that_fills_in_a_transaction_loses_nothing(void **state)
 {
     (void)state;
@@ -261,6 +304,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(several_processes_use_a_new_store_at_once),
         cmocka_unit_test(a_full_disk_loses_nothing),
+        cmocka_unit_test(a_store_on_a_full_disk_can_be_read_and_shrunk),
         cmocka_unit_test(a_disk_that_fills_in_a_transaction_loses_nothing),
     };
     return cmocka_run_group_tests_name("db_shared", tests, NULL, NULL);
