@@ -15,7 +15,8 @@ on() {
 }
 
 make_switch() {
-    on 1 link add switch type bridge
+    # With an address of its own it does not take another when one of its ports goes.
+    on 1 link add switch address 02:00:0a:fa:00:01 type bridge
     on 1 addr add "$(node_address 1)/24" dev switch
     on 1 link set switch up
 }
