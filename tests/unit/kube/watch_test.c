@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "codec/json.h"
+#include "kube/watch.h"
+
+/* What a stream gave, as text: "A pod-1 7;" for each event or item. */
+struct seen {
+    struct sonde_buf text;
+    int refuse_at; /* the nth event is refused; 0: none */
+    int count;
+};
+
+static const char *name_of(const cJSON *object)
+{
+    return sonde_json_string_or(cJSON_GetObjectItemCaseSensitive(object, "metadata"), "name", "-");
+}
+
+static int see_event(void *context, const struct sonde_kube_watch_event *event,
+                     struct sonde_err *err)
+{
+    struct seen *seen = context;
+    sonde_buf_printf(&seen->text, "%c %s %s;", "AMDBE"[event->type], name_of(event->object),
+                     event -> resource_version);
+    return ++seen->count == seen->refuse_at ? sonde_fail(err, SONDE_ECANCELLED, 0, "enough") : 0;
+}
+
+static int see_item(void *context, const cJSON *object, struct sonde_err *err)
+{
+    struct seen *seen = context;
+    sonde_buf_printf(&seen->text, "%s;", name_of(object));
+    return ++seen->count == seen->refuse_at ? sonde_fail(err, SONDE_ECANCELLED, 0, "enough") : 0;
+}
+
+#define OBJECT(name, version)                                                                      \
+    "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version         \
+    "\",\"annotations\":{\"text\":\"a \\n \\\" }{\\u00e9 é\"}}}"
+#define LINE(type, name, version) "{\"type\":\"" type "\",\"object\":" OBJECT(name, version) "}\n"
+
+static const char stream[] = LINE("ADDED", "a", "9007199254740993")
+    LINE("MODIFIED", "a", "9007199254740995") "\n\r\n" LINE("MODIFIED", "a", "9007199254740995")
+        LINE("DELETED", "b", "9223372036854775808")
+            LINE("BOOKMARK", "-",
+                 "12x") "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410}}\n";
+static const char seen_in_stream[] = "A a 9007199254740993;M a 9007199254740995;"
+                                     "M a 9007199254740995;D b 9223372036854775808;B - 12x;E - ;";
+
+static int feed_watch(const char *data, size_t length, size_t cut, struct seen *seen,
+                      struct sonde_err *err)
+{
+    struct sonde_kube_watch watch;
+    sonde_buf_clear(&seen->text);
+    seen->count = 0;
+    sonde_kube_watch_init(&watch, see_event, seen);
+    int code = sonde_kube_watch_feed(&watch, data, cut, err);
+    code = code ? code : sonde_kube_watch_feed(&watch, data + cut, length - cut, err);
+    code = code ? code : sonde_kube_watch_finish(&watch, err);
+    sonde_kube_watch_fini(&watch);
+    return code;
+}
+
+static void a_watch_may_be_cut_anywhere(void **state)
+{
+    (void)state;
+    struct seen seen = {.text = SONDE_BUF(1 << 16)};
+    for (size_t cut = 0; cut < sizeof(stream); cut++) {
+        assert_int_equal(feed_watch(stream, sizeof(stream) - 1, cut, &seen, NULL), 0);
+        assert_string_equal(seen.text.data, seen_in_stream);
+    }
+    struct sonde_kube_watch watch;
+    sonde_buf_clear(&seen.text);
+    sonde_kube_watch_init(&watch, see_event, &seen);
+    for (size_t i = 0; i + 1 < sizeof(stream); i++) {
+        assert_int_equal(sonde_kube_watch_feed(&watch, stream + i, 1, NULL), 0);
+    }
+    assert_int_equal(sonde_kube_watch_finish(&watch, NULL), 0);
+    assert_string_equal(seen.text.data, seen_in_stream);
+    sonde_kube_watch_fini(&watch);
+    sonde_buf_fini(&seen.text);
+}
+
+static void a_watch_that_ends_within_a_line_is_a_broken_connection(void **state)
+{
+    (void)state;
+    struct seen seen = {.text = SONDE_BUF(1 << 16)};
+    for (size_t length = 0; length < sizeof(stream); length++) {
+        bool whole = length == 0 || stream[length - 1] == '\n' || stream[length - 1] == '\r';
+        int code = feed_watch(stream, length, length / 2, &seen, NULL);
+        assert_int_equal(code, whole ? 0 : SONDE_ENETWORK);
+    }
+    sonde_buf_fini(&seen.text);
+}
+
+static void hostile_lines_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        int code;
+    } cases[] = {
+        {"{\n", SONDE_EPARSE},
+        {"garbage\n", SONDE_EPARSE},
+        {"[]\n", SONDE_EPROTOCOL},
+        {"\"x\"\n", SONDE_EPROTOCOL},
+        {"{\"type\":\"OTHER\",\"object\":" OBJECT("a", "1") "}\n", SONDE_EPROTOCOL},
+        {"{\"type\":1,\"object\":" OBJECT("a", "1") "}\n", SONDE_EPROTOCOL},
+        {"{\"object\":" OBJECT("a", "1") "}\n", SONDE_EPROTOCOL},
+        {"{\"type\":\"ADDED\"}\n", SONDE_EPROTOCOL},
+        {"{\"type\":\"ADDED\",\"object\":null}\n", SONDE_EPROTOCOL},
+        {"{\"type\":\"ADDED\",\"object\":{}}\n", SONDE_EPROTOCOL},
+        {LINE("ADDED", "a", ""), SONDE_EPROTOCOL},
+        {LINE("ADDED", "a", "1 2"), SONDE_EPROTOCOL},
+        {LINE("ADDED", "a", "\\u0000"), SONDE_EPROTOCOL},
+        {LINE("ADDED", "a",
+              "0123456789012345678901234567890123456789012345678901234567890123456789"),
+         SONDE_EPROTOCOL},
+        {"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"resourceVersion\":7}}}\n",
+         SONDE_EPROTOCOL},
+        {"{\"type\":\"ADDED\",\"object\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", SONDE_ENETWORK},
+        {"{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}\n",
+         SONDE_ELIMIT},
+    };
+    struct seen seen = {.text = SONDE_BUF(1 << 16)};
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        struct sonde_err err = {0};
+        int code = feed_watch(cases[i].line, strlen(cases[i].line), 1, &seen, &err);
+        if (code != cases[i].code) {
+            fail_msg("case %zu: %d %s", i, code, err.message);
+        }
+        assert_int_equal(seen.count, 0);
+    }
+    sonde_buf_fini(&seen.text);
+}
+
+static void a_line_has_a_maximum_and_a_failure_stays(void **state)
+{
+    (void)state;
+    struct seen seen = {.text = SONDE_BUF(1 << 16)};
+    struct sonde_kube_watch watch;
+    char piece[1 << 16];
+    memset(piece, ' ', sizeof(piece));
+    sonde_kube_watch_init(&watch, see_event, &seen);
+    int code = 0;
+    size_t fed = 0;
+    while (code == 0 && fed < (size_t)2 * SONDE_KUBE_OBJECT_MAX) {
+        code = sonde_kube_watch_feed(&watch, piece, sizeof(piece), NULL);
+        fed += sizeof(piece);
+    }
+    assert_int_equal(code, SONDE_ELIMIT);
+    assert_true(fed <= SONDE_KUBE_OBJECT_MAX + sizeof(piece));
+    assert_int_equal(sonde_kube_watch_feed(&watch, stream, sizeof(stream) - 1, NULL), SONDE_ELIMIT);
+    assert_int_equal(sonde_kube_watch_finish(&watch, NULL), SONDE_ELIMIT);
+    assert_int_equal(seen.count, 0);
+    sonde_kube_watch_fini(&watch);
+    seen.refuse_at = 2;
+    assert_int_equal(feed_watch(stream, sizeof(stream) - 1, 0, &seen, NULL), SONDE_ECANCELLED);
+    assert_int_equal(seen.count, 2);
+    sonde_buf_fini(&seen.text);
+}
+
+/* ---- lists ---- */
+
+static const char page[] =
+    "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":"
+    "\"9007199254740993\",\"continue\":\"eyJ2\\u003d\",\"remainingItemCount\":3,\"x\":{"
+    "\"continue\":"
+    "\"no\",\"items\":[1]}},\"other\":{\"items\":[{\"metadata\":{\"name\":\"no\"}}]},\"items\":["
+    "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"5\",\"continue\":\"no\"},\"items\":[{}]},"
+    "\n"
+    "{\"spec\":[[{}],\"]\"],\"metadata\":{\"name\":\"b\"}} ] , \"more\":[]}";
+
+static int feed_list(const char *data, size_t length, size_t cut, struct seen *seen,
+                     struct sonde_kube_list *list, struct sonde_err *err)
+{
+    sonde_buf_clear(&seen->text);
+    seen->count = 0;
+    sonde_kube_list_init(list, see_item, seen);
+    int code = sonde_kube_list_feed(list, data, cut, err);
+    code = code ? code : sonde_kube_list_feed(list, data + cut, length - cut, err);
+    code = code ? code : sonde_kube_list_finish(list, err);
+    sonde_kube_list_fini(list);
+    return code;
+}
+
+static void a_list_may_be_cut_anywhere(void **state)
+{
+    (void)state;
+    struct seen seen = {.text = SONDE_BUF(1 << 16)};
+    struct sonde_kube_list list;
+    for (size_t cut = 0; cut < sizeof(page); cut++) {
+        assert_int_equal(feed_list(page, sizeof(page) - 1, cut, &seen, &list, NULL), 0);
+        assert_string_equal(seen.text.data, "a;b;");
+        assert_string_equal(list.resource_version, "9007199254740993");
+        assert_string_equal(list.continue_token, "eyJ2=");
+        assert_int_equal(list.count, 2);
+    }
+    for (size_t length = 0; length + 1 < sizeof(page); length++) {
+        assert_int_equal(feed_list(page, length, length / 3, &seen, &list, NULL), SONDE_EPARSE);
+    }
+    sonde_buf_fini(&seen.text);
+}
+
+static void empty_lists_are_lists(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"metadata\":{\"resourceVersion\":\"1\",\"continue\":\"\"},\"items\":[]}",
+        "{\"items\":null,\"metadata\":{\"resourceVersion\":\"1\"}}",
+    };
+    struct seen seen = {.text = SONDE_BUF(1 << 16)};
+    struct sonde_kube_list list;
+    for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
+        assert_int_equal(feed_list(texts[i], strlen(texts[i]), 5, &seen, &list, NULL), 0);
+        assert_int_equal(list.count, 0);
+        assert_string_equal(list.continue_token, "");
+    }
+    sonde_buf_fini(&seen.text);
+}
+
+static void what_is_no_list_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int code;
+    } cases[] = {
+        {"[]", SONDE_EPROTOCOL},
+        {"7", SONDE_EPROTOCOL},
+        {"{}", SONDE_EPROTOCOL},
+        {"{\"items\":[]}", SONDE_EPROTOCOL},
+        {"{\"metadata\":{\"resourceVersion\":\"1\"}}", SONDE_EPROTOCOL},
+        {"{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":{}}", SONDE_EPROTOCOL},
+        {"{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[1]}", SONDE_EPROTOCOL},
+        {"{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[\"x\"]}", SONDE_EPROTOCOL},
+        {"{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[[]]}", SONDE_EPROTOCOL},
+        {"{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[],\"items\":[]}", SONDE_EPROTOCOL},
+        {"{\"metadata\":{\"resourceVersion\":\"a b\"},\"items\":[]}", SONDE_EPROTOCOL},
+        {"{\"items\":[{]}", SONDE_EPARSE},
+    };
+    struct seen seen = {.text = SONDE_BUF(1 << 16)};
+    struct sonde_kube_list list;
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        int code = feed_list(cases[i].text, strlen(cases[i].text), 1, &seen, &list, NULL);
+        if (code != cases[i].code) {
+            fail_msg("case %zu: %d", i, code);
+        }
+    }
+    SONDE_BUF_AUTO large = SONDE_BUF(8 << 20);
+    sonde_buf_text(&large, "{\"metadata\":{\"continue\":\"");
+    sonde_buf_repeat(&large, 'x', SONDE_KUBE_CONTINUE_SIZE);
+    sonde_buf_text(&large, "\"}}");
+    assert_int_equal(feed_list(large.data, large.length, 1, &seen, &list, NULL), SONDE_ELIMIT);
+    sonde_buf_clear(&large);
+    sonde_buf_text(&large, "{\"items\":[{\"a\":[");
+    sonde_buf_repeat(&large, ' ', SONDE_KUBE_OBJECT_MAX);
+    sonde_buf_text(&large, "]}]}");
+    assert_int_equal(feed_list(large.data, large.length, 1, &seen, &list, NULL), SONDE_ELIMIT);
+    seen.refuse_at = 1;
+    assert_int_equal(feed_list(page, sizeof(page) - 1, 9, &seen, &list, NULL), SONDE_ECANCELLED);
+    assert_int_equal(seen.count, 1);
+    sonde_buf_fini(&seen.text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_watch_may_be_cut_anywhere),
+        cmocka_unit_test(a_watch_that_ends_within_a_line_is_a_broken_connection),
+        cmocka_unit_test(hostile_lines_are_refused),
+        cmocka_unit_test(a_line_has_a_maximum_and_a_failure_stays),
+        cmocka_unit_test(a_list_may_be_cut_anywhere),
+        cmocka_unit_test(empty_lists_are_lists),
+        cmocka_unit_test(what_is_no_list_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
