@@ -8,7 +8,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 cgroup_hierarchies() {
-    awk -v below="$cgroups/" '$3 ~ /^cgroup2?$/ && index($2, below) == 1 { print $2 }' /proc/self/mounts
+    awk -v below="$cgroups/" '$3 ~ /^cgroup2?$/ && index($2, below) == 1 { print $2 }' \
+        /proc/self/mounts
 }
 
 # cgroup_make GROUP: in each hierarchy; kubelets look for theirs in all of them.

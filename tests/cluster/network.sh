@@ -50,7 +50,8 @@ make_routes() {
     for ((to = 1; to <= $1; to++)); do
         ip route add "$(node_pods "$to")" via "$(node_address "$to")"
         for ((from = 1; from <= $1; from++)); do
-            [ "$from" = "$to" ] || on "$from" route add "$(node_pods "$to")" via "$(node_address "$to")"
+            [ "$from" = "$to" ] ||
+                on "$from" route add "$(node_pods "$to")" via "$(node_address "$to")"
         done
     done
 }
