@@ -14,7 +14,13 @@
 #include "inspector/proc_text.h"
 #include "spec/reason.h"
 
-enum { POLL_MS = 10, LISTED_MAX = 8, EXIT_BY_SIGNAL = 128, EXIT_NOT_FOUND = 127 };
+enum {
+    POLL_MS = 10,
+    POLL_LATER_MS = 50,
+    LISTED_MAX = 8,
+    EXIT_BY_SIGNAL = 128,
+    EXIT_NOT_FOUND = 127
+};
 
 static int ambiguous(const struct sonde_process_list *list, struct sonde_err *err)
 {
@@ -115,9 +121,11 @@ static int start_command(char **command, bool quiet, struct target *target, stru
 static int wait_for_node(const char *command, struct sonde_loop *loop, struct target *target,
                          struct sonde_err *err)
 {
-    int64_t deadline = sonde_clock_monotonic() + TARGET_START_TIMEOUT_NS;
+    int64_t begin = sonde_clock_monotonic();
+    int64_t deadline = begin + TARGET_START_TIMEOUT_NS;
     while (!find_started(target)) {
-        if (child_ended(target, POLL_MS)) {
+        bool early = sonde_clock_monotonic() - begin < SONDE_SECOND;
+        if (child_ended(target, early ? POLL_MS : POLL_LATER_MS)) {
             return sonde_fail_reason(err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_EXITED,
                                      "%s ended before a Node.js process of it could be profiled",
                                      command);

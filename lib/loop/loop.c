@@ -12,6 +12,7 @@
 
 struct sonde_loop {
     uv_loop_t uv;
+    uv_timer_t round; /* without anything active libuv would not look at all */
 };
 
 /* Every handle begins with the libuv handle, so that one close callback frees all. */
@@ -78,6 +79,7 @@ int sonde_loop_new(struct sonde_loop **ret, struct sonde_err *err)
         free(loop);
         return failed(code, "create", err);
     }
+    (void)uv_timer_init(&loop->uv, &loop->round); /* cannot fail */
     *ret = loop;
     return 0;
 }
@@ -87,6 +89,7 @@ void sonde_loop_free(struct sonde_loop *loop)
     if (!loop) {
         return;
     }
+    uv_close((uv_handle_t *)&loop->round, NULL);
     /* What is closing needs one more round to be freed. */
     while (uv_loop_close(&loop->uv) == UV_EBUSY) {
         (void)uv_run(&loop->uv, UV_RUN_ONCE);
@@ -99,9 +102,16 @@ void sonde_loop_run(struct sonde_loop *loop)
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
+static void nothing(uv_timer_t *uv)
+{
+    (void)uv;
+}
+
 void sonde_loop_poll(struct sonde_loop *loop)
 {
+    (void)uv_timer_start(&loop->round, nothing, 0, 0);
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+    (void)uv_timer_stop(&loop->round);
 }
 
 void sonde_loop_stop(struct sonde_loop *loop)

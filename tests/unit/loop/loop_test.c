@@ -152,8 +152,12 @@ static void signals_call_back(void **state)
         sonde_loop_run(loop);
     }
     assert_string_equal(said, "uu");
-    sonde_signal_free(handle);
     sonde_timer_free(guard);
+    sonde_loop_poll(loop); /* the guard is gone: a signal is seen though nothing is active */
+    assert_int_equal(raise(SIGUSR2), 0);
+    sonde_loop_poll(loop);
+    assert_string_equal(said, "uuu");
+    sonde_signal_free(handle);
     struct sonde_err err = {0};
     assert_true(sonde_signal_new(loop, SIGKILL, signalled, NULL, &handle, &err) < 0);
     assert_true(err.message[0]);
