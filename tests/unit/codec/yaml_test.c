@@ -119,6 +119,7 @@ static void depth_and_size_are_bounded(void **state)
         sonde_yaml_parse("f", (struct sonde_str){deep, sizeof(deep)}, &documents, &err),
         SONDE_ELIMIT);
     assert_string_equal(err.message, "f:1:33: nested too deep: at most 32 levels are read");
+    sonde_documents_fini(&documents);
     /* Aliases are as deep as what they stand for. */
     SONDE_BUF_AUTO tower = SONDE_BUF(4096);
     sonde_buf_text(&tower, "l0: &a0 [x]\n");
