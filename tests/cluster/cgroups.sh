@@ -58,10 +58,12 @@ cgroup_remove_round() {
 }
 
 # The caller joins, so that what it starts and leaves behind when it is killed is found.
+joined_from=
 cgroup_join() {
+    joined_from=$(sed -nE 's/^[0-9]+:pids:(.*)$/\1/p' /proc/self/cgroup)
     echo $$ >"$cgroups/pids/$name/$1/cgroup.procs"
 }
 
 cgroup_leave() {
-    echo $$ >"$cgroups/pids/cgroup.procs"
+    [ -z "$joined_from" ] || echo $$ >"$cgroups/pids$joined_from/cgroup.procs"
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # To be sourced: the links and routes of the cluster. The first node has a switch (a bridge), to
 # which the other nodes and this machine are linked; every one knows the way to each node's pods.
-# There is no way out: the machine does not forward what comes from the nodes.
+# There is no way out: no node has a default route.
 
 # shellcheck source=tests/cluster/settings.sh
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
