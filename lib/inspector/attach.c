@@ -192,7 +192,7 @@ static const struct sonde_port *opened_port(const struct sonde_visit *v,
 
 /* Too late to capture anything. It goes on for as long as a blocked process may take to open what
  * we asked for: nobody else would close it. */
-static void attach_late(struct sonde_visit *v)
+static void attach_late(struct sonde_visit *v, bool came_round)
 {
     struct sonde_err err;
     int64_t waited = sonde_clock_monotonic() - v->signalled_ns;
@@ -203,8 +203,8 @@ static void attach_late(struct sonde_visit *v)
     if (!v->err.code) {
         v->err = err;
     }
-    if (sonde_process_loop_waits(proc, v->options.pid)) {
-        v->signalled = false; /* it came round, and opened none */
+    if (came_round) {
+        v->signalled = false; /* and opened none */
         sonde_visit_fail(v, &err);
     } else if (waited > SONDE_OPENING_TIMEOUT_NS) {
         sonde_visit_fail(v, &err);
@@ -217,6 +217,9 @@ void attach_poll(struct sonde_visit *v)
 {
     struct sonde_process now;
     struct sonde_err err;
+    bool late = sonde_clock_monotonic() - v->signalled_ns > SONDE_ATTACH_TIMEOUT_NS;
+    /* Before its ports are read: what it has come round to, it has opened by then. */
+    bool came_round = late && sonde_process_loop_waits(proc, v->options.pid);
     int r = sonde_process_read(proc, v->options.pid, &now, &err);
     if (r == 0 && now.start_time != v->process.start_time) {
         r = sonde_fail_reason(&err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_EXITED, "process %d ended",
@@ -231,8 +234,8 @@ void attach_poll(struct sonde_visit *v)
         use_port(v, port);
         return;
     }
-    if (sonde_clock_monotonic() - v->signalled_ns > SONDE_ATTACH_TIMEOUT_NS) {
-        attach_late(v);
+    if (late) {
+        attach_late(v, came_round);
         return;
     }
     v->poll_ns = v->poll_ns * 2 > POLL_LAST_NS ? POLL_LAST_NS : v->poll_ns * 2;
