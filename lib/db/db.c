@@ -12,6 +12,7 @@
 
 /* "SOND" in the file's header says that it is ours (SQLite's application_id). */
 enum { APPLICATION_ID = 0x534f4e44, CACHE_KIB = 512, RETRY_MS = 5 };
+enum { RESERVE_BYTES = 1 << 20 };
 
 /* Step N brings a file of version N to version N + 1; a step is never changed, only added. */
 static const char *const migrations[] = {
@@ -262,20 +263,27 @@ static int open_sqlite(struct sonde_db *db, struct sonde_err *err)
 
 /* Space for the last words of a run, and for deleting, when the disk is full. */
 static const char reserve_name[] = "reserve";
-enum { RESERVE_BYTES = 256 * 1024 };
 
 static void make_reserve(struct sonde_db *db)
 {
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-    SONDE_CLOSE int fd = openat(db->directory, reserve_name, flags, 0600);
-    if (fd >= 0 && posix_fallocate(fd, 0, RESERVE_BYTES) != 0) {
-        (void)unlinkat(db->directory, reserve_name, 0); /* no space for it */
+    struct stat status;
+    SONDE_CLOSE int fd = openat(db->directory, reserve_name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || fstat(fd, &status) < 0 || status.st_size >= RESERVE_BYTES) {
+        return;
+    }
+    if (posix_fallocate(fd, 0, RESERVE_BYTES) != 0) {
+        (void)!ftruncate(fd, status.st_size); /* no space for it */
     }
 }
 
-bool db_use_reserve(struct sonde_db *db, int code)
+bool db_use_reserve(struct sonde_db *db, int code, int64_t keep)
 {
-    return code == SONDE_ENOSPACE && unlinkat(db->directory, reserve_name, 0) == 0;
+    struct stat status;
+    if (code != SONDE_ENOSPACE) {
+        return false;
+    }
+    SONDE_CLOSE int fd = openat(db->directory, reserve_name, O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && fstat(fd, &status) == 0 && status.st_size > keep && ftruncate(fd, keep) == 0;
 }
 
 int sonde_db_open(const char *directory, struct sonde_db **ret, struct sonde_err *err)
@@ -299,6 +307,10 @@ int sonde_db_open(const char *directory, struct sonde_db **ret, struct sonde_err
     r = r < 0 ? r : open_directory(db->directory, "blobs", &db->blobs, err);
     r = r < 0 ? r : open_directory(db->directory, "incoming", &db->incoming, err);
     r = r < 0 ? r : open_sqlite(db, err);
+    if (db_use_reserve(db, r, RESERVE_FOR_DELETE)) {
+        (void)sqlite3_close(db->sqlite);
+        r = open_sqlite(db, err);
+    }
     if (r < 0) {
         sonde_db_close(db);
         return r;

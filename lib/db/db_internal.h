@@ -32,9 +32,11 @@ int db_begin(struct sonde_db *db, struct sonde_err *err) SONDE_MUST_CHECK;
 /* Commits when code is 0, else rolls back; returns the first failure. */
 int db_end(struct sonde_db *db, int code, struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* After a failure with this code: whether space was freed, so that one more try may succeed. The
- * space is taken again by the next open. */
-bool db_use_reserve(struct sonde_db *db, int code);
+/* What deleting may still need when something else has used the reserve. */
+enum { RESERVE_FOR_DELETE = 512 * 1024 };
+/* After a failure with this code: whether space was freed, so that one more try may succeed. `keep`
+ * bytes of the reserve stay; an open that finds space fills it up again. */
+bool db_use_reserve(struct sonde_db *db, int code, int64_t keep);
 
 /* A column as text; "" for NULL. Valid until the next step. */
 const char *db_column(sqlite3_stmt *statement, int index);

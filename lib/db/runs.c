@@ -135,7 +135,7 @@ static int update_run(struct sonde_db *db, const struct sonde_run *run, struct s
 int sonde_db_run_update(struct sonde_db *db, const struct sonde_run *run, struct sonde_err *err)
 {
     int r = update_run(db, run, err);
-    return db_use_reserve(db, r) ? update_run(db, run, err) : r;
+    return db_use_reserve(db, r, RESERVE_FOR_DELETE) ? update_run(db, run, err) : r;
 }
 
 static bool owner_is_dead(sqlite3_stmt *statement, enum sonde_run_state state)
@@ -310,7 +310,7 @@ static int delete_run(struct sonde_db *db, const char *uid, struct sonde_err *er
 int sonde_db_run_delete(struct sonde_db *db, const char *uid, struct sonde_err *err)
 {
     int r = delete_run(db, uid, err);
-    r = db_use_reserve(db, r) ? delete_run(db, uid, err) : r;
+    r = db_use_reserve(db, r, 0) ? delete_run(db, uid, err) : r;
     blob_sweep(db);
     return r;
 }

@@ -92,7 +92,7 @@ static void several_processes_use_a_new_store_at_once(void **state)
 
 /* ---- a full disk: a small file system of our own ---- */
 
-enum { DISK_BYTES = 3 << 20, NO_MOUNT = 77 };
+enum { DISK_BYTES = 4 << 20, NO_MOUNT = 77 };
 
 static void mount_disk(const char *directory)
 {
@@ -232,6 +232,80 @@ static void open_on_full_disk(void *context)
     sonde_db_close(db);
 }
 
+static int see_state(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    (void)err;
+    *(enum sonde_run_state *)context = run->state;
+    return 0;
+}
+
+/* A run ends on a full disk; somebody takes what that has freed; then the run is deleted. */
+static void end_on_full_disk(void *context)
+{
+    const char *directory = context;
+    struct sonde_err err = {0};
+    enum sonde_run_state state = SONDE_RUN_PENDING;
+    char uid[SONDE_UUID_SIZE];
+    make_uid(1, uid);
+    mount_disk(directory);
+    struct sonde_db *db = open_store(directory);
+    REQUIRE_DONE(add_run(db, uid, "run", 1, &err), &err);
+    (void)add_until_full(db, uid);
+    fill_disk(directory);
+    REQUIRE_DONE(end_run(db, uid, SONDE_RUN_FAILED, &err), &err);
+    sonde_db_close(db);
+    fill_disk(directory);
+    db = open_store(directory);
+    REQUIRE_DONE(sonde_db_run_get(db, uid, see_state, &state, &err), &err);
+    REQUIRE(state == SONDE_RUN_FAILED);
+    REQUIRE_DONE(sonde_db_run_delete(db, uid, &err), &err);
+    REQUIRE(check_store(db, directory) == 0);
+    sonde_db_close(db);
+}
+
+/* A store that was copied, or closed by another program, has no log and no index of it. */
+static void open_copy_on_full_disk(void *context)
+{
+    const char *directory = context;
+    struct sonde_err err = {0};
+    char uid[SONDE_UUID_SIZE];
+    char path[2 * PATH_SIZE];
+    make_uid(1, uid);
+    mount_disk(directory);
+    struct sonde_db *db = open_store(directory);
+    REQUIRE_DONE(add_run(db, uid, "run", 1, &err), &err);
+    unsigned count = add_until_full(db, uid);
+    sonde_db_close(db);
+    (void)snprintf(path, sizeof(path), "%s/runs.db-shm", directory);
+    REQUIRE(unlink(path) == 0);
+    (void)snprintf(path, sizeof(path), "%s/runs.db-wal", directory);
+    REQUIRE(unlink(path) == 0);
+    fill_disk(directory);
+    db = open_store(directory);
+    check_committed(db, uid, count);
+    fill_disk(directory);
+    REQUIRE_DONE(sonde_db_run_delete(db, uid, &err), &err);
+    REQUIRE(check_store(db, directory) == 0);
+    sonde_db_close(db);
+}
+
+/* What a process left that died while it made the reserve, or that used it, is filled up. */
+static void refill_reserve(void *context)
+{
+    const char *directory = context;
+    char path[2 * PATH_SIZE];
+    struct stat before;
+    struct stat after;
+    (void)snprintf(path, sizeof(path), "%s/reserve", directory);
+    sonde_db_close(open_store(directory));
+    REQUIRE(stat(path, &before) == 0);
+    REQUIRE(truncate(path, 0) == 0);
+    sonde_db_close(open_store(directory));
+    REQUIRE(stat(path, &after) == 0);
+    REQUIRE(before.st_size > 0 && after.st_size == before.st_size);
+    REQUIRE(after.st_blocks >= after.st_size / 512);
+}
+
 /* The rows do not fit any more: a transaction fails in its middle, at each size of the rest. */
 static void lack_space_for_rows(void *context)
 {
@@ -293,6 +367,28 @@ static void a_store_on_a_full_disk_can_be_read_and_shrunk(void **state)
     on_small_disk(open_on_full_disk);
 }
 
+static void a_run_ends_on_a_full_disk(void **state)
+{
+    (void)state;
+    on_small_disk(end_on_full_disk);
+}
+
+static void a_copy_of_a_store_on_a_full_disk_can_be_read_and_shrunk(void **state)
+{
+    (void)state;
+    on_small_disk(open_copy_on_full_disk);
+}
+
+static void the_reserve_is_filled_up_again(void **state)
+{
+    (void)state;
+    char directory[PATH_SIZE];
+    make_directory(directory);
+    int code = in_child(refill_reserve, directory);
+    remove_directory(directory);
+    assert_int_equal(code, 0);
+}
+
 static void a_disk_that_fills_in_a_transaction_loses_nothing(void **state)
 {
     (void)state;
@@ -305,6 +401,9 @@ int main(void)
         cmocka_unit_test(several_processes_use_a_new_store_at_once),
         cmocka_unit_test(a_full_disk_loses_nothing),
         cmocka_unit_test(a_store_on_a_full_disk_can_be_read_and_shrunk),
+        cmocka_unit_test(a_run_ends_on_a_full_disk),
+        cmocka_unit_test(a_copy_of_a_store_on_a_full_disk_can_be_read_and_shrunk),
+        cmocka_unit_test(the_reserve_is_filled_up_again),
         cmocka_unit_test(a_disk_that_fills_in_a_transaction_loses_nothing),
     };
     return cmocka_run_group_tests_name("db_shared", tests, NULL, NULL);
