@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -20,6 +21,7 @@ struct exchange {
     int status;
     struct sonde_buf body;
     struct sonde_err err;
+    char retry_after[16]; /* that header */
     bool late;
 };
 
@@ -38,6 +40,8 @@ static void finished(void *context, const struct sonde_http_response *response,
     e->status = response->status;
     sonde_buf_clear(&e->body);
     sonde_buf_str(&e->body, response->body);
+    (void)snprintf(e->retry_after, sizeof(e->retry_after), "%.*s",
+                   SONDE_STR_ARG(sonde_http_header(response, "RETRY-AFTER")));
     if (++e->done == e->wanted) {
         sonde_loop_stop(e->loop);
     }
@@ -321,6 +325,260 @@ static void other_schemes_are_refused(void **state)
     sonde_http_client_free(NULL);
 }
 
+/* ---- methods, headers, bodies, pieces ---- */
+
+/* Reads the head, then as many bytes as Content-Length says, into `seen`. */
+static void take_request(struct peer *peer, int fd)
+{
+    const struct sonde_str *bytes = peer->argument;
+    if (!peer_read_request(peer, fd)) {
+        return;
+    }
+    const char *length = strcasestr(peer->request.data, "Content-Length: ");
+    uint64_t count = 0;
+    if (length) {
+        length += strlen("Content-Length: ");
+        (void)!sonde_parse_u64((struct sonde_str){length, strcspn(length, "\r")}, 0, 1000, &count);
+    }
+    char byte;
+    while (count-- && recv(fd, &byte, 1, 0) == 1) {
+        sonde_buf_char(&peer->seen, byte);
+    }
+    peer_send(fd, bytes->data, bytes->length);
+}
+
+static void url_of(const struct peer *peer, char ret[64])
+{
+    (void)snprintf(ret, 64, "http://127.0.0.1:%u/x?y=1", peer->port);
+}
+
+static void sends_methods_headers_and_bodies(void **state)
+{
+    (void)state;
+    static const struct sonde_str created = BYTES(
+        "HTTP/1.1 100 Continue\r\nX-Early: yes\r\n\r\n"
+        "HTTP/1.1 201 Created\r\nRetry-After:  7 \r\ncontent-type: text/plain\r\nretry-after: 8\r\n"
+        "Content-Length: 2\r\nConnection: close\r\n\r\nok");
+    static const struct sonde_http_header headers[] = {{"Content-Type", "application/json"},
+                                                       {"X-Empty", ""}};
+    struct exchange e;
+    struct peer peer;
+    char url[64];
+    begin(&e);
+    peer_begin(&peer, take_request, &created);
+    url_of(&peer, url);
+    struct sonde_http_options options = {.url = url,
+                                         .timeout_ns = 5 * SONDE_SECOND,
+                                         .body_max = 64,
+                                         .context = &e,
+                                         .done = finished,
+                                         .method = "PATCH",
+                                         .headers = headers,
+                                         .header_count = SONDE_LENGTH(headers),
+                                         .body = BYTES("{\"a\":\0001}")};
+    assert_int_equal(sonde_http_send(e.client, &options, &e.request, NULL), 0);
+    run(&e);
+    assert_int_equal(e.status, 201);
+    assert_string_equal(e.body.data, "ok");
+    assert_string_equal(e.retry_after, "7");
+    end(&e);
+    peer_end(&peer);
+    assert_non_null(strstr(peer.request.data, "PATCH /x?y=1 HTTP/1.1\r\n"));
+    assert_non_null(strstr(peer.request.data, "Content-Type: application/json\r\n"));
+    assert_non_null(strstr(peer.request.data, "X-Empty:\r\n"));
+    assert_null(strstr(peer.request.data, "Expect"));
+    assert_int_equal(peer.seen.length, 8);
+    peer_fini(&peer);
+}
+
+static void refuses_what_would_break_a_line(void **state)
+{
+    (void)state;
+    static const struct sonde_http_header bad[] = {{"X", "a\r\nY: b"}, {"X\n", "a"}, {"X", "\x01"}};
+    struct exchange e;
+    begin(&e);
+    struct sonde_http_options options = {.url = "http://127.0.0.1:1/",
+                                         .timeout_ns = SONDE_SECOND,
+                                         .context = &e,
+                                         .done = finished,
+                                         .header_count = 1};
+    for (size_t i = 0; i < SONDE_LENGTH(bad); i++) {
+        options.headers = &bad[i];
+        assert_int_equal(sonde_http_send(e.client, &options, &e.request, NULL), SONDE_EINVALID);
+    }
+    options.header_count = 0;
+    options.method = "GET / HTTP/1.1\r\nX:";
+    assert_int_equal(sonde_http_send(e.client, &options, &e.request, NULL), SONDE_EINVALID);
+    end(&e);
+}
+
+struct pieces {
+    struct exchange exchange; /* first: `finished` is given this */
+    struct sonde_buf text;
+    size_t refuse_at;                 /* bytes */
+    struct sonde_http_request *other; /* cancelled in the first piece */
+    const char *then;                 /* URL of a request begun in it */
+};
+
+static int take_piece(void *context, const char *data, size_t length, struct sonde_err *err)
+{
+    struct pieces *p = context;
+    sonde_buf_append(&p->text, data, length);
+    if (p->other) {
+        sonde_http_cancel(SONDE_TAKE(p->other));
+    }
+    if (p->then) {
+        struct sonde_http_options options = {.url = SONDE_TAKE(p->then),
+                                             .timeout_ns = 5 * SONDE_SECOND,
+                                             .body_max = 64,
+                                             .context = p,
+                                             .done = finished};
+        struct sonde_http_request *request;
+        assert_int_equal(sonde_http_send(p->exchange.client, &options, &request, NULL), 0);
+    }
+    return p->refuse_at && p->text.length >= p->refuse_at
+               ? sonde_fail(err, SONDE_ECANCELLED, 0, "enough")
+               : 0;
+}
+
+static void send_in_pieces(struct pieces *p, const struct peer *peer)
+{
+    char url[64];
+    url_of(peer, url);
+    struct sonde_http_options options = {.url = url,
+                                         .timeout_ns = 10 * SONDE_SECOND,
+                                         .body_max = 64,
+                                         .context = p,
+                                         .done = finished,
+                                         .chunk = take_piece};
+    p->text = SONDE_BUF(1 << 20);
+    assert_int_equal(sonde_http_send(p->exchange.client, &options, &p->exchange.request, NULL), 0);
+}
+
+static void hands_on_pieces(void **state)
+{
+    (void)state;
+    static const struct sonde_str stream =
+        BYTES(CHUNKED "3\r\nhel\r\n2\r\nlo\r\n46\r\n" TEN TEN TEN TEN TEN TEN TEN "\r\n0\r\n\r\n");
+    static const struct sonde_str refusal =
+        BYTES("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno");
+    struct pieces p = {0};
+    struct peer peer;
+    begin(&p.exchange);
+    peer_begin(&peer, answer_slowly, &stream);
+    send_in_pieces(&p, &peer);
+    run(&p.exchange);
+    assert_int_equal(p.exchange.err.code, 0);
+    assert_int_equal(p.exchange.body.length, 0);
+    assert_string_equal(p.text.data, "hello" TEN TEN TEN TEN TEN TEN TEN);
+    peer_end(&peer);
+    peer_fini(&peer);
+    sonde_buf_fini(&p.text);
+    peer_begin(&peer, answer, &refusal); /* no 2xx: collected */
+    p.exchange.wanted++;
+    send_in_pieces(&p, &peer);
+    run(&p.exchange);
+    assert_int_equal(p.exchange.status, 404);
+    assert_string_equal(p.exchange.body.data, "no");
+    assert_int_equal(p.text.length, 0);
+    end(&p.exchange);
+    peer_end(&peer);
+    peer_fini(&peer);
+    sonde_buf_fini(&p.text);
+}
+
+static void a_piece_may_end_it(void **state)
+{
+    (void)state;
+    static const struct sonde_str stream = BYTES(CHUNKED "3\r\nhel\r\n2\r\nlo\r\n");
+    struct pieces p = {.refuse_at = 3};
+    struct peer peer;
+    begin(&p.exchange);
+    peer_begin(&peer, answer_slowly, &stream);
+    send_in_pieces(&p, &peer);
+    run(&p.exchange);
+    assert_int_equal(p.exchange.err.code, SONDE_ECANCELLED);
+    assert_string_equal(p.exchange.err.message, "enough");
+    assert_int_equal(p.text.length, 3);
+    end(&p.exchange);
+    peer_end(&peer);
+    peer_fini(&peer);
+    sonde_buf_fini(&p.text);
+}
+
+static void requests_may_begin_and_end_within_a_piece(void **state)
+{
+    (void)state;
+    static const struct sonde_str stream = BYTES(OK "Content-Length: 5\r\n\r\nhello");
+    struct pieces p = {0};
+    struct peer peer;
+    struct peer silent;
+    char url[64];
+    begin(&p.exchange);
+    peer_begin(&silent, say_nothing, NULL);
+    peer_begin(&peer, answer, &stream);
+    url_of(&peer, url);
+    assert_int_equal(get(&p.exchange, silent.port, 30 * SONDE_SECOND, 64), 0);
+    p.other = p.exchange.request;
+    p.then = url;
+    p.exchange.wanted = 2;
+    send_in_pieces(&p, &peer);
+    run(&p.exchange);
+    assert_int_equal(p.exchange.done, 2);
+    assert_string_equal(p.text.data, "hello");
+    assert_string_equal(p.exchange.body.data, "hello");
+    end(&p.exchange);
+    peer_end(&peer);
+    peer_end(&silent);
+    peer_fini(&peer);
+    peer_fini(&silent);
+    sonde_buf_fini(&p.text);
+}
+
+static void begin_and_fall_silent(struct peer *peer, int fd)
+{
+    if (peer_read_request(peer, fd)) {
+        peer_send_text(fd, CHUNKED "3\r\nhel\r\n");
+        peer_drain(fd);
+    }
+}
+
+static void a_peer_that_falls_silent_is_left(void **state)
+{
+    (void)state;
+    struct pieces p = {.text = SONDE_BUF(64)};
+    struct peer peer;
+    char url[64];
+    begin(&p.exchange);
+    peer_begin(&peer, begin_and_fall_silent, NULL);
+    url_of(&peer, url);
+    struct sonde_http_options options = {
+        .url = url, .context = &p, .done = finished, .chunk = take_piece, .idle_ns = SONDE_SECOND};
+    assert_int_equal(sonde_http_send(p.exchange.client, &options, &p.exchange.request, NULL), 0);
+    run(&p.exchange);
+    assert_int_equal(p.exchange.done, 1);
+    assert_int_equal(p.exchange.err.code, SONDE_ETIMEOUT);
+    assert_string_equal(p.text.data, "hel");
+    end(&p.exchange);
+    peer_end(&peer);
+    peer_fini(&peer);
+    sonde_buf_fini(&p.text);
+}
+
+static void headers_have_a_maximum(void **state)
+{
+    (void)state;
+    SONDE_BUF_AUTO answer_text = SONDE_BUF(1 << 20);
+    sonde_buf_text(&answer_text, OK);
+    for (int i = 0; i < 1000; i++) {
+        sonde_buf_printf(&answer_text, "X-%d: %064d\r\n", i, i);
+    }
+    sonde_buf_text(&answer_text, "Content-Length: 0\r\n\r\n");
+    const struct sonde_str bytes = sonde_buf_view(&answer_text);
+    const struct expectation x = {bytes, SONDE_ELIMIT, 0, NULL};
+    expect(&x, answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +591,13 @@ int main(void)
         cmocka_unit_test(freeing_the_client_cancels),
         cmocka_unit_test(several_requests_at_once),
         cmocka_unit_test(other_schemes_are_refused),
+        cmocka_unit_test(sends_methods_headers_and_bodies),
+        cmocka_unit_test(refuses_what_would_break_a_line),
+        cmocka_unit_test(hands_on_pieces),
+        cmocka_unit_test(a_piece_may_end_it),
+        cmocka_unit_test(requests_may_begin_and_end_within_a_piece),
+        cmocka_unit_test(a_peer_that_falls_silent_is_left),
+        cmocka_unit_test(headers_have_a_maximum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
