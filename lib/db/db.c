@@ -307,7 +307,7 @@ int sonde_db_open(const char *directory, struct sonde_db **ret, struct sonde_err
     r = r < 0 ? r : open_directory(db->directory, "blobs", &db->blobs, err);
     r = r < 0 ? r : open_directory(db->directory, "incoming", &db->incoming, err);
     r = r < 0 ? r : open_sqlite(db, err);
-    if (db_use_reserve(db, r, RESERVE_FOR_DELETE)) {
+    if (db->sqlite && db_use_reserve(db, r, RESERVE_FOR_DELETE)) {
         (void)sqlite3_close(db->sqlite);
         r = open_sqlite(db, err);
     }
