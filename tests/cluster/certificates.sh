@@ -30,7 +30,7 @@ write_kubeconfig() {
 apiVersion: v1
 kind: Config
 clusters:
-- name: $name
+- name: $cluster_name
   cluster:
     server: $api
     certificate-authority-data: $(base64 -w0 "$certificates/ca.crt")
@@ -40,9 +40,9 @@ users:
     client-certificate-data: $(base64 -w0 "$certificates/$1.crt")
     client-key-data: $(base64 -w0 "$certificates/$1.key")
 contexts:
-- name: $name
-  context: {cluster: $name, user: $1}
-current-context: $name
+- name: $cluster_name
+  context: {cluster: $cluster_name, user: $1}
+current-context: $cluster_name
 END
 }
 
@@ -58,7 +58,7 @@ make_certificates() {
     (
         umask 077
         mkdir -p "$certificates"
-        request "/CN=$name" "$certificates/ca" basicConstraints=critical,CA:TRUE \
+        request "/CN=$cluster_name" "$certificates/ca" basicConstraints=critical,CA:TRUE \
             -addext keyUsage=critical,keyCertSign,cRLSign
         signed apiserver /CN=kube-apiserver "DNS:kubernetes,DNS:kubernetes.default,\
 DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.$cluster_domain,DNS:localhost,\

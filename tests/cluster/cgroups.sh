@@ -16,18 +16,18 @@ cgroup_hierarchies() {
 cgroup_make() {
     local hierarchy directory file
     for hierarchy in $(cgroup_hierarchies); do
-        directory=$hierarchy/$name/$1
+        directory=$hierarchy/$cluster_name/$1
         mkdir -p "$directory"
         [ -e "$directory/cpuset.cpus" ] || continue
         for file in cpuset.cpus cpuset.mems; do
-            cat "$hierarchy/$file" >"$hierarchy/$name/$file"
+            cat "$hierarchy/$file" >"$hierarchy/$cluster_name/$file"
             cat "$hierarchy/$file" >"$directory/$file"
         done
     done
 }
 
 cgroup_processes() {
-    find "$cgroups/pids/$name/${1:-}" -name cgroup.procs -exec cat {} + 2>/dev/null
+    find "$cgroups/pids/$cluster_name/${1:-}" -name cgroup.procs -exec cat {} + 2>/dev/null
 }
 
 # A process that its container's pause has frozen does not even die.
@@ -35,7 +35,7 @@ cgroup_thaw() {
     local file
     while IFS= read -r file; do
         echo THAWED >"$file"
-    done < <(find "$cgroups/freezer/$name/${1:-}" -name freezer.state 2>/dev/null)
+    done < <(find "$cgroups/freezer/$cluster_name/${1:-}" -name freezer.state 2>/dev/null)
 }
 
 # cgroup_kill_round [GROUP]: succeeds when nobody is left to kill.
@@ -51,8 +51,8 @@ cgroup_kill_round() {
 cgroup_remove_round() {
     local hierarchy gone=0
     for hierarchy in $(cgroup_hierarchies); do
-        [ -d "$hierarchy/$name" ] || continue
-        find "$hierarchy/$name" -depth -type d -exec rmdir {} + 2>/dev/null || gone=1
+        [ -d "$hierarchy/$cluster_name" ] || continue
+        find "$hierarchy/$cluster_name" -depth -type d -exec rmdir {} + 2>/dev/null || gone=1
     done
     return $gone
 }
@@ -61,7 +61,7 @@ cgroup_remove_round() {
 joined_from=
 cgroup_join() {
     joined_from=$(sed -nE 's/^[0-9]+:pids:(.*)$/\1/p' /proc/self/cgroup)
-    echo $$ >"$cgroups/pids/$name/$1/cgroup.procs"
+    echo $$ >"$cgroups/pids/$cluster_name/$1/cgroup.procs"
 }
 
 cgroup_leave() {

@@ -32,15 +32,15 @@ refuse_another() {
 }
 
 link_gone() {
-    ! ip link show "$name" >/dev/null 2>&1
+    ! ip link show "$cluster_name" >/dev/null 2>&1
 }
 
 # The namespaces end with their last process, and with them their mounts and links: the kernel
 # takes a moment for that.
 end_cluster() {
-    process_await 60 cgroup_kill_round || fail "processes of $cgroups/pids/$name do not die"
-    process_await 30 link_gone || ip link delete "$name"
-    process_await 30 cgroup_remove_round || fail "$cgroups/*/$name cannot be removed"
+    process_await 60 cgroup_kill_round || fail "processes of $cgroups/pids/$cluster_name do not die"
+    process_await 30 link_gone || ip link delete "$cluster_name"
+    process_await 30 cgroup_remove_round || fail "$cgroups/*/$cluster_name cannot be removed"
     rm -rf --one-file-system "$run" "$kubeconfig"
     rm -f "$owner_file"
 }

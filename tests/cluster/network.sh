@@ -37,10 +37,11 @@ link_node() {
 
 # The machine itself reaches the API server, the nodes, pods and Services.
 link_machine() {
-    ip link add "$name" type veth peer name machine netns "$(process_id "$run/$(node_name 1).pid")"
+    ip link add "$cluster_name" type veth \
+        peer name machine netns "$(process_id "$run/$(node_name 1).pid")"
     plug_in machine
-    ip addr add "$host_address/24" dev "$name"
-    ip link set "$name" up
+    ip addr add "$host_address/24" dev "$cluster_name"
+    ip link set "$cluster_name" up
     ip route add "$service_network" via "$(node_address 1)"
 }
 

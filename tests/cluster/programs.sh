@@ -17,11 +17,11 @@ launch() {
 }
 
 start_etcd() {
-    launch etcd 1 "$bin/kube" etcd --name="$name" --data-dir="$run/etcd" --unsafe-no-fsync \
+    launch etcd 1 "$bin/kube" etcd --name="$cluster_name" --data-dir="$run/etcd" --unsafe-no-fsync \
         --listen-client-urls=http://127.0.0.1:2379 --advertise-client-urls=http://127.0.0.1:2379 \
         --listen-peer-urls=http://127.0.0.1:2380 --log-level=warn \
         --initial-advertise-peer-urls=http://127.0.0.1:2380 \
-        --initial-cluster="$name=http://127.0.0.1:2380"
+        --initial-cluster="$cluster_name=http://127.0.0.1:2380"
 }
 
 start_apiserver() {
@@ -126,7 +126,7 @@ clusterDNS: [$(node_address 1)]
 resolvConf: $directory/resolv.conf
 volumePluginDir: /var/lib/kubelet/volume-plugins
 cgroupDriver: cgroupfs
-cgroupRoot: /$name/$node
+cgroupRoot: /$cluster_name/$node
 failCgroupV1: false
 failSwapOn: false
 enforceNodeAllocatable: []

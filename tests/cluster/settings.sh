@@ -18,9 +18,9 @@ kubeconfig=$state/kubeconfig
 
 # One cluster a machine: its name in control groups and links, whose it is, and the lock of those
 # who start and stop it.
-name=sonde-cluster
-owner_file=/run/$name.owner
-lock_file=/run/$name.lock
+cluster_name=sonde-cluster
+owner_file=/run/$cluster_name.owner
+lock_file=/run/$cluster_name.lock
 cgroups=/sys/fs/cgroup
 
 # A network of its own without a way out: nodes 1 to 9 are 10.250.0.N, the first one also has the
