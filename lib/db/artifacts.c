@@ -300,23 +300,27 @@ int blob_sync_marks(struct sonde_db *db, struct sonde_err *err)
     return sync_directory(db->incoming, err);
 }
 
-static void sweep_file(struct sonde_db *db, const char *name)
+/* False when the store is busy: another process is at work, and no file will fare better. */
+static bool sweep_file(struct sonde_db *db, const char *name)
 {
     SONDE_CLOSE int file = openat(db->incoming, name, O_RDONLY | O_CLOEXEC);
     /* A writer that lives holds the lock. */
     if (file < 0 || flock(file, LOCK_EX | LOCK_NB) < 0) {
-        return;
+        return true;
     }
     const char *dot = strchr(name, '.');
     if (dot && dot - name == SONDE_SHA256_TEXT - 1) {
         char sha256[SONDE_SHA256_TEXT];
         memcpy(sha256, name, sizeof(sha256) - 1);
         sha256[sizeof(sha256) - 1] = '\0';
-        if (db_begin(db, NULL) < 0 || db_end(db, blob_release(db, sha256, NULL), NULL) < 0) {
-            return; /* the next open tries again */
+        int r = db_begin(db, NULL);
+        r = r < 0 ? r : db_end(db, blob_release(db, sha256, NULL), NULL);
+        if (r < 0) {
+            return r != SONDE_EBUSY; /* the next open tries again */
         }
     }
     (void)unlinkat(db->incoming, name, 0);
+    return true;
 }
 
 void blob_sweep(struct sonde_db *db)
@@ -328,10 +332,7 @@ void blob_sweep(struct sonde_db *db)
         return;
     }
     const struct dirent *entry;
-    while ((entry = readdir(dir))) {
-        if (entry->d_name[0] != '.') {
-            sweep_file(db, entry->d_name);
-        }
+    while ((entry = readdir(dir)) && (entry->d_name[0] == '.' || sweep_file(db, entry->d_name))) {
     }
     (void)closedir(dir);
 }

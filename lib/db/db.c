@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -203,10 +204,13 @@ static int bring_up_to_date(struct sonde_db *db, struct sonde_err *err)
 
 static int open_directory(int parent, const char *name, int *ret, struct sonde_err *err)
 {
-    if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST) {
-        return sonde_fail(err, SONDE_EIO, errno, "create directory %s", name);
-    }
     *ret = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*ret < 0 && errno == ENOENT) {
+        if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST) {
+            return sonde_fail(err, SONDE_EIO, errno, "create directory %s", name);
+        }
+        *ret = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
     return *ret < 0 ? sonde_fail(err, SONDE_EIO, errno, "open directory %s", name) : 0;
 }
 
@@ -225,17 +229,32 @@ static int use_wal(struct sonde_db *db, struct sonde_err *err)
     }
 }
 
-static int open_sqlite(struct sonde_db *db, struct sonde_err *err)
+/* A path in a URI: what has a meaning there is escaped. */
+static void print_uri(const char *path, struct sonde_buf *uri)
 {
-    SONDE_BUF_AUTO file = SONDE_BUF(8192);
-    sonde_buf_printf(&file, "%s/runs.db", db->path);
+    sonde_buf_text(uri, path[0] == '/' ? "file://" : "file:");
+    for (; *path; path++) {
+        sonde_buf_printf(uri, strchr("%?#", *path) ? "%%%02X" : "%c", *path);
+    }
+}
+
+static int connect(struct sonde_db *db, bool immutable, struct sonde_err *err)
+{
+    SONDE_BUF_AUTO file = SONDE_BUF(16384);
+    if (immutable) {
+        print_uri(db->path, &file);
+    } else {
+        sonde_buf_text(&file, db->path);
+    }
+    sonde_buf_text(&file, immutable ? "/runs.db?immutable=1" : "/runs.db");
     int r = sonde_buf_check(&file, "the store's path", err);
     if (r < 0) {
         return r;
     }
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int flags = immutable ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
+                          : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     mode_t before = umask(077);
-    int opened = sqlite3_open_v2(file.data, &db->sqlite, flags, NULL);
+    int opened = sqlite3_open_v2(file.data, &db->sqlite, flags | SQLITE_OPEN_NOMUTEX, NULL);
     (void)umask(before);
     if (opened != SQLITE_OK) {
         return db->sqlite ? db_failed(db, "open", err)
@@ -243,21 +262,53 @@ static int open_sqlite(struct sonde_db *db, struct sonde_err *err)
     }
     (void)sqlite3_extended_result_codes(db->sqlite, 0);
     (void)sqlite3_busy_timeout(db->sqlite, SONDE_DB_BUSY_TIMEOUT_MS);
+    return 0;
+}
+
+/* After a failure: whether the file is alone on a read-only file system. SQLite cannot make the
+ * index of its log there; with an empty log it needs none, and no locks either. */
+static bool is_alone(struct sonde_db *db)
+{
+    struct statvfs system;
+    struct stat log;
+    if (sqlite3_errcode(db->sqlite) != SQLITE_CANTOPEN || fstatvfs(db->directory, &system) < 0 ||
+        !(system.f_flag & ST_RDONLY)) {
+        return false;
+    }
+    return fstatat(db->directory, "runs.db-wal", &log, 0) < 0 ? errno == ENOENT : log.st_size == 0;
+}
+
+static int set_up(struct sonde_db *db, struct sonde_err *err)
+{
     char cache[64];
     (void)snprintf(cache, sizeof(cache), "PRAGMA cache_size = -%d", CACHE_KIB);
-    struct identity found;
-    r = identify(db, &found, err); /* before anything is written: it may not be ours */
-    r = r < 0 ? r : use_wal(db, err);
-    /* The index of the log keeps its space when the last process leaves: on a disk that is full
-     * afterwards the store can still be read. The log is emptied then, so that it cannot be taken
-     * for the log of a file that was restored. */
+    int r = use_wal(db, err);
+    /* The index of the log keeps its space when the last process leaves: the store can still be
+     * read on a disk that is full afterwards, or read-only. The log is emptied then, so that it
+     * cannot be taken for the log of a file that was restored. */
     int keep = 1;
     (void)sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
     r = r < 0 ? r : db_execute(db, "PRAGMA journal_size_limit = 0", err);
     r = r < 0 ? r : db_execute(db, "PRAGMA synchronous = FULL", err);
     r = r < 0 ? r : db_execute(db, "PRAGMA foreign_keys = ON", err);
     r = r < 0 ? r : db_execute(db, "PRAGMA trusted_schema = OFF", err);
-    r = r < 0 ? r : db_execute(db, cache, err);
+    return r < 0 ? r : db_execute(db, cache, err);
+}
+
+static int open_sqlite(struct sonde_db *db, struct sonde_err *err)
+{
+    struct identity found;
+    int r = connect(db, false, err);
+    if (r < 0) {
+        return r;
+    }
+    r = identify(db, &found, err); /* before anything is written: it may not be ours */
+    if (r < 0 && is_alone(db)) {
+        (void)sqlite3_close(db->sqlite);
+        r = connect(db, true, err);
+        r = r < 0 ? r : identify(db, &found, err);
+    }
+    r = r < 0 ? r : set_up(db, err);
     return r < 0 || found.version == VERSION ? r : bring_up_to_date(db, err);
 }
 
@@ -315,8 +366,13 @@ int sonde_db_open(const char *directory, struct sonde_db **ret, struct sonde_err
         sonde_db_close(db);
         return r;
     }
-    blob_sweep(db);
-    make_reserve(db);
+    if (sqlite3_db_readonly(db->sqlite, "main") == 0) {
+        /* Whoever only reads does not wait for who writes: what is left now is for the next. */
+        (void)sqlite3_busy_timeout(db->sqlite, 0);
+        blob_sweep(db);
+        (void)sqlite3_busy_timeout(db->sqlite, SONDE_DB_BUSY_TIMEOUT_MS);
+        make_reserve(db);
+    }
     *ret = db;
     return 0;
 }

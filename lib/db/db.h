@@ -50,7 +50,8 @@ struct sonde_run {
 
 /* Opens the store in `directory`, made (mode 0700) when missing. SONDE_EVERSION when a newer
  * version has written it, SONDE_EINVALID when the file is not a store, SONDE_EIO, SONDE_ENOSPACE,
- * SONDE_EDENIED. */
+ * SONDE_EDENIED. A store of this version on a read-only file system can be read; what writes ends
+ * with SONDE_EDENIED. */
 int sonde_db_open(const char *directory, struct sonde_db **ret,
                   struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_db_close(struct sonde_db *db);

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "db_helpers.h"
 
@@ -306,6 +308,136 @@ static void refill_reserve(void *context)
     REQUIRE(after.st_blocks >= after.st_size / 512);
 }
 
+static void remove_file(const char *directory, const char *name)
+{
+    char path[2 * PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
+    REQUIRE(unlink(path) == 0);
+}
+
+static void require_read_only(struct sonde_db *db, const char *uid)
+{
+    struct sonde_err err = {0};
+    char other[SONDE_UUID_SIZE];
+    make_uid(2, other);
+    REQUIRE(add_run(db, other, "other", 2, &err) == SONDE_EDENIED);
+    REQUIRE(add_artifact(db, uid, "more", "more", 4, &err) == SONDE_EDENIED);
+    REQUIRE(end_run(db, uid, SONDE_RUN_FAILED, &err) == SONDE_EDENIED);
+    REQUIRE(sonde_db_run_delete(db, uid, &err) == SONDE_EDENIED);
+}
+
+/* A process that has the store open, and adds an artifact for each byte. */
+struct writer {
+    pid_t child;
+    int orders, answers;
+};
+
+static void write_on_orders(const char *directory, int orders, int answers)
+{
+    struct sonde_err err = {0};
+    char uid[SONDE_UUID_SIZE];
+    char name[2] = "";
+    make_uid(1, uid);
+    struct sonde_db *db = open_store(directory);
+    int r = add_run(db, uid, "run", 1, &err);
+    REQUIRE(r == 0 || r == SONDE_EEXISTS);
+    while (read(orders, name, 1) == 1) {
+        REQUIRE_DONE(add_artifact(db, uid, name, name, 1, &err), &err);
+        REQUIRE(write(answers, "+", 1) == 1);
+    }
+    sonde_db_close(db);
+}
+
+static struct writer start_writer(const char *directory)
+{
+    int orders[2];
+    int answers[2];
+    REQUIRE(pipe2(orders, O_CLOEXEC) == 0 && pipe2(answers, O_CLOEXEC) == 0);
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        (void)close(orders[1]);
+        (void)close(answers[0]);
+        write_on_orders(directory, orders[0], answers[1]);
+        _exit(0);
+    }
+    (void)close(orders[0]);
+    (void)close(answers[1]);
+    return (struct writer){child, orders[1], answers[0]};
+}
+
+static void let_write(const struct writer *writer, char name)
+{
+    char answer;
+    REQUIRE(write(writer->orders, &name, 1) == 1);
+    REQUIRE(read(writer->answers, &answer, 1) == 1);
+}
+
+static void end_writer(const struct writer *writer, bool killed)
+{
+    int status = 0;
+    REQUIRE(!killed || kill(writer->child, SIGKILL) == 0);
+    (void)close(writer->orders);
+    REQUIRE(waitpid(writer->child, &status, 0) == writer->child);
+    REQUIRE(killed ? WIFSIGNALED(status) : WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    (void)close(writer->answers);
+}
+
+static void read_alone(const char *view, size_t artifacts)
+{
+    char uid[SONDE_UUID_SIZE];
+    make_uid(1, uid);
+    struct sonde_db *db = open_store(view);
+    REQUIRE(check_store(db, view) == artifacts);
+    require_read_only(db, uid);
+    REQUIRE(check_store(db, view) == artifacts);
+    sonde_db_close(db);
+}
+
+/* Sees the store through a mount that is read-only. */
+static void read_only(void *context)
+{
+    struct sonde_err err = {0};
+    char store[2 * PATH_SIZE];
+    char view[2 * PATH_SIZE];
+    mount_disk(context);
+    (void)snprintf(store, sizeof(store), "%s/store", (const char *)context);
+    (void)snprintf(view, sizeof(view), "%s/view 50%% of#what?", (const char *)context);
+    REQUIRE(mkdir(store, 0700) == 0 && mkdir(view, 0700) == 0);
+    REQUIRE(mount(store, view, NULL, MS_BIND, NULL) == 0);
+    REQUIRE(mount("none", view, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0);
+    /* While another process writes. */
+    struct writer writer = start_writer(store);
+    let_write(&writer, '1');
+    struct sonde_db *db = open_store(view);
+    REQUIRE(check_store(db, view) == 1);
+    let_write(&writer, '2');
+    REQUIRE(check_store(db, view) == 2);
+    sonde_db_close(db);
+    read_alone(view, 2);
+    /* When it was killed, and its log is full. */
+    end_writer(&writer, true);
+    read_alone(view, 2);
+    /* When it has closed the store. */
+    writer = start_writer(store);
+    let_write(&writer, '3');
+    end_writer(&writer, false);
+    read_alone(view, 3);
+    /* A copy that has neither log nor index. */
+    remove_file(store, "runs.db-shm");
+    remove_file(store, "runs.db-wal");
+    read_alone(view, 3);
+    /* A log without its index is not passed over. */
+    writer = start_writer(store);
+    let_write(&writer, '4');
+    end_writer(&writer, true);
+    remove_file(store, "runs.db-shm");
+    REQUIRE(sonde_db_open(view, &db, &err) == SONDE_EDENIED);
+    db = open_store(store);
+    REQUIRE(check_store(db, store) == 4);
+    sonde_db_close(db);
+}
+
 /* The rows do not fit any more: a transaction fails in its middle, at each size of the rest. */
 static void lack_space_for_rows(void *context)
 {
@@ -389,6 +521,52 @@ static void the_reserve_is_filled_up_again(void **state)
     assert_int_equal(code, 0);
 }
 
+static void a_store_on_a_read_only_file_system_is_read(void **state)
+{
+    (void)state;
+    on_small_disk(read_only);
+}
+
+/* Nor does it take away what it would have to wait for. */
+static void reading_does_not_wait_for_a_writer(void **state)
+{
+    (void)state;
+    struct sonde_err err = {0};
+    char directory[PATH_SIZE];
+    char path[2 * PATH_SIZE];
+    char uid[SONDE_UUID_SIZE];
+    make_uid(1, uid);
+    make_directory(directory);
+    struct sonde_db *db = open_store(directory);
+    assert_int_equal(add_run(db, uid, "run", 1, &err), 0);
+    assert_int_equal(add_artifact(db, uid, "cpu.0", "content", 7, &err), 0);
+    sonde_db_close(db);
+    for (int i = 0; i < 3; i++) { /* what writers that died have left */
+        (void)snprintf(path, sizeof(path), "%s/incoming/%064d.%d", directory, i, i);
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        assert_int_equal(close(fd), 0);
+    }
+    sqlite3 *writer = NULL;
+    (void)snprintf(path, sizeof(path), "%s/runs.db", directory);
+    assert_int_equal(sqlite3_open(path, &writer), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(writer, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    int64_t begun = sonde_clock_monotonic();
+    db = open_store(directory);
+    SONDE_BUF_AUTO read = SONDE_BUF(100);
+    assert_int_equal(read_artifact(db, uid, "cpu.0", &read, &err), 0);
+    assert_string_equal(read.data, "content");
+    sonde_db_close(db);
+    assert_true(sonde_clock_monotonic() - begun < SONDE_DB_BUSY_TIMEOUT_MS / 2 * SONDE_MILLISECOND);
+    assert_int_equal(count_files(directory, "incoming"), 3);
+    assert_int_equal(sqlite3_exec(writer, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(writer), SQLITE_OK);
+    db = open_store(directory);
+    assert_int_equal(check_store(db, directory), 1);
+    sonde_db_close(db);
+    remove_directory(directory);
+}
+
 static void a_disk_that_fills_in_a_transaction_loses_nothing(void **state)
 {
     (void)state;
@@ -404,6 +582,8 @@ int main(void)
         cmocka_unit_test(a_run_ends_on_a_full_disk),
         cmocka_unit_test(a_copy_of_a_store_on_a_full_disk_can_be_read_and_shrunk),
         cmocka_unit_test(the_reserve_is_filled_up_again),
+        cmocka_unit_test(a_store_on_a_read_only_file_system_is_read),
+        cmocka_unit_test(reading_does_not_wait_for_a_writer),
         cmocka_unit_test(a_disk_that_fills_in_a_transaction_loses_nothing),
     };
     return cmocka_run_group_tests_name("db_shared", tests, NULL, NULL);
