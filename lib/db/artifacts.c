@@ -12,9 +12,11 @@
 #include "codec/compress.h"
 #include "db/db_internal.h"
 
-/* A blob is written in incoming/, under a lock that says that its writer lives, and becomes
- * blobs/ab/abcd….zst by a rename inside the transaction that adds its row. Deleting happens inside
- * a write transaction too, so that neither meets the other half-way. */
+/* A blob is written in incoming/, under a lock that says that its writer lives, and is linked to
+ * blobs/ab/abcd….zst and made durable before the transaction that adds its row, so that nobody
+ * waits for the disk meanwhile. Blobs are removed inside write transactions only: within its own
+ * the writer sees whether its blob is still there, and puts it back. What a deletion is about to
+ * leave without rows stands in a list in incoming/, which is looked through after its commit. */
 
 struct sonde_artifact_writer {
     struct sonde_db *db;
@@ -50,6 +52,13 @@ static int blob_release(struct sonde_db *db, const char *sha256, struct sonde_er
         }
     }
     return r < 0 ? r : 0;
+}
+
+/* In a transaction of its own. */
+static int release_in_turn(struct sonde_db *db, const char *sha256)
+{
+    int r = db_begin(db, NULL);
+    return r < 0 ? r : db_end(db, blob_release(db, sha256, NULL), NULL);
 }
 
 static int sync_directory(int fd, struct sonde_err *err)
@@ -96,21 +105,26 @@ static int copy_texts(struct sonde_artifact_writer *w, const struct sonde_artifa
     return 0;
 }
 
-/* A sweep of another process may find the file before it is locked, and remove it: then once more.
- */
-static int create_file(struct sonde_artifact_writer *w, struct sonde_err *err)
+/* Creates PREFIX-and-uuid in incoming/ and locks it. A sweep of another process may find the file
+ * before it is locked, and remove it: then once more. */
+static int create_locked(struct sonde_db *db, const char *prefix, char *name, size_t size, int *ret,
+                         struct sonde_err *err)
 {
     for (;;) {
         struct stat status;
-        sonde_random_uuid(w->name);
-        w->fd = openat(w->db->incoming, w->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (w->fd < 0 || flock(w->fd, LOCK_EX) < 0 || fstat(w->fd, &status) < 0) {
-            return sonde_fail(err, SONDE_EIO, errno, "create a file in the store %s", w->db->path);
+        char uuid[SONDE_UUID_SIZE];
+        sonde_random_uuid(uuid);
+        (void)snprintf(name, size, "%s%s", prefix, uuid);
+        SONDE_CLOSE int fd =
+            openat(db->incoming, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &status) < 0) {
+            return sonde_fail(err, SONDE_EIO, errno, "create a file in the store %s", db->path);
         }
         if (status.st_nlink > 0) {
+            *ret = fd;
+            fd = -1;
             return 0;
         }
-        (void)close(w->fd);
     }
 }
 
@@ -127,7 +141,7 @@ int sonde_artifact_begin(struct sonde_db *db, const struct sonde_artifact *artif
     }
     w->db = db;
     w->fd = -1;
-    int r = create_file(w, err);
+    int r = create_locked(db, "", w->name, sizeof(w->name), &w->fd, err);
     w->digest = EVP_MD_CTX_new();
     if (r == 0 && (!w->digest || copy_texts(w, artifact) < 0 ||
                    EVP_DigestInit_ex(w->digest, EVP_sha256(), NULL) != 1)) {
@@ -235,6 +249,25 @@ static int place_blob(struct sonde_artifact_writer *w, struct sonde_err *err)
                          : sync_directory(directory, err);
 }
 
+/* Within a write transaction: whether nobody has removed or replaced the blob. */
+static bool is_placed(const struct sonde_artifact_writer *w)
+{
+    char path[SONDE_SHA256_TEXT + 16];
+    struct stat ours;
+    struct stat there;
+    (void)blob_path(w->artifact.sha256, path, sizeof(path));
+    return fstat(w->fd, &ours) == 0 &&
+           fstatat(w->db->blobs, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+/* Within a write transaction. What another writer has put in place may not be durable yet. */
+static int add_row(struct sonde_artifact_writer *w, struct sonde_err *err)
+{
+    int r = insert_row(w, err);
+    return r < 0 || is_placed(w) ? r : place_blob(w, err);
+}
+
 /* From here on the name tells which blob to look after, should we not come to the end. */
 static int name_content(struct sonde_artifact_writer *w, struct sonde_err *err)
 {
@@ -258,16 +291,16 @@ static int commit(struct sonde_artifact_writer *w, struct sonde_err *err)
     }
     digest_text(w->digest, w->artifact.sha256);
     r = name_content(w, err);
-    r = r < 0 ? r : db_begin(w->db, err);
     if (r < 0) {
         return r;
     }
-    r = insert_row(w, err);
-    r = r < 0 ? r : place_blob(w, err);
-    r = db_end(w->db, r, err);
+    r = place_blob(w, err);
+    r = r < 0 ? r : db_begin(w->db, err);
+    if (r == 0) {
+        r = db_end(w->db, add_row(w, err), err);
+    }
     /* Without its row the blob must go, now or with the next sweep. */
-    w->left = r < 0 && (db_begin(w->db, NULL) < 0 ||
-                        db_end(w->db, blob_release(w->db, w->artifact.sha256, NULL), NULL) < 0);
+    w->left = r < 0 && (r == SONDE_EBUSY || release_in_turn(w->db, w->artifact.sha256) < 0);
     return r;
 }
 
@@ -285,39 +318,111 @@ void sonde_artifact_abort(struct sonde_artifact_writer *writer)
     }
 }
 
-int blob_mark(struct sonde_db *db, const char *sha256, struct sonde_err *err)
+/* A list has the digests of blobs, each with a newline. */
+static const char list_prefix[] = "list.";
+
+int blob_list_open(struct sonde_db *db, struct blob_list *ret, struct sonde_err *err)
 {
-    char uuid[SONDE_UUID_SIZE];
-    char name[SONDE_SHA256_TEXT + SONDE_UUID_SIZE];
-    sonde_random_uuid(uuid);
-    (void)snprintf(name, sizeof(name), "%.64s.%s", sha256, uuid);
-    SONDE_CLOSE int fd = openat(db->incoming, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return fd < 0 ? sonde_fail(err, SONDE_EIO, errno, "delete in the store %s", db->path) : 0;
+    char name[sizeof(list_prefix) + SONDE_UUID_SIZE];
+    int fd = -1;
+    int r = create_locked(db, list_prefix, name, sizeof(name), &fd, err);
+    if (r == 0) {
+        *ret = (struct blob_list){.fd = fd};
+    }
+    return r;
 }
 
-int blob_sync_marks(struct sonde_db *db, struct sonde_err *err)
+int blob_list_add_run(struct sonde_db *db, struct blob_list *list, const char *uid,
+                      struct sonde_err *err)
 {
-    return sync_directory(db->incoming, err);
+    DB_STATEMENT *statement = NULL;
+    int64_t last = list->last;
+    int r = db_prepare(db, "SELECT id, sha256 FROM artifacts WHERE run = ? AND id > ? ORDER BY id",
+                       &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    db_text(statement, 1, uid);
+    (void)sqlite3_bind_int64(statement, 2, list->last);
+    while ((r = db_step(db, statement, err)) == 1) {
+        char line[SONDE_SHA256_TEXT + 1];
+        (void)snprintf(line, sizeof(line), "%.64s\n", db_column(statement, 1));
+        last = sqlite3_column_int64(statement, 0);
+        r = db_columns_check(db, err);
+        r = r < 0 ? r : sonde_write_all(list->fd, line, strlen(line), "a list in the store", err);
+        if (r < 0) {
+            return r;
+        }
+    }
+    if (r < 0 || last == list->last) {
+        return r;
+    }
+    list->last = last;
+    return fsync(list->fd) < 0
+               ? sonde_fail(err, SONDE_EIO, errno, "write a list in the store %s", db->path)
+               : sync_directory(db->incoming, err);
+}
+
+void blob_list_close(struct blob_list *list)
+{
+    sonde_closep(&list->fd);
+}
+
+static bool is_digest(const char *text)
+{
+    return strspn(text, "0123456789abcdef") == SONDE_SHA256_TEXT - 1;
+}
+
+/* 1: `line` has all of its bytes, 0: the file ends before. */
+static int read_line(int fd, char *line, size_t size)
+{
+    size_t length = 0;
+    while (length < size) {
+        ssize_t got = read(fd, line + length, size - length);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return got < 0 ? SONDE_EIO : 0;
+        }
+        length += (size_t)got;
+    }
+    return 1;
+}
+
+/* A line that a crash has cut was never followed by a deletion. */
+static int release_listed(struct sonde_db *db, int fd)
+{
+    char line[SONDE_SHA256_TEXT];
+    int r;
+    while ((r = read_line(fd, line, sizeof(line))) == 1) {
+        line[sizeof(line) - 1] = '\0';
+        r = is_digest(line) ? release_in_turn(db, line) : 0;
+        if (r < 0) {
+            return r;
+        }
+    }
+    return r;
 }
 
 /* False when the store is busy: another process is at work, and no file will fare better. */
 static bool sweep_file(struct sonde_db *db, const char *name)
 {
     SONDE_CLOSE int file = openat(db->incoming, name, O_RDONLY | O_CLOEXEC);
-    /* A writer that lives holds the lock. */
+    /* A process that lives holds the lock. */
     if (file < 0 || flock(file, LOCK_EX | LOCK_NB) < 0) {
         return true;
     }
-    const char *dot = strchr(name, '.');
-    if (dot && dot - name == SONDE_SHA256_TEXT - 1) {
+    int r = 0;
+    if (is_digest(name)) {
         char sha256[SONDE_SHA256_TEXT];
-        memcpy(sha256, name, sizeof(sha256) - 1);
-        sha256[sizeof(sha256) - 1] = '\0';
-        int r = db_begin(db, NULL);
-        r = r < 0 ? r : db_end(db, blob_release(db, sha256, NULL), NULL);
-        if (r < 0) {
-            return r != SONDE_EBUSY; /* the next open tries again */
-        }
+        (void)snprintf(sha256, sizeof(sha256), "%.64s", name);
+        r = release_in_turn(db, sha256);
+    } else if (strncmp(name, list_prefix, sizeof(list_prefix) - 1) == 0) {
+        r = release_listed(db, file);
+    }
+    if (r < 0) {
+        return r != SONDE_EBUSY; /* the next open tries again */
     }
     (void)unlinkat(db->incoming, name, 0);
     return true;

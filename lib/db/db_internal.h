@@ -43,11 +43,20 @@ const char *db_column(sqlite3_stmt *statement, int index);
 /* After the columns of a row: SONDE_ENOMEM when one of them could not be given. */
 int db_columns_check(struct sonde_db *db, struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Marks a blob whose rows are about to go; blob_sweep looks after it, also after a crash. Durable
- * only after blob_sync_marks. */
-int blob_mark(struct sonde_db *db, const char *sha256, struct sonde_err *err) SONDE_MUST_CHECK;
-int blob_sync_marks(struct sonde_db *db, struct sonde_err *err) SONDE_MUST_CHECK;
-/* Removes what writers that died left behind, and marked blobs that no artifact uses. */
+/* A file of blobs whose rows are about to go: blob_sweep looks after them, also after a crash, but
+ * not while the list is open. */
+struct blob_list {
+    int fd;       /* locked */
+    int64_t last; /* the id of the newest artifact in it */
+};
+int blob_list_open(struct sonde_db *db, struct blob_list *ret,
+                   struct sonde_err *err) SONDE_MUST_CHECK;
+/* Adds those of the run that are not in it yet. Durable when it returns. */
+int blob_list_add_run(struct sonde_db *db, struct blob_list *list, const char *uid,
+                      struct sonde_err *err) SONDE_MUST_CHECK;
+void blob_list_close(struct blob_list *list);
+
+/* Removes what writers that died left behind, and listed blobs that no artifact uses. */
 void blob_sweep(struct sonde_db *db);
 
 #endif

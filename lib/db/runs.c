@@ -272,22 +272,11 @@ int sonde_db_run_resolve(struct sonde_db *db, const char *text, char ret[SONDE_U
     return r < 0 ? r : 0;
 }
 
-/* Within a write transaction. The blobs themselves go after its commit: the marks say which. */
-static int remove_run(struct sonde_db *db, const char *uid, struct sonde_err *err)
+/* Within a write transaction. The blobs themselves go after its commit: the list says which. */
+static int remove_run(struct sonde_db *db, const char *uid, struct blob_list *list,
+                      struct sonde_err *err)
 {
-    DB_STATEMENT *statement = NULL;
-    int r = db_prepare(db, "SELECT DISTINCT sha256 FROM artifacts WHERE run = ?", &statement, err);
-    if (r < 0) {
-        return r;
-    }
-    db_text(statement, 1, uid);
-    while ((r = db_step(db, statement, err)) == 1) {
-        r = blob_mark(db, db_column(statement, 0), err);
-        if (r < 0) {
-            return r;
-        }
-    }
-    r = r < 0 ? r : blob_sync_marks(db, err);
+    int r = blob_list_add_run(db, list, uid, err); /* what was added since */
     DB_STATEMENT *removal = NULL;
     r = r < 0 ? r : db_prepare(db, "DELETE FROM runs WHERE uid = ?", &removal, err);
     if (r < 0) {
@@ -301,10 +290,21 @@ static int remove_run(struct sonde_db *db, const char *uid, struct sonde_err *er
     return r;
 }
 
+/* Nobody waits while the list is written. */
 static int delete_run(struct sonde_db *db, const char *uid, struct sonde_err *err)
 {
-    int r = db_begin(db, err);
-    return r < 0 ? r : db_end(db, remove_run(db, uid, err), err);
+    struct blob_list list;
+    int r = blob_list_open(db, &list, err);
+    if (r < 0) {
+        return r;
+    }
+    r = blob_list_add_run(db, &list, uid, err);
+    r = r < 0 ? r : db_begin(db, err);
+    if (r == 0) {
+        r = db_end(db, remove_run(db, uid, &list, err), err);
+    }
+    blob_list_close(&list);
+    return r;
 }
 
 int sonde_db_run_delete(struct sonde_db *db, const char *uid, struct sonde_err *err)

@@ -16,9 +16,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "db_helpers.h"
 
@@ -527,46 +525,6 @@ static void a_store_on_a_read_only_file_system_is_read(void **state)
     on_small_disk(read_only);
 }
 
-/* Nor does it take away what it would have to wait for. */
-static void reading_does_not_wait_for_a_writer(void **state)
-{
-    (void)state;
-    struct sonde_err err = {0};
-    char directory[PATH_SIZE];
-    char path[2 * PATH_SIZE];
-    char uid[SONDE_UUID_SIZE];
-    make_uid(1, uid);
-    make_directory(directory);
-    struct sonde_db *db = open_store(directory);
-    assert_int_equal(add_run(db, uid, "run", 1, &err), 0);
-    assert_int_equal(add_artifact(db, uid, "cpu.0", "content", 7, &err), 0);
-    sonde_db_close(db);
-    for (int i = 0; i < 3; i++) { /* what writers that died have left */
-        (void)snprintf(path, sizeof(path), "%s/incoming/%064d.%d", directory, i, i);
-        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-        assert_true(fd >= 0);
-        assert_int_equal(close(fd), 0);
-    }
-    sqlite3 *writer = NULL;
-    (void)snprintf(path, sizeof(path), "%s/runs.db", directory);
-    assert_int_equal(sqlite3_open(path, &writer), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(writer, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    int64_t begun = sonde_clock_monotonic();
-    db = open_store(directory);
-    SONDE_BUF_AUTO read = SONDE_BUF(100);
-    assert_int_equal(read_artifact(db, uid, "cpu.0", &read, &err), 0);
-    assert_string_equal(read.data, "content");
-    sonde_db_close(db);
-    assert_true(sonde_clock_monotonic() - begun < SONDE_DB_BUSY_TIMEOUT_MS / 2 * SONDE_MILLISECOND);
-    assert_int_equal(count_files(directory, "incoming"), 3);
-    assert_int_equal(sqlite3_exec(writer, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(writer), SQLITE_OK);
-    db = open_store(directory);
-    assert_int_equal(check_store(db, directory), 1);
-    sonde_db_close(db);
-    remove_directory(directory);
-}
-
 static void a_disk_that_fills_in_a_transaction_loses_nothing(void **state)
 {
     (void)state;
@@ -583,7 +541,6 @@ int main(void)
         cmocka_unit_test(a_copy_of_a_store_on_a_full_disk_can_be_read_and_shrunk),
         cmocka_unit_test(the_reserve_is_filled_up_again),
         cmocka_unit_test(a_store_on_a_read_only_file_system_is_read),
-        cmocka_unit_test(reading_does_not_wait_for_a_writer),
         cmocka_unit_test(a_disk_that_fills_in_a_transaction_loses_nothing),
     };
     return cmocka_run_group_tests_name("db_shared", tests, NULL, NULL);
