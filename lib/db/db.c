@@ -202,6 +202,17 @@ static int bring_up_to_date(struct sonde_db *db, struct sonde_err *err)
     return db_end(db, r, err);
 }
 
+/* The directories of a new store, before anything in it is acknowledged: whoever has made them may
+ * have died since. The one above may belong to somebody else. */
+static int sync_directories(struct sonde_db *db, struct sonde_err *err)
+{
+    SONDE_CLOSE int above = openat(db->directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fsync(db->directory) < 0 || (above >= 0 && fsync(above) < 0)) {
+        return sonde_fail(err, SONDE_EIO, errno, "write the directory %s", db->path);
+    }
+    return 0;
+}
+
 static int open_directory(int parent, const char *name, int *ret, struct sonde_err *err)
 {
     *ret = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -309,7 +320,11 @@ static int open_sqlite(struct sonde_db *db, struct sonde_err *err)
         r = r < 0 ? r : identify(db, &found, err);
     }
     r = r < 0 ? r : set_up(db, err);
-    return r < 0 || found.version == VERSION ? r : bring_up_to_date(db, err);
+    if (r < 0 || found.version == VERSION) {
+        return r;
+    }
+    r = sync_directories(db, err);
+    return r < 0 ? r : bring_up_to_date(db, err);
 }
 
 /* Space for the last words of a run, and for deleting, when the disk is full. */

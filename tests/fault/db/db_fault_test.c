@@ -20,7 +20,7 @@
 #include "db_helpers.h"
 #include "fail.h"
 
-enum { FAULTS_MAX = 20000, KEPT = 4, ADDED = 5 };
+enum { FAULTS_MAX = 20000, KEPT = 4, ADDED = 5, SYNCED_MAX = 100 };
 
 /* ---- calls that fail.c does not count: those on files, and those of SQLite ---- */
 
@@ -53,9 +53,21 @@ int __wrap_renameat(int from, const char *name, int to, const char *path);
 int __wrap_mkdirat(int directory, const char *path, mode_t mode);
 int __wrap_openat(int directory, const char *path, int flags, ...);
 
+static struct {
+    ino_t inodes[SYNCED_MAX];
+    size_t count;
+} synced;
+
 int __wrap_fsync(int fd)
 {
-    return file_call_fails() ? -1 : __real_fsync(fd);
+    struct stat status;
+    if (file_call_fails() || __real_fsync(fd) < 0) {
+        return -1;
+    }
+    if (fstat(fd, &status) == 0 && synced.count < SYNCED_MAX) {
+        synced.inodes[synced.count++] = status.st_ino;
+    }
+    return 0;
 }
 
 int __wrap_linkat(int from, const char *name, int to, const char *path, int flags)
@@ -362,6 +374,49 @@ static void each_change_of_files_meets_a_broken_disk(void **state)
     each_call_fails(&(struct fault){arm_file, file_happened, EIO, SONDE_EIO}, 20);
 }
 
+static bool was_synced(const char *directory, const char *name)
+{
+    char path[2 * PATH_SIZE];
+    struct stat status;
+    (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
+    assert_int_equal(stat(path, &status), 0);
+    for (size_t i = 0; i < synced.count; i++) {
+        if (synced.inodes[i] == status.st_ino) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever made the directories, or placed the blob, may have died before it synced them. */
+static void what_another_process_has_made_is_synced(void **state)
+{
+    (void)state;
+    struct sonde_err err = {0};
+    char store[2 * PATH_SIZE];
+    char directory[PATH_SIZE];
+    char uid[SONDE_UUID_SIZE];
+    make_uid(1, uid);
+    make_directory(directory);
+    (void)snprintf(store, sizeof(store), "%s/store", directory);
+    assert_int_equal(mkdir(store, 0700), 0);
+    synced.count = 0;
+    struct sonde_db *db = open_store(store);
+    assert_true(was_synced(store, "."));
+    assert_true(was_synced(store, ".."));
+    assert_int_equal(add_run(db, uid, "run", 1, &err), 0);
+    /* The SHA-256 of "content" begins with ed. */
+    for (int i = 0; i < 2; i++) {
+        synced.count = 0;
+        assert_int_equal(add_artifact(db, uid, i ? "again" : "once", "content", 7, &err), 0);
+        assert_true(was_synced(store, "incoming"));
+        assert_true(was_synced(store, "blobs"));
+        assert_true(was_synced(store, "blobs/ed"));
+    }
+    sonde_db_close(db);
+    remove_directory(directory);
+}
+
 static void short_and_interrupted_transfers_change_nothing(void **state)
 {
     (void)state;
@@ -391,6 +446,7 @@ int main(void)
         cmocka_unit_test(each_read_meets_a_broken_disk),
         cmocka_unit_test(each_change_of_files_finds_the_disk_full),
         cmocka_unit_test(each_change_of_files_meets_a_broken_disk),
+        cmocka_unit_test(what_another_process_has_made_is_synced),
         cmocka_unit_test(short_and_interrupted_transfers_change_nothing),
     };
     return cmocka_run_group_tests_name("db_fault", tests, take_over_sqlite, NULL);
