@@ -352,6 +352,12 @@ static CURLcode set_exchange(CURL *easy, const struct sonde_http_options *option
     SET(code, easy, CURLOPT_BUFFERSIZE, 16384L);
     SET(code, easy, CURLOPT_SOCKOPTFUNCTION, prepare_socket);
     SET(code, easy, CURLOPT_SOCKOPTDATA, request->client);
+    return code;
+}
+
+static CURLcode set_way(CURL *easy, const struct sonde_http_options *options)
+{
+    CURLcode code = CURLE_OK;
     if (options->idle_ns) {
         SET(code, easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
         SET(code, easy, CURLOPT_LOW_SPEED_TIME,
@@ -516,6 +522,7 @@ static int set_options(struct sonde_http_request *request, struct sonde_http_opt
         return r;
     }
     CURLcode code = set_exchange(easy, options, request);
+    code = code != CURLE_OK ? code : set_way(easy, options);
     code = code ? code : set_body(easy, options);
     code = code || !secure ? code : set_tls(easy, options->tls);
     SET(code, easy, CURLOPT_HTTPHEADER, request->headers);

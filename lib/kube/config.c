@@ -108,7 +108,8 @@ static int text_of(const struct reader *r, const struct sonde_node *node, const 
         return wrong(r, node, "this must be text");
     }
     for (size_t i = 0; i < node->text.length; i++) {
-        if ((unsigned char)node->text.data[i] < ' ' && !memchr("\t\r\n", node->text.data[i], 3)) {
+        char c = node->text.data[i];
+        if ((unsigned char)c < ' ' && c != '\t' && c != '\r' && c != '\n') {
             return wrong(r, node, "control characters in a text");
         }
     }
@@ -255,8 +256,8 @@ static int read_arguments(const struct reader *r, const struct sonde_node *exec,
 
 static int read_variable(const struct reader *r, const struct sonde_node *entry, const char **ret)
 {
-    const char *name;
-    const char *value;
+    const char *name = NULL;
+    const char *value = NULL;
     int code = text_of(r, sonde_node_find(entry, "name"), &name);
     code = code ? code : text_of(r, sonde_node_find(entry, "value"), &value);
     if (code < 0) {
