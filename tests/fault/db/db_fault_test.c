@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 #include <sqlite3.h>
+#include <zstd.h>
+#include <zstd_errors.h>
 
 #include "db_helpers.h"
 #include "fail.h"
@@ -89,6 +91,17 @@ int __wrap_mkdirat(int directory, const char *path, mode_t mode)
 int __wrap_openat(int directory, const char *path, int flags, ...)
 {
     return flags & O_CREAT && file_call_fails() ? -1 : __real_openat(directory, path, flags, 0600);
+}
+
+/* zstd allocates in here, but not through the names that the linker wraps. */
+static bool zstd_lacks_memory;
+size_t __real_ZSTD_decompressStream(ZSTD_DStream *stream, ZSTD_outBuffer *out, ZSTD_inBuffer *in);
+size_t __wrap_ZSTD_decompressStream(ZSTD_DStream *stream, ZSTD_outBuffer *out, ZSTD_inBuffer *in);
+
+size_t __wrap_ZSTD_decompressStream(ZSTD_DStream *stream, ZSTD_outBuffer *out, ZSTD_inBuffer *in)
+{
+    return zstd_lacks_memory ? (size_t)-ZSTD_error_memory_allocation
+                             : __real_ZSTD_decompressStream(stream, out, in);
 }
 
 static ssize_t failing_pwrite(int fd, const void *data, size_t length, off_t at)
@@ -417,6 +430,29 @@ static void what_another_process_has_made_is_synced(void **state)
     remove_directory(directory);
 }
 
+/* Nobody is told to delete a run because memory was short. */
+static void lack_of_memory_is_not_damage(void **state)
+{
+    (void)state;
+    struct sonde_err err = {0};
+    char directory[PATH_SIZE];
+    char uid[SONDE_UUID_SIZE];
+    SONDE_BUF_AUTO content = SONDE_BUF(100);
+    make_uid(1, uid);
+    make_directory(directory);
+    struct sonde_db *db = open_store(directory);
+    assert_int_equal(add_run(db, uid, "run", 1, &err), 0);
+    assert_int_equal(add_artifact(db, uid, "cpu.0", "content", 7, &err), 0);
+    zstd_lacks_memory = true;
+    assert_int_equal(read_artifact(db, uid, "cpu.0", &content, &err), SONDE_ENOMEM);
+    zstd_lacks_memory = false;
+    assert_non_null(strstr(err.message, "memory"));
+    assert_int_equal(read_artifact(db, uid, "cpu.0", &content, &err), 0);
+    assert_string_equal(content.data, "content");
+    sonde_db_close(db);
+    remove_directory(directory);
+}
+
 static void short_and_interrupted_transfers_change_nothing(void **state)
 {
     (void)state;
@@ -447,6 +483,7 @@ int main(void)
         cmocka_unit_test(each_change_of_files_finds_the_disk_full),
         cmocka_unit_test(each_change_of_files_meets_a_broken_disk),
         cmocka_unit_test(what_another_process_has_made_is_synced),
+        cmocka_unit_test(lack_of_memory_is_not_damage),
         cmocka_unit_test(short_and_interrupted_transfers_change_nothing),
     };
     return cmocka_run_group_tests_name("db_fault", tests, take_over_sqlite, NULL);
