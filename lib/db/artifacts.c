@@ -115,16 +115,17 @@ static int create_locked(struct sonde_db *db, const char *prefix, char *name, si
         char uuid[SONDE_UUID_SIZE];
         sonde_random_uuid(uuid);
         (void)snprintf(name, size, "%s%s", prefix, uuid);
-        SONDE_CLOSE int fd =
-            openat(db->incoming, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        int fd = openat(db->incoming, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &status) < 0) {
-            return sonde_fail(err, SONDE_EIO, errno, "create a file in the store %s", db->path);
+            int r = sonde_fail(err, SONDE_EIO, errno, "create a file in the store %s", db->path);
+            sonde_closep(&fd);
+            return r;
         }
         if (status.st_nlink > 0) {
             *ret = fd;
-            fd = -1;
             return 0;
         }
+        (void)close(fd);
     }
 }
 

@@ -518,7 +518,8 @@ static void a_piece_may_end_it(void **state)
 static void requests_may_begin_and_end_within_a_piece(void **state)
 {
     (void)state;
-    static const struct sonde_str stream = BYTES(OK "Content-Length: 5\r\n\r\nhello");
+    static const struct sonde_str stream =
+        BYTES(OK "Connection: close\r\nContent-Length: 5\r\n\r\nhello");
     struct pieces p = {0};
     struct peer peer;
     struct peer silent;
