@@ -359,9 +359,12 @@ int blob_list_add_run(struct sonde_db *db, struct blob_list *list, const char *u
         return r;
     }
     list->last = last;
-    return fsync(list->fd) < 0
-               ? sonde_fail(err, SONDE_EIO, errno, "write a list in the store %s", db->path)
-               : sync_directory(db->incoming, err);
+    if (fsync(list->fd) < 0) {
+        r = sonde_fail(err, SONDE_EIO, errno, "write a list in the store %s", db->path);
+        return r;
+    }
+    r = sync_directory(db->incoming, err);
+    return r;
 }
 
 void blob_list_close(struct blob_list *list)
