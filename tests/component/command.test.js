@@ -154,7 +154,9 @@ test('Ctrl-C at a terminal reaches the command once', async (t) => {
 
 test('under nohup a hang-up does not end the run', async (t) => {
   const sonde = new Sonde(t);
-  const target = start(t, node(22), ['-e', 'setInterval(() => {}, 1000)']);
+  const code = 'console.error("ready"); setInterval(() => {}, 1000)';
+  const target = start(t, node(22), ['-e', code]);
+  await target.says(/ready/); // a process that has just begun does not handle the signal yet
   const words = ['profile', '--duration', '3s', '--pid', String(target.pid)];
   const args = ['-c', 'trap "" HUP; exec "$@"', 'sh', bin, ...words, '--store', sonde.store];
   const running = start(t, 'sh', args);
