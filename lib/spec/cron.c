@@ -181,7 +181,7 @@ int sonde_cron_parse(struct sonde_str text, struct sonde_cron *ret, struct sonde
     }
     uint64_t weekdays = masks[WEEKDAY];
     *ret = (struct sonde_cron){
-        .minutes = masks[0],
+        .minutes = masks[0] & ~UNRESTRICTED,
         .hours = (uint32_t)masks[1],
         .days = (uint32_t)masks[2],
         .months = (uint16_t)masks[3],

@@ -99,11 +99,14 @@ static const char threshold_notes[] =
 static const char schedule_notes[] =
     "## Schedules\n\n"
     "Five fields, separated by spaces: minute (0–59), hour (0–23), day of the month (1–31), month "
-    "(1–12 or jan–dec), day of the week (0–7 or sun–sat; 0 and 7 are Sunday). A field is `*`, "
-    "a value, a range `1-5`, each of them with a step `/15`, or several of these with commas. When "
-    "both days are restricted (by anything but a `*` without a step, as for a CronJob), a day that "
-    "fits either fires. In place of the five: `@yearly`, `@annually`, `@monthly`, `@weekly`, "
-    "`@daily`, `@midnight`, `@hourly`.\n";
+    "(1–12 or jan–dec), day of the week (0–7 or sun–sat; 0 and 7 are Sunday). A field is `*` or "
+    "`?` (every value), a value, a range `1-5`, each of them with a step `/15` (a value with a "
+    "step goes on to the field's end), or several of these with commas. When both days are "
+    "restricted (by anything but a `*` without a step, as for a CronJob), a day that fits either "
+    "fires. In place of the five: `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, "
+    "`@midnight`, `@hourly`. A CronJob with the same text fires at the same times; refused here "
+    "are steps beyond the "
+    "field's end, such as `*/24` hours, empty entries between commas, and `@every`.\n";
 
 const struct sonde_kind sonde_kind_profile_run = {
     .name = "ProfileRun",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Schedules, thresholds, and the formats of texts against their own patterns. */
+#include <fcntl.h>
 #include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "spec/cron.h"
 #include "spec/formats.h"
 #include "spec/threshold.h"
@@ -57,6 +59,49 @@ static void schedules_become_masks(void **state)
                      cron.weekdays_restricted);
         }
     }
+}
+
+/* A line of cron_cases: what the parser of CronJobs makes of a schedule. */
+static void check_case(struct sonde_str text, struct sonde_str expected)
+{
+    struct sonde_cron cron;
+    struct sonde_err err = {0};
+    char found[128];
+    if (sonde_cron_parse(text, &cron, &err) < 0) {
+        (void)snprintf(found, sizeof(found), "refused");
+    } else {
+        (void)snprintf(found, sizeof(found), "%llx %x %x %x %x %d %d",
+                       (unsigned long long)cron.minutes, cron.hours, cron.days, cron.months,
+                       cron.weekdays, cron.days_restricted, cron.weekdays_restricted);
+    }
+    if (!sonde_str_is(expected, found)) {
+        fail_msg("\"%.*s\": must be %.*s, is %s %s", SONDE_STR_ARG(text), SONDE_STR_ARG(expected),
+                 found, err.message);
+    }
+}
+
+static void schedules_mean_what_they_mean_for_a_cronjob(void **state)
+{
+    (void)state;
+    static const char path[] = "tests/unit/spec/cron_cases"; /* from the root of the checkout */
+    SONDE_BUF_AUTO file = SONDE_BUF(1 << 24);
+    struct sonde_err err = {0};
+    if (sonde_read_file(AT_FDCWD, path, &file, &err) < 0) {
+        fail_msg("%s", err.message);
+    }
+    size_t count = 0;
+    struct sonde_str rest = sonde_buf_view(&file);
+    while (rest.length > 0) {
+        struct sonde_str expected = sonde_str_split(&rest, '\n');
+        if (sonde_str_starts(expected, "#")) {
+            continue;
+        }
+        struct sonde_str text = sonde_str_split(&expected, '\t');
+        assert_non_null(expected.data);
+        check_case(text, expected);
+        count++;
+    }
+    assert_true(count > 200);
 }
 
 static void wrong_schedules_say_why(void **state)
@@ -353,9 +398,13 @@ static void functions_and_patterns_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(schedules_become_masks),    cmocka_unit_test(wrong_schedules_say_why),
-        cmocka_unit_test(thresholds_are_understood), cmocka_unit_test(wrong_thresholds_say_why),
-        cmocka_unit_test(thresholds_are_judged),     cmocka_unit_test(functions_and_patterns_agree),
+        cmocka_unit_test(schedules_become_masks),
+        cmocka_unit_test(schedules_mean_what_they_mean_for_a_cronjob),
+        cmocka_unit_test(wrong_schedules_say_why),
+        cmocka_unit_test(thresholds_are_understood),
+        cmocka_unit_test(wrong_thresholds_say_why),
+        cmocka_unit_test(thresholds_are_judged),
+        cmocka_unit_test(functions_and_patterns_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
