@@ -194,7 +194,7 @@ int sonde_parse_double(struct sonde_str text, double *ret)
     }
     memcpy(copy, text.data, text.length);
     copy[text.length] = '\0';
-    if (!is_json_number(copy)) {
+    if (strlen(copy) != text.length || !is_json_number(copy)) {
         return SONDE_EPARSE;
     }
     double value = strtod(copy, NULL);

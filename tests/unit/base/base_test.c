@@ -104,6 +104,7 @@ static void numbers_follow_the_json_grammar(void **state)
     for (size_t i = 0; i < SONDE_LENGTH(refused); i++) {
         assert_int_equal(sonde_parse_double(sonde_str(refused[i]), &value), SONDE_EPARSE);
     }
+    assert_int_equal(sonde_parse_double(SONDE_STR("1\0002"), &value), SONDE_EPARSE);
     assert_int_equal(sonde_parse_double(SONDE_STR("1e999"), &value), SONDE_ELIMIT);
 }
 
