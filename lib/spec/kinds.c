@@ -105,8 +105,8 @@ static const char schedule_notes[] =
     "restricted (by anything but a `*` without a step, as for a CronJob), a day that fits either "
     "fires. In place of the five: `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, "
     "`@midnight`, `@hourly`. A CronJob with the same text fires at the same times; refused here "
-    "are steps beyond the "
-    "field's end, such as `*/24` hours, empty entries between commas, and `@every`.\n";
+    "are steps beyond the field's end, such as `*/24` hours, empty entries between commas, and "
+    "`@every`.\n";
 
 const struct sonde_kind sonde_kind_profile_run = {
     .name = "ProfileRun",

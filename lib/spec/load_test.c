@@ -273,12 +273,58 @@ static const struct sonde_object resources = {
         },
 };
 
+/* The three rules are those of a pod: its tolerations are not judged before the Job is made. */
+static bool toleration_has_key(const void *object)
+{
+    const struct sonde_toleration *tolerated = object;
+    return tolerated->key || tolerated->comparison == SONDE_TOLERATE_EXISTS;
+}
+
+static const struct sonde_rule rule_toleration_key = {
+    .name = "EveryTaintExists",
+    .message = "must be Exists without a key",
+    .field = "operator",
+    .cel = "has(self.key) || self.operator == 'Exists'",
+    .holds = toleration_has_key,
+};
+
+static bool toleration_value_is_compared(const void *object)
+{
+    const struct sonde_toleration *tolerated = object;
+    return tolerated->comparison == SONDE_TOLERATE_EQUAL || !tolerated->value ||
+           tolerated->value[0] == '\0';
+}
+
+static const struct sonde_rule rule_toleration_value = {
+    .name = "ExistsHasNoValue",
+    .message = "must not stand beside operator Exists, which compares none",
+    .field = "value",
+    .cel = "self.operator == 'Equal' || !has(self.value) || self.value == ''",
+    .holds = toleration_value_is_compared,
+};
+
+static bool toleration_ends(const void *object)
+{
+    const struct sonde_toleration *tolerated = object;
+    return tolerated->toleration_seconds == SONDE_SPEC_ABSENT ||
+           tolerated->effect == SONDE_TAINT_NO_EXECUTE;
+}
+
+static const struct sonde_rule rule_toleration_seconds = {
+    .name = "SecondsNeedNoExecute",
+    .message = "must stand beside effect NoExecute",
+    .field = "tolerationSeconds",
+    .cel = "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+    .holds = toleration_ends,
+};
+
 static const struct sonde_object toleration = {
     .size = sizeof(struct sonde_toleration),
+    .rules = {&rule_toleration_key, &rule_toleration_value, &rule_toleration_seconds},
     .fields =
         (const struct sonde_field[]){
             {.name = "key",
-             .description = "The taint's key. Without it, every taint.",
+             .description = "The taint's key. Without it, and with operator Exists, every taint.",
              .type = SONDE_FIELD_STRING,
              SONDE_AT(sonde_toleration, key),
              .length_min = 1,

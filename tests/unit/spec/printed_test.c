@@ -86,6 +86,71 @@ static void pages_are_as_committed(void **state)
     check_folder(SONDE_SPEC_REFERENCE, "docs/reference", 6);
 }
 
+/* The API server holds a schema's numbers as doubles: 2^63 - 1 became negative there, and no status
+ * with an integer in it was accepted. */
+static int check_numbers(void *context, const char *name, struct sonde_str text,
+                         struct sonde_err *err)
+{
+    (void)err;
+    size_t *count = context;
+    struct sonde_str rest = text;
+    while (rest.length > 0) {
+        struct sonde_str line = sonde_str_trim(sonde_str_split(&rest, '\n'));
+        struct sonde_str number = line;
+        (void)sonde_str_split(&number, ':');
+        number = sonde_str_trim(number);
+        int64_t value;
+        if (number.length == 0 || strspn(number.data, "-0123456789") == 0) {
+            continue; /* a key of a map, or a text */
+        }
+        if (sonde_parse_i64(number, -(INT64_C(1) << 53), INT64_C(1) << 53, &value) < 0) {
+            fail_msg("%s: %.*s", name, SONDE_STR_ARG(line));
+        }
+        (*count)++;
+    }
+    return 0;
+}
+
+static void numbers_of_a_schema_are_exact_as_doubles(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    assert_int_equal(sonde_spec_files(SONDE_SPEC_CRDS, check_numbers, &count, NULL), 0);
+    assert_true(count > 500);
+}
+
+/* Each place where a quantity may be a whole number. */
+static int check_quantities(void *context, const char *name, struct sonde_str text,
+                            struct sonde_err *err)
+{
+    (void)err;
+    size_t *count = context;
+    struct sonde_str rest = text;
+    while (rest.length > 0) {
+        struct sonde_str line = sonde_str_trim(sonde_str_split(&rest, '\n'));
+        if (!sonde_str_is(line, "x-kubernetes-int-or-string: true")) {
+            continue;
+        }
+        for (size_t i = 0; i < 3; i++) {
+            (void)sonde_str_split(&rest, '\n'); /* anyOf: an integer, or a text */
+        }
+        line = sonde_str_trim(sonde_str_split(&rest, '\n'));
+        if (!sonde_str_is(line, "minimum: 0")) {
+            fail_msg("%s: a quantity may be below 0: %.*s", name, SONDE_STR_ARG(line));
+        }
+        (*count)++;
+    }
+    return 0;
+}
+
+static void quantities_are_not_negative(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    assert_int_equal(sonde_spec_files(SONDE_SPEC_CRDS, check_quantities, &count, NULL), 0);
+    assert_int_equal(count, 2 * 2 * 2); /* requests and limits, cpu and memory, in two kinds */
+}
+
 static int stop(void *context, const char *name, struct sonde_str text, struct sonde_err *err)
 {
     (void)text;
@@ -136,8 +201,12 @@ static void all_is_the_files_together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(definitions_are_as_committed), cmocka_unit_test(pages_are_as_committed),
-        cmocka_unit_test(the_first_failure_ends_it),    cmocka_unit_test(a_full_buffer_is_noticed),
+        cmocka_unit_test(definitions_are_as_committed),
+        cmocka_unit_test(pages_are_as_committed),
+        cmocka_unit_test(numbers_of_a_schema_are_exact_as_doubles),
+        cmocka_unit_test(quantities_are_not_negative),
+        cmocka_unit_test(the_first_failure_ends_it),
+        cmocka_unit_test(a_full_buffer_is_noticed),
         cmocka_unit_test(all_is_the_files_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,6 +228,10 @@ static const struct {
     {TEST URL GET "  arrival: {rate: 1, amount: 1000000}\n  activeDeadlineSeconds: 30\n",
      "t:8:26: spec.activeDeadlineSeconds: must be more than the warm-up and the arrival's length "
      "together, at most 7 days"},
+    {TEST URL GET "  arrival: {rate: 10, amount: 1000}\n  warmUpSeconds: 5\n"
+                  "  activeDeadlineSeconds: 106\n", /* 5 s, 100 s and one begun */
+     "t:9:26: spec.activeDeadlineSeconds: must be more than the warm-up and the arrival's length "
+     "together, at most 7 days"},
     {TEST URL GET TEN "  connections: 2000\n",
      "t:5:3: spec.maxConnections: must be at least connections and at least parallelism"},
     {TEST URL GET "  search: {maxRate: 100}\n",
@@ -247,6 +251,17 @@ static const struct {
      "\"1x\""},
     {TEST URL GET TEN "  runner: {resources: {limits: {cpu: 1.5}}}\n",
      "t:8:38: spec.runner.resources.limits.cpu: must be text, is a number: put it in quotes"},
+    {TEST URL GET TEN "  runner: {resources: {requests: {cpu: -1}}}\n",
+     "t:8:40: spec.runner.resources.requests.cpu: must be a quantity, such as 500m or 256Mi, is "
+     "\"-1\""},
+    {TEST URL GET TEN "  runner: {tolerations: [{value: a}]}\n",
+     "t:8:26: spec.runner.tolerations[0].operator: must be Exists without a key"},
+    {TEST URL GET TEN "  runner: {tolerations: [{key: a, operator: Exists, value: a}]}\n",
+     "t:8:60: spec.runner.tolerations[0].value: must not stand beside operator Exists, which "
+     "compares none"},
+    {TEST URL GET TEN "  runner: {tolerations: [{key: a, effect: NoSchedule, tolerationSeconds: "
+                      "5}]}\n",
+     "t:8:74: spec.runner.tolerations[0].tolerationSeconds: must stand beside effect NoExecute"},
     {TEST URL GET TEN "  profile: {podSelection: {policy: All}, captures: [{name: h, type: "
                       "HeapSnapshot}]}\n",
      "t:8:27: spec.profile.podSelection: must not be All with a HeapSnapshot, which stops each pod "

@@ -207,6 +207,57 @@ static void a_load_test_is_understood(void **state)
     sonde_spec_documents_fini(&documents);
 }
 
+static void a_deadline_covers_what_is_known_of_the_arrival(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields;
+        int64_t deadline;
+    } cases[] = {
+        {"arrival: {rate: 10, amount: 1000}\n  warmUpSeconds: 5", 5 + 101 + 600},
+        {"arrival: {rate: 10, amount: 1000}\n  warmUpSeconds: 5\n  activeDeadlineSeconds: 107",
+         107},
+        {"arrival: {amount: 1000000000000}", 600}, /* a closed loop: nobody knows */
+        {"arrival: {amount: 1000000000000}\n  activeDeadlineSeconds: 10", 10},
+        {"arrival: {rate: 1, amount: 604700}", 604800},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        SONDE_BUF_AUTO text = SONDE_BUF(TEXT_MAX);
+        sonde_buf_printf(&text,
+                         "apiVersion: sonde.dev/v1alpha1\nkind: LoadTest\nmetadata: {name: a}\n"
+                         "spec:\n  target: {url: \"http://a\"}\n"
+                         "  scenario: {requests: [{name: r}]}\n  %s\n",
+                         cases[i].fields);
+        assert_int_equal(text.code, 0);
+        struct sonde_spec_documents documents;
+        parse(sonde_buf_view(&text), &documents);
+        assert_int_equal(documents.items[0].load_test->active_deadline_seconds, cases[i].deadline);
+        sonde_spec_documents_fini(&documents);
+    }
+}
+
+static void tolerations_are_those_of_a_pod(void **state)
+{
+    (void)state;
+    struct sonde_spec_documents documents;
+    parse(SONDE_STR("apiVersion: sonde.dev/v1alpha1\nkind: LoadTest\nmetadata: {name: a}\n"
+                    "spec:\n  target: {url: \"http://a\"}\n"
+                    "  scenario: {requests: [{name: r}]}\n  arrival: {amount: 5}\n"
+                    "  runner:\n    tolerations:\n"
+                    "    - {key: load}\n"
+                    "    - {key: load, value: only, effect: NoExecute, tolerationSeconds: 0}\n"
+                    "    - {key: load, operator: Exists, value: \"\"}\n"
+                    "    - {operator: Exists, effect: NoSchedule}\n"),
+          &documents);
+    const struct sonde_runner *runner = documents.items[0].load_test->runner;
+    assert_int_equal(runner->tolerations.count, 4);
+    assert_int_equal(runner->tolerations.items[0].comparison, SONDE_TOLERATE_EQUAL);
+    assert_int_equal(runner->tolerations.items[1].toleration_seconds, 0);
+    assert_null(runner->tolerations.items[3].key);
+    check_round_trip(&documents.items[0]);
+    sonde_spec_documents_fini(&documents);
+}
+
 static void schedules_hold_templates(void **state)
 {
     (void)state;
@@ -341,6 +392,8 @@ int main(void)
         cmocka_unit_test(the_deadline_grows_with_the_captures),
         cmocka_unit_test(json_is_canonical),
         cmocka_unit_test(a_load_test_is_understood),
+        cmocka_unit_test(a_deadline_covers_what_is_known_of_the_arrival),
+        cmocka_unit_test(tolerations_are_those_of_a_pod),
         cmocka_unit_test(schedules_hold_templates),
         cmocka_unit_test(what_a_cluster_returns_is_read),
         cmocka_unit_test(examples_of_the_kinds_are_valid),

@@ -94,6 +94,18 @@ static void is_bounded(const struct visit *visit)
     EXPECT(visit, keys == (f->key_format != NULL));
 }
 
+/* As long as what is put there can be: system:serviceaccount:NAMESPACE:NAME has 339 characters,
+ * and Deployment/NAME with a name of a pod has 264. */
+static void has_room(const struct visit *visit)
+{
+    static const char *const names[] = {"target", "requester", "sidecarImage"};
+    for (size_t i = 0; i < SONDE_LENGTH(names); i++) {
+        if (visit->status && strcmp(visit->field->name, names[i]) == 0) {
+            EXPECT(visit, visit->field->length_max >= 1024);
+        }
+    }
+}
+
 static void defaults_are_valid(const struct visit *visit)
 {
     const struct sonde_field *f = visit->field;
@@ -187,6 +199,7 @@ static void fields_are_bounded(void **state)
 {
     (void)state;
     visit_all(is_bounded);
+    visit_all(has_room);
 }
 
 static void defaults_are_of_their_type_and_in_their_bounds(void **state)
