@@ -313,7 +313,7 @@ const struct sonde_format sonde_format_data_key = {
 };
 const struct sonde_format sonde_format_url = {
     .words = "a URL that begins with http:// or https:// and names no user",
-    .pattern = "^https?://[][A-Za-z0-9.:_-]+(/[!-~]*)?$",
+    .pattern = "^https?://([A-Za-z0-9.:_-]|\\[|\\])+(/[!-~]*)?$",
     .exact = true,
     .check = is_url,
 };
@@ -337,7 +337,7 @@ const struct sonde_format sonde_format_header_value = {
 };
 const struct sonde_format sonde_format_host = {
     .words = "a host's name or address, such as api.example.com or *.example.com",
-    .pattern = "^[][A-Za-z0-9.:*-]+$",
+    .pattern = "^([A-Za-z0-9.:*-]|\\[|\\])+$",
     .exact = true,
     .check = is_host_name,
 };
@@ -376,8 +376,7 @@ const struct sonde_format sonde_format_threshold = {
 };
 const struct sonde_format sonde_format_one_line = {
     .words = "one line without control characters",
-    .pattern = "^[^[:cntrl:]]*$",
-    .exact = true,
+    .pattern = "^[^\001-\037]*$", /* ECMAScript has no name for all control characters */
     .check = is_one_line,
 };
 

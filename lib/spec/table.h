@@ -46,8 +46,8 @@ struct sonde_pair {
 /* A syntax of texts. */
 struct sonde_format {
     const char *words;   /* ends "must be …" */
-    const char *pattern; /* for the API server: a regular expression (RE2 and POSIX alike) that
-                            accepts all that `check` accepts */
+    const char *pattern; /* for the API server and for editors: a regular expression (RE2, POSIX
+                            and ECMAScript alike) that accepts all that `check` accepts */
     bool exact;          /* … and nothing else */
     bool (*check)(struct sonde_str text);
     /* Says in err what is wrong with a text that check refuses; NULL: `words` do. */

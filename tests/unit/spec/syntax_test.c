@@ -302,6 +302,22 @@ static const struct {
     {&sonde_format_one_line, {"", "a b", "ä", "~"}, {"a\nb", "\t", "\x7f", "\x01"}},
 };
 
+/* What ECMAScript, and so an editor that reads the definitions, takes for something else. */
+static void patterns_are_alike_everywhere(void **state)
+{
+    (void)state;
+    static const char *const strange[] = {"[]", "[^]", "[[", "[:", "[.", "[=", "(?", "\\<", "\\b"};
+    size_t count;
+    const struct sonde_format *const *formats = sonde_formats(&count);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < SONDE_LENGTH(strange); j++) {
+            if (strstr(formats[i]->pattern, strange[j])) {
+                fail_msg("%s: %s has %s", formats[i]->words, formats[i]->pattern, strange[j]);
+            }
+        }
+    }
+}
+
 static bool matches(const regex_t *regex, const char *text)
 {
     return regexec(regex, text, 0, NULL, 0) == 0;
@@ -404,6 +420,7 @@ int main(void)
         cmocka_unit_test(thresholds_are_understood),
         cmocka_unit_test(wrong_thresholds_say_why),
         cmocka_unit_test(thresholds_are_judged),
+        cmocka_unit_test(patterns_are_alike_everywhere),
         cmocka_unit_test(functions_and_patterns_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
