@@ -43,6 +43,12 @@ static int print_definitions(void *context)
     return sonde_spec_files(SONDE_SPEC_CRDS, ignore_file, NULL, NULL);
 }
 
+static int print_pages(void *context)
+{
+    (void)context;
+    return sonde_spec_files(SONDE_SPEC_REFERENCE, ignore_file, NULL, NULL);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -50,9 +56,19 @@ static void every_allocation_may_fail(void **state)
                          "spec: {target: {podName: p}, captures: [{name: c, type: CPUProfile}]}\n";
     static char bad[] = "apiVersion: sonde.dev/v1alpha1\nkind: ProfileRun\nmetadata: {name: a}\n"
                         "spec: {targe: {podName: p}, captures: [{name: c, type: CPU}]}\n";
+    static char schedule[] =
+        "apiVersion: sonde.dev/v1alpha1\nkind: LoadTestSchedule\nmetadata: {name: a}\n"
+        "spec:\n  schedule: 0 9 * * 1/2\n  testTemplate:\n    metadata: {labels: {a: b}}\n"
+        "    spec:\n      target: {url: \"http://a\"}\n"
+        "      scenario: {requests: [{name: r, data: {id: {range: [1, 2]}}}]}\n"
+        "      arrival: {stages: [{durationSeconds: 1, rate: 1}]}\n"
+        "      thresholds: [\"http_reqs{name:r}: count>1\"]\n"
+        "      runner: {tolerations: [{operator: Exists}], resources: {limits: {cpu: 1}}}\n";
     fail_each_allocation(read_and_print, good);
+    fail_each_allocation(read_and_print, schedule);
     fail_each_allocation(refuse, bad);
     fail_each_allocation(print_definitions, NULL);
+    fail_each_allocation(print_pages, NULL);
 }
 
 int main(void)
