@@ -177,7 +177,7 @@ const struct sonde_kind sonde_kind_load_test = {
                "    requests:\n"
                "    - {name: one, path: \"/patients/{{id}}\", weight: 9, "
                "data: {id: {range: [1, 2000]}}}\n"
-               "    - {name: search, path: /patients?q=smith, expect: {status: 200}}\n"
+               "    - {name: search, path: \"/patients?q=smith\", expect: {status: 200}}\n"
                "  arrival: {distribution: Poisson, rate: 500, durationSeconds: 120}\n"
                "  parallelism: 2\n"
                "  thresholds: [\"http_req_duration: p(99)<250\", \"http_req_failed: "

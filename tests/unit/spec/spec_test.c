@@ -337,6 +337,25 @@ static void what_a_cluster_returns_is_read(void **state)
     sonde_spec_documents_fini(&documents);
 }
 
+/* kubectl reads YAML with a parser that ends a text without quotes at ? inside of braces, which
+ * libyaml does not. */
+static void examples_are_quoted_for_kubectl(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct sonde_kind *const *kinds = sonde_kinds(&count);
+    for (size_t i = 0; i < count; i++) {
+        bool quoted = false;
+        for (const char *c = kinds[i]->example; *c; c++) {
+            quoted = *c == '"' ? !quoted : quoted;
+            if (!quoted && strchr("?*&!%@`'", *c)) {
+                fail_msg("%s: put what has this in double quotes: %.40s", kinds[i]->name, c);
+            }
+        }
+        assert_false(quoted);
+    }
+}
+
 static void examples_of_the_kinds_are_valid(void **state)
 {
     (void)state;
@@ -396,6 +415,7 @@ int main(void)
         cmocka_unit_test(tolerations_are_those_of_a_pod),
         cmocka_unit_test(schedules_hold_templates),
         cmocka_unit_test(what_a_cluster_returns_is_read),
+        cmocka_unit_test(examples_are_quoted_for_kubectl),
         cmocka_unit_test(examples_of_the_kinds_are_valid),
         cmocka_unit_test(the_design_documents_are_valid),
     };
