@@ -589,6 +589,38 @@ static void headers_have_a_maximum(void **state)
     expect(&x, answer);
 }
 
+static void only_the_named_proxy_is_used(void **state)
+{
+    (void)state;
+    static const struct sonde_str hello = BYTES(OK "Content-Length: 5\r\n\r\nhello");
+    struct exchange e;
+    struct peer peer;
+    char proxy[64];
+    begin(&e);
+    peer_begin(&peer, answer, &hello);
+    url_of(&peer, proxy);
+    assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0); /* nobody is there */
+    assert_int_equal(get(&e, peer.port, 5 * SONDE_SECOND, 64), 0);
+    run(&e);
+    assert_int_equal(e.err.code, 0);
+    struct sonde_http_options options = {.url = "http://service.invalid:8080/x",
+                                         .timeout_ns = 5 * SONDE_SECOND,
+                                         .body_max = 64,
+                                         .context = &e,
+                                         .done = finished,
+                                         .proxy = proxy};
+    e.wanted++;
+    assert_int_equal(sonde_http_send(e.client, &options, &e.request, NULL), 0);
+    run(&e);
+    assert_int_equal(e.err.code, 0);
+    assert_string_equal(e.body.data, "hello");
+    assert_int_equal(unsetenv("http_proxy"), 0);
+    end(&e);
+    peer_end(&peer);
+    assert_non_null(strstr(peer.request.data, "GET http://service.invalid:8080/x HTTP/1.1\r\n"));
+    peer_fini(&peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -608,6 +640,7 @@ int main(void)
         cmocka_unit_test(requests_may_begin_and_end_within_a_piece),
         cmocka_unit_test(a_peer_that_falls_silent_is_left),
         cmocka_unit_test(headers_have_a_maximum),
+        cmocka_unit_test(only_the_named_proxy_is_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
