@@ -31,7 +31,7 @@ struct sonde_kube_bucket {
 /* A full bucket. */
 void sonde_kube_bucket_init(struct sonde_kube_bucket *bucket, double per_second, double burst,
                             int64_t now);
-/* Takes a token, and returns when it may be used: 0 for now, else nanoseconds from now. */
+/* Takes a token, and returns after how many nanoseconds it may be used: 0 for at once. */
 int64_t sonde_kube_bucket_take(struct sonde_kube_bucket *bucket, int64_t now);
 
 #endif

@@ -4,16 +4,14 @@
 // Targets that are hard to attach to: whatever happens, no inspector is left open behind us.
 
 const assert = require('node:assert/strict');
-const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
-const { Sonde, bin, exited, start, temporary } = require('./support/sonde.js');
+const { Sonde, exited, nobody, profileAsNobody } = require('./support/sonde.js');
 const { alive, get, inspectorPort, listens, startTarget } = require('./support/target.js');
 const { until } = require('./support/wait.js');
 
 const script = path.join(__dirname, 'support/attach-app.js');
-const nobody = 65534;
 const notRoot = process.getuid() !== 0 && 'needs root to become another user';
 
 function startHard(t, mode, number = 0, args = []) {
@@ -36,16 +34,7 @@ async function wasNotSignalled(target) {
 
 test('a process that hides its links: TargetNotVisible', { skip: notRoot }, async (t) => {
   const target = await startHard(t, 'other-user', nobody);
-  const directory = temporary(t);
-  fs.chmodSync(directory, 0o777);
-  const program = path.join(directory, 'sonde');
-  fs.copyFileSync(bin, program);
-  fs.chmodSync(program, 0o755);
-  const result = await start(t, 'setpriv', [
-    ...['--reuid', String(nobody), '--regid', String(nobody), '--clear-groups', '--'],
-    ...[program, 'profile', '--pid', String(target.pid)],
-    ...['--store', path.join(directory, 'store')],
-  ]).done;
+  const result = await profileAsNobody(t, target.pid);
   exited(result, 1);
   assert.match(result.stderr, /sonde: TargetNotVisible: process \d+ .* hides what it is/);
   await wasNotSignalled(target);

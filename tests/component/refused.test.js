@@ -4,13 +4,10 @@
 // Processes that cannot be profiled: a clear reason, and they are left alone.
 
 const assert = require('node:assert/strict');
-const fs = require('node:fs');
-const path = require('node:path');
 const test = require('node:test');
-const { Sonde, bin, exited, start, temporary } = require('./support/sonde.js');
+const { Sonde, exited, profileAsNobody, start } = require('./support/sonde.js');
 const { alive, inspectorPort, listens, startTarget } = require('./support/target.js');
 
-const nobody = 65534;
 const notRoot = process.getuid() !== 0 && 'needs root to become another user';
 
 function profile(sonde, pid, duration = '1s') {
@@ -25,17 +22,7 @@ async function wasNotSignalled(target) {
 
 test("another user's process: UidMismatch", { skip: notRoot }, async (t) => {
   const target = await startTarget(t);
-  // The program and the store must be reachable by that user.
-  const directory = temporary(t);
-  fs.chmodSync(directory, 0o777);
-  const program = path.join(directory, 'sonde');
-  fs.copyFileSync(bin, program);
-  fs.chmodSync(program, 0o755);
-  const result = await start(t, 'setpriv', [
-    ...['--reuid', String(nobody), '--regid', String(nobody), '--clear-groups', '--'],
-    ...[program, 'profile', '--pid', String(target.pid)],
-    ...['--store', path.join(directory, 'store')],
-  ]).done;
+  const result = await profileAsNobody(t, target.pid);
   exited(result, 1);
   assert.match(result.stderr, /sonde: UidMismatch: .*user 0.*user 65534\n {2}Run as that user/);
   await wasNotSignalled(target);

@@ -11,6 +11,7 @@ const path = require('node:path');
 const { until } = require('./wait.js');
 
 const root = path.resolve(__dirname, '../../..');
+const nobody = 65534;
 const bin = path.resolve(root, process.env.SONDE_BIN ?? 'build/dev/bin/sonde');
 
 // A directory that goes when the test ends.
@@ -123,6 +124,20 @@ class Sonde {
   }
 }
 
+// As the user who owns nothing; the program and the store must be reachable by that user.
+function profileAsNobody(t, pid) {
+  const directory = temporary(t);
+  fs.chmodSync(directory, 0o777);
+  const program = path.join(directory, 'sonde');
+  fs.copyFileSync(bin, program);
+  fs.chmodSync(program, 0o755);
+  return start(t, 'setpriv', [
+    ...['--reuid', String(nobody), '--regid', String(nobody), '--clear-groups', '--'],
+    ...[program, 'profile', '--pid', String(pid)],
+    ...['--store', path.join(directory, 'store')],
+  ]).done;
+}
+
 // The lines of a ProfileRun; captures: [{name, durationSeconds, …}].
 function profileRun(name, captures, spec = {}) {
   return JSON.stringify({
@@ -155,4 +170,15 @@ function output(command, args) {
   });
 }
 
-module.exports = { Sonde, bin, exited, output, profileRun, root, start, temporary };
+module.exports = {
+  Sonde,
+  bin,
+  exited,
+  nobody,
+  output,
+  profileAsNobody,
+  profileRun,
+  root,
+  start,
+  temporary,
+};
