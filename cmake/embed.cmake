@@ -7,6 +7,7 @@ string(REGEX REPLACE "\n+" "\n" text "${text}")
 string(REGEX REPLACE "[ \n]+$" "" text "${text}")
 string(REPLACE "\\" "\\\\" text "${text}")
 string(REPLACE "\"" "\\\"" text "${text}")
+string(REPLACE "??" "?\\?" text "${text}") # no trigraph
 string(REPLACE "\n" "\\n\"\n    \"" text "${text}")
 file(WRITE ${HEADER} "/* SPDX-License-Identifier: Apache-2.0 */\n"
     "/* Made from a script by cmake/embed.cmake. */\n"
