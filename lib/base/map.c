@@ -7,25 +7,7 @@
 
 #include "base/err.h"
 #include "base/random.h"
-
-static uint64_t rotate(uint64_t x, int bits)
-{
-    return x << bits | x >> (64 - bits);
-}
-
-static void sip_round(uint64_t v[4])
-{
-    v[0] += v[1];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[2] = rotate(v[2], 32);
-}
+#include "base/siphash.h"
 
 static uint64_t word_at(const char *data, size_t length)
 {
@@ -57,7 +39,7 @@ uint64_t sonde_hash(struct sonde_str bytes)
     for (size_t i = 0; i < whole; i += 8) {
         uint64_t word = word_at(bytes.data + i, 8);
         v[3] ^= word;
-        sip_round(v);
+        sonde_siphash_round(v);
         v[0] ^= word;
     }
     uint64_t last = (uint64_t)bytes.length << 56;
@@ -65,12 +47,12 @@ uint64_t sonde_hash(struct sonde_str bytes)
         last |= word_at(bytes.data + whole, bytes.length - whole);
     }
     v[3] ^= last;
-    sip_round(v);
+    sonde_siphash_round(v);
     v[0] ^= last;
     v[2] ^= 0xff;
-    sip_round(v);
-    sip_round(v);
-    sip_round(v);
+    sonde_siphash_round(v);
+    sonde_siphash_round(v);
+    sonde_siphash_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
@@ -95,9 +77,24 @@ static struct sonde_map_slot *locate(const struct sonde_map *map, struct sonde_s
     }
 }
 
+static bool is_full(const struct sonde_map *map)
+{
+    return (map->count + 1) * 4 > map->capacity * 3;
+}
+
+static size_t larger_capacity(const struct sonde_map *map)
+{
+    return map->capacity ? map->capacity * 2 : 16;
+}
+
+size_t sonde_map_growth(const struct sonde_map *map)
+{
+    return is_full(map) ? (larger_capacity(map) - map->capacity) * sizeof(*map->slots) : 0;
+}
+
 static int enlarge(struct sonde_map *map)
 {
-    struct sonde_map larger = {.capacity = map->capacity ? map->capacity * 2 : 16};
+    struct sonde_map larger = {.capacity = larger_capacity(map)};
     larger.slots = calloc(larger.capacity, sizeof(*larger.slots));
     if (!larger.slots) {
         return SONDE_ENOMEM;
@@ -138,7 +135,7 @@ int sonde_map_insert(struct sonde_map *map, struct sonde_str key, struct sonde_m
     if (map->count >= map->maximum) {
         return SONDE_ELIMIT;
     }
-    if (!slot || (map->count + 1) * 4 > map->capacity * 3) {
+    if (!slot || is_full(map)) {
         if (enlarge(map) < 0) {
             return SONDE_ENOMEM;
         }

@@ -36,6 +36,9 @@ uint64_t *sonde_map_find(const struct sonde_map *map, struct sonde_str key);
 int sonde_map_insert(struct sonde_map *map, struct sonde_str key, struct sonde_map_slot **ret_slot,
                      bool *ret_new) SONDE_MUST_CHECK;
 
+/* Bytes by which the next new key makes the map larger; mostly 0. */
+size_t sonde_map_growth(const struct sonde_map *map);
+
 /* SipHash-1-3 with this process's random seed. */
 uint64_t sonde_hash(struct sonde_str bytes);
 

@@ -51,3 +51,25 @@ int sonde_array_grow(void *array, size_t *capacity, size_t wanted, size_t elemen
     *capacity = larger;
     return 0;
 }
+
+int sonde_array_grow_within(struct sonde_budget *budget, void *array, size_t *capacity,
+                            size_t wanted, size_t element, size_t maximum)
+{
+    size_t before = *capacity;
+    size_t affordable = before + (budget->maximum - budget->used) / element;
+    int r = sonde_array_grow(array, capacity, wanted, element,
+                             maximum < affordable ? maximum : affordable);
+    if (r == 0) {
+        budget->used += (*capacity - before) * element;
+    }
+    return r;
+}
+
+bool sonde_budget_take(struct sonde_budget *budget, size_t bytes)
+{
+    if (bytes > budget->maximum - budget->used) {
+        return false;
+    }
+    budget->used += bytes;
+    return true;
+}

@@ -3,6 +3,7 @@
 #ifndef SONDE_BASE_MEMORY_H
 #define SONDE_BASE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define SONDE_MUST_CHECK __attribute__((warn_unused_result))
@@ -32,5 +33,16 @@ void sonde_closep(const int *fd);
  * array is unchanged on failure. */
 int sonde_array_grow(void *array, size_t *capacity, size_t wanted, size_t element,
                      size_t maximum) SONDE_MUST_CHECK;
+
+/* Bytes that several arrays share. What is freed is given back by who frees it. */
+struct sonde_budget {
+    size_t used, maximum;
+};
+
+/* The same out of a budget: SONDE_ELIMIT also when too little of it is left. */
+int sonde_array_grow_within(struct sonde_budget *budget, void *array, size_t *capacity,
+                            size_t wanted, size_t element, size_t maximum) SONDE_MUST_CHECK;
+/* Takes bytes of it for something else; false when so many are not left. */
+bool sonde_budget_take(struct sonde_budget *budget, size_t bytes) SONDE_MUST_CHECK;
 
 #endif

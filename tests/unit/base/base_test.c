@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/random.h"
+#include "base/siphash.h"
 #include "base/str.h"
 
 static void errors_carry_code_class_and_text(void **state)
@@ -283,6 +284,28 @@ static void growing_arrays_stop_at_their_maximum(void **state)
                      SONDE_ELIMIT);
 }
 
+static void arrays_share_a_budget(void **state)
+{
+    (void)state;
+    SONDE_FREE int *numbers = NULL;
+    SONDE_FREE char *text = NULL;
+    size_t capacity = 0;
+    size_t room = 0;
+    struct sonde_budget budget = {.maximum = 100};
+    assert_int_equal(
+        sonde_array_grow_within(&budget, &numbers, &capacity, 20, sizeof(*numbers), 1000), 0);
+    assert_int_equal(capacity, 20);
+    assert_int_equal(budget.used, 80);
+    assert_int_equal(sonde_array_grow_within(&budget, &text, &room, 21, 1, 1000), SONDE_ELIMIT);
+    assert_int_equal(sonde_array_grow_within(&budget, &text, &room, 12, 1, 10), SONDE_ELIMIT);
+    assert_int_equal(sonde_array_grow_within(&budget, &text, &room, 12, 1, 1000), 0);
+    assert_int_equal(sonde_array_grow_within(&budget, &text, &room, 13, 1, 1000), 0); /* 20 */
+    assert_int_equal(budget.used, 100);
+    assert_false(sonde_budget_take(&budget, 1));
+    budget.used -= 80;
+    assert_true(sonde_budget_take(&budget, 80));
+}
+
 static void time_is_written_in_utc(void **state)
 {
     (void)state;
@@ -340,6 +363,35 @@ static void log_lines_are_json(void **state)
                                       "\"it \\\"broke\\\"\",\"who\":\"a\\nb\",\"count\":-3}\n"));
 }
 
+/* From the reference implementation (vectors_sip64): the key 00 … 0f, the bytes 00 01 02 … */
+static void siphash_is_the_published_one(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t length;
+        uint64_t hash;
+    } vectors[] = {{0, 0x726fdb47dd0e0e31},
+                   {1, 0x74f839c593dc67fd},
+                   {7, 0xab0200f58b01d137},
+                   {8, 0x93f5f5799a932462},
+                   {15, 0xa129ca6149be45e5}};
+    uint64_t key[2];
+    char bytes[16];
+    for (int i = 0; i < 16; i++) {
+        bytes[i] = (char)i;
+    }
+    memcpy(key, bytes, sizeof(key));
+    for (size_t i = 0; i < SONDE_LENGTH(vectors); i++) {
+        for (size_t cut = 0; cut <= vectors[i].length; cut++) {
+            struct sonde_siphash hash;
+            sonde_siphash_init(&hash, key);
+            sonde_siphash_add(&hash, bytes, cut);
+            sonde_siphash_add(&hash, bytes + cut, vectors[i].length - cut);
+            assert_true(sonde_siphash_end(&hash) == vectors[i].hash);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,10 +408,12 @@ int main(void)
         cmocka_unit_test(the_map_agrees_with_a_naive_model),
         cmocka_unit_test(arenas_are_bounded_and_aligned),
         cmocka_unit_test(growing_arrays_stop_at_their_maximum),
+        cmocka_unit_test(arrays_share_a_budget),
         cmocka_unit_test(time_is_written_in_utc),
         cmocka_unit_test(uuids_are_version_4_and_differ),
         cmocka_unit_test(files_are_read_within_a_bound),
         cmocka_unit_test(log_lines_are_json),
+        cmocka_unit_test(siphash_is_the_published_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
