@@ -52,3 +52,20 @@ int sonde_base64_decode(struct sonde_str text, struct sonde_buf *ret, struct son
     ret->data[ret->length] = '\0';
     return 0;
 }
+
+void sonde_base64_encode(struct sonde_str bytes, struct sonde_buf *ret)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < bytes.length; i += 3) {
+        size_t count = bytes.length - i < 3 ? bytes.length - i : 3;
+        unsigned group = 0;
+        for (size_t b = 0; b < 3; b++) {
+            group = group << 8 | (b < count ? (unsigned char)bytes.data[i + b] : 0U);
+        }
+        for (size_t d = 0; d < 4; d++) {
+            char digit = alphabet[group >> (18 - 6 * d) & 63];
+            sonde_buf_char(ret, d <= count ? digit : '=');
+        }
+    }
+}

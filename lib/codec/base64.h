@@ -10,4 +10,7 @@
 int sonde_base64_decode(struct sonde_str text, struct sonde_buf *ret,
                         struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* Appends the standard alphabet with padding. Errors are the buffer's. */
+void sonde_base64_encode(struct sonde_str bytes, struct sonde_buf *ret);
+
 #endif

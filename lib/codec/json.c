@@ -22,7 +22,11 @@ int sonde_json_parse_up_to(struct sonde_str text, size_t maximum, cJSON **ret,
         return sonde_fail(err, SONDE_ELIMIT, 0, "a JSON document of %zu bytes: at most %zu",
                           text.length, maximum);
     }
-    struct sonde_json_limits limits = {SONDE_JSON_DOCUMENT_DEPTH, maximum};
+    struct sonde_json_limits limits = {
+        .depth = SONDE_JSON_DOCUMENT_DEPTH,
+        .string = maximum,
+        .values = SONDE_JSON_VALUES_LEAST + maximum / SONDE_JSON_VALUE_BYTES,
+    };
     int r = sonde_json_check(text, limits, err);
     if (r < 0) {
         return r;

@@ -14,6 +14,10 @@
 enum {
     SONDE_JSON_DOCUMENT_DEPTH = 32,
     SONDE_JSON_DOCUMENT_MAX = 4 << 20, /* bytes */
+    /* A value is two bytes of a text and may be a hundred of a tree: this many are taken of any
+     * text, and one more for so many bytes as it may have. */
+    SONDE_JSON_VALUES_LEAST = 1024,
+    SONDE_JSON_VALUE_BYTES = 64,
 };
 
 /* A local cJSON * that is deleted when the scope ends. */
@@ -23,7 +27,8 @@ void sonde_json_deletep(cJSON **json);
 
 /* The caller owns the tree (cJSON_Delete). SONDE_EPARSE, SONDE_ELIMIT or SONDE_ENOMEM. */
 int sonde_json_parse(struct sonde_str text, cJSON **ret, struct sonde_err *err) SONDE_MUST_CHECK;
-/* The same for documents of up to `maximum` bytes instead of SONDE_JSON_DOCUMENT_MAX. */
+/* The same for documents of up to `maximum` bytes instead of SONDE_JSON_DOCUMENT_MAX. No tree takes
+ * more than a few times as much memory. */
 int sonde_json_parse_up_to(struct sonde_str text, size_t maximum, cJSON **ret,
                            struct sonde_err *err) SONDE_MUST_CHECK;
 

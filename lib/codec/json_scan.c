@@ -40,6 +40,8 @@ void sonde_json_scanner_fini(struct sonde_json_scanner *scanner)
 {
     if (scanner) {
         sonde_buf_fini(&scanner->token);
+        free(SONDE_TAKE(scanner->deep_containers));
+        scanner->deep_capacity = 0;
     }
 }
 
@@ -51,10 +53,46 @@ void sonde_json_scan_raw(struct sonde_json_scanner *scanner, sonde_json_raw_call
     scanner->raw_depth = scanner->depth;
 }
 
-static bool in_object(const struct sonde_json_scanner *s)
+/* The byte with the bit of that depth, for which there is room. */
+static uint8_t *container_byte(struct sonde_json_scanner *s, unsigned depth)
+{
+    return depth < SONDE_JSON_DEPTH_INLINE
+               ? &s->containers[depth / 8]
+               : &s->deep_containers[(depth - SONDE_JSON_DEPTH_INLINE) / 8];
+}
+
+void sonde_json_scan_hand_over(struct sonde_json_scanner *scanner, sonde_json_take_callback take,
+                               void *context)
+{
+    scanner->take = take;
+    scanner->take_context = context;
+}
+
+void sonde_json_scan_text(struct sonde_json_scanner *scanner, sonde_json_raw_callback text,
+                          void *context, char *buffer, size_t size)
+{
+    scanner->text = text;
+    scanner->text_context = context;
+    scanner->text_buffer = buffer;
+    scanner->text_size = size;
+    scanner->text_length = 0;
+}
+
+static bool in_object(struct sonde_json_scanner *s)
 {
     unsigned top = s->depth - 1;
-    return s->depth && (s->containers[top / 8] >> (top % 8) & 1);
+    return s->depth && (*container_byte(s, top) >> (top % 8) & 1);
+}
+
+static int make_room(struct sonde_json_scanner *s, struct sonde_err *err)
+{
+    if (s->depth < SONDE_JSON_DEPTH_INLINE) {
+        return 0;
+    }
+    size_t bytes = (s->depth - SONDE_JSON_DEPTH_INLINE) / 8 + 1;
+    int r = sonde_array_grow(&s->deep_containers, &s->deep_capacity, bytes, 1,
+                             SONDE_JSON_DEPTH_MAX / 8);
+    return r < 0 ? sonde_fail(err, r, 0, "JSON: out of memory") : 0;
 }
 
 static int malformed(const struct sonde_json_scanner *s, size_t at, const char *what,
@@ -87,13 +125,14 @@ static int open_container(struct sonde_json_scanner *s, bool object, size_t at,
     }
     struct sonde_json_token token = {.event =
                                          object ? SONDE_JSON_OBJECT_BEGIN : SONDE_JSON_ARRAY_BEGIN};
-    int r = emit(s, &token, err);
-    uint8_t bit = (uint8_t)(1U << (s->depth % 8));
-    if (object) {
-        s->containers[s->depth / 8] |= bit;
-    } else {
-        s->containers[s->depth / 8] &= (uint8_t)~bit;
+    int r = make_room(s, err);
+    r = r < 0 ? r : emit(s, &token, err);
+    if (r < 0) {
+        return r;
     }
+    uint8_t bit = (uint8_t)(1U << (s->depth % 8));
+    uint8_t *byte = container_byte(s, s->depth);
+    *byte = (uint8_t)(object ? *byte | bit : *byte & ~bit);
     s->depth++;
     s->state = object ? KEY_OR_CLOSE : VALUE_OR_CLOSE;
     return r;
@@ -137,11 +176,104 @@ static int whole_token(struct sonde_json_scanner *s, const char *data, size_t le
     return sonde_buf_check(&s->token, "a JSON token", err);
 }
 
+/* What stands behind a backslash means this; 0: something longer, or nothing. */
+static inline char unescaped(char c)
+{
+    static const char meaning[128] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                      ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+    return (unsigned char)c < sizeof(meaning) ? meaning[(unsigned char)c] : 0;
+}
+
+/* ---- strings that are handed out in pieces ---- */
+
+static bool in_text(const struct sonde_json_scanner *s)
+{
+    return s->text && !s->is_key && !s->raw;
+}
+
+static int flush_text(struct sonde_json_scanner *s, struct sonde_err *err)
+{
+    size_t length = s->text_length;
+    s->text_length = 0;
+    return length ? s->text(s->text_context, s->text_buffer, length, err) : 0;
+}
+
+static int keep_text(struct sonde_json_scanner *s, const char *data, size_t length,
+                     struct sonde_err *err)
+{
+    while (length) {
+        size_t room = s->text_size - s->text_length;
+        size_t piece = length < room ? length : room;
+        memcpy(s->text_buffer + s->text_length, data, piece);
+        s->text_length += piece;
+        data += piece;
+        length -= piece;
+        int r = s->text_length == s->text_size ? flush_text(s, err) : 0;
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+#define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* How many of the 8 bytes from the first on are plain: no quote, backslash, control character, and
+ * nothing beyond ASCII. */
+static inline size_t plain_bytes(const char *data)
+{
+    uint64_t word;
+    memcpy(&word, data, sizeof(word));
+    uint64_t quote = word ^ EIGHT('"');
+    uint64_t backslash = word ^ EIGHT('\\');
+    uint64_t special = ((quote - EIGHT(1)) & ~quote) | ((backslash - EIGHT(1)) & ~backslash) |
+                       ((word - EIGHT(0x20)) & ~word) | word;
+    special &= EIGHT(0x80);
+    return special ? (size_t)__builtin_ctzll(special) / 8 : 8;
+}
+
+/* Copies what is plain, and short escapes, for as long as there is nothing else: most of what an
+ * inspector sends is numbers and ends of lines. */
+static int scan_text(struct sonde_json_scanner *s, const char *data, size_t length, size_t *at,
+                     struct sonde_err *err)
+{
+    enum { STEP = 8, SHORT = 2 };
+    size_t i = *at;
+    int r = 0;
+    while (r == 0 && length - i >= STEP) {
+        if (s->text_size - s->text_length < STEP) {
+            break;
+        }
+        size_t count = plain_bytes(data + i);
+        memcpy(s->text_buffer + s->text_length, data + i, STEP);
+        s->text_length += count;
+        i += count;
+        if (count < STEP) {
+            char meant = data[i] == '\\' && length - i >= SHORT ? unescaped(data[i + 1]) : 0;
+            if (!meant) {
+                break;
+            }
+            s->text_buffer[s->text_length++] = meant;
+            i += SHORT;
+        }
+        r = s->text_size - s->text_length < STEP ? flush_text(s, err) : 0;
+    }
+    *at = i;
+    return r;
+}
+
 static int end_string(struct sonde_json_scanner *s, const char *data, size_t length,
                       struct sonde_err *err)
 {
     struct sonde_json_token token = {.event = s->is_key ? SONDE_JSON_KEY : SONDE_JSON_STRING};
-    if (!s->raw) {
+    if (in_text(s)) {
+        int r = keep_text(s, data, length, err);
+        r = r < 0 ? r : flush_text(s, err);
+        s->text = NULL;
+        if (r < 0) {
+            return r;
+        }
+    } else if (!s->raw) {
         int r = whole_token(s, data, length, s->limits.string, &token.text, err);
         if (r < 0) {
             return r;
@@ -163,6 +295,9 @@ static int keep(struct sonde_json_scanner *s, const char *data, size_t length, s
 {
     if (s->raw) {
         return 0;
+    }
+    if (in_text(s)) {
+        return keep_text(s, data, length, err);
     }
     if (s->token.length + length > maximum) {
         return sonde_fail(err, SONDE_ELIMIT, 0, "JSON, byte %llu: a token of more than %zu bytes",
@@ -223,11 +358,14 @@ static const bool plain[256] = {
 static int scan_string(struct sonde_json_scanner *s, const char *data, size_t length, size_t *at,
                        struct sonde_err *err)
 {
-    size_t i = *at;
-    int r = i < length && data[i] != '\\' ? flush_surrogate(s, err) : 0;
+    int r = *at < length && data[*at] != '\\' ? flush_surrogate(s, err) : 0;
+    if (r == 0 && in_text(s) && !s->utf8_left && !s->high_surrogate) {
+        r = scan_text(s, data, length, at, err);
+    }
     if (r < 0) {
         return r;
     }
+    size_t i = *at;
     size_t from = i;
     for (; i < length; i++) {
         unsigned char c = (unsigned char)data[i];
@@ -268,21 +406,19 @@ static int scan_string(struct sonde_json_scanner *s, const char *data, size_t le
 
 static int scan_escape(struct sonde_json_scanner *s, char c, size_t at, struct sonde_err *err)
 {
-    static const char meaning[128] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
-                                      ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
     if (c == 'u') {
         s->state = UNICODE;
         s->unicode = 0;
         s->unicode_left = 4;
         return 0;
     }
-    unsigned char index = (unsigned char)c;
-    if (index >= sizeof(meaning) || !meaning[index]) {
+    char meant = unescaped(c);
+    if (!meant) {
         return malformed(s, at, "an unknown escape", err);
     }
     s->state = STRING;
     int r = flush_surrogate(s, err);
-    return r < 0 ? r : keep(s, &meaning[index], 1, s->limits.string, err);
+    return r < 0 ? r : keep(s, &meant, 1, s->limits.string, err);
 }
 
 static int end_unicode(struct sonde_json_scanner *s, struct sonde_err *err)
@@ -401,6 +537,13 @@ static int scan_literal(struct sonde_json_scanner *s, char c, size_t at, struct 
 
 static int begin_value(struct sonde_json_scanner *s, char c, size_t *at, struct sonde_err *err)
 {
+    if (++s->values > s->limits.values && s->limits.values) {
+        return sonde_fail(err, SONDE_ELIMIT, 0, "JSON, byte %llu: more than %zu values",
+                          (unsigned long long)(s->offset + *at), s->limits.values);
+    }
+    if (s->text && c != '"' && !s->raw) {
+        s->text = NULL; /* no string, so no pieces of it */
+    }
     switch (c) {
     case '{':
     case '[':
@@ -508,6 +651,23 @@ static int scan_step(struct sonde_json_scanner *s, const char *data, size_t leng
     return r;
 }
 
+static int take_step(struct sonde_json_scanner *s, const char *data, size_t length, size_t *at,
+                     struct sonde_err *err)
+{
+    size_t taken = 0;
+    bool done = false;
+    int r = s->take(s->take_context, data + *at, length - *at, s->offset + *at, &taken, &done, err);
+    *at += taken;
+    if (r < 0 || !done) {
+        return r;
+    }
+    s->take = NULL;
+    s->depth--;
+    after_value(s);
+    struct sonde_json_token token = {.event = SONDE_JSON_ARRAY_END};
+    return emit(s, &token, err);
+}
+
 int sonde_json_scan(struct sonde_json_scanner *scanner, const char *data, size_t length,
                     struct sonde_err *err)
 {
@@ -517,7 +677,8 @@ int sonde_json_scan(struct sonde_json_scanner *scanner, const char *data, size_t
     size_t raw_from = 0;
     int r = 0;
     for (size_t at = 0; at < length && r == 0;) {
-        r = scan_step(scanner, data, length, &at, &raw_from, err);
+        r = scanner->take ? take_step(scanner, data, length, &at, err)
+                          : scan_step(scanner, data, length, &at, &raw_from, err);
     }
     if (r == 0 && scanner->raw && raw_from < length) {
         r = scanner->raw(scanner->raw_context, data + raw_from, length - raw_from, err);

@@ -13,8 +13,9 @@
 #include "base/err.h"
 
 enum {
-    SONDE_JSON_DEPTH_MAX = 512, /* the deepest nesting a scanner can be asked for */
-    SONDE_JSON_NUMBER_MAX = 63, /* bytes of one number */
+    SONDE_JSON_DEPTH_MAX = 1 << 18, /* the deepest nesting a scanner can be asked for */
+    SONDE_JSON_DEPTH_INLINE = 512,  /* the deepest for which it allocates nothing */
+    SONDE_JSON_NUMBER_MAX = 63,     /* bytes of one number */
 };
 
 enum sonde_json_event {
@@ -48,10 +49,17 @@ typedef int (*sonde_json_callback)(void *context, struct sonde_json_scanner *sca
 /* The bytes of a value as they stand in the input, in pieces. */
 typedef int (*sonde_json_raw_callback)(void *context, const char *data, size_t length,
                                        struct sonde_err *err);
+/* The bytes of an array that was handed over, from behind its opening bracket on; data[0] is the
+ * byte `offset` of the text. Takes all of them and says so in *ret_taken; or those up to the
+ * closing bracket, with it, and then sets *ret_done. */
+typedef int (*sonde_json_take_callback)(void *context, const char *data, size_t length,
+                                        uint64_t offset, size_t *ret_taken, bool *ret_done,
+                                        struct sonde_err *err);
 
 struct sonde_json_limits {
     unsigned depth; /* ≤ SONDE_JSON_DEPTH_MAX */
     size_t string;  /* bytes of one key or string, unescaped */
+    size_t values;  /* of any kind, in all; 0: any number */
 };
 
 struct sonde_json_scanner {
@@ -62,8 +70,15 @@ struct sonde_json_scanner {
     uint64_t offset;             /* bytes taken so far, for messages */
     sonde_json_raw_callback raw; /* set while a value is handed out raw */
     void *raw_context;
+    sonde_json_take_callback take; /* set while an array is handed over */
+    void *take_context;
     unsigned raw_depth;
+    sonde_json_raw_callback text; /* set while a string is handed out in pieces */
+    void *text_context;
+    char *text_buffer;
+    size_t text_size, text_length;
     unsigned depth;
+    size_t values;    /* begun so far */
     uint32_t unicode; /* \uXXXX being read, and the high surrogate before it */
     uint32_t high_surrogate;
     uint8_t unicode_left;
@@ -74,7 +89,9 @@ struct sonde_json_scanner {
     const char *literal;
     bool is_key;
     bool failed;
-    uint8_t containers[SONDE_JSON_DEPTH_MAX / 8]; /* one bit each: object? */
+    uint8_t containers[SONDE_JSON_DEPTH_INLINE / 8]; /* one bit each: object? */
+    uint8_t *deep_containers;                        /* of the depths beyond */
+    size_t deep_capacity;                            /* bytes */
 };
 
 /* `callback` may be NULL: then the text is only checked. Borrows context. */
@@ -97,6 +114,17 @@ int sonde_json_scan_finish(struct sonde_json_scanner *scanner,
  * its bracket to the matching one, go to `raw` and make no events until its END event. */
 void sonde_json_scan_raw(struct sonde_json_scanner *scanner, sonde_json_raw_callback raw,
                          void *context);
+
+/* Called from the callback of an ARRAY_BEGIN: `take` reads that array itself, for what is too large
+ * for an event each; the next event is its END. */
+void sonde_json_scan_hand_over(struct sonde_json_scanner *scanner, sonde_json_take_callback take,
+                               void *context);
+
+/* Called from the callback of a KEY: when its value is a string, that goes unescaped to `text` in
+ * pieces, however long it is, and its STRING event has an empty text. The pieces are collected in
+ * `buffer` (borrowed until that event) and are as large as it, but for the last. */
+void sonde_json_scan_text(struct sonde_json_scanner *scanner, sonde_json_raw_callback text,
+                          void *context, char *buffer, size_t size);
 
 /* Checks a whole text at once. */
 int sonde_json_check(struct sonde_str text, struct sonde_json_limits limits,

@@ -80,6 +80,12 @@ static int take_varint(struct sonde_str *rest, uint64_t *ret)
     return SONDE_EPARSE;
 }
 
+int sonde_protobuf_take_varint(struct sonde_str *rest, uint64_t *ret, struct sonde_err *err)
+{
+    int r = take_varint(rest, ret);
+    return r < 0 ? sonde_fail(err, r, 0, "protobuf: a packed number is malformed or cut") : 0;
+}
+
 static int take_fixed(struct sonde_str *rest, size_t width, uint64_t *ret)
 {
     if (rest->length < width) {

@@ -24,6 +24,10 @@ void sonde_protobuf_bytes(struct sonde_buf *buf, uint32_t field, struct sonde_st
 void sonde_protobuf_packed(struct sonde_buf *buf, uint32_t field, const uint64_t *values,
                            size_t count);
 
+/* Takes a varint of a packed field off the front of *rest. SONDE_EPARSE. */
+int sonde_protobuf_take_varint(struct sonde_str *rest, uint64_t *ret,
+                               struct sonde_err *err) SONDE_MUST_CHECK;
+
 struct sonde_protobuf_field {
     uint32_t number;
     enum sonde_protobuf_type type;

@@ -20,7 +20,7 @@ static int scan_in_pieces(void *context)
     static const char text[] =
         "{\"a\\n\":[1,2.5,\"\\u00e9 and a longer text than one piece\"],\"b\":null}";
     struct sonde_json_scanner scanner;
-    struct sonde_json_limits limits = {8, 1000};
+    struct sonde_json_limits limits = {8, 1000, 0};
     sonde_json_scanner_init(&scanner, limits, NULL, NULL);
     int r = 0;
     for (size_t i = 0; i + 1 < sizeof(text) && r == 0; i++) {

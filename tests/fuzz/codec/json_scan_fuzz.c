@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct sonde_json_limits limits = {24, 4096};
+static const struct sonde_json_limits limits = {24, 4096, 0};
 
 struct seen {
     uint64_t events;

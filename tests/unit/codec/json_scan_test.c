@@ -11,13 +11,16 @@
 #include "codec/json.h"
 #include "codec/json_scan.h"
 
-static const struct sonde_json_limits limits = {16, 1000};
+static const struct sonde_json_limits limits = {16, 1000, 0};
 
 /* Writes every event down as text, so that two scans can be compared. */
 struct record {
     struct sonde_buf events;
     struct sonde_buf raw;
-    const char *raw_key; /* the value of this key is taken raw */
+    const char *raw_key; /* the value of this key is taken raw … */
+    bool hand_over;      /* … or handed over, when it is an array … */
+    bool text;           /* … or in pieces, when it is a string */
+    char buffer[16];
     bool key_matches;
 };
 
@@ -27,6 +30,22 @@ static int take_raw(void *context, const char *data, size_t length, struct sonde
     struct record *record = context;
     sonde_buf_append(&record->raw, data, length);
     return 0;
+}
+
+/* Takes what stands in an array up to the first closing bracket. */
+static int take_array(void *context, const char *data, size_t length, uint64_t offset,
+                      size_t *ret_taken, bool *ret_done, struct sonde_err *err)
+{
+    struct record *record = context;
+    const char *end = memchr(data, ']', length);
+    size_t inside = end ? (size_t)(end - data) : length;
+    sonde_buf_append(&record->raw, data, inside);
+    *ret_done = end != NULL;
+    *ret_taken = inside + *ret_done;
+    const char *refused = memchr(data, '!', inside);
+    return refused ? sonde_fail(err, SONDE_EPARSE, 0, "byte %zu is refused",
+                                (size_t)offset + (size_t)(refused - data))
+                   : 0;
 }
 
 static int write_down(void *context, struct sonde_json_scanner *scanner,
@@ -44,7 +63,16 @@ static int write_down(void *context, struct sonde_json_scanner *scanner,
     }
     sonde_buf_char(&record->events, ' ');
     bool begins = token->event == SONDE_JSON_OBJECT_BEGIN || token->event == SONDE_JSON_ARRAY_BEGIN;
-    if (begins && record->key_matches) {
+    if (token->event == SONDE_JSON_KEY && record->text &&
+        sonde_str_is(token->text, record->raw_key)) {
+        sonde_json_scan_text(scanner, take_raw, record, record->buffer, sizeof(record->buffer));
+    }
+    if (begins && record->key_matches && record->text) {
+        record->key_matches = false;
+    }
+    if (begins && record->key_matches && record->hand_over) {
+        sonde_json_scan_hand_over(scanner, take_array, record);
+    } else if (begins && record->key_matches) {
         sonde_json_scan_raw(scanner, take_raw, record);
     }
     record->key_matches = record->raw_key && token->event == SONDE_JSON_KEY &&
@@ -102,6 +130,33 @@ static void events_are_the_same_in_any_split(void **state)
     }
 }
 
+static void an_array_can_be_handed_over(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"a\":[0],\"p\":[1, 2,{,3],\"b\":[4]}";
+    static const char expected[] =
+        "0{ 1key(a) 1[ 2num(0)=0 1] 1key(p) 1[ 1] 1key(b) 1[ 2num(4)=4 1] 0} ";
+    for (size_t piece = 1; piece <= sizeof(text); piece++) {
+        struct record record = new_record("p");
+        record.hand_over = true;
+        assert_int_equal(scan(sonde_str(text), piece, NULL, &record, NULL), 0);
+        assert_string_equal(record.events.data, expected);
+        assert_string_equal(record.raw.data, "1, 2,{,3");
+        free_record(&record);
+        record = new_record("p");
+        record.hand_over = true;
+        assert_int_equal(scan(SONDE_STR("{\"p\":[1,2"), piece, NULL, &record, NULL), SONDE_EPARSE);
+        free_record(&record);
+        record = new_record("p");
+        record.hand_over = true;
+        struct sonde_err err = {0};
+        int code = scan(SONDE_STR("{\"p\":[1,!2],\"q\":1}"), piece, NULL, &record, &err);
+        assert_int_equal(code, SONDE_EPARSE);
+        assert_string_equal(err.message, "byte 8 is refused");
+        free_record(&record);
+    }
+}
+
 static void a_value_can_be_taken_raw(void **state)
 {
     (void)state;
@@ -111,6 +166,40 @@ static void a_value_can_be_taken_raw(void **state)
         assert_string_equal(record.raw.data, "{\"q\":[{},[]],\"s\":\"}]\\\"\"}");
         assert_non_null(strstr(record.events.data, "1key(p) 1{ 1} 1key(\xc3\xa9)"));
         free_record(&record);
+    }
+}
+
+static void a_string_can_be_taken_in_pieces(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"x\":\"of the usual kind\",\"key\":\"no\\tends, \\u00e9\\ud83d\\ude00\\ud83d "
+        "\xc3\xa9\\\\"
+        "012345678\\n012345678901234567890123456789\\u0000\",\"y\":{\"key\":\"\"},\"z\":[\"a\"],"
+        "\"key\":[\"b\"]}";
+    static const char pieces[] = "no\tends, \xc3\xa9\xf0\x9f\x98\x80\xef\xbf\xbd \xc3\xa9\\"
+                                 "012345678\n012345678901234567890123456789";
+    for (size_t piece = 1; piece < sizeof(text); piece++) {
+        struct record record = new_record("key");
+        struct sonde_json_scanner scanner;
+        record.text = true;
+        sonde_json_scanner_init(&scanner, (struct sonde_json_limits){.depth = 16, .string = 20},
+                                write_down, &record);
+        for (size_t at = 0; at < sizeof(text) - 1; at += piece) {
+            size_t left = sizeof(text) - 1 - at;
+            assert_int_equal(
+                sonde_json_scan(&scanner, text + at, left < piece ? left : piece, NULL), 0);
+        }
+        assert_int_equal(sonde_json_scan_finish(&scanner, NULL), 0);
+        assert_int_equal(record.raw.length, sizeof(pieces));
+        assert_memory_equal(record.raw.data, pieces, sizeof(pieces)); /* with the last \0 */
+        assert_string_equal(
+            record.events.data,
+            "0{ 1key(x) 1str(of the usual kind) 1key(key) 1str 1key(y) 1{ 2key(key) 2str "
+            "1} 1key(z) 1[ 2str(a) 1] 1key(key) 1[ 2str(b) 1] 0} ");
+        sonde_json_scanner_fini(&scanner);
+        sonde_buf_fini(&record.events);
+        sonde_buf_fini(&record.raw);
     }
 }
 
@@ -189,6 +278,41 @@ static void bounds_hold(void **state)
     free_record(&record);
 }
 
+/* Deeper than what a scanner holds without allocating; objects and arrays by turns. */
+static void deep_texts_are_scanned(void **state)
+{
+    (void)state;
+    enum { DEPTH = 6000 };
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+    for (int i = 0; i < DEPTH; i++) {
+        sonde_buf_text(&text, i % 3 ? "[" : "{\"a\":");
+    }
+    sonde_buf_text(&text, "7");
+    size_t inside = text.length;
+    for (int i = DEPTH; i-- > 0;) {
+        sonde_buf_text(&text, i % 3 ? "]" : "}");
+    }
+    struct sonde_json_scanner scanner;
+    struct sonde_json_limits deep = {.depth = DEPTH, .string = 1000};
+    sonde_json_scanner_init(&scanner, deep, NULL, NULL);
+    assert_int_equal(sonde_json_scan(&scanner, text.data, text.length, NULL), 0);
+    assert_int_equal(sonde_json_scan_finish(&scanner, NULL), 0);
+    sonde_json_scanner_fini(&scanner);
+    /* The bracket of another kind is seen at any depth. */
+    static const size_t behind[] = {0, 1, 700, DEPTH - 1};
+    for (size_t i = 0; i < SONDE_LENGTH(behind); i++) {
+        char *bracket = &text.data[inside + behind[i]];
+        char kept = *bracket;
+        struct sonde_err err = {0};
+        *bracket = kept == ']' ? '}' : ']';
+        assert_int_equal(sonde_json_check(sonde_buf_view(&text), deep, &err), SONDE_EPARSE);
+        assert_non_null(strstr(err.message, "closes nothing"));
+        *bracket = kept;
+    }
+    deep.depth = DEPTH - 1;
+    assert_int_equal(sonde_json_check(sonde_buf_view(&text), deep, NULL), SONDE_ELIMIT);
+}
+
 static void a_failed_scan_stays_failed(void **state)
 {
     (void)state;
@@ -252,16 +376,53 @@ static void getters_name_the_field(void **state)
     assert_int_equal(sonde_json_integer_or(json, "x", -1), -1);
 }
 
+/* [0,0,…] or {"":0,…} of so many values, and the list itself. */
+static int parse_many(const char *item, size_t count, size_t maximum, struct sonde_err *err)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+    SONDE_JSON_AUTO *json = NULL;
+    bool object = strchr(item, ':') != NULL;
+    for (size_t i = 0; i < count; i++) {
+        sonde_buf_text(&text, i ? "," : object ? "{" : "[");
+        sonde_buf_text(&text, item);
+    }
+    sonde_buf_char(&text, object ? '}' : ']');
+    assert_true(text.length <= maximum);
+    int r = sonde_json_parse_up_to(sonde_buf_view(&text), maximum, &json, err);
+    assert_true((r == 0) == (json != NULL));
+    assert_true(r < 0 || (size_t)cJSON_GetArraySize(json) == count);
+    return r;
+}
+
+/* Two bytes each, they would make a tree fifty times as large as their text. */
+static void values_are_counted(void **state)
+{
+    (void)state;
+    static const char *const items[] = {"0", "[]", "{}", "\"\":0", "null", "\"a\"", "true"};
+    const size_t maximum = 64 << 10;
+    const size_t most = SONDE_JSON_VALUES_LEAST + maximum / SONDE_JSON_VALUE_BYTES;
+    for (size_t i = 0; i < SONDE_LENGTH(items); i++) {
+        struct sonde_err err;
+        assert_int_equal(parse_many(items[i], most - 1, maximum, &err), 0);
+        assert_int_equal(parse_many(items[i], most, maximum, &err), SONDE_ELIMIT);
+        assert_non_null(strstr(err.message, "more than 2048 values"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_are_the_same_in_any_split),
         cmocka_unit_test(a_value_can_be_taken_raw),
+        cmocka_unit_test(an_array_can_be_handed_over),
+        cmocka_unit_test(a_string_can_be_taken_in_pieces),
         cmocka_unit_test(what_is_not_json_is_refused),
         cmocka_unit_test(bounds_hold),
+        cmocka_unit_test(deep_texts_are_scanned),
         cmocka_unit_test(a_failed_scan_stays_failed),
         cmocka_unit_test(random_documents_survive_printing_and_scanning),
         cmocka_unit_test(getters_name_the_field),
+        cmocka_unit_test(values_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
