@@ -23,6 +23,7 @@ struct sonde_http_client {
     struct sonde_http_request *starting; /* to be given to curl, outside its callbacks */
     struct sonde_http_request *ended;    /* to be freed there */
     unsigned inside;                     /* calls of curl that are on the stack */
+    bool doomed;                         /* one of the requests is */
     uint64_t connections;
 };
 
@@ -30,15 +31,17 @@ struct sonde_http_request {
     struct sonde_http_request *next;
     struct sonde_http_client *client;
     CURL *easy;
-    bool added; /* to the multi handle */
+    bool added;  /* to the multi handle */
+    bool doomed; /* its socket could not be watched */
     void *context;
     void (*done)(void *context, const struct sonde_http_response *response,
                  const struct sonde_err *err);
     int (*chunk)(void *context, const char *data, size_t length, struct sonde_err *err);
+    int (*upload)(void *context, char *data, size_t size, struct sonde_err *err);
     struct curl_slist *headers;
     struct curl_slist *connect_to;
     struct sonde_buf head, body;
-    struct sonde_err err; /* of chunk */
+    struct sonde_err err; /* of chunk and upload */
 };
 
 /* One socket that curl watches. */
@@ -152,10 +155,25 @@ static void begin_requests(struct sonde_http_client *client)
     }
 }
 
+static void end_doomed(struct sonde_http_client *client)
+{
+    struct sonde_http_request *request = client->doomed ? client->requests : NULL;
+    while (request) {
+        if (request->doomed) {
+            finish(request, CURLE_OUT_OF_MEMORY);
+            request = client->requests; /* the callback may have changed the list */
+        } else {
+            request = request->next;
+        }
+    }
+    client->doomed = false;
+}
+
 static void collect(struct sonde_http_client *client)
 {
     int left;
     CURLMsg *message;
+    end_doomed(client);
     begin_requests(client);
     while ((message = curl_multi_info_read(client->multi, &left))) {
         if (message->msg == CURLMSG_DONE) {
@@ -209,9 +227,38 @@ static void free_watch(uv_handle_t *handle)
     free(handle);
 }
 
+/* A watch of the socket, known to curl from here on; NULL when there is none to be had. */
+static struct watch *new_watch(struct sonde_http_client *client, curl_socket_t socket)
+{
+    struct watch *watch = calloc(1, sizeof(*watch));
+    if (!watch) {
+        return NULL;
+    }
+    watch->client = client;
+    watch->socket = socket;
+    if (uv_poll_init_socket(sonde_loop_uv(client->loop), &watch->uv, socket) < 0) {
+        free(watch);
+        return NULL;
+    }
+    (void)curl_multi_assign(client->multi, socket, watch);
+    return watch;
+}
+
+/* Told of a failure, curl would give up all exchanges for good: only this one is ended. */
+static void doom(struct sonde_http_client *client, CURL *easy)
+{
+    char *private = NULL;
+    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    struct sonde_http_request *request = (struct sonde_http_request *)(void *)private;
+    if (request) {
+        (void)sonde_fail(&request->err, SONDE_ENOMEM, 0, "HTTP: a socket cannot be watched");
+        request->doomed = true;
+        client->doomed = true;
+    }
+}
+
 static int set_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *known)
 {
-    (void)easy;
     struct sonde_http_client *client = context;
     struct watch *watch = known;
     if (what == CURL_POLL_REMOVE) {
@@ -222,21 +269,12 @@ static int set_socket(CURL *easy, curl_socket_t socket, int what, void *context,
         }
         return 0;
     }
-    if (!watch) {
-        watch = calloc(1, sizeof(*watch));
-        if (!watch) {
-            return -1;
-        }
-        watch->client = client;
-        watch->socket = socket;
-        if (uv_poll_init_socket(sonde_loop_uv(client->loop), &watch->uv, socket) < 0) {
-            free(watch);
-            return -1;
-        }
-        (void)curl_multi_assign(client->multi, socket, watch);
-    }
+    watch = watch ? watch : new_watch(client, socket);
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    return uv_poll_start(&watch->uv, events, socket_ready) < 0 ? -1 : 0;
+    if (!watch || uv_poll_start(&watch->uv, events, socket_ready) < 0) {
+        doom(client, easy);
+    }
+    return 0;
 }
 
 int sonde_http_client_new(struct sonde_loop *loop, struct sonde_http_client **ret,
@@ -294,6 +332,20 @@ static size_t take_body(char *data, size_t size, size_t count, void *context)
     }
     sonde_buf_append(&request->body, data, length);
     return request->body.code ? CURL_WRITEFUNC_ERROR : length;
+}
+
+static size_t give_body(char *data, size_t size, size_t count, void *context)
+{
+    struct sonde_http_request *request = context;
+    if (!request->upload) {
+        return CURL_READFUNC_ABORT; /* cancelled */
+    }
+    int given = request->upload(request->context, data, size * count, &request->err);
+    if (given == SONDE_HTTP_WAIT) {
+        return CURL_READFUNC_PAUSE;
+    }
+    request->err.code = given < 0 ? given : 0;
+    return given < 0 ? CURL_READFUNC_ABORT : (size_t)given;
 }
 
 static size_t take_header(char *data, size_t size, size_t count, void *context)
@@ -358,6 +410,7 @@ static CURLcode set_exchange(CURL *easy, const struct sonde_http_options *option
 static CURLcode set_way(CURL *easy, const struct sonde_http_options *options)
 {
     CURLcode code = CURLE_OK;
+    SET(code, easy, CURLOPT_PIPEWAIT, options->multiplexed ? 1L : 0L);
     if (options->idle_ns) {
         SET(code, easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
         SET(code, easy, CURLOPT_LOW_SPEED_TIME,
@@ -372,10 +425,15 @@ static CURLcode set_way(CURL *easy, const struct sonde_http_options *options)
     return code;
 }
 
-static CURLcode set_body(CURL *easy, const struct sonde_http_options *options)
+static CURLcode set_body(CURL *easy, const struct sonde_http_options *options,
+                         struct sonde_http_request *request)
 {
     CURLcode code = CURLE_OK;
-    if (options->body.data) {
+    if (options->upload) {
+        SET(code, easy, CURLOPT_UPLOAD, 1L);
+        SET(code, easy, CURLOPT_READFUNCTION, give_body);
+        SET(code, easy, CURLOPT_READDATA, request);
+    } else if (options->body.data) {
         SET(code, easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)options->body.length);
         SET(code, easy, CURLOPT_COPYPOSTFIELDS, options->body.data);
     }
@@ -399,7 +457,6 @@ static CURLcode set_tls(CURL *easy, const struct sonde_http_tls *tls)
     CURLcode code = CURLE_OK;
     SET(code, easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     SET(code, easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(code, easy, CURLOPT_PIPEWAIT, 1L); /* rather another stream than another connection */
     if (!tls) {
         return code;
     }
@@ -468,7 +525,7 @@ static int set_headers(struct sonde_http_request *request, const struct sonde_ht
     for (size_t i = 0; i < options->header_count && code == 0; i++) {
         code = add_header(request, options->headers[i].name, options->headers[i].value, err);
     }
-    if (options->body.data && code == 0) {
+    if ((options->body.data || options->upload) && code == 0) {
         code = add_line(&request->headers, &(struct sonde_buf){.data = (char[]){"Expect:"}},
                         err); /* no waiting */
     }
@@ -523,7 +580,7 @@ static int set_options(struct sonde_http_request *request, struct sonde_http_opt
     }
     CURLcode code = set_exchange(easy, options, request);
     code = code != CURLE_OK ? code : set_way(easy, options);
-    code = code ? code : set_body(easy, options);
+    code = code ? code : set_body(easy, options, request);
     code = code || !secure ? code : set_tls(easy, options->tls);
     SET(code, easy, CURLOPT_HTTPHEADER, request->headers);
     SET(code, easy, CURLOPT_CONNECT_TO, request->connect_to);
@@ -544,6 +601,7 @@ int sonde_http_send(struct sonde_http_client *client, const struct sonde_http_op
     request->context = options->context;
     request->done = options->done;
     request->chunk = options->chunk;
+    request->upload = options->upload;
     request->body = SONDE_BUF(options->body_max);
     request->head = SONDE_BUF(SONDE_HTTP_HEAD_MAX);
     request->easy = curl_easy_init();
@@ -572,12 +630,24 @@ int sonde_http_get(struct sonde_http_client *client, const struct sonde_http_opt
     return sonde_http_send(client, options, ret, err);
 }
 
+void sonde_http_resume(struct sonde_http_request *request)
+{
+    struct sonde_http_client *client = request->client;
+    if (request->added && !client->inside) {
+        client->inside++;
+        (void)curl_easy_pause(request->easy, CURLPAUSE_CONT);
+        client->inside--;
+        sonde_timer_start(client->timer, 0, 0); /* what that has changed is acted on soon */
+    }
+}
+
 void sonde_http_cancel(struct sonde_http_request *request)
 {
     struct sonde_http_client *client = request->client;
     unlink_request(request);
     if (client->inside && request->added) {
         request->chunk = NULL;
+        request->upload = NULL;
         request->next = client->ended;
         client->ended = request;
     } else {

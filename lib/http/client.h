@@ -42,6 +42,9 @@ struct sonde_http_tls {
     bool insecure;                     /* the server's certificate is not checked */
 };
 
+/* What `upload` returns when it has nothing now. */
+#define SONDE_HTTP_WAIT (-1000)
+
 struct sonde_http_options {
     const char *url;    /* http://… or https://…, borrowed for the call only */
     int64_t timeout_ns; /* for the whole exchange; 0: none */
@@ -59,6 +62,10 @@ struct sonde_http_options {
     size_t header_count;
     struct sonde_str body;
     const struct sonde_http_tls *tls;
+    /* To wait for a connection that is being made and become a stream of it, for a server of
+     * HTTP/2. While none can be made, such requests wait for each other's attempts, one after the
+     * other and beyond their own timeouts. */
+    bool multiplexed;
     const char *proxy;          /* http://…, https://… or socks5://…; NULL: none */
     int64_t connect_timeout_ns; /* 0: as timeout_ns */
     int64_t idle_ns; /* without a byte for this long (whole seconds): SONDE_ETIMEOUT; 0: never */
@@ -66,6 +73,11 @@ struct sonde_http_options {
      * negative code with *err filled ends the exchange with it. In it, requests may be started and
      * others (not this one) cancelled. */
     int (*chunk)(void *context, const char *data, size_t length, struct sonde_err *err);
+    /* Gives a request's body of any length, in pieces as it comes: fills at most `size` bytes and
+     * returns how many; 0: that was all; SONDE_HTTP_WAIT: there are none now, until
+     * sonde_http_resume. A negative code with *err filled ends the exchange with it. In place of
+     * `body`; `method` must be given. */
+    int (*upload)(void *context, char *data, size_t size, struct sonde_err *err);
 };
 
 /* The caller frees it, but not from within a callback; requests under way are cancelled then. */
@@ -81,6 +93,8 @@ int sonde_http_send(struct sonde_http_client *client, const struct sonde_http_op
 /* Starts a GET: the same under its usual name. */
 int sonde_http_get(struct sonde_http_client *client, const struct sonde_http_options *options,
                    struct sonde_http_request **ret, struct sonde_err *err) SONDE_MUST_CHECK;
+/* `upload` has something again. */
+void sonde_http_resume(struct sonde_http_request *request);
 /* Ends a request that is under way, without a callback. */
 void sonde_http_cancel(struct sonde_http_request *request);
 

@@ -245,19 +245,17 @@ static void reap(void *context)
     (void)uv_idle_start(&s->stage, reap_stage);
 }
 
-int sonde_websocket_new(struct sonde_loop *loop, const struct sonde_websocket_options *options,
-                        struct sonde_websocket **ret, struct sonde_err *err)
+int sonde_websocket_new(struct sonde_loop *loop, struct sonde_websocket **ret,
+                        struct sonde_err *err)
 {
     struct sonde_websocket *s = calloc(1, sizeof(*s));
     if (!s) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "WebSocket: out of memory");
     }
-    s->options = *options;
-    s->options.host = NULL;
-    s->options.path = NULL;
     s->loop = loop;
     s->queue = SONDE_BUF(SONDE_WEBSOCKET_QUEUE_MAX);
     s->first = true;
+    s->ended = true; /* until it is connected */
     int r = sonde_timer_new(loop, reap, s, &s->reaper, err);
     if (r < 0) {
         free(s);
@@ -267,16 +265,26 @@ int sonde_websocket_new(struct sonde_loop *loop, const struct sonde_websocket_op
     s->stage.data = s;
     r = sonde_timer_new(loop, timed_out, s, &s->timeout, err);
     r = r < 0 ? r : create_context(s, err);
-    if (r == 0) {
-        s->ended = true; /* a failure within begin() is its result, not a callback */
-        r = begin(s, options, err);
-        s->ended = false;
-    }
     if (r < 0) {
         sonde_websocket_free(s);
         return r;
     }
     *ret = s;
+    return 0;
+}
+
+int sonde_websocket_connect(struct sonde_websocket *socket,
+                            const struct sonde_websocket_options *options, struct sonde_err *err)
+{
+    socket->options = *options;
+    socket->options.host = NULL;
+    socket->options.path = NULL;
+    int r = begin(socket, options, err); /* a failure within is its result, not a callback */
+    if (r < 0) {
+        sonde_timer_stop(socket->timeout);
+        return r;
+    }
+    socket->ended = false;
     return 0;
 }
 
@@ -304,6 +312,13 @@ int sonde_websocket_send(struct sonde_websocket *socket, const char *text, size_
     }
     lws_callback_on_writable(socket->wsi);
     return 0;
+}
+
+void sonde_websocket_pause(struct sonde_websocket *socket, bool paused)
+{
+    if (socket->wsi && socket->open) {
+        (void)lws_rx_flow_control(socket->wsi, paused ? 0 : 1);
+    }
 }
 
 void sonde_websocket_close(struct sonde_websocket *socket)

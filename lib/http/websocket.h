@@ -36,13 +36,21 @@ struct sonde_websocket_options {
     void (*closed)(void *context, const struct sonde_err *err);
 };
 
-/* Begins to connect; strings are borrowed for the call only. The caller frees it. */
-int sonde_websocket_new(struct sonde_loop *loop, const struct sonde_websocket_options *options,
-                        struct sonde_websocket **ret, struct sonde_err *err) SONDE_MUST_CHECK;
+/* All that can be missing on our own side is found here: SONDE_EIO when libwebsockets cannot start
+ * on libuv, SONDE_ENOMEM. The caller frees it. */
+int sonde_websocket_new(struct sonde_loop *loop, struct sonde_websocket **ret,
+                        struct sonde_err *err) SONDE_MUST_CHECK;
+/* Begins to connect, once; strings are borrowed for the call only. After an error `closed` is not
+ * called, and the socket is only good for being freed. */
+int sonde_websocket_connect(struct sonde_websocket *socket,
+                            const struct sonde_websocket_options *options,
+                            struct sonde_err *err) SONDE_MUST_CHECK;
 /* Queues a text message. SONDE_ELIMIT when the queue is full, SONDE_ENETWORK when it is not open.
  */
 int sonde_websocket_send(struct sonde_websocket *socket, const char *text, size_t length,
                          struct sonde_err *err) SONDE_MUST_CHECK;
+/* While paused, nothing is read from the connection; what was read already still comes. */
+void sonde_websocket_pause(struct sonde_websocket *socket, bool paused);
 /* Sends what is queued, then ends the connection; `closed` follows. */
 void sonde_websocket_close(struct sonde_websocket *socket);
 /* Ends the connection at once, without a callback. NULL allowed. */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -575,6 +578,57 @@ static void a_peer_that_falls_silent_is_left(void **state)
     sonde_buf_fini(&p.text);
 }
 
+/* A socket that takes no connection: its queue is full, and further SYNs are dropped. */
+static int deaf_socket(uint16_t *ret_port, int fillers[], size_t count)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
+    assert_return_code(listen(fd, 0), errno);
+    assert_return_code(getsockname(fd, (struct sockaddr *)&address, &length), errno);
+    for (size_t i = 0; i < count; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        int r = connect(fillers[i], (struct sockaddr *)&address, sizeof(address));
+        assert_true(r == 0 || errno == EINPROGRESS);
+    }
+    *ret_port = ntohs(address.sin_port);
+    return fd;
+}
+
+/* Each attempt takes its own time, not that of all before it. */
+static void nobody_waits_for_anothers_attempt(void **state)
+{
+    (void)state;
+    enum { REQUESTS = 6, FILLERS = 4 };
+    struct exchange e;
+    int fillers[FILLERS];
+    char url[64];
+    uint16_t port = 0;
+    int deaf = deaf_socket(&port, fillers, FILLERS);
+    begin(&e);
+    e.wanted = REQUESTS;
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", port);
+    const struct sonde_http_options options = {.url = url,
+                                               .connect_timeout_ns = SONDE_SECOND,
+                                               .body_max = 64,
+                                               .context = &e,
+                                               .done = finished};
+    int64_t since = sonde_clock_monotonic();
+    for (int i = 0; i < REQUESTS; i++) {
+        assert_int_equal(sonde_http_send(e.client, &options, &e.request, NULL), 0);
+    }
+    run(&e);
+    assert_int_equal(e.done, REQUESTS);
+    assert_int_equal(e.err.code, SONDE_ETIMEOUT);
+    assert_true(sonde_clock_monotonic() - since < REQUESTS * SONDE_SECOND / 2);
+    end(&e);
+    for (int i = 0; i < FILLERS; i++) {
+        (void)close(fillers[i]);
+    }
+    (void)close(deaf);
+}
+
 static void headers_have_a_maximum(void **state)
 {
     (void)state;
@@ -640,6 +694,7 @@ int main(void)
         cmocka_unit_test(requests_may_begin_and_end_within_a_piece),
         cmocka_unit_test(a_peer_that_falls_silent_is_left),
         cmocka_unit_test(headers_have_a_maximum),
+        cmocka_unit_test(nobody_waits_for_anothers_attempt),
         cmocka_unit_test(only_the_named_proxy_is_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

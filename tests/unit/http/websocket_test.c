@@ -111,7 +111,8 @@ static int visit_with(struct client *c, uint16_t port, int64_t timeout_ns, uint6
     assert_int_equal(sonde_loop_new(&c->loop, NULL), 0);
     assert_int_equal(sonde_timer_new(c->loop, gave_up, c, &c->guard, NULL), 0);
     sonde_timer_start(c->guard, 20 * SONDE_SECOND, 0);
-    int r = sonde_websocket_new(c->loop, &options, &c->socket, err);
+    assert_int_equal(sonde_websocket_new(c->loop, &c->socket, err), 0);
+    int r = sonde_websocket_connect(c->socket, &options, err);
     if (r == 0) {
         leave(c, AT_ONCE);
         sonde_loop_run(c->loop);
@@ -623,7 +624,8 @@ static void the_queue_has_a_bound_and_is_sent_before_the_close(void **state)
     assert_int_equal(sonde_loop_new(&c.loop, NULL), 0);
     assert_int_equal(sonde_timer_new(c.loop, gave_up, &c, &c.guard, NULL), 0);
     sonde_timer_start(c.guard, 20 * SONDE_SECOND, 0);
-    assert_int_equal(sonde_websocket_new(c.loop, &options, &c.socket, &err), 0);
+    assert_int_equal(sonde_websocket_new(c.loop, &c.socket, &err), 0);
+    assert_int_equal(sonde_websocket_connect(c.socket, &options, &err), 0);
     assert_int_equal(sonde_websocket_send(c.socket, "early", 5, NULL), SONDE_ENETWORK);
     sonde_loop_run(c.loop);
     assert_int_equal(c.closed, 1);
