@@ -3,10 +3,11 @@
 
 #include "codec/json_scan.h"
 #include "profile/cpuprofile.h"
+#include "profile/ids.h"
 
 enum {
     DEPTH_MAX = 16,
-    NONE = 0xffffffff,
+    NONE = SONDE_ID_NONE,
 };
 
 /* A node as the file has it. */
@@ -82,6 +83,7 @@ struct sonde_cpuprofile_reader {
     size_t delta_count, delta_capacity;
     struct sonde_profile_line *ticks; /* frame: index of a raw node */
     size_t tick_count, tick_capacity;
+    struct sonde_budget budget; /* of all these */
     struct raw_node current;
     struct sonde_buf function, url;
     int32_t line, column, tick_line;
@@ -98,8 +100,9 @@ static int no_room(int code, const char *what, struct sonde_err *err)
 
 #define PUSH(reader, array, count, capacity, maximum, what, err, ...)                              \
     __extension__({                                                                                \
-        int code_ = sonde_array_grow(&(reader)->array, &(reader)->capacity, (reader)->count + 1,   \
-                                     sizeof(*(reader)->array), (maximum));                         \
+        int code_ =                                                                                \
+            sonde_array_grow_within(&(reader)->budget, &(reader)->array, &(reader)->capacity,      \
+                                    (reader)->count + 1, sizeof(*(reader)->array), (maximum));     \
         if (code_ == 0) {                                                                          \
             (reader)->array[(reader)->count++] = __VA_ARGS__;                                      \
         } else {                                                                                   \
@@ -284,13 +287,18 @@ static int on_token(void *context, struct sonde_json_scanner *scanner,
 int sonde_cpuprofile_reader_new(struct sonde_profile *profile, struct sonde_profile_source *source,
                                 struct sonde_cpuprofile_reader **ret, struct sonde_err *err)
 {
+    int code = sonde_profile_set_unit(profile, SONDE_PROFILE_NANOSECONDS, err);
+    if (code < 0) {
+        return code;
+    }
     struct sonde_cpuprofile_reader *r = calloc(1, sizeof(*r));
     if (!r) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "a cpuprofile: out of memory");
     }
-    struct sonde_json_limits limits = {DEPTH_MAX, 1 << 20};
+    struct sonde_json_limits limits = {.depth = DEPTH_MAX, .string = 1 << 20};
     r->profile = profile;
     r->source = source;
+    r->budget.maximum = SONDE_PROFILE_FILE_MAX;
     r->function = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
     r->url = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
     sonde_json_scanner_init(&r->scanner, limits, on_token, r);
@@ -322,55 +330,25 @@ int sonde_cpuprofile_feed(struct sonde_cpuprofile_reader *reader, const char *da
 
 /* ---- from the file's nodes to the profile's ---- */
 
-struct index_entry {
-    uint64_t id;
-    uint32_t node;
-};
-
-static int compare_entries(const void *a, const void *b)
-{
-    uint64_t left = ((const struct index_entry *)a)->id;
-    uint64_t right = ((const struct index_entry *)b)->id;
-    return (left > right) - (left < right);
-}
-
-static uint32_t find_node(const struct index_entry *index, size_t count, uint64_t id)
-{
-    /* Nearly always the ids are 1, 2, 3 … */
-    if (id >= 1 && id <= count && index[id - 1].id == id) {
-        return index[id - 1].node;
-    }
-    struct index_entry key = {id, 0};
-    const struct index_entry *found =
-        count ? bsearch(&key, index, count, sizeof(key), compare_entries) : NULL;
-    return found ? found->node : NONE;
-}
-
 static int malformed(struct sonde_err *err, const char *what, uint64_t id)
 {
     return sonde_fail(err, SONDE_EPARSE, 0, "cpuprofile: %s %llu", what, (unsigned long long)id);
 }
 
-static int make_index(const struct sonde_cpuprofile_reader *r, struct index_entry *index,
+static int make_index(const struct sonde_cpuprofile_reader *r, struct sonde_id *index,
                       struct sonde_err *err)
 {
     for (size_t i = 0; i < r->node_count; i++) {
-        index[i] = (struct index_entry){r->nodes[i].id, (uint32_t)i};
+        index[i] = (struct sonde_id){r->nodes[i].id, (uint32_t)i};
     }
-    qsort(index, r->node_count, sizeof(*index), compare_entries);
-    for (size_t i = 1; i < r->node_count; i++) {
-        if (index[i].id == index[i - 1].id) {
-            return malformed(err, "two nodes have the id", index[i].id);
-        }
-    }
-    return 0;
+    return sonde_ids_sort(index, r->node_count, "cpuprofile", "nodes", err);
 }
 
-static int set_parents(struct sonde_cpuprofile_reader *r, const struct index_entry *index,
+static int set_parents(struct sonde_cpuprofile_reader *r, const struct sonde_id *index,
                        struct sonde_err *err)
 {
     for (size_t i = 0; i < r->edge_count; i++) {
-        uint32_t child = find_node(index, r->node_count, r->edges[i].child);
+        uint32_t child = sonde_ids_find(index, r->node_count, r->edges[i].child);
         if (child == NONE || r->edges[i].parent >= r->node_count) {
             return malformed(err, "there is no node", r->edges[i].child);
         }
@@ -382,7 +360,7 @@ static int set_parents(struct sonde_cpuprofile_reader *r, const struct index_ent
     for (size_t i = 0; i < r->node_count; i++) {
         struct raw_node *node = &r->nodes[i];
         if (node->has_parent && node->parent == NONE) {
-            node->parent = find_node(index, r->node_count, node->parent_id);
+            node->parent = sonde_ids_find(index, r->node_count, node->parent_id);
             if (node->parent == NONE) {
                 return malformed(err, "there is no node", node->parent_id);
             }
@@ -517,11 +495,11 @@ static int add_hits(struct sonde_cpuprofile_reader *r, struct sonde_profile_sour
 }
 
 /* Ids become nodes of the profile, before anything is counted. */
-static int resolve_samples(struct sonde_cpuprofile_reader *r, const struct index_entry *index,
+static int resolve_samples(struct sonde_cpuprofile_reader *r, const struct sonde_id *index,
                            struct sonde_err *err)
 {
     for (size_t i = 0; i < r->sample_count; i++) {
-        uint32_t node = find_node(index, r->node_count, r->samples[i]);
+        uint32_t node = sonde_ids_find(index, r->node_count, r->samples[i]);
         if (node == NONE) {
             return malformed(err, "a sample of the unknown node", r->samples[i]);
         }
@@ -536,8 +514,8 @@ static bool lengthens_the_last(const struct sonde_profile *profile,
                                const struct sonde_profile_source *source, int64_t time_us,
                                uint32_t node)
 {
-    return source->last_sample && time_us <= source->last_us &&
-           profile->samples[source->last_sample - 1].node == node;
+    return source->last_sample && source->last_sample <= profile->sample_count &&
+           time_us <= source->last_us && profile->samples[source->last_sample - 1].node == node;
 }
 
 static int add_samples(struct sonde_cpuprofile_reader *r, struct sonde_profile_source *source,
@@ -603,7 +581,11 @@ static int compare_moments(const void *a, const void *b)
 
 static int sort_samples(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
 {
+    if (!sonde_budget_take(&r->budget, r->sample_count * sizeof(struct moment))) {
+        return no_room(SONDE_ELIMIT, "samples out of order", err);
+    }
     SONDE_FREE struct moment *moments = calloc(r->sample_count, sizeof(*moments));
+    r->budget.used -= r->sample_count * sizeof(*moments);
     if (!moments) {
         return no_room(SONDE_ENOMEM, "", err);
     }
@@ -683,7 +665,10 @@ int sonde_cpuprofile_finish(struct sonde_cpuprofile_reader *r, struct sonde_err 
     if (code < 0) {
         return code;
     }
-    SONDE_FREE struct index_entry *index = calloc(r->node_count, sizeof(*index));
+    if (!sonde_budget_take(&r->budget, r->node_count * sizeof(struct sonde_id))) {
+        return no_room(SONDE_ELIMIT, "nodes", err);
+    }
+    SONDE_FREE struct sonde_id *index = calloc(r->node_count, sizeof(*index));
     if (!index) {
         return no_room(SONDE_ENOMEM, "", err);
     }

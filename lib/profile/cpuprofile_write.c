@@ -15,26 +15,20 @@ static void write_frame(struct sonde_buf *buf, const struct sonde_frame *frame)
 
 /* Lists: the children of a node, and the lines of a frame. 0: none; lines are numbered from 1. */
 struct lists {
-    uint32_t *first_child, *next_child; /* by node */
-    uint32_t *first_line;               /* by frame; 0 again once written */
-    uint32_t *next_line;                /* by line − 1 */
+    struct sonde_children children;
+    uint32_t *first_line; /* by frame; 0 again once written */
+    uint32_t *next_line;  /* by line − 1 */
 };
 
 static int link_lists(const struct sonde_profile *profile, struct lists *ret, struct sonde_err *err)
 {
     *ret = (struct lists){
-        .first_child = calloc(profile->node_count, sizeof(uint32_t)),
-        .next_child = calloc(profile->node_count, sizeof(uint32_t)),
         .first_line = calloc(profile->frame_count, sizeof(uint32_t)),
         .next_line = calloc(profile->line_count + 1, sizeof(uint32_t)),
     };
-    if (!ret->first_child || !ret->next_child || !ret->first_line || !ret->next_line) {
+    int r = sonde_children_link(profile, &ret->children, err);
+    if (r < 0 || !ret->first_line || !ret->next_line) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "a cpuprofile: out of memory");
-    }
-    for (size_t i = profile->node_count; i-- > 1;) {
-        uint32_t parent = profile->nodes[i].parent;
-        ret->next_child[i] = ret->first_child[parent];
-        ret->first_child[parent] = (uint32_t)i;
     }
     for (size_t i = profile->line_count; i-- > 0;) {
         uint32_t frame = profile->lines[i].frame;
@@ -46,10 +40,19 @@ static int link_lists(const struct sonde_profile *profile, struct lists *ret, st
 
 static void free_lists(struct lists *lists)
 {
-    free(lists->first_child);
-    free(lists->next_child);
+    sonde_children_fini(&lists->children);
     free(lists->first_line);
     free(lists->next_line);
+}
+
+/* Readers share the time by hitCount where there are no samples: then it is microseconds. */
+static uint32_t hits_of(const struct sonde_profile *profile, const struct sonde_profile_node *node)
+{
+    if (profile->sample_count || profile->total == 0) {
+        return node->samples;
+    }
+    int64_t us = (node->self + 500) / 1000;
+    return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
 }
 
 /* Each node names its parent in the model; DevTools and speedscope want the children. */
@@ -60,15 +63,15 @@ static int write_node(const struct sonde_profile *profile, struct lists *lists, 
     const struct sonde_profile_node *node = &profile->nodes[i];
     sonde_buf_printf(buf, "%s{\"id\":%u,", i ? "," : "", i + 1);
     write_frame(buf, &profile->frames[node->frame]);
-    sonde_buf_printf(buf, ",\"hitCount\":%u", node->samples);
+    sonde_buf_printf(buf, ",\"hitCount\":%u", hits_of(profile, node));
     int r = 0;
-    for (uint32_t child = lists->first_child[i]; child && r == 0;
-         child = lists->next_child[child]) {
-        bool first = child == lists->first_child[i];
+    uint32_t first_child = lists->children.first[i];
+    for (uint32_t child = first_child; child && r == 0; child = lists->children.next[child]) {
+        bool first = child == first_child;
         sonde_buf_printf(buf, first ? ",\"children\":[%u" : ",%u", child + 1);
         r = sonde_output_flush(output, false, err);
     }
-    sonde_buf_text(buf, lists->first_child[i] ? "]" : "");
+    sonde_buf_text(buf, first_child ? "]" : "");
     uint32_t first_line = lists->first_line[node->frame];
     for (uint32_t n = first_line; n && r == 0; n = lists->next_line[n - 1]) {
         const struct sonde_profile_line *line = &profile->lines[n - 1];
@@ -97,7 +100,7 @@ static int write_samples(const struct sonde_profile *profile, struct sonde_outpu
 {
     struct sonde_buf *buf = &output->piece;
     int64_t most = SONDE_CPUPROFILE_TIME_MAX;
-    int64_t length = profile->total_ns / 1000 < most ? profile->total_ns / 1000 : most;
+    int64_t length = profile->total / 1000 < most ? profile->total / 1000 : most;
     int64_t end = profile->end_us < most ? profile->end_us : most;
     int64_t start = end > length ? end - length : 0;
     int r = 0;

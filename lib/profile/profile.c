@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profile/profile.h"
 
+#include <stdalign.h>
 #include <stdlib.h>
 
 static int grow_failed(int code, const char *what, size_t maximum, struct sonde_err *err)
@@ -11,6 +12,53 @@ static int grow_failed(int code, const char *what, size_t maximum, struct sonde_
     return sonde_fail(err, SONDE_ENOMEM, 0, "the profile: out of memory");
 }
 
+static void free_samples(struct sonde_profile *profile)
+{
+    profile->budget.used -= profile->sample_capacity * sizeof(*profile->samples);
+    free(SONDE_TAKE(profile->samples));
+    profile->sample_count = profile->sample_capacity = 0;
+}
+
+/* When they were taken gives way to what there is to count. */
+static void forget_samples(struct sonde_profile *profile)
+{
+    free_samples(profile);
+    profile->forgetful = true;
+    profile->unordered = true;
+}
+
+static int no_room(const struct sonde_profile *profile, struct sonde_err *err)
+{
+    return sonde_fail(err, SONDE_ELIMIT, 0,
+                      "the profile takes more than %zu KiB of memory: capture less at a time",
+                      profile->budget.maximum >> 10);
+}
+
+static int make_room(struct sonde_profile *profile, size_t bytes, struct sonde_err *err)
+{
+    const struct sonde_budget *budget = &profile->budget;
+    if (bytes > budget->maximum - budget->used) {
+        forget_samples(profile);
+    }
+    return bytes > budget->maximum - budget->used ? no_room(profile, err) : 0;
+}
+
+/* Room for one more in an array. */
+static int grow(struct sonde_profile *profile, void *array, size_t *capacity, size_t count,
+                size_t element, size_t maximum, const char *what, struct sonde_err *err)
+{
+    struct sonde_budget *budget = &profile->budget;
+    int r = sonde_array_grow_within(budget, array, capacity, count + 1, element, maximum);
+    if (r == SONDE_ELIMIT && count < maximum) {
+        forget_samples(profile);
+        r = sonde_array_grow_within(budget, array, capacity, count + 1, element, maximum);
+    }
+    if (r == SONDE_ELIMIT && count < maximum) {
+        return no_room(profile, err);
+    }
+    return r < 0 ? grow_failed(r, what, maximum, err) : 0;
+}
+
 int sonde_profile_init(struct sonde_profile *profile, struct sonde_err *err)
 {
     *profile = (struct sonde_profile){
@@ -19,16 +67,17 @@ int sonde_profile_init(struct sonde_profile *profile, struct sonde_err *err)
         .frame_index = SONDE_MAP(SONDE_PROFILE_FRAMES_MAX),
         .node_index = SONDE_MAP(SONDE_PROFILE_NODES_MAX),
         .line_index = SONDE_MAP(SONDE_PROFILE_LINES_MAX),
+        .budget = {.maximum = SONDE_PROFILE_BYTES_MAX},
     };
     uint32_t frame;
     int r = sonde_profile_frame(profile, SONDE_STR("(root)"), SONDE_STR(""), 0, 0, &frame, err);
     if (r < 0) {
         return r;
     }
-    r = sonde_array_grow(&profile->nodes, &profile->node_capacity, 1, sizeof(*profile->nodes),
-                         SONDE_PROFILE_NODES_MAX);
+    r = grow(profile, &profile->nodes, &profile->node_capacity, 0, sizeof(*profile->nodes),
+             SONDE_PROFILE_NODES_MAX, "nodes", err);
     if (r < 0) {
-        return grow_failed(r, "nodes", SONDE_PROFILE_NODES_MAX, err);
+        return r;
     }
     profile->nodes[profile->node_count++] = (struct sonde_profile_node){.frame = frame};
     return 0;
@@ -48,18 +97,45 @@ void sonde_profile_fini(struct sonde_profile *profile)
     free(profile->nodes);
     free(profile->lines);
     free(profile->samples);
+    free(profile->allocations);
     *profile = (struct sonde_profile){0};
+}
+
+void sonde_profile_settle(struct sonde_profile *profile)
+{
+    struct sonde_map *const maps[] = {&profile->texts, &profile->frame_index, &profile->node_index,
+                                      &profile->line_index};
+    for (size_t i = 0; i < SONDE_LENGTH(maps); i++) {
+        profile->budget.used -= maps[i]->capacity * sizeof(*maps[i]->slots);
+        sonde_map_fini(maps[i]);
+    }
+    free_samples(profile);
+    profile->budget.used -= profile->node_capacity * sizeof(*profile->nodes) +
+                            profile->line_capacity * sizeof(*profile->lines) +
+                            profile->allocation_capacity * sizeof(*profile->allocations);
+    free(SONDE_TAKE(profile->nodes));
+    free(SONDE_TAKE(profile->lines));
+    free(SONDE_TAKE(profile->allocations));
+    profile->node_count = profile->node_capacity = 0;
+    profile->line_count = profile->line_capacity = 0;
+    profile->allocation_count = profile->allocation_capacity = 0;
 }
 
 /* Finds or makes the entry of a key of `length` bytes; a new key is copied into the arena. */
 static int intern(struct sonde_profile *profile, struct sonde_map *map, struct sonde_str key,
                   struct sonde_map_slot **ret, bool *ret_new, struct sonde_err *err)
 {
-    int r = sonde_map_insert(map, key, ret, ret_new);
+    size_t bytes = sonde_map_growth(map) + key.length + alignof(max_align_t);
+    int r = make_room(profile, bytes, err);
+    if (r < 0) {
+        return r;
+    }
+    r = sonde_map_insert(map, key, ret, ret_new);
     if (r < 0) {
         return grow_failed(r, "entries", map->maximum, err);
     }
     if (*ret_new) {
+        profile->budget.used += bytes;
         /* The caller's bytes go away; until the copy stands, the slot must not point at them. */
         size_t room = profile->text.maximum - profile->text.used;
         struct sonde_str copy = sonde_arena_copy(&profile->text, key);
@@ -126,10 +202,10 @@ int sonde_profile_frame(struct sonde_profile *profile, struct sonde_str function
     if (r < 0) {
         return r;
     }
-    r = sonde_array_grow(&profile->frames, &profile->frame_capacity, profile->frame_count + 1,
-                         sizeof(*profile->frames), SONDE_PROFILE_FRAMES_MAX);
+    r = grow(profile, &profile->frames, &profile->frame_capacity, profile->frame_count,
+             sizeof(*profile->frames), SONDE_PROFILE_FRAMES_MAX, "functions", err);
     if (r < 0) {
-        return grow_failed(r, "functions", SONDE_PROFILE_FRAMES_MAX, err);
+        return r;
     }
     /* Equal texts have one address: the addresses are the key. */
     struct frame_key key = {function.data, url.data, line, column};
@@ -148,10 +224,10 @@ int sonde_profile_node(struct sonde_profile *profile, uint32_t parent, uint32_t 
                        uint32_t *ret, struct sonde_err *err)
 {
     uint32_t key[2] = {parent, frame};
-    int r = sonde_array_grow(&profile->nodes, &profile->node_capacity, profile->node_count + 1,
-                             sizeof(*profile->nodes), SONDE_PROFILE_NODES_MAX);
+    int r = grow(profile, &profile->nodes, &profile->node_capacity, profile->node_count,
+                 sizeof(*profile->nodes), SONDE_PROFILE_NODES_MAX, "nodes", err);
     if (r < 0) {
-        return grow_failed(r, "nodes", SONDE_PROFILE_NODES_MAX, err);
+        return r;
     }
     r = find_or_enter(profile, &profile->node_index,
                       (struct sonde_str){(const char *)key, sizeof(key)}, profile->node_count, ret,
@@ -167,10 +243,10 @@ int sonde_profile_add_ticks(struct sonde_profile *profile, uint32_t frame, int32
                             uint32_t ticks, struct sonde_err *err)
 {
     uint32_t key[2] = {frame, (uint32_t)line};
-    int r = sonde_array_grow(&profile->lines, &profile->line_capacity, profile->line_count + 1,
-                             sizeof(*profile->lines), SONDE_PROFILE_LINES_MAX);
+    int r = grow(profile, &profile->lines, &profile->line_capacity, profile->line_count,
+                 sizeof(*profile->lines), SONDE_PROFILE_LINES_MAX, "lines", err);
     if (r < 0) {
-        return grow_failed(r, "lines", SONDE_PROFILE_LINES_MAX, err);
+        return r;
     }
     uint32_t item;
     r = find_or_enter(profile, &profile->line_index,
@@ -188,23 +264,92 @@ int sonde_profile_add_ticks(struct sonde_profile *profile, uint32_t frame, int32
     return 0;
 }
 
-int sonde_profile_add_sample(struct sonde_profile *profile, uint32_t node, int64_t duration_us,
-                             struct sonde_err *err)
+static int keep_sample(struct sonde_profile *profile, uint32_t node, uint32_t duration_us,
+                       struct sonde_err *err)
 {
-    int r =
-        sonde_array_grow(&profile->samples, &profile->sample_capacity, profile->sample_count + 1,
-                         sizeof(*profile->samples), SONDE_PROFILE_SAMPLES_MAX);
+    if (profile->forgetful) {
+        return 0;
+    }
+    int r = sonde_array_grow_within(&profile->budget, &profile->samples, &profile->sample_capacity,
+                                    profile->sample_count + 1, sizeof(*profile->samples),
+                                    SONDE_PROFILE_SAMPLES_MAX);
+    if (r == SONDE_ELIMIT) {
+        forget_samples(profile);
+        return 0;
+    }
     if (r < 0) {
         return grow_failed(r, "samples", SONDE_PROFILE_SAMPLES_MAX, err);
     }
+    profile->samples[profile->sample_count++] = (struct sonde_profile_sample){node, duration_us};
+    return 0;
+}
+
+int sonde_profile_add_sample(struct sonde_profile *profile, uint32_t node, int64_t duration_us,
+                             struct sonde_err *err)
+{
     uint32_t duration = duration_us > UINT32_MAX ? UINT32_MAX : (uint32_t)duration_us;
-    profile->samples[profile->sample_count++] = (struct sonde_profile_sample){node, duration};
+    int r = keep_sample(profile, node, duration, err);
+    if (r < 0) {
+        return r;
+    }
     bool full = profile->nodes[node].samples == UINT32_MAX;
     profile->nodes[node].samples += !full;
-    profile->nodes[node].self_ns += (int64_t)duration * 1000;
-    profile->total_ns += (int64_t)duration * 1000;
+    profile->nodes[node].self += (int64_t)duration * 1000;
+    profile->total += (int64_t)duration * 1000;
     profile->total_samples += !full;
     return 0;
+}
+
+int sonde_profile_add_amount(struct sonde_profile *profile, uint32_t node, int64_t amount,
+                             uint64_t samples, struct sonde_err *err)
+{
+    struct sonde_profile_node *at = &profile->nodes[node];
+    if (amount > INT64_MAX - profile->total) {
+        return sonde_fail(err, SONDE_ELIMIT, 0, "the profile: its sum is no number any more");
+    }
+    uint32_t room = UINT32_MAX - at->samples;
+    uint32_t added = samples < room ? (uint32_t)samples : room;
+    at->samples += added;
+    at->self += amount;
+    profile->total += amount;
+    profile->total_samples += added;
+    profile->unordered = true;
+    return 0;
+}
+
+int sonde_profile_add_allocation(struct sonde_profile *profile, uint32_t node, uint64_t bytes,
+                                 struct sonde_err *err)
+{
+    int r = grow(profile, &profile->allocations, &profile->allocation_capacity,
+                 profile->allocation_count, sizeof(*profile->allocations),
+                 SONDE_PROFILE_SAMPLES_MAX, "allocations", err);
+    if (r < 0) {
+        return r;
+    }
+    profile->allocations[profile->allocation_count++] =
+        (struct sonde_profile_allocation){node, bytes};
+    return 0;
+}
+
+int sonde_profile_set_unit(struct sonde_profile *profile, enum sonde_profile_unit unit,
+                           struct sonde_err *err)
+{
+    if (profile->windows && profile->unit != unit) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "time and bytes cannot be added up");
+    }
+    profile->unit = unit;
+    return 0;
+}
+
+bool sonde_profile_idles(const struct sonde_profile *profile)
+{
+    for (size_t i = 0; i < profile->node_count; i++) {
+        const struct sonde_profile_node *node = &profile->nodes[i];
+        if (node->self > 0 && profile->frames[node->frame].category == SONDE_CATEGORY_IDLE) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool sonde_profile_extend_sample(struct sonde_profile *profile, size_t index, int64_t duration_us)
@@ -214,9 +359,34 @@ bool sonde_profile_extend_sample(struct sonde_profile *profile, size_t index, in
         return false;
     }
     sample->duration_us += (uint32_t)duration_us;
-    profile->nodes[sample->node].self_ns += duration_us * 1000;
-    profile->total_ns += duration_us * 1000;
+    profile->nodes[sample->node].self += duration_us * 1000;
+    profile->total += duration_us * 1000;
     return true;
+}
+
+int sonde_children_link(const struct sonde_profile *profile, struct sonde_children *ret,
+                        struct sonde_err *err)
+{
+    *ret = (struct sonde_children){
+        .first = calloc(profile->node_count, sizeof(uint32_t)),
+        .next = calloc(profile->node_count, sizeof(uint32_t)),
+    };
+    if (!ret->first || !ret->next) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "the profile: out of memory");
+    }
+    for (size_t i = profile->node_count; i-- > 1;) {
+        uint32_t parent = profile->nodes[i].parent;
+        ret->next[i] = ret->first[parent];
+        ret->first[parent] = (uint32_t)i;
+    }
+    return 0;
+}
+
+void sonde_children_fini(struct sonde_children *children)
+{
+    free(children->first);
+    free(children->next);
+    *children = (struct sonde_children){0};
 }
 
 struct sonde_str sonde_frame_name(const struct sonde_frame *frame)

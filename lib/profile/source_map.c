@@ -146,6 +146,16 @@ static int decode_mappings(struct sonde_source_map *map, const char *at, struct 
     return 0;
 }
 
+/* A source's name behind its map's sourceRoot. */
+static void join_root(const char *root, const cJSON *source, struct sonde_buf *ret)
+{
+    const char *text = cJSON_IsString(source) ? source->valuestring : "";
+    bool absolute = text[0] == '/' || strstr(text, "://");
+    sonde_buf_text(ret, absolute ? "" : root);
+    sonde_buf_text(ret, !absolute && root[0] && root[strlen(root) - 1] != '/' ? "/" : "");
+    sonde_buf_text(ret, text);
+}
+
 static int read_texts(struct sonde_source_map *map, const cJSON *list, const char *root,
                       struct sonde_str **texts, size_t *count, size_t *capacity,
                       struct sonde_err *err)
@@ -158,12 +168,8 @@ static int read_texts(struct sonde_source_map *map, const cJSON *list, const cha
         if (r < 0) {
             return no_room(r, err);
         }
-        const char *text = cJSON_IsString(item) ? item->valuestring : "";
         SONDE_BUF_AUTO whole = SONDE_BUF(SONDE_SOURCE_MAP_BYTES_MAX);
-        bool absolute = text[0] == '/' || strstr(text, "://");
-        sonde_buf_text(&whole, absolute ? "" : root);
-        sonde_buf_text(&whole, !absolute && root[0] && root[strlen(root) - 1] != '/' ? "/" : "");
-        sonde_buf_text(&whole, text);
+        join_root(root, item, &whole);
         struct sonde_str copy = sonde_arena_copy(&map->text, sonde_buf_view(&whole));
         if (whole.code || !copy.data) {
             return no_room(SONDE_ENOMEM, err);
@@ -216,17 +222,23 @@ static int read_sections(struct sonde_source_map *map, const cJSON *sections, st
     return 0;
 }
 
-int sonde_source_map_parse(struct sonde_str text, struct sonde_source_map **ret,
-                           struct sonde_err *err)
+static int parse_json(struct sonde_str text, cJSON **ret, struct sonde_err *err)
 {
     /* Servers may put )]}' before a map, so that it is no script. */
     if (sonde_str_starts(text, ")]}'")) {
         (void)sonde_str_split(&text, '\n');
     }
+    int r = sonde_json_parse_up_to(text, SONDE_SOURCE_MAP_BYTES_MAX, ret, err);
+    return r < 0 ? sonde_err_wrap(err, r, "source map") : 0;
+}
+
+int sonde_source_map_parse(struct sonde_str text, struct sonde_source_map **ret,
+                           struct sonde_err *err)
+{
     SONDE_JSON_AUTO *json = NULL;
-    int r = sonde_json_parse_up_to(text, SONDE_SOURCE_MAP_BYTES_MAX, &json, err);
+    int r = parse_json(text, &json, err);
     if (r < 0) {
-        return sonde_err_wrap(err, r, "source map");
+        return r;
     }
     struct sonde_source_map *map = calloc(1, sizeof(*map));
     if (!map) {
@@ -363,6 +375,54 @@ static void resolve(struct sonde_str file, struct sonde_str source, struct sonde
     } else {
         resolve_relative(file, source, ret);
     }
+}
+
+static int pass_texts(const cJSON *json, struct sonde_str url, sonde_source_text_callback callback,
+                      void *context, struct sonde_err *err)
+{
+    const char *root = sonde_json_string_or(json, "sourceRoot", "");
+    const cJSON *source = cJSON_GetObjectItemCaseSensitive(json, "sources");
+    const cJSON *content = cJSON_GetObjectItemCaseSensitive(json, "sourcesContent");
+    source = cJSON_IsArray(source) ? source->child : NULL;
+    content = cJSON_IsArray(content) ? content->child : NULL;
+    for (; source && content; source = source->next, content = content->next) {
+        if (!cJSON_IsString(content)) {
+            continue;
+        }
+        SONDE_BUF_AUTO joined = SONDE_BUF(SONDE_SOURCE_MAP_BYTES_MAX);
+        SONDE_BUF_AUTO file = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
+        join_root(root, source, &joined);
+        if (joined.code == 0) {
+            resolve(url, sonde_buf_view(&joined), &file);
+        }
+        if (joined.code == SONDE_ENOMEM || file.code == SONDE_ENOMEM) {
+            return no_room(SONDE_ENOMEM, err);
+        }
+        /* What has a longer name is no file of a frame. */
+        int r = joined.code || file.code ? 0
+                                         : callback(context, sonde_buf_view(&file),
+                                                    sonde_str(content->valuestring), err);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+int sonde_source_map_texts(struct sonde_str text, struct sonde_str url,
+                           sonde_source_text_callback callback, void *context,
+                           struct sonde_err *err)
+{
+    SONDE_JSON_AUTO *json = NULL;
+    int r = parse_json(text, &json, err);
+    r = r < 0 ? r : pass_texts(json, url, callback, context, err);
+    const cJSON *section;
+    cJSON_ArrayForEach(section, cJSON_GetObjectItemCaseSensitive(json, "sections"))
+    {
+        const cJSON *map = cJSON_GetObjectItemCaseSensitive(section, "map");
+        r = r < 0 ? r : pass_texts(map, url, callback, context, err);
+    }
+    return r;
 }
 
 /* The original of the identifier that stands just before the parameters ("function e(t)"), or

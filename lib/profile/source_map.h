@@ -6,8 +6,8 @@
 #include "profile/profile.h"
 
 enum {
-    SONDE_SOURCE_MAP_BYTES_MAX = 64 << 20,
-    SONDE_SOURCE_MAP_SEGMENTS_MAX = 1 << 23,
+    SONDE_SOURCE_MAP_BYTES_MAX = 24 << 20,
+    SONDE_SOURCE_MAP_SEGMENTS_MAX = 1 << 21,
     SONDE_SOURCE_MAP_NAMES_MAX = 1 << 20, /* sources, or names */
 };
 
@@ -37,6 +37,17 @@ struct sonde_str sonde_source_map_url(struct sonde_str script);
 /* The text of a map in a "data:…;base64,…" URL, appended to ret. SONDE_EINVALID for other URLs. */
 int sonde_source_map_inline(struct sonde_str url, struct sonde_buf *ret,
                             struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Takes a source's text; a negative code (with err filled) ends the walk. */
+typedef int (*sonde_source_text_callback)(void *context, struct sonde_str file,
+                                          struct sonde_str text, struct sonde_err *err);
+
+/* Passes on the texts of the sources that a map carries (sourcesContent), each with the file name
+ * that sonde_profile_apply_source_map gives to frames of the script `url`. SONDE_EPARSE,
+ * SONDE_ELIMIT, SONDE_ENOMEM, or the callback's code. */
+int sonde_source_map_texts(struct sonde_str text, struct sonde_str url,
+                           sonde_source_text_callback callback, void *context,
+                           struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* Sets the source positions of all frames and lines of the script `url`. The engine's positions
  * stay, so a map that comes later, or a better one, can be applied at any time. V8 places a

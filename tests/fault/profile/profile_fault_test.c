@@ -9,8 +9,12 @@
 #include <cmocka.h>
 
 #include "fail.h"
+#include "profile/coverage.h"
 #include "profile/cpuprofile.h"
+#include "profile/folded.h"
 #include "profile/formats.h"
+#include "profile/heapprofile.h"
+#include "profile/pprof.h"
 #include "profile/source_map.h"
 
 static const char window_one[] =
@@ -81,7 +85,7 @@ static int read_map_and_write(void *context)
     r = r < 0 ? r : map_sources(&profile);
     r = r < 0 ? r : write_all(&profile, &written);
     if (r == 0) {
-        assert_int_equal(profile.total_ns, 200000);
+        assert_int_equal(profile.total, 200000);
         assert_true(profile.frames[1].source.file.length > 0);
         assert_true(*expected == 0 || *expected == written);
         *expected = written;
@@ -97,6 +101,156 @@ static void no_allocation_is_taken_for_granted(void **state)
     cJSON_InitHooks(&(cJSON_Hooks){malloc, free});
     fail_each_allocation(read_map_and_write, &expected);
     cJSON_InitHooks(NULL);
+}
+
+/* ---- bytes ---- */
+
+static const char folded[] = "a file:///a.js:3;b 4096\na file:///a.js:3 1\n";
+
+static int read_folded(struct sonde_profile *profile)
+{
+    struct sonde_folded_reader *reader = NULL;
+    int r = sonde_folded_reader_new(profile, SONDE_PROFILE_BYTES, &reader, NULL);
+    for (size_t at = 0; r == 0 && folded[at]; at++) {
+        r = sonde_folded_feed(reader, folded + at, 1, NULL);
+    }
+    r = r < 0 ? r : sonde_folded_finish(reader, NULL);
+    sonde_folded_reader_free(reader);
+    return r;
+}
+
+/* Deep enough for the scanner to allocate. */
+static int read_heap(struct sonde_profile *profile)
+{
+    enum { DEPTH = 300 };
+    static const char first[] =
+        "{\"head\":{\"id\":1,\"children\":[{\"callFrame\":{\"functionName\":\"\\u00e9\",\"url\":"
+        "\"/h.js\"},\"selfSize\":8,\"id\":7,\"children\":[";
+    static const char last[] = ",\"samples\":[{\"size\":8,\"nodeId\":7,\"ordinal\":1}]}";
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+    sonde_buf_text(&text, first);
+    for (int i = 0; i < DEPTH; i++) {
+        sonde_buf_text(&text, "{\"children\":[");
+    }
+    for (int i = 0; i < DEPTH + 2; i++) {
+        sonde_buf_text(&text, "]}");
+    }
+    sonde_buf_text(&text, last);
+    struct sonde_heapprofile_reader *reader = NULL;
+    int r = sonde_buf_check(&text, "the text", NULL);
+    r = r < 0 ? r : sonde_heapprofile_reader_new(profile, &reader, NULL);
+    r = r < 0 ? r : sonde_heapprofile_feed(reader, text.data, text.length, NULL);
+    r = r < 0 ? r : sonde_heapprofile_finish(reader, NULL);
+    sonde_heapprofile_reader_free(reader);
+    return r;
+}
+
+static int append(void *context, const void *data, size_t length, struct sonde_err *err)
+{
+    sonde_buf_append(context, data, length);
+    return sonde_buf_check(context, "what was written", err);
+}
+
+/* As gzipped pprof, and read again. */
+static int write_and_read_pprof(const struct sonde_profile *profile, struct sonde_profile *again)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+    struct sonde_output output = SONDE_OUTPUT(append, &text);
+    struct sonde_pprof_reader *reader = NULL;
+    int r = sonde_pprof_write(profile, 1, &output, NULL);
+    sonde_output_fini(&output);
+    r = r < 0 ? r : sonde_pprof_reader_new(again, &reader, NULL);
+    r = r < 0 ? r : sonde_pprof_feed(reader, text.data, text.length, NULL);
+    r = r < 0 ? r : sonde_pprof_finish(reader, NULL);
+    sonde_pprof_reader_free(reader);
+    return r;
+}
+
+static int read_and_write_bytes(void *context)
+{
+    size_t *expected = context;
+    struct sonde_profile profile;
+    struct sonde_profile again = {0};
+    size_t written = 0;
+    int r = sonde_profile_init(&profile, NULL);
+    r = r < 0 ? r : sonde_profile_init(&again, NULL);
+    r = r < 0 ? r : read_folded(&profile);
+    r = r < 0 ? r : read_heap(&profile);
+    r = r < 0 ? r : write_and_read_pprof(&profile, &again);
+    if (r == 0) {
+        struct sonde_output output = SONDE_OUTPUT(take, &written);
+        r = sonde_heapprofile_write(&profile, &output, NULL);
+        r = r < 0 ? r : sonde_folded_write(&profile, &output, NULL);
+        r = r < 0 ? r : sonde_speedscope_write(&profile, "x", &output, NULL);
+        sonde_output_fini(&output);
+    }
+    if (r == 0) {
+        assert_int_equal(profile.total, 4097 + 8);
+        assert_int_equal(again.total, profile.total);
+        assert_true(*expected == 0 || *expected == written);
+        *expected = written;
+    }
+    sonde_profile_fini(&profile);
+    sonde_profile_fini(&again);
+    return r;
+}
+
+static void no_allocation_of_bytes_is_taken_for_granted(void **state)
+{
+    (void)state;
+    size_t expected = 0;
+    fail_each_allocation(read_and_write_bytes, &expected);
+}
+
+/* ---- coverage ---- */
+
+static const char coverage_text[] =
+    "{\"result\":[{\"scriptId\":\"1\",\"url\":\"file:///a.js\",\"functions\":[{\"functionName\":"
+    "\"f\",\"ranges\":[{\"startOffset\":0,\"endOffset\":90,\"count\":3},{\"startOffset\":10,"
+    "\"endOffset\":20,\"count\":0}],\"isBlockCoverage\":true}]}],\"source-map-cache\":{"
+    "\"file:///a.js\":{\"lineLengths\":[5,8,9]}}}";
+
+static int read_coverage(struct sonde_coverage *coverage)
+{
+    struct sonde_coverage_reader *reader = NULL;
+    int r = sonde_coverage_reader_new(coverage, &reader, NULL);
+    for (size_t at = 0; r == 0 && coverage_text[at]; at++) {
+        r = sonde_coverage_feed(reader, coverage_text + at, 1, NULL);
+    }
+    r = r < 0 ? r : sonde_coverage_finish(reader, NULL);
+    sonde_coverage_reader_free(reader);
+    return r;
+}
+
+static int read_and_write_coverage(void *context)
+{
+    size_t *expected = context;
+    struct sonde_coverage coverage;
+    size_t written = 0;
+    sonde_coverage_init(&coverage);
+    int r = read_coverage(&coverage);
+    r = r < 0 ? r : read_coverage(&coverage);
+    r = r < 0 ? r : sonde_coverage_add_source(&coverage, 0, SONDE_STR("a\nb\n"), NULL);
+    if (r == 0) {
+        struct sonde_output output = SONDE_OUTPUT(take, &written);
+        r = sonde_coverage_write(&coverage, &output, NULL);
+        sonde_output_fini(&output);
+    }
+    if (r == 0) {
+        assert_int_equal(coverage.functions[0].count, 6);
+        assert_int_equal(coverage.functions[0].segment_count, 3);
+        assert_true(*expected == 0 || *expected == written);
+        *expected = written;
+    }
+    sonde_coverage_fini(&coverage);
+    return r;
+}
+
+static void no_allocation_of_coverage_is_taken_for_granted(void **state)
+{
+    (void)state;
+    size_t expected = 0;
+    fail_each_allocation(read_and_write_coverage, &expected);
 }
 
 /* Made beforehand by one that worked: a failure in the middle of the model leaves it usable. */
@@ -136,6 +290,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_allocation_is_taken_for_granted),
+        cmocka_unit_test(no_allocation_of_bytes_is_taken_for_granted),
+        cmocka_unit_test(no_allocation_of_coverage_is_taken_for_granted),
         cmocka_unit_test(the_model_outlives_a_failure),
     };
     return cmocka_run_group_tests_name("profile_fault", tests, NULL, NULL);

@@ -46,13 +46,13 @@ static void check_sums(const struct sonde_profile *profile)
     int64_t line = 0;
     for (uint32_t i = 0; i < profile->node_count; i++) {
         must(i == 0 || profile->nodes[i].parent < i);
-        time += profile->nodes[i].self_ns;
+        time += profile->nodes[i].self;
     }
     for (size_t i = 0; i < profile->sample_count; i++) {
         must(profile->samples[i].node < profile->node_count);
         line += (int64_t)profile->samples[i].duration_us * 1000;
     }
-    must(time == profile->total_ns && line == time && time >= 0);
+    must(time == profile->total && line == time && time >= 0);
 }
 
 static void write_and_read_back(const struct sonde_profile *profile)
@@ -65,8 +65,8 @@ static void write_and_read_back(const struct sonde_profile *profile)
     struct sonde_profile_source source = {0};
     must(read_window(&again, &source, sonde_buf_view(&text), text.length) == 0);
     check_sums(&again);
-    bool fits = profile->total_ns / 1000 <= SONDE_CPUPROFILE_TIME_MAX;
-    must(again.total_ns == profile->total_ns || !fits);
+    bool fits = profile->total / 1000 <= SONDE_CPUPROFILE_TIME_MAX;
+    must(again.total == profile->total || !fits);
     must(again.unordered == (profile->unordered && profile->total_samples > 0));
     sonde_profile_fini(&again);
     must(sonde_folded_write(profile, &output, NULL) == 0);
@@ -79,8 +79,9 @@ static void analyze(const struct sonde_profile *profile)
 {
     struct sonde_cpu_analysis analysis;
     must(sonde_cpu_analyze(profile, &analysis, NULL) == 0);
-    must(analysis.wall_ns == profile->total_ns);
-    struct sonde_report_capture capture = {"cpu", 30, profile, &analysis};
+    must(analysis.wall_ns == profile->total);
+    struct sonde_report_capture capture = {
+        .name = "cpu", .duration_s = 30, .profile = profile, .analysis = &analysis};
     struct sonde_report report = {
         .name = "x",
         .uid = "0",

@@ -36,6 +36,15 @@ static void apply(const struct sonde_source_map *map)
     sonde_profile_fini(&profile);
 }
 
+static int take_text(void *context, struct sonde_str file, struct sonde_str text,
+                     struct sonde_err *err)
+{
+    (void)err;
+    must(file.length > 0 && text.data);
+    *(size_t *)context += text.length;
+    return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sonde_str text = {(const char *)data, size};
@@ -60,6 +69,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         sonde_source_map_free(map);
     } else {
         must(err.message[0]);
+    }
+    size_t bytes = 0;
+    if (sonde_source_map_texts(text, SONDE_STR("file:///app/dist/a.js"), take_text, &bytes, NULL) ==
+        0) {
+        must(bytes <= text.length);
     }
     return 0;
 }

@@ -41,16 +41,16 @@
 static void assert_example(const struct sonde_profile *profile)
 {
     assert_consistent(profile);
-    assert_int_equal(profile->total_ns, 9000000);
+    assert_int_equal(profile->total, 9000000);
     assert_int_equal(profile->total_samples, 6);
     assert_int_equal(profile->start_us, 1000);
     assert_int_equal(profile->end_us, 11000);
-    assert_int_equal(node_at(profile, "(idle)")->self_ns, 3500000);
+    assert_int_equal(node_at(profile, "(idle)")->self, 3500000);
     assert_int_equal(node_at(profile, "(idle)")->samples, 2);
-    assert_int_equal(node_at(profile, "handler")->self_ns, 1000000);
-    assert_int_equal(node_at(profile, "handler;load")->self_ns, 4000000);
+    assert_int_equal(node_at(profile, "handler")->self, 1000000);
+    assert_int_equal(node_at(profile, "handler;load")->self, 4000000);
     assert_int_equal(node_at(profile, "handler;load")->samples, 2);
-    assert_int_equal(node_at(profile, "(garbage collector)")->self_ns, 500000);
+    assert_int_equal(node_at(profile, "(garbage collector)")->self, 500000);
     const struct sonde_frame *handler = frame_named(profile, "handler");
     assert_int_equal(handler->generated.line, 10);
     assert_int_equal(handler->generated.column, 5);
@@ -118,8 +118,8 @@ static void parents_stand_for_children_and_ids_are_arbitrary(void **state)
                                                  -1) "}],"
                                                      "\"startTime\":0,\"endTime\":100,\"samples\":["
                                                      "4000000007,0],\"timeDeltas\":[0,40]}");
-    assert_int_equal(node_at(&profile, "outer;inner")->self_ns, 40000);
-    assert_int_equal(node_at(&profile, "outer")->self_ns, 60000);
+    assert_int_equal(node_at(&profile, "outer;inner")->self, 40000);
+    assert_int_equal(node_at(&profile, "outer")->self, 60000);
     assert_int_equal(profile.node_count, 3);
     sonde_profile_fini(&profile);
 }
@@ -153,9 +153,9 @@ static void hit_counts_alone_share_the_time(void **state)
     assert_consistent(&profile);
     assert_int_equal(profile.total_samples, 6);
     /* 10,000 µs; parts are rounded to a microsecond, their sum is whole */
-    assert_int_equal(node_at(&profile, "handler;load")->self_ns, 3333000);
-    assert_int_equal(node_at(&profile, "handler")->self_ns, 1667000);
-    assert_int_equal(profile.total_ns, 10000000);
+    assert_int_equal(node_at(&profile, "handler;load")->self, 3333000);
+    assert_int_equal(node_at(&profile, "handler")->self, 1667000);
+    assert_int_equal(profile.total, 10000000);
     assert_true(profile.unordered);
 
     /* Written, it stays one without an order of time; none is made up. */
@@ -183,7 +183,7 @@ static void long_times_without_samples_are_whole(void **state)
               "{\"nodes\":[{\"id\":1,\"hitCount\":7," FRAME(
                   "(idle)", "", -1, -1) "}],\"startTime\":0,\"endTime\":7200000000}");
     assert_consistent(&profile);
-    assert_int_equal(profile.total_ns, INT64_C(7200000000000));
+    assert_int_equal(profile.total, INT64_C(7200000000000));
     assert_int_equal(profile.total_samples, 7);
     sonde_profile_fini(&profile);
 }
@@ -199,11 +199,11 @@ static void negative_deltas_do_not_stretch_time(void **state)
               /* at 100, 600, 400, 900: in order of time idle comes before load */
               "\"timeDeltas\":[100,500,-200,500]}");
     assert_consistent(&profile);
-    assert_int_equal(profile.total_ns, 900000);
-    assert_int_equal(node_at(&profile, "handler")->self_ns, 300000);
-    assert_int_equal(node_at(&profile, "(idle)")->self_ns, 200000);
-    assert_int_equal(node_at(&profile, "handler;load")->self_ns, 300000);
-    assert_int_equal(node_at(&profile, "(garbage collector)")->self_ns, 100000);
+    assert_int_equal(profile.total, 900000);
+    assert_int_equal(node_at(&profile, "handler")->self, 300000);
+    assert_int_equal(node_at(&profile, "(idle)")->self, 200000);
+    assert_int_equal(node_at(&profile, "handler;load")->self, 300000);
+    assert_int_equal(node_at(&profile, "(garbage collector)")->self, 100000);
     sonde_profile_fini(&profile);
 }
 
@@ -224,12 +224,12 @@ static void windows_that_overlap_are_counted_once(void **state)
     assert_int_equal(profile.windows, 2);
     assert_int_equal(profile.start_us, 0);
     assert_int_equal(profile.end_us, 2000);
-    assert_int_equal(profile.total_ns, 2000000);
+    assert_int_equal(profile.total, 2000000);
     assert_int_equal(profile.total_samples, 3);
-    assert_int_equal(node_at(&profile, "handler")->self_ns, 800000);
-    assert_int_equal(node_at(&profile, "handler;load")->self_ns, 400000);
+    assert_int_equal(node_at(&profile, "handler")->self, 800000);
+    assert_int_equal(node_at(&profile, "handler;load")->self, 400000);
     assert_int_equal(node_at(&profile, "handler;load")->samples, 1);
-    assert_int_equal(node_at(&profile, "(idle)")->self_ns, 800000);
+    assert_int_equal(node_at(&profile, "(idle)")->self, 800000);
     /* the second window's handler and load were counted, and so were the ticks of their lines */
     assert_int_equal(profile.line_count, 3);
     for (size_t i = 0; i < profile.line_count; i++) {
@@ -240,13 +240,39 @@ static void windows_that_overlap_are_counted_once(void **state)
               "{" NODES ",\"startTime\":1500,\"endTime\":1900,\"samples\":[3],"
               "\"timeDeltas\":[0]}");
     read_good(&profile, &source, "{" NODES ",\"startTime\":1500,\"endTime\":1900}");
-    assert_int_equal(profile.total_ns, 2000000);
+    assert_int_equal(profile.total, 2000000);
     assert_int_equal(profile.total_samples, 3);
     assert_int_equal(profile.lines[0].ticks, 1);
     assert_int_equal(profile.end_us, 2000);
     assert_false(profile.unordered);
     /* the same paths are the same nodes */
     assert_int_equal(profile.node_count, 5);
+    sonde_profile_fini(&profile);
+}
+
+/* When there is no room for samples, windows that overlap are still counted once. */
+static void windows_beyond_the_samples_are_counted_once(void **state)
+{
+    (void)state;
+    struct sonde_profile profile;
+    struct sonde_profile_source source = {0};
+    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
+    read_good(&profile, &source,
+              "{" NODES ",\"startTime\":0,\"endTime\":1000,\"samples\":[3,4],"
+              "\"timeDeltas\":[0,800]}");
+    profile.budget.maximum = profile.budget.used;
+    read_good(&profile, &source,
+              "{" NODES ",\"startTime\":700,\"endTime\":2000,\"samples\":[3,4,2,2,2,2,2,2,2,2],"
+              "\"timeDeltas\":[0,100,400,100,100,100,100,100,100,100]}");
+    assert_int_equal(profile.sample_count, 0);
+    assert_true(profile.unordered);
+    read_good(&profile, &source,
+              "{" NODES ",\"startTime\":1900,\"endTime\":3000,\"samples\":[2,3],"
+              "\"timeDeltas\":[0,100]}");
+    assert_int_equal(profile.total, 3000000);
+    assert_int_equal(node_at(&profile, "handler")->self, 800000 + 1000000);
+    assert_int_equal(node_at(&profile, "handler;load")->self, 400000);
+    assert_int_equal(node_at(&profile, "(idle)")->self, 800000);
     sonde_profile_fini(&profile);
 }
 
@@ -268,12 +294,12 @@ static void ticks_in_the_overlap_are_counted_once(void **state)
               "{" LOOP "\"startTime\":200,\"endTime\":600,\"samples\":[1,1,1,1],"
               "\"timeDeltas\":[0,100,100,100]}");
     assert_int_equal(profile.total_samples, 6);
-    assert_int_equal(profile.total_ns, 600000);
+    assert_int_equal(profile.total, 600000);
     assert_int_equal(profile.lines[0].ticks, 6);
     /* a quarter of the third one was counted: hits tell no more than that */
     read_good(&profile, &source, "{" LOOP "\"startTime\":500,\"endTime\":900}");
     assert_int_equal(profile.total_samples, 9);
-    assert_int_equal(profile.total_ns, 900000);
+    assert_int_equal(profile.total, 900000);
     assert_int_equal(profile.lines[0].ticks, 9);
     assert_consistent(&profile);
     sonde_profile_fini(&profile);
@@ -295,8 +321,8 @@ static void processes_are_added_up(void **state)
               "\"timeDeltas\":[0,100]}");
     assert_consistent(&profile);
     assert_true(profile.unordered);
-    assert_int_equal(profile.total_ns, 3500000);
-    assert_int_equal(node_at(&profile, "handler")->self_ns, 1100000);
+    assert_int_equal(profile.total, 3500000);
+    assert_int_equal(node_at(&profile, "handler")->self, 1100000);
     assert_int_equal(profile.windows, 2);
     /* as long as the longest of them */
     assert_int_equal(profile.start_us, 1000000);
@@ -309,7 +335,7 @@ static void processes_are_added_up(void **state)
               "{" NODES ",\"startTime\":2500,\"endTime\":3100,\"samples\":[4],"
               "\"timeDeltas\":[0]}");
     assert_consistent(&profile);
-    assert_int_equal(profile.total_ns, 6600000);
+    assert_int_equal(profile.total, 6600000);
     assert_int_equal(profile.end_us, 1004000);
     sonde_profile_fini(&profile);
 }
@@ -324,9 +350,28 @@ static void empty_profiles_are_profiles(void **state)
                   "(root)", "", -1,
                   -1) "}],"
                       "\"startTime\":5,\"endTime\":5,\"samples\":[],\"timeDeltas\":[]}");
-    assert_int_equal(profile.total_ns, 0);
+    assert_int_equal(profile.total, 0);
     assert_int_equal(profile.node_count, 1);
     assert_int_equal(profile.windows, 1);
+    sonde_profile_fini(&profile);
+}
+
+static void one_sample_lasts_until_the_end(void **state)
+{
+    (void)state;
+    struct sonde_profile profile;
+    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
+    read_good(
+        &profile, NULL,
+        "{\"nodes\":[{\"id\":1," FRAME(
+            "(root)", "", -1, -1) ",\"children\":[2]},"
+                                  "{\"id\":2," FRAME("f", "/a.js", 0,
+                                                     0) "}],\"startTime\":5,\"endTime\":45,"
+                                                        "\"samples\":[2],\"timeDeltas\":[10]}");
+    assert_int_equal(profile.total, 30000);
+    assert_int_equal(profile.total_samples, 1);
+    assert_int_equal(node_at(&profile, "f")->self, 30000);
+    assert_consistent(&profile);
     sonde_profile_fini(&profile);
 }
 
@@ -381,7 +426,7 @@ static void hostile_profiles_are_refused(void **state)
         }
         /* a refused window leaves nothing that counts */
         assert_int_equal(profile.total_samples, 0);
-        assert_int_equal(profile.total_ns, 0);
+        assert_int_equal(profile.total, 0);
         assert_int_equal(profile.windows, 0);
         sonde_profile_fini(&profile);
     }
@@ -444,7 +489,7 @@ static void deep_recursion_is_read_and_written(void **state)
     assert_int_equal(read_window(&profile, NULL, sonde_buf_view(&text), 0, &err), 0);
     assert_int_equal(profile.node_count, 5001);
     assert_int_equal(profile.frame_count, 2);
-    assert_int_equal(profile.nodes[5000].self_ns, 10000);
+    assert_int_equal(profile.nodes[5000].self, 10000);
     SONDE_BUF_AUTO written = SONDE_BUF(WRITTEN_MAX);
     struct sonde_output output = SONDE_OUTPUT(write_to_buf, &written);
     int folded = sonde_folded_write(&profile, &output, &err);
@@ -482,7 +527,7 @@ static void many_children_are_written(void **state)
     assert_int_equal(r, 0);
     assert_int_equal(read_window(&again, NULL, sonde_buf_view(&written), 0, &err), 0);
     assert_int_equal(again.node_count, COUNT + 1);
-    assert_int_equal(again.total_ns, profile.total_ns);
+    assert_int_equal(again.total, profile.total);
     sonde_output_fini(&output);
     sonde_profile_fini(&profile);
     sonde_profile_fini(&again);
@@ -502,7 +547,7 @@ static void a_written_profile_reads_back(void **state)
     read_good(&profile, &source,
               "{" NODES ",\"startTime\":20000,\"endTime\":21000,\"samples\":[3],"
               "\"timeDeltas\":[500]}");
-    assert_int_equal(profile.total_ns, 9500000);
+    assert_int_equal(profile.total, 9500000);
     SONDE_BUF_AUTO written = SONDE_BUF(WRITTEN_MAX);
     struct sonde_output output = SONDE_OUTPUT(write_to_buf, &written);
     assert_int_equal(sonde_cpuprofile_write(&profile, &output, &err), 0);
@@ -568,9 +613,11 @@ int main(void)
         cmocka_unit_test(long_times_without_samples_are_whole),
         cmocka_unit_test(negative_deltas_do_not_stretch_time),
         cmocka_unit_test(windows_that_overlap_are_counted_once),
+        cmocka_unit_test(windows_beyond_the_samples_are_counted_once),
         cmocka_unit_test(ticks_in_the_overlap_are_counted_once),
         cmocka_unit_test(processes_are_added_up),
         cmocka_unit_test(empty_profiles_are_profiles),
+        cmocka_unit_test(one_sample_lasts_until_the_end),
         cmocka_unit_test(hostile_profiles_are_refused),
         cmocka_unit_test(odd_positions_become_unknown_ones),
         cmocka_unit_test(names_are_cut_between_characters),

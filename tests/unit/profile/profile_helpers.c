@@ -104,7 +104,7 @@ static void add_sums(const struct sonde_profile *profile, struct sums *sums, int
             assert_true(sums->count < SONDE_LENGTH(sums->times));
             slot->value = sums->count++;
         }
-        sums->times[slot->value] += sign * profile->nodes[i].self_ns;
+        sums->times[slot->value] += sign * profile->nodes[i].self;
         sums->samples[slot->value] += (uint64_t)sign * profile->nodes[i].samples;
     }
 }
@@ -128,7 +128,7 @@ void assert_same_times(const struct sonde_profile *left, const struct sonde_prof
                      sums->times[slot->value], (int64_t)sums->samples[slot->value]);
         }
     }
-    assert_int_equal(left->total_ns, right->total_ns);
+    assert_int_equal(left->total, right->total);
     sonde_map_fini(&sums->map);
     sonde_arena_fini(&sums->text);
     free(sums);
@@ -142,15 +142,15 @@ void assert_consistent(const struct sonde_profile *profile)
     for (uint32_t i = 0; i < profile->node_count; i++) {
         assert_true(i == 0 || profile->nodes[i].parent < i);
         assert_true(profile->nodes[i].frame < profile->frame_count);
-        time += profile->nodes[i].self_ns;
+        time += profile->nodes[i].self;
         samples += profile->nodes[i].samples;
     }
     for (size_t i = 0; i < profile->sample_count; i++) {
         assert_true(profile->samples[i].node < profile->node_count);
         line += (int64_t)profile->samples[i].duration_us * 1000;
     }
-    assert_int_equal(time, profile->total_ns);
-    assert_int_equal(line, profile->total_ns);
+    assert_int_equal(time, profile->total);
+    assert_int_equal(line, profile->total);
     assert_int_equal(samples, profile->total_samples);
     assert_true(profile->start_us <= profile->end_us);
 }

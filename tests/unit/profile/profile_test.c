@@ -40,7 +40,7 @@ static void equal_frames_and_nodes_are_one(void **state)
     assert_int_not_equal(outer, inner);
     assert_int_equal(sonde_profile_add_sample(&profile, inner, 7, NULL), 0);
     assert_int_equal(sonde_profile_add_sample(&profile, inner, 5, NULL), 0);
-    assert_int_equal(profile.nodes[inner].self_ns, 12000);
+    assert_int_equal(profile.nodes[inner].self, 12000);
     assert_int_equal(profile.nodes[inner].samples, 2);
     assert_int_equal(sonde_profile_add_ticks(&profile, a, 12, 3, NULL), 0);
     assert_int_equal(sonde_profile_add_ticks(&profile, a, 12, 4, NULL), 0);
@@ -65,6 +65,47 @@ static void too_many_names_are_a_limit(void **state)
     assert_non_null(strstr(err.message, "bytes of names"));
     assert_int_equal(sonde_profile_text(&profile, SONDE_STR("1234567"), &text, &err), 0);
     assert_true(sonde_str_is(text, "1234567"));
+    sonde_profile_fini(&profile);
+}
+
+/* What is counted comes before the order of the samples, and both end at the budget. */
+static void samples_give_way_and_the_rest_is_a_limit(void **state)
+{
+    (void)state;
+    enum { SAMPLES = 1000 };
+    struct sonde_profile profile;
+    struct sonde_err err = {0};
+    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
+    profile.budget.maximum = 64 << 10;
+    for (int i = 0; i < SAMPLES; i++) {
+        assert_int_equal(sonde_profile_add_sample(&profile, 0, 1000, &err), 0);
+    }
+    assert_int_equal(profile.sample_count, SAMPLES);
+    assert_false(profile.unordered);
+    int r = 0;
+    uint32_t node = 0;
+    size_t nodes = 0;
+    for (int32_t i = 0; r == 0; i++) {
+        uint32_t frame = 0;
+        r = sonde_profile_frame(&profile, SONDE_STR("f"), SONDE_STR("/a.js"), i, 0, &frame, &err);
+        r = r < 0 ? r : sonde_profile_node(&profile, node, frame, &node, &err);
+        nodes += r == 0;
+        assert_true(profile.budget.used <= profile.budget.maximum);
+    }
+    assert_int_equal(r, SONDE_ELIMIT);
+    assert_non_null(strstr(err.message, "64 KiB of memory"));
+    assert_true(nodes > 100);
+    assert_int_equal(profile.sample_count, 0);
+    assert_true(profile.unordered);
+    assert_int_equal(sonde_profile_add_sample(&profile, node, 1000, &err), 0);
+    assert_int_equal(profile.sample_count, 0);
+    assert_int_equal(profile.total_samples, SAMPLES + 1);
+    assert_int_equal(profile.total, INT64_C(1000000) * (SAMPLES + 1));
+    /* What a report still shows is less. */
+    size_t before = profile.budget.used;
+    sonde_profile_settle(&profile);
+    assert_true(profile.budget.used < before / 4 * 3);
+    assert_true(sonde_str_is(profile.frames[1].function, "f"));
     sonde_profile_fini(&profile);
 }
 
@@ -183,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_frames_and_nodes_are_one),
         cmocka_unit_test(too_many_names_are_a_limit),
+        cmocka_unit_test(samples_give_way_and_the_rest_is_a_limit),
         cmocka_unit_test(a_person_sees_the_source_first),
         cmocka_unit_test(frames_belong_to_somebody),
         cmocka_unit_test(packages_have_a_directory),

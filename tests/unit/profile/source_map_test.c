@@ -367,6 +367,54 @@ static void a_name_is_the_functions_own(void **state)
     sonde_profile_fini(&profile);
 }
 
+struct passed {
+    int count, stop_after;
+    char files[4][64], texts[4][64];
+};
+
+static int take_text(void *context, struct sonde_str file, struct sonde_str text,
+                     struct sonde_err *err)
+{
+    struct passed *passed = context;
+    assert_true(passed->count < 4);
+    (void)snprintf(passed->files[passed->count], 64, "%.*s", SONDE_STR_ARG(file));
+    (void)snprintf(passed->texts[passed->count++], 64, "%.*s", SONDE_STR_ARG(text));
+    return passed->count == passed->stop_after ? sonde_fail(err, SONDE_EIO, 0, "enough") : 0;
+}
+
+/* The names are those that frames get: the mapping of "a.ts" stands beside the script. */
+static void texts_of_sources_are_passed_on(void **state)
+{
+    (void)state;
+    static const char plain[] =
+        "{\"version\":3,\"sourceRoot\":\"../src\",\"names\":[\"first\"],"
+        "\"sources\":[\"a.ts\",\"b.ts\",\"webpack:///./c.ts\",\"d.ts\"],"
+        "\"mappings\":\"" MAPPINGS "\",\"sourcesContent\":[\"one\",null,\"three\"]}";
+    static const char sections[] =
+        ")]}'\n{\"version\":3,\"sections\":[{\"offset\":{\"line\":0,\"column\":0},\"map\":"
+        "{\"version\":3,\"sources\":[\"/x.ts\"],\"names\":[],\"mappings\":\"\","
+        "\"sourcesContent\":[\"ex\"]}}]}";
+    const struct sonde_str url = SONDE_STR("file:///app/dist/a.js");
+    struct passed passed = {0};
+    struct sonde_err err;
+    assert_int_equal(sonde_source_map_texts(sonde_str(plain), url, take_text, &passed, NULL), 0);
+    assert_int_equal(passed.count, 2);
+    assert_string_equal(passed.files[0], "file:///app/src/a.ts");
+    assert_string_equal(passed.texts[0], "one");
+    assert_string_equal(passed.files[1], "c.ts");
+    assert_string_equal(passed.texts[1], "three");
+    passed = (struct passed){0};
+    assert_int_equal(sonde_source_map_texts(sonde_str(sections), url, take_text, &passed, NULL), 0);
+    assert_int_equal(passed.count, 1);
+    assert_string_equal(passed.files[0], "/x.ts");
+    passed = (struct passed){.stop_after = 1};
+    assert_int_equal(sonde_source_map_texts(sonde_str(plain), url, take_text, &passed, &err),
+                     SONDE_EIO);
+    assert_int_equal(passed.count, 1);
+    assert_int_equal(sonde_source_map_texts(SONDE_STR("{"), url, take_text, &passed, &err),
+                     SONDE_EPARSE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +426,7 @@ int main(void)
         cmocka_unit_test(inline_maps_are_decoded),
         cmocka_unit_test(a_map_may_come_at_any_time_and_be_replaced),
         cmocka_unit_test(a_name_is_the_functions_own),
+        cmocka_unit_test(texts_of_sources_are_passed_on),
     };
     return cmocka_run_group_tests_name("source_map", tests, NULL, NULL);
 }

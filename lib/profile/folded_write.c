@@ -23,6 +23,13 @@ static void clean_text(struct sonde_buf *buf, struct sonde_str text)
     }
 }
 
+/* What a line says: bytes, or whole microseconds. */
+static int64_t value_of(const struct sonde_profile *profile, uint32_t node)
+{
+    int64_t self = profile->nodes[node].self;
+    return profile->unit == SONDE_PROFILE_BYTES ? self : (self + 500) / 1000;
+}
+
 int sonde_folded_write(const struct sonde_profile *profile, struct sonde_output *output,
                        struct sonde_err *err)
 {
@@ -30,8 +37,8 @@ int sonde_folded_write(const struct sonde_profile *profile, struct sonde_output 
     uint32_t stack[SONDE_STACK_MAX];
     int r = 0;
     for (uint32_t i = 1; i < profile->node_count && r == 0; i++) {
-        if (profile->nodes[i].self_ns < 500) {
-            continue; /* less than half a microsecond */
+        if (value_of(profile, i) < 1) {
+            continue;
         }
         size_t n = sonde_profile_stack(profile, i, stack, SONDE_STACK_MAX);
         while (n-- > 0 && r == 0) {
@@ -46,7 +53,7 @@ int sonde_folded_write(const struct sonde_profile *profile, struct sonde_output 
             sonde_buf_char(buf, n ? ';' : ' ');
             r = sonde_output_flush(output, false, err);
         }
-        sonde_buf_printf(buf, "%lld\n", (long long)(profile->nodes[i].self_ns + 500) / 1000);
+        sonde_buf_printf(buf, "%lld\n", (long long)value_of(profile, i));
     }
     return r < 0 ? r : sonde_output_flush(output, true, err);
 }

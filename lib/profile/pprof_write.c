@@ -4,32 +4,7 @@
 #include "codec/compress.h"
 #include "codec/protobuf.h"
 #include "profile/formats.h"
-
-/* Field numbers of profile.proto. */
-enum {
-    PROFILE_SAMPLE_TYPE = 1,
-    PROFILE_SAMPLE = 2,
-    PROFILE_LOCATION = 4,
-    PROFILE_FUNCTION = 5,
-    PROFILE_STRING = 6,
-    PROFILE_TIME = 9,
-    PROFILE_DURATION = 10,
-    PROFILE_PERIOD_TYPE = 11,
-    PROFILE_PERIOD = 12,
-    TYPE_TYPE = 1,
-    TYPE_UNIT = 2,
-    SAMPLE_LOCATION = 1,
-    SAMPLE_VALUE = 2,
-    LOCATION_ID = 1,
-    LOCATION_LINE = 4,
-    LINE_FUNCTION = 1,
-    LINE_LINE = 2,
-    FUNCTION_ID = 1,
-    FUNCTION_NAME = 2,
-    FUNCTION_SYSTEM_NAME = 3,
-    FUNCTION_FILE = 4,
-    FUNCTION_START_LINE = 5,
-};
+#include "profile/pprof_fields.h"
 
 struct writer {
     const struct sonde_profile *profile;
@@ -39,6 +14,7 @@ struct writer {
     struct sonde_map strings;
     struct sonde_err *err;
     uint64_t string_count;
+    uint64_t default_type; /* a string's index */
     int code;
 };
 
@@ -89,6 +65,24 @@ static void value_type(struct writer *w, uint32_t field, const char *type, const
     put(w, field);
 }
 
+/* What a sample's two values are. */
+static void value_types(struct writer *w)
+{
+    const struct sonde_profile *profile = w->profile;
+    if (profile->unit == SONDE_PROFILE_NANOSECONDS) {
+        value_type(w, PROFILE_SAMPLE_TYPE, "samples", "count");
+        value_type(w, PROFILE_SAMPLE_TYPE, "cpu", "nanoseconds");
+        value_type(w, PROFILE_PERIOD_TYPE, "cpu", "nanoseconds");
+        return;
+    }
+    const char *space = profile->collected ? "alloc_space" : "inuse_space";
+    const char *objects = profile->collected ? "alloc_objects" : "inuse_objects";
+    value_type(w, PROFILE_SAMPLE_TYPE, profile->counts_objects ? objects : "samples", "count");
+    value_type(w, PROFILE_SAMPLE_TYPE, space, "bytes");
+    value_type(w, PROFILE_PERIOD_TYPE, "space", "bytes");
+    w->default_type = string(w, sonde_str(space));
+}
+
 static uint64_t at_least_zero(int64_t value)
 {
     return value > 0 ? (uint64_t)value : 0;
@@ -124,14 +118,14 @@ static void samples(struct writer *w)
     for (uint32_t i = 1; i < w->profile->node_count && !w->code; i++) {
         const struct sonde_profile_node *node = &w->profile->nodes[i];
         bool idle = w->profile->frames[node->frame].category == SONDE_CATEGORY_IDLE;
-        if (node->samples == 0 || idle) {
+        if ((node->samples == 0 && node->self == 0) || idle) {
             continue;
         }
         size_t depth = sonde_profile_stack(w->profile, i, stack, SONDE_STACK_MAX);
         for (size_t n = 0; n < depth; n++) {
             locations[n] = (uint64_t)w->profile->nodes[stack[n]].frame + 1;
         }
-        uint64_t values[2] = {node->samples, at_least_zero(node->self_ns)};
+        uint64_t values[2] = {node->samples, at_least_zero(node->self)};
         sonde_protobuf_packed(&w->message, SAMPLE_LOCATION, locations, depth);
         sonde_protobuf_packed(&w->message, SAMPLE_VALUE, values, 2);
         put(w, PROFILE_SAMPLE);
@@ -145,8 +139,12 @@ static void numbers(struct writer *w, int64_t time_ns)
     uint64_t count = w->profile->total_samples;
     sonde_protobuf_uint(&last, PROFILE_TIME, at_least_zero(time_ns));
     sonde_protobuf_uint(&last, PROFILE_DURATION, at_least_zero(duration_ns));
-    sonde_protobuf_uint(&last, PROFILE_PERIOD,
-                        count ? at_least_zero(w->profile->total_ns) / count : 0);
+    if (w->profile->unit == SONDE_PROFILE_NANOSECONDS) {
+        sonde_protobuf_uint(&last, PROFILE_PERIOD,
+                            count ? at_least_zero(w->profile->total) / count : 0);
+    } else {
+        sonde_protobuf_uint(&last, PROFILE_DEFAULT_TYPE, w->default_type);
+    }
     w->code = w->code ? w->code : sonde_buf_check(&last, "pprof", w->err);
     if (!w->code && last.length) {
         w->code = sonde_stream_feed(w->gzip, last.data, last.length, w->err);
@@ -174,9 +172,7 @@ int sonde_pprof_write(const struct sonde_profile *profile, int64_t time_ns,
         return r;
     }
     (void)string(&w, SONDE_STR("")); /* index 0 is the empty string */
-    value_type(&w, PROFILE_SAMPLE_TYPE, "samples", "count");
-    value_type(&w, PROFILE_SAMPLE_TYPE, "cpu", "nanoseconds");
-    value_type(&w, PROFILE_PERIOD_TYPE, "cpu", "nanoseconds");
+    value_types(&w);
     functions(&w);
     samples(&w);
     numbers(&w, time_ns);

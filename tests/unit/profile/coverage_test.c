@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "profile/coverage.h"
+#include "profile/coverage_internal.h"
+#include "profile_helpers.h"
+
+static int read_coverage(struct sonde_coverage *coverage, struct sonde_str text, size_t step,
+                         struct sonde_err *err)
+{
+    struct sonde_coverage_reader *reader = NULL;
+    int r = sonde_coverage_reader_new(coverage, &reader, err);
+    step = step ? step : text.length + 1;
+    for (size_t at = 0; at < text.length && r == 0; at += step) {
+        size_t left = text.length - at;
+        r = sonde_coverage_feed(reader, text.data + at, left < step ? left : step, err);
+    }
+    r = r < 0 ? r : sonde_coverage_finish(reader, err);
+    sonde_coverage_reader_free(reader);
+    return r;
+}
+
+static void read_good_coverage(struct sonde_coverage *coverage, const char *text)
+{
+    struct sonde_err err = {0};
+    if (read_coverage(coverage, sonde_str(text), 0, &err) != 0) {
+        fail_msg("%s", err.message);
+    }
+}
+
+static const struct sonde_coverage_function *function_named(const struct sonde_coverage *c,
+                                                            const char *name)
+{
+    for (size_t i = 0; i < c->function_count; i++) {
+        if (sonde_str_is(c->functions[i].name, name)) {
+            return &c->functions[i];
+        }
+    }
+    fail_msg("no function %s", name);
+    return NULL;
+}
+
+/* "0-10:3 10-20:0": the stretches of a function. */
+static void assert_segments(const struct sonde_coverage *c, const char *name, const char *expected)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(4096);
+    const struct sonde_coverage_function *function = function_named(c, name);
+    for (uint32_t i = 0; i < function->segment_count; i++) {
+        const struct sonde_coverage_segment *segment = &c->segments[function->first_segment + i];
+        sonde_buf_printf(&text, "%s%u-%u:%" PRIu64, i ? " " : "", segment->start, segment->end,
+                         segment->count);
+    }
+    assert_string_equal(text.data ? text.data : "", expected);
+}
+
+#define RANGE(start, end, count)                                                                   \
+    "{\"startOffset\":" #start ",\"endOffset\":" #end ",\"count\":" #count "}"
+
+/* As Node.js 22 writes it; the url stands behind the functions once. */
+static const char example[] =
+    "{\"result\":[{\"scriptId\":\"78\",\"url\":\"file:///app/a.js\",\"functions\":["
+    "{\"functionName\":\"\",\"ranges\":[" RANGE(0, 825, 1) "," RANGE(
+        810, 824,
+        0) "],"
+           "\"isBlockCoverage\":true},"
+           "{\"functionName\":\"recurse\",\"ranges\":[" RANGE(469, 552, 11) "," RANGE(
+               516, 528,
+               1) "," RANGE(529, 549,
+                            10) "],\"isBlockCoverage\":true},"
+                                "{\"functionName\":\"never\",\"ranges\":[" RANGE(
+                                    554, 596,
+                                    0) "],\"isBlockCoverage\":false}]},"
+                                       "{\"scriptId\":\"3\",\"functions\":[{\"ranges\":[" RANGE(
+                                           5, 9, 7) "],\"functionName\":\"n\"}],"
+                                                    "\"url\":\"node:fs\"}],\"timestamp\":123.5,"
+                                                    "\"source-map-cache\":{\"file:///app/"
+                                                    "a.js\":{\"lineLengths\":[500,19,400],"
+                                                    "\"data\":{\"version\":3,\"mappings\":\"AAAA\","
+                                                    "\"lineLengths\":[1]},\"url\":\"a.js.map\"}}}";
+
+static void assert_example(const struct sonde_coverage *c, uint64_t times)
+{
+    assert_int_equal(c->script_count, 2);
+    assert_int_equal(c->function_count, 4);
+    assert_int_equal(function_named(c, "recurse")->count, 11 * times);
+    assert_int_equal(function_named(c, "never")->count, 0);
+    assert_int_equal(c->scripts[0].category, SONDE_CATEGORY_APP);
+    assert_int_equal(c->scripts[1].category, SONDE_CATEGORY_NODE);
+    assert_true(sonde_str_is(c->scripts[1].url, "node:fs"));
+    assert_int_equal(c->scripts[0].line_count, 3);
+    assert_int_equal(sonde_coverage_line(c, 0, 0), 1);
+    assert_int_equal(sonde_coverage_line(c, 0, 500), 1);
+    assert_int_equal(sonde_coverage_line(c, 0, 501), 2);
+    assert_int_equal(sonde_coverage_line(c, 0, 521), 3);
+    assert_int_equal(sonde_coverage_line(c, 1, 7), 0);
+}
+
+static void functions_and_blocks_are_read(void **state)
+{
+    (void)state;
+    for (size_t step = 0; step < 20; step++) {
+        struct sonde_coverage c;
+        sonde_coverage_init(&c);
+        assert_int_equal(read_coverage(&c, sonde_str(example), step, NULL), 0);
+        assert_example(&c, 1);
+        assert_segments(&c, "recurse", "469-516:11 516-528:1 528-529:11 529-549:10 549-552:11");
+        assert_segments(&c, "", "0-810:1 810-824:0 824-825:1");
+        assert_segments(&c, "never", "554-596:0");
+        sonde_coverage_fini(&c);
+    }
+}
+
+/* Of two processes that took different branches, only what neither took stays never reached. */
+static void processes_add_up(void **state)
+{
+    (void)state;
+#define ONE(ranges)                                                                                \
+    "{\"result\":[{\"url\":\"/a.js\",\"functions\":[{\"functionName\":\"f\",\"ranges\":[" ranges   \
+    "]}]}]}"
+    struct sonde_coverage c;
+    sonde_coverage_init(&c);
+    read_good_coverage(&c, ONE(RANGE(0, 100, 2) "," RANGE(10, 30, 0) "," RANGE(50, 60, 8)));
+    read_good_coverage(&c, ONE(RANGE(0, 100, 1) "," RANGE(20, 40, 0)));
+    assert_int_equal(c.function_count, 1);
+    assert_int_equal(c.functions[0].count, 3);
+    assert_segments(&c, "f", "0-10:3 10-20:1 20-30:0 30-40:2 40-50:3 50-60:9 60-100:3");
+    assert_int_equal(c.files, 2);
+    sonde_coverage_fini(&c);
+}
+
+/* What merging leaves behind is given back after each file: many processes take no more memory. */
+static void many_processes_take_the_memory_of_one(void **state)
+{
+    (void)state;
+    struct sonde_coverage c;
+    sonde_coverage_init(&c);
+    read_good_coverage(&c, example);
+    read_good_coverage(&c, example);
+    size_t segments = c.segment_count;
+    size_t bytes = sonde_coverage_bytes(&c);
+    for (int i = 0; i < 50; i++) {
+        read_good_coverage(&c, example);
+    }
+    assert_int_equal(c.segment_count, segments);
+    assert_int_equal(sonde_coverage_bytes(&c), bytes);
+    assert_segments(&c, "recurse", "469-516:572 516-528:52 528-529:572 529-549:520 549-552:572");
+    sonde_coverage_fini(&c);
+}
+
+static void hostile_coverage_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int code;
+        const char *says;
+    } rows[] = {
+        {"", SONDE_EPARSE, ""},
+        {"{}", SONDE_EPARSE, "no result"},
+        {"[]", SONDE_EPARSE, "no result"},
+        {ONE(RANGE(9, 3, 1)), SONDE_EPARSE, "from 9 to 3"},
+        {"{\"result\":[", SONDE_EPARSE, ""},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(rows); i++) {
+        struct sonde_coverage c;
+        struct sonde_err err = {0};
+        sonde_coverage_init(&c);
+        int r = read_coverage(&c, sonde_str(rows[i].text), 0, &err);
+        if (r != rows[i].code || !strstr(err.message, rows[i].says)) {
+            fail_msg("%s\n gave %d: %s", rows[i].text, r, err.message);
+        }
+        sonde_coverage_fini(&c);
+    }
+}
+
+static void odd_ranges_are_cut(void **state)
+{
+    (void)state;
+    struct sonde_coverage c;
+    sonde_coverage_init(&c);
+    read_good_coverage(&c, "{\"result\":[]}");
+    assert_int_equal(c.function_count, 0);
+    /* beyond the function, overlapping one another, empty, negative, huge */
+    read_good_coverage(
+        &c, ONE(RANGE(10, 50, 1) "," RANGE(0, 20, 2) "," RANGE(15, 30, 3) "," RANGE(
+                40, 4000, 4) "," RANGE(35, 35, 5) "," RANGE(36, 37, -6) "," RANGE(38, 39, 1e300)));
+    assert_segments(&c, "f",
+                    "10-15:2 15-20:3 20-36:1 36-37:0 37-38:1 38-39:9007199254740992 39-40:1 "
+                    "40-50:4");
+    sonde_coverage_fini(&c);
+}
+
+enum { WIDTH = 60, NESTED = 16 };
+
+static bool is_there(const struct sonde_coverage_segment *ranges, size_t count, uint32_t start,
+                     uint32_t end)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (ranges[i].start == start && ranges[i].end == end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Halves of ranges that are there, so they nest; none twice. Returns how many. */
+static size_t make_nested(struct sonde_coverage_segment ranges[NESTED], uint64_t *seed)
+{
+    size_t count = 1;
+    ranges[0] = (struct sonde_coverage_segment){0, WIDTH, 1};
+    for (size_t i = 1; i < NESTED; i++) {
+        struct sonde_coverage_segment half = ranges[sonde_random_next(seed) % count];
+        uint32_t middle = (half.start + half.end) / 2;
+        if (sonde_random_next(seed) % 2) {
+            half.end = middle;
+        } else {
+            half.start = middle;
+        }
+        half.count = sonde_random_next(seed) % 3;
+        if (!is_there(ranges, count, half.start, half.end)) {
+            ranges[count++] = half;
+        }
+    }
+    return count;
+}
+
+/* The count of the smallest range that holds a place. */
+static uint64_t painted(const struct sonde_coverage_segment *ranges, size_t count, uint32_t at)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < count; i++) {
+        bool holds = ranges[i].start <= at && at < ranges[i].end;
+        if (holds && ranges[i].end - ranges[i].start < ranges[best].end - ranges[best].start) {
+            best = i;
+        }
+    }
+    return ranges[best].count;
+}
+
+static void nested_ranges_are_flattened_as_by_painting(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 400 };
+    uint64_t seed = test_seed();
+    for (int round = 0; round < ROUNDS; round++) {
+        struct sonde_coverage_segment ranges[NESTED];
+        struct sonde_coverage_segment given[NESTED];
+        struct sonde_coverage c;
+        struct sonde_str name;
+        uint32_t script;
+        size_t count = make_nested(ranges, &seed);
+        memcpy(given, ranges, sizeof(given));
+        sonde_coverage_init(&c);
+        assert_int_equal(sonde_coverage_script(&c, SONDE_STR("/a.js"), &script, NULL), 0);
+        assert_int_equal(sonde_coverage_intern(&c, SONDE_STR("f"), &name, NULL), 0);
+        assert_int_equal(sonde_coverage_function(&c, script, name, given, count, NULL), 0);
+        uint32_t at = 0;
+        for (size_t i = 0; i < c.segment_count; i++) {
+            assert_int_equal(c.segments[i].start, at);
+            for (; at < c.segments[i].end; at++) {
+                assert_int_equal(c.segments[i].count, painted(ranges, count, at));
+            }
+        }
+        assert_int_equal(at, WIDTH);
+        sonde_coverage_fini(&c);
+    }
+}
+
+static void a_written_file_reads_back(void **state)
+{
+    (void)state;
+    struct sonde_coverage c;
+    struct sonde_coverage again;
+    struct sonde_err err = {0};
+    sonde_coverage_init(&c);
+    sonde_coverage_init(&again);
+    read_good_coverage(&c, example);
+    read_good_coverage(&c, example);
+    SONDE_BUF_AUTO written = SONDE_BUF(WRITTEN_MAX);
+    struct sonde_output output = SONDE_OUTPUT(write_to_buf, &written);
+    assert_int_equal(sonde_coverage_write(&c, &output, &err), 0);
+    if (read_coverage(&again, sonde_buf_view(&written), 7, &err) != 0) {
+        fail_msg("%s\n%s", err.message, written.data);
+    }
+    assert_example(&again, 2);
+    assert_segments(&again, "recurse", "469-516:22 516-528:2 528-529:22 529-549:20 549-552:22");
+    sonde_output_fini(&output);
+    sonde_coverage_fini(&c);
+    sonde_coverage_fini(&again);
+}
+
+/* V8 counts UTF-16 units: of U+1F600 two, of ä one. */
+static void lines_come_from_the_source(void **state)
+{
+    (void)state;
+    struct sonde_coverage c;
+    sonde_coverage_init(&c);
+    read_good_coverage(&c, ONE(RANGE(0, 12, 1)));
+    assert_int_equal(sonde_coverage_line(&c, 0, 5), 0);
+    assert_int_equal(
+        sonde_coverage_add_source(&c, 0, SONDE_STR("\xc3\xa4\n\xf0\x9f\x98\x80x\r\n\nz"), NULL), 0);
+    static const int32_t lines[] = {1, 1, 2, 2, 2, 2, 2, 3, 4, 4};
+    for (uint32_t i = 0; i < SONDE_LENGTH(lines); i++) {
+        assert_int_equal(sonde_coverage_line(&c, 0, i), lines[i]);
+    }
+    sonde_coverage_fini(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(functions_and_blocks_are_read),
+        cmocka_unit_test(processes_add_up),
+        cmocka_unit_test(many_processes_take_the_memory_of_one),
+        cmocka_unit_test(hostile_coverage_is_refused),
+        cmocka_unit_test(odd_ranges_are_cut),
+        cmocka_unit_test(nested_ranges_are_flattened_as_by_painting),
+        cmocka_unit_test(a_written_file_reads_back),
+        cmocka_unit_test(lines_come_from_the_source),
+    };
+    return cmocka_run_group_tests_name("coverage", tests, NULL, NULL);
+}
