@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The strings: what may be read, and what stands in the place of the rest. */
+#include "heap/redact_internal.h"
+
+/* ---- the string under way ---- */
+
+static void begin_string(struct sonde_heap_redactor *r)
+{
+    sonde_siphash_init(&r->hash, r->key_of_hash);
+    r->units = 0;
+    r->text_length = 0;
+    r->state = IN_STRING;
+}
+
+static void keep(struct sonde_heap_redactor *r, const char *data, size_t length)
+{
+    sonde_siphash_add(&r->hash, data, length);
+    size_t room = sizeof(r->text) - r->text_length;
+    size_t kept = length < room ? length : room;
+    memcpy(r->text + r->text_length, data, kept);
+    r->text_length += kept;
+}
+
+/* A UTF-16 unit; half of a pair by itself becomes three bytes as well, which are no UTF-8. */
+static void keep_unit(struct sonde_heap_redactor *r, uint32_t unit)
+{
+    char bytes[3];
+    size_t length = unit < 0x80 ? 1 : unit < 0x800 ? 2 : 3;
+    if (length == 1) {
+        bytes[0] = (char)unit;
+    } else if (length == 2) {
+        bytes[0] = (char)(0xc0 | unit >> 6);
+        bytes[1] = (char)(0x80 | (unit & 0x3f));
+    } else {
+        bytes[0] = (char)(0xe0 | unit >> 12);
+        bytes[1] = (char)(0x80 | (unit >> 6 & 0x3f));
+        bytes[2] = (char)(0x80 | (unit & 0x3f));
+    }
+    r->units++;
+    keep(r, bytes, length);
+}
+
+static int write_redacted(struct sonde_heap_redactor *r, struct sonde_err *err)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[64] = "\"string:";
+    size_t at = strlen("\"string:");
+    uint64_t hash = sonde_siphash_end(&r->hash);
+    uint64_t units = r->units;
+    size_t count = 1;
+    for (uint64_t rest = units / 10; rest; rest /= 10) {
+        count++;
+    }
+    for (size_t i = count; i-- > 0; units /= 10) {
+        text[at + i] = (char)('0' + units % 10);
+    }
+    at += count;
+    text[at++] = ':';
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        text[at++] = digits[hash >> shift & 15];
+    }
+    text[at++] = '"';
+    return redact_write(r, text, at, err);
+}
+
+static bool is_plain(struct sonde_str text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int write_name(struct sonde_heap_redactor *r, struct sonde_str text, struct sonde_err *err)
+{
+    if (is_plain(text)) {
+        int code = redact_write(r, "\"", 1, err);
+        code = code < 0 ? code : redact_write(r, text.data, text.length, err);
+        return code < 0 ? code : redact_write(r, "\"", 1, err);
+    }
+    SONDE_BUF_AUTO quoted = SONDE_BUF(8 * TEXT_SIZE);
+    sonde_buf_json_string(&quoted, text);
+    int code = sonde_buf_check(&quoted, "a name", err);
+    return code < 0 ? code : redact_write(r, quoted.data, quoted.length, err);
+}
+
+static int end_string(struct sonde_heap_redactor *r, struct sonde_err *err)
+{
+    size_t byte = r->string / 4;
+    unsigned uses = byte < r->uses_size ? (unsigned)r->uses[byte] >> (r->string % 4 * 2) & 3U : 0;
+    struct sonde_str text = {r->text, r->text_length};
+    bool unknown_use = r->string >= SONDE_HEAP_STRINGS_MAX;
+    bool engine = !(uses & USE_NAME);
+    bool known = !unknown_use && uses && redact_name_known(r, text, engine);
+    if (uses && engine && redact_is_pair(text)) {
+        text = SONDE_STR("part of a pair in WeakMap"); /* it names the pair's value, too */
+        known = true;
+    }
+    int code;
+    if (known) {
+        r->counts.names++;
+        code = write_name(r, text, err);
+    } else if (uses || unknown_use) {
+        r->counts.redacted++;
+        code = write_redacted(r, err);
+    } else {
+        code = redact_write(r, "\"\"", 2, err);
+    }
+    code = code < 0 ? code : redact_write(r, ",", 1, err);
+    code = code < 0 ? code : write_redacted(r, err);
+    r->string++;
+    r->counts.strings++;
+    r->state = IN_STRINGS;
+    r->expects = EXPECT_COMMA;
+    return code;
+}
+
+/* ---- by bytes ---- */
+
+/* Bytes that stand for themselves. */
+static size_t take_plain(struct sonde_heap_redactor *r, const char *data, size_t length, size_t at)
+{
+    size_t from = at;
+    uint64_t units = 0;
+    for (; at < length; at++) {
+        unsigned char c = (unsigned char)data[at];
+        if (c == '"' || c == '\\' || c < 0x20) {
+            break;
+        }
+        units += (uint64_t)((c & 0xc0) != 0x80) + (c >= 0xf0);
+    }
+    r->units += units;
+    keep(r, data + from, at - from);
+    return at;
+}
+
+static int take_escape(struct sonde_heap_redactor *r, char c, struct sonde_err *err)
+{
+    static const char meaning[128] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                      ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+    unsigned char index = (unsigned char)c;
+    if (c == 'u') {
+        r->state = IN_UNICODE;
+        r->unicode = 0;
+        r->unicode_left = 4;
+        return 0;
+    }
+    if (index >= sizeof(meaning) || !meaning[index]) {
+        return redact_malformed("a string has an escape that is none", err);
+    }
+    keep_unit(r, (unsigned char)meaning[index]);
+    r->state = IN_STRING;
+    return 0;
+}
+
+static int take_unicode(struct sonde_heap_redactor *r, char c, struct sonde_err *err)
+{
+    uint64_t digit;
+    if (sonde_parse_hex64((struct sonde_str){&c, 1}, &digit) < 0) {
+        return redact_malformed("a string has an escape that is none", err);
+    }
+    r->unicode = r->unicode << 4 | (uint32_t)digit;
+    if (--r->unicode_left == 0) {
+        keep_unit(r, r->unicode);
+        r->state = IN_STRING;
+    }
+    return 0;
+}
+
+/* Between strings. */
+static int take_between(struct sonde_heap_redactor *r, char c, struct sonde_err *err)
+{
+    if (c == '"' && r->expects != EXPECT_COMMA) {
+        begin_string(r);
+        return 0;
+    }
+    bool blank = c == ' ' || c == '\n' || c == '\r' || c == '\t';
+    if (c == ',' && r->expects == EXPECT_COMMA) {
+        r->expects = EXPECT_NEXT;
+    } else if (c == ']' && r->expects != EXPECT_NEXT) {
+        r->state = BEHIND_STRINGS;
+    } else if (!blank) {
+        return redact_malformed("its strings are malformed", err);
+    }
+    return redact_write(r, &c, 1, err);
+}
+
+int redact_strings(struct sonde_heap_redactor *r, const char *data, size_t length, size_t *at,
+                   struct sonde_err *err)
+{
+    if (r->state == IN_STRING) {
+        *at = take_plain(r, data, length, *at);
+        if (*at == length) {
+            return 0;
+        }
+    }
+    char c = data[(*at)++];
+    switch (r->state) {
+    case IN_STRING:
+        if (c == '"') {
+            return end_string(r, err);
+        }
+        r->state = IN_ESCAPE;
+        return c == '\\' ? 0 : redact_malformed("a string has a control character", err);
+    case IN_ESCAPE:
+        return take_escape(r, c, err);
+    case IN_UNICODE:
+        return take_unicode(r, c, err);
+    default:
+        return take_between(r, c, err);
+    }
+}
