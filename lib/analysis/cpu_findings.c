@@ -24,7 +24,6 @@ enum {
     SATURATED_SEVERITY = 30,
     NOTHING_SEVERITY = 50,
     SEVERITY_MAX = 95,
-    NAME_MAX_BYTES = 80
 };
 
 static struct sonde_finding *add(struct sonde_cpu_analysis *a, const char *kind, int severity,
@@ -43,7 +42,7 @@ static void evidence(struct sonde_finding *finding, const char *name, double val
 }
 
 static void place(struct sonde_finding *finding, const struct sonde_profile *profile,
-                  const struct sonde_cpu_function *function)
+                  const struct sonde_function *function)
 {
     const struct sonde_frame *frame = &profile->frames[function->frame];
     const struct sonde_position *at = sonde_frame_position(frame);
@@ -87,45 +86,25 @@ static const char *advice_for(const struct sonde_frame *callee)
     return NULL;
 }
 
-/* A name as a title has room for it, not cut inside a UTF-8 character. */
-static struct sonde_str shorten(struct sonde_str name)
-{
-    if (name.length > NAME_MAX_BYTES) {
-        name.length = NAME_MAX_BYTES;
-        while (name.length && ((unsigned char)name.data[name.length] & 0xc0) == 0x80) {
-            name.length--;
-        }
-    }
-    return name;
-}
-
-const char *sonde_cpu_part(int64_t part, int64_t whole, char ret[SONDE_CPU_PART_SIZE])
-{
-    if (part > whole - part) {
-        return "most";
-    }
-    (void)snprintf(ret, SONDE_CPU_PART_SIZE, "%.0f %%", 100 * sonde_share(part, whole));
-    return ret;
-}
-
 static void say_hot(struct sonde_finding *finding, const struct sonde_profile *profile,
-                    const struct sonde_cpu_function *function, double share)
+                    const struct sonde_function *function, double share)
 {
     const struct sonde_frame *callee = &profile->frames[function->callee];
     struct sonde_str name = sonde_frame_name(callee);
     bool own = function->callee == function->frame;
-    bool most = !own && function->callee_ns > function->blamed_ns - function->callee_ns;
-    char part[SONDE_CPU_PART_SIZE];
+    bool most = !own && function->callee_part > function->blamed - function->callee_part;
+    char part[SONDE_PART_SIZE];
     (void)snprintf(finding->title, sizeof(finding->title),
                    "%.0f %% of the busy time is spent in %.*s%s%s%s%.*s", share * 100,
-                   SONDE_STR_ARG(shorten(finding->function)), own ? "" : ", ",
-                   own ? "" : sonde_cpu_part(function->callee_ns, function->blamed_ns, part),
-                   own ? "" : " of it in ", SONDE_STR_ARG(own ? SONDE_STR("") : shorten(name)));
+                   SONDE_STR_ARG(sonde_name_shorten(finding->function)), own ? "" : ", ",
+                   own ? "" : sonde_part_say(function->callee_part, function->blamed, part),
+                   own ? "" : " of it in ",
+                   SONDE_STR_ARG(own ? SONDE_STR("") : sonde_name_shorten(name)));
     const char *advice = most ? advice_for(callee) : NULL;
     if (most && !advice && callee->category == SONDE_CATEGORY_DEPENDENCY) {
         (void)snprintf(finding->advice, sizeof(finding->advice),
                        "Call the package %.*s less often, or with less data.",
-                       SONDE_STR_ARG(shorten(callee->package)));
+                       SONDE_STR_ARG(sonde_name_shorten(callee->package)));
         return;
     }
     (void)snprintf(finding->advice, sizeof(finding->advice), "%s",
@@ -134,29 +113,35 @@ static void say_hot(struct sonde_finding *finding, const struct sonde_profile *p
                             "loop (a worker thread).");
 }
 
+/* Whether the process idled so little that requests wait for one another. */
+static bool is_saturated(const struct sonde_profile *profile, const struct sonde_cpu_analysis *a)
+{
+    return !profile->busy_only && sonde_share(a->busy_ns, a->wall_ns) >= SATURATED_SHARE;
+}
+
 static void find_hot(const struct sonde_profile *profile, struct sonde_cpu_analysis *a)
 {
     if (sonde_share(a->busy_ns, a->wall_ns) < BUSY_SHARE) {
         return;
     }
-    for (size_t i = 0; i < a->function_count && i < HOT_MAX; i++) {
-        const struct sonde_cpu_function *function = &a->functions[a->by_blame[i]];
-        double share = sonde_share(function->blamed_ns, a->busy_ns);
+    for (size_t i = 0; i < a->table.function_count && i < HOT_MAX; i++) {
+        const struct sonde_function *function = &a->table.functions[a->table.by_blame[i]];
+        double share = sonde_share(function->blamed, a->busy_ns);
         if (share < HOT_SHARE) {
             return;
         }
-        double of_wall = sonde_share(function->blamed_ns, a->wall_ns);
+        double of_wall = sonde_share(function->blamed, a->wall_ns);
         double confidence = profile->total_samples < SAMPLES_MIN ? 0.5 : 0.9;
-        bool saturated = sonde_share(a->busy_ns, a->wall_ns) >= SATURATED_SHARE;
-        int severity = (int)(50 * (share + of_wall)) + (saturated ? SATURATED_SEVERITY : 0);
+        int severity =
+            (int)(50 * (share + of_wall)) + (is_saturated(profile, a) ? SATURATED_SEVERITY : 0);
         struct sonde_finding *finding =
             add(a, "hot-function", severity < SEVERITY_MAX ? severity : SEVERITY_MAX, confidence);
         place(finding, profile, function);
         say_hot(finding, profile, function, share);
         evidence(finding, "busyShare", share, "share");
         evidence(finding, "wallShare", of_wall, "share");
-        evidence(finding, "selfShare", sonde_share(function->self_ns, a->busy_ns), "share");
-        evidence(finding, "time", (double)function->blamed_ns / 1e6, "ms");
+        evidence(finding, "selfShare", sonde_share(function->self, a->busy_ns), "share");
+        evidence(finding, "time", (double)function->blamed / 1e6, "ms");
     }
 }
 
@@ -167,32 +152,32 @@ static void find_packages(const struct sonde_profile *profile, struct sonde_cpu_
     if (sonde_share(a->busy_ns, a->wall_ns) < BUSY_SHARE) {
         return;
     }
-    for (size_t i = 0; i < a->package_count && i < HOT_MAX; i++) {
-        const struct sonde_cpu_package *package = &a->packages[i];
-        double share = sonde_share(package->orphan_ns, a->busy_ns);
+    for (size_t i = 0; i < a->table.package_count && i < HOT_MAX; i++) {
+        const struct sonde_package *package = &a->table.packages[i];
+        double share = sonde_share(package->orphan, a->busy_ns);
         if (share < PACKAGE_SHARE) {
             continue;
         }
-        double of_wall = sonde_share(package->orphan_ns, a->wall_ns);
+        double of_wall = sonde_share(package->orphan, a->wall_ns);
         double confidence = profile->total_samples < SAMPLES_MIN ? 0.5 : 0.8;
         struct sonde_finding *finding =
             add(a, "hot-package", (int)(40 * (share + of_wall)), confidence);
-        for (size_t k = 0; k < a->function_count; k++) {
-            if (a->functions[k].frame == package->frame) {
-                place(finding, profile, &a->functions[k]);
+        for (size_t k = 0; k < a->table.function_count; k++) {
+            if (a->table.functions[k].frame == package->frame) {
+                place(finding, profile, &a->table.functions[k]);
             }
         }
         (void)snprintf(finding->title, sizeof(finding->title),
                        "%.0f %% of the busy time is spent in callbacks of the package %.*s%s%.*s",
-                       share * 100, SONDE_STR_ARG(shorten(package->name)),
+                       share * 100, SONDE_STR_ARG(sonde_name_shorten(package->name)),
                        package->version.length ? "@" : "",
-                       SONDE_STR_ARG(shorten(package->version)));
+                       SONDE_STR_ARG(sonde_name_shorten(package->version)));
         (void)snprintf(finding->advice, sizeof(finding->advice),
                        "It works off what was asked of it: ask for less (rows, columns, messages) "
                        "or less often.");
         evidence(finding, "busyShare", share, "share");
         evidence(finding, "wallShare", of_wall, "share");
-        evidence(finding, "time", (double)package->orphan_ns / 1e6, "ms");
+        evidence(finding, "time", (double)package->orphan / 1e6, "ms");
     }
 }
 
@@ -223,16 +208,16 @@ static bool is_runtime(const struct sonde_frame *frame, enum sonde_category cate
 /* Sums the orphans of each part of the runtime; returns the part with the most. */
 static size_t sum_runtime(const struct sonde_profile *profile, const struct sonde_cpu_analysis *a,
                           int64_t sums[SONDE_LENGTH(runtime)],
-                          const struct sonde_cpu_function **ret_largest)
+                          const struct sonde_function **ret_largest)
 {
     size_t most = 0;
     for (size_t i = 0; i < SONDE_LENGTH(runtime); i++) {
-        const struct sonde_cpu_function *largest = NULL;
-        for (size_t k = 0; k < a->function_count; k++) {
-            const struct sonde_cpu_function *function = &a->functions[k];
+        const struct sonde_function *largest = NULL;
+        for (size_t k = 0; k < a->table.function_count; k++) {
+            const struct sonde_function *function = &a->table.functions[k];
             if (is_runtime(&profile->frames[function->frame], runtime[i].category)) {
-                sums[i] += function->orphan_ns;
-                largest = largest && largest->orphan_ns >= function->orphan_ns ? largest : function;
+                sums[i] += function->orphan;
+                largest = largest && largest->orphan >= function->orphan ? largest : function;
             }
         }
         if (i == 0 || sums[i] > sums[most]) {
@@ -246,7 +231,7 @@ static size_t sum_runtime(const struct sonde_profile *profile, const struct sond
 static void find_runtime(const struct sonde_profile *profile, struct sonde_cpu_analysis *a)
 {
     int64_t sums[SONDE_LENGTH(runtime)] = {0};
-    const struct sonde_cpu_function *largest = NULL;
+    const struct sonde_function *largest = NULL;
     size_t most = sum_runtime(profile, a, sums, &largest);
     int64_t sum = 0;
     for (size_t i = 0; i < SONDE_LENGTH(runtime); i++) {
@@ -260,11 +245,11 @@ static void find_runtime(const struct sonde_profile *profile, struct sonde_cpu_a
     struct sonde_finding *finding = add(a, "hot-runtime", (int)(30 * (share + of_wall)),
                                         profile->total_samples < SAMPLES_MIN ? 0.4 : 0.7);
     place(finding, profile, largest);
-    char part[SONDE_CPU_PART_SIZE];
+    char part[SONDE_PART_SIZE];
     (void)snprintf(finding->title, sizeof(finding->title),
                    "%.0f %% of the busy time is the runtime's, called by no function of yours: "
                    "%s of it %s",
-                   share * 100, sonde_cpu_part(sums[most], sum, part), runtime[most].place);
+                   share * 100, sonde_part_say(sums[most], sum, part), runtime[most].place);
     (void)snprintf(finding->advice, sizeof(finding->advice), "%s", runtime[most].advice);
     evidence(finding, "busyShare", share, "share");
     evidence(finding, "wallShare", of_wall, "share");
@@ -274,10 +259,10 @@ static void find_runtime(const struct sonde_profile *profile, struct sonde_cpu_a
     evidence(finding, "time", (double)sum / 1e6, "ms");
 }
 
-static void find_saturation(struct sonde_cpu_analysis *a)
+static void find_saturation(const struct sonde_profile *profile, struct sonde_cpu_analysis *a)
 {
     double busy = sonde_share(a->busy_ns, a->wall_ns);
-    if (busy < SATURATED_SHARE) {
+    if (!is_saturated(profile, a)) {
         return;
     }
     struct sonde_finding *finding = add(a, "saturated-event-loop", SATURATED_SEVERITY, 0.9);
@@ -343,11 +328,11 @@ static void find_blocked(const struct sonde_profile *profile, struct sonde_cpu_a
     finding->file = at->file;
     finding->line = at->line;
     finding->column = at->column;
-    char part[SONDE_CPU_PART_SIZE];
+    char part[SONDE_PART_SIZE];
     (void)snprintf(finding->title, sizeof(finding->title),
                    "the event loop was busy for %.0f ms without a pause, %s of it in %.*s", ms,
-                   sonde_cpu_part(stall->frame_us, stall->length_us, part),
-                   SONDE_STR_ARG(shorten(finding->function)));
+                   sonde_part_say(stall->frame_us, stall->length_us, part),
+                   SONDE_STR_ARG(sonde_name_shorten(finding->function)));
     (void)snprintf(finding->advice, sizeof(finding->advice),
                    "Every request waits meanwhile: split the work, or move it to a worker thread.");
     evidence(finding, "longestStall", ms, "ms");
@@ -360,18 +345,18 @@ static void say_idle(const struct sonde_profile *profile, const struct sonde_cpu
                      struct sonde_finding *finding)
 {
     double idle = 100 * sonde_share(a->wall_ns - a->busy_ns, a->wall_ns);
-    const struct sonde_cpu_function *largest =
-        a->function_count ? &a->functions[a->by_blame[0]] : NULL;
+    const struct sonde_function *largest =
+        a->table.function_count ? &a->table.functions[a->table.by_blame[0]] : NULL;
     int length = snprintf(finding->title, sizeof(finding->title),
                           "the CPU was idle for %.3g %% of the time", idle);
-    if (largest && largest->blamed_ns > 0) {
-        double share = sonde_share(largest->blamed_ns, a->busy_ns);
+    if (largest && largest->blamed > 0) {
+        double share = sonde_share(largest->blamed, a->busy_ns);
         place(finding, profile, largest);
         (void)snprintf(finding->title + length, sizeof(finding->title) - (size_t)length,
                        "; of the rest, %.0f %% was spent in %.*s", share * 100,
-                       SONDE_STR_ARG(shorten(finding->function)));
+                       SONDE_STR_ARG(sonde_name_shorten(finding->function)));
         evidence(finding, "largestBusyShare", share, "share");
-        evidence(finding, "largestTime", (double)largest->blamed_ns / 1e6, "ms");
+        evidence(finding, "largestTime", (double)largest->blamed / 1e6, "ms");
     }
     (void)snprintf(finding->advice, sizeof(finding->advice),
                    "If requests are slow all the same, they wait for something: a database, "
@@ -383,16 +368,22 @@ static void say_healthy(const struct sonde_profile *profile, struct sonde_cpu_an
     double busy = sonde_share(a->busy_ns, a->wall_ns);
     struct sonde_finding *finding =
         add(a, "healthy", 0, profile->total_samples < SAMPLES_MIN ? 0.3 : 0.8);
-    evidence(finding, "busyShareOfWall", busy, "share");
+    if (!profile->busy_only) {
+        evidence(finding, "busyShareOfWall", busy, "share");
+    }
     evidence(finding, "gcShare", sonde_share(a->gc_ns, a->busy_ns), "share");
     if (busy < BUSY_SHARE) {
         say_idle(profile, a, finding);
         return;
     }
+    char of[64] = "";
+    if (!profile->busy_only) {
+        (void)snprintf(of, sizeof(of), "the CPU was busy for %.0f %% of the time, and ",
+                       busy * 100);
+    }
     (void)snprintf(finding->title, sizeof(finding->title),
-                   "nothing stands out: the CPU was busy for %.0f %% of the time, and no function "
-                   "of yours took more than %.0f %% of that",
-                   busy * 100, HOT_SHARE * 100);
+                   "nothing stands out: %sno function of yours took more than %.0f %% of %s", of,
+                   HOT_SHARE * 100, profile->busy_only ? "the busy time" : "that");
     (void)snprintf(finding->advice, sizeof(finding->advice),
                    "The time is spread widely; compare with a run from a better day.");
 }
@@ -423,7 +414,7 @@ void sonde_cpu_find(const struct sonde_profile *profile, struct sonde_cpu_analys
     find_hot(profile, analysis);
     find_packages(profile, analysis);
     find_runtime(profile, analysis);
-    find_saturation(analysis);
+    find_saturation(profile, analysis);
     find_collector(analysis);
     find_blocked(profile, analysis);
     if (analysis->finding_count == 0) {

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include "analysis/allocations.h"
+#include "analysis/coverage.h"
 #include "analysis/cpu.h"
 #include "base/buf.h"
 
@@ -28,11 +30,22 @@ struct sonde_report_loop {
     double utilization;                     /* share */
 };
 
+/* Exactly one of the analyses is there. */
 struct sonde_report_capture {
     const char *name;
-    double duration_s;
+    double duration_s; /* 0: unknown */
     const struct sonde_profile *profile;
-    const struct sonde_cpu_analysis *analysis; /* of that profile */
+    const struct sonde_cpu_analysis *analysis;           /* of that profile, one of time */
+    const struct sonde_allocation_analysis *allocations; /* of that profile, one of bytes */
+    const struct sonde_coverage_analysis *coverage;      /* then there is no profile */
+};
+
+/* What a capture found that has no profile: written by an analysis of its own. */
+struct sonde_report_part {
+    const char *name; /* of the capture, with process and thread where there are several */
+    const char *type; /* "EventLoop" … */
+    struct sonde_str text;
+    struct sonde_str json; /* members of an object, each after a comma */
 };
 
 /* Texts are borrowed and may be empty, not NULL. */
@@ -44,6 +57,8 @@ struct sonde_report {
     const char *directory; /* of the target: file names in the text are relative to it */
     const struct sonde_report_capture *captures;
     size_t capture_count; /* 0: nothing was captured */
+    const struct sonde_report_part *parts;
+    size_t part_count;
     struct sonde_report_cost cost;
     struct sonde_report_loop loop;
 };
@@ -52,6 +67,13 @@ struct sonde_report {
 void sonde_report_text(const struct sonde_report *report, struct sonde_buf *buf);
 /* One object; its fields are described in docs/report.md. */
 void sonde_report_json(const struct sonde_report *report, struct sonde_buf *buf);
+
+/* Findings as both have them: lines; JSON objects with commas between. */
+void sonde_findings_text(const struct sonde_finding *findings, size_t count, const char *directory,
+                         struct sonde_buf *buf);
+void sonde_findings_json(const struct sonde_finding *findings, size_t count, struct sonde_buf *buf);
+/* Text of the target without control characters, which a terminal would obey. */
+void sonde_report_clean(struct sonde_str text, struct sonde_buf *buf);
 
 /* "routes/patients.js:41": the place as a person knows it, relative to `directory`. */
 void sonde_report_place(const char *directory, struct sonde_str file, int32_t line,

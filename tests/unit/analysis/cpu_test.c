@@ -29,14 +29,15 @@ static void recursion_is_not_counted_twice(void **state)
     assert_int_equal(sonde_cpu_analyze(&profile, &analysis, NULL), 0);
     assert_int_equal(analysis.wall_ns, 200000);
     assert_int_equal(analysis.busy_ns, 105000);
-    const struct sonde_cpu_function *a = function_named(&profile, &analysis, "a");
-    const struct sonde_cpu_function *b = function_named(&profile, &analysis, "b");
-    assert_int_equal(a->self_ns, 40000);
-    assert_int_equal(a->total_ns, 100000);
-    assert_int_equal(b->self_ns, 65000);
-    assert_int_equal(b->total_ns, 95000);
-    assert_int_equal(function_named(&profile, &analysis, "(root)")->total_ns, 200000);
-    assert_int_equal(profile.frames[analysis.functions[0].frame].category, SONDE_CATEGORY_IDLE);
+    const struct sonde_function *a = function_named(&profile, &analysis, "a");
+    const struct sonde_function *b = function_named(&profile, &analysis, "b");
+    assert_int_equal(a->self, 40000);
+    assert_int_equal(a->total, 100000);
+    assert_int_equal(b->self, 65000);
+    assert_int_equal(b->total, 95000);
+    assert_int_equal(function_named(&profile, &analysis, "(root)")->total, 200000);
+    assert_int_equal(profile.frames[analysis.table.functions[0].frame].category,
+                     SONDE_CATEGORY_IDLE);
     sonde_cpu_analysis_fini(&analysis);
     sonde_profile_fini(&profile);
 }
@@ -60,26 +61,26 @@ static void work_of_others_is_blamed_on_the_caller(void **state)
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
     add_rows(&profile, rows, SONDE_LENGTH(rows), NULL);
     assert_int_equal(sonde_cpu_analyze(&profile, &analysis, NULL), 0);
-    const struct sonde_cpu_function *handler = function_named(&profile, &analysis, "handler");
-    const struct sonde_cpu_function *inner = function_named(&profile, &analysis, "inner");
-    assert_int_equal(handler->blamed_ns, 22000);
-    assert_int_equal(inner->blamed_ns, 158000);
+    const struct sonde_function *handler = function_named(&profile, &analysis, "handler");
+    const struct sonde_function *inner = function_named(&profile, &analysis, "inner");
+    assert_int_equal(handler->blamed, 22000);
+    assert_int_equal(inner->blamed, 158000);
     assert_true(sonde_str_is(profile.frames[inner->callee].function, "pbkdf2Sync"));
-    assert_int_equal(inner->callee_ns, 150000); /* with run below it */
-    const struct sonde_cpu_function *run = function_named(&profile, &analysis, "run");
+    assert_int_equal(inner->callee_part, 150000); /* with run below it */
+    const struct sonde_function *run = function_named(&profile, &analysis, "run");
     assert_int_equal(run->caller, inner->frame);
-    assert_int_equal(run->caller_ns, 50000);
-    const struct sonde_cpu_function *timers = function_named(&profile, &analysis, "listOnTimeout");
+    assert_int_equal(run->caller_part, 50000);
+    const struct sonde_function *timers = function_named(&profile, &analysis, "listOnTimeout");
     assert_int_equal(timers->caller, timers->frame);
     assert_true(sonde_str_is(profile.frames[handler->callee].function, "parse"));
-    assert_int_equal(function_named(&profile, &analysis, "pbkdf2Sync")->blamed_ns, 0);
-    assert_int_equal(analysis.functions[analysis.by_blame[0]].frame, inner->frame);
+    assert_int_equal(function_named(&profile, &analysis, "pbkdf2Sync")->blamed, 0);
+    assert_int_equal(analysis.table.functions[analysis.table.by_blame[0]].frame, inner->frame);
     assert_int_equal(analysis.gc_ns, 7000);
-    assert_int_equal(analysis.categories_ns[SONDE_CATEGORY_APP], 10000);
-    assert_int_equal(analysis.categories_ns[SONDE_CATEGORY_NODE], 101000);
-    assert_int_equal(analysis.categories_ns[SONDE_CATEGORY_DEPENDENCY], 4000);
-    assert_int_equal(analysis.categories_ns[SONDE_CATEGORY_NATIVE], 66000);
-    assert_int_equal(analysis.categories_ns[SONDE_CATEGORY_V8], 7000);
+    assert_int_equal(analysis.table.categories[SONDE_CATEGORY_APP], 10000);
+    assert_int_equal(analysis.table.categories[SONDE_CATEGORY_NODE], 101000);
+    assert_int_equal(analysis.table.categories[SONDE_CATEGORY_DEPENDENCY], 4000);
+    assert_int_equal(analysis.table.categories[SONDE_CATEGORY_NATIVE], 66000);
+    assert_int_equal(analysis.table.categories[SONDE_CATEGORY_V8], 7000);
     sonde_cpu_analysis_fini(&analysis);
     sonde_profile_fini(&profile);
 }
@@ -99,11 +100,11 @@ static void packages_are_summed_over_their_files(void **state)
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
     add_rows(&profile, rows, SONDE_LENGTH(rows), NULL);
     assert_int_equal(sonde_cpu_analyze(&profile, &analysis, NULL), 0);
-    assert_int_equal(analysis.package_count, 2);
-    assert_true(sonde_str_is(analysis.packages[0].name, "@s/c"));
-    assert_int_equal(analysis.packages[0].self_ns, 40000);
-    assert_true(sonde_str_is(analysis.packages[1].name, "a"));
-    assert_int_equal(analysis.packages[1].self_ns, 35000);
+    assert_int_equal(analysis.table.package_count, 2);
+    assert_true(sonde_str_is(analysis.table.packages[0].name, "@s/c"));
+    assert_int_equal(analysis.table.packages[0].self, 40000);
+    assert_true(sonde_str_is(analysis.table.packages[1].name, "a"));
+    assert_int_equal(analysis.table.packages[1].self, 35000);
     sonde_cpu_analysis_fini(&analysis);
     sonde_profile_fini(&profile);
 }
@@ -231,6 +232,7 @@ static void the_deepest_stack_takes_no_time(void **state)
     struct sonde_profile profile;
     struct sonde_cpu_analysis analysis;
     assert_int_equal(sonde_profile_init(&profile, NULL), 0);
+    profile.budget.maximum = 256 << 20;
     uint32_t node = 0;
     for (int i = 0; i < DEPTH; i++) {
         uint32_t frame;
@@ -241,8 +243,8 @@ static void the_deepest_stack_takes_no_time(void **state)
     }
     add_time(&profile, node, 10);
     assert_int_equal(sonde_cpu_analyze(&profile, &analysis, NULL), 0);
-    for (size_t i = 0; i < analysis.function_count; i++) {
-        assert_int_equal(analysis.functions[i].total_ns, 10000);
+    for (size_t i = 0; i < analysis.table.function_count; i++) {
+        assert_int_equal(analysis.table.functions[i].total, 10000);
     }
     sonde_cpu_analysis_fini(&analysis);
     sonde_profile_fini(&profile);
@@ -286,8 +288,7 @@ static void make_tree(struct sonde_profile *profile, uint64_t *seed)
     }
 }
 
-static void assert_naive(const struct sonde_profile *profile,
-                         const struct sonde_cpu_function *function)
+static void assert_naive(const struct sonde_profile *profile, const struct sonde_function *function)
 {
     int64_t self = 0;
     int64_t total = 0;
@@ -295,18 +296,18 @@ static void assert_naive(const struct sonde_profile *profile,
     bool app = profile->frames[function->frame].category == SONDE_CATEGORY_APP;
     for (uint32_t i = 0; i < profile->node_count; i++) {
         const struct sonde_profile_node *node = &profile->nodes[i];
-        self += node->frame == function->frame ? node->self_ns : 0;
-        total += on_path(profile, i, function->frame) ? node->self_ns : 0;
+        self += node->frame == function->frame ? node->self : 0;
+        total += on_path(profile, i, function->frame) ? node->self : 0;
         uint32_t up = i;
         while (up != 0 &&
                profile->frames[profile->nodes[up].frame].category != SONDE_CATEGORY_APP) {
             up = profile->nodes[up].parent;
         }
-        blamed += app && profile->nodes[up].frame == function->frame ? node->self_ns : 0;
+        blamed += app && profile->nodes[up].frame == function->frame ? node->self : 0;
     }
-    assert_int_equal(function->self_ns, self);
-    assert_int_equal(function->total_ns, total);
-    assert_int_equal(function->blamed_ns, blamed);
+    assert_int_equal(function->self, self);
+    assert_int_equal(function->total, total);
+    assert_int_equal(function->blamed, blamed);
 }
 
 static void sums_are_what_a_naive_sum_says(void **state)
@@ -323,20 +324,20 @@ static void sums_are_what_a_naive_sum_says(void **state)
         struct sonde_cpu_analysis analysis;
         make_tree(&profile, &seed);
         assert_int_equal(sonde_cpu_analyze(&profile, &analysis, NULL), 0);
-        assert_int_equal(analysis.wall_ns, profile.total_ns);
+        assert_int_equal(analysis.wall_ns, profile.total);
         int64_t categories = 0;
         for (int i = 0; i < SONDE_CATEGORY_COUNT; i++) {
-            categories += analysis.categories_ns[i];
+            categories += analysis.table.categories[i];
         }
-        assert_int_equal(categories, profile.total_ns);
-        for (size_t i = 0; i < analysis.function_count; i++) {
-            const struct sonde_cpu_function *f = analysis.functions;
+        assert_int_equal(categories, profile.total);
+        for (size_t i = 0; i < analysis.table.function_count; i++) {
+            const struct sonde_function *f = analysis.table.functions;
             assert_naive(&profile, &f[i]);
-            assert_true(i == 0 || f[i - 1].self_ns >= f[i].self_ns);
-            assert_true(i == 0 ||
-                        f[analysis.by_total[i - 1]].total_ns >= f[analysis.by_total[i]].total_ns);
-            assert_true(i == 0 ||
-                        f[analysis.by_blame[i - 1]].blamed_ns >= f[analysis.by_blame[i]].blamed_ns);
+            assert_true(i == 0 || f[i - 1].self >= f[i].self);
+            assert_true(i == 0 || f[analysis.table.by_total[i - 1]].total >=
+                                      f[analysis.table.by_total[i]].total);
+            assert_true(i == 0 || f[analysis.table.by_blame[i - 1]].blamed >=
+                                      f[analysis.table.by_blame[i]].blamed);
         }
         sonde_cpu_analysis_fini(&analysis);
         sonde_profile_fini(&profile);

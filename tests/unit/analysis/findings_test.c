@@ -225,10 +225,10 @@ static void most_is_more_than_half(void **state)
     assert_null(strstr(finding_of(&a, "hot-function")->advice, "argon"));
     done(&a);
 
-    char part[SONDE_CPU_PART_SIZE];
-    assert_string_equal(sonde_cpu_part(501, 1000, part), "most");
-    assert_string_equal(sonde_cpu_part(500, 1000, part), "50 %");
-    assert_string_equal(sonde_cpu_part(0, 0, part), "0 %");
+    char part[SONDE_PART_SIZE];
+    assert_string_equal(sonde_part_say(501, 1000, part), "most");
+    assert_string_equal(sonde_part_say(500, 1000, part), "50 %");
+    assert_string_equal(sonde_part_say(0, 0, part), "0 %");
 }
 
 /* Time in the engine, in native code or in Node.js itself that no function of the app answers for

@@ -42,7 +42,8 @@ static void make(struct reported *r, const struct row *rows, size_t count)
     }
     r->profile.windows = 3;
     assert_int_equal(sonde_cpu_analyze(&r->profile, &r->analysis, NULL), 0);
-    r->capture = (struct sonde_report_capture){"cpu", 30, &r->profile, &r->analysis};
+    r->capture = (struct sonde_report_capture){
+        .name = "cpu", .duration_s = 30, .profile = &r->profile, .analysis = &r->analysis};
     r->report = (struct sonde_report){
         .name = "slow-patients",
         .uid = "0f7b1d3e-8a52-4f6e-9c1d-2b3a4c5d6e7f",

@@ -34,12 +34,12 @@ void add_rows(struct sonde_profile *profile, const struct row *rows, size_t coun
     }
 }
 
-const struct sonde_cpu_function *function_named(const struct sonde_profile *profile,
-                                                const struct sonde_cpu_analysis *analysis,
-                                                const char *function)
+const struct sonde_function *function_named(const struct sonde_profile *profile,
+                                            const struct sonde_cpu_analysis *analysis,
+                                            const char *function)
 {
-    for (size_t i = 0; i < analysis->function_count; i++) {
-        const struct sonde_cpu_function *row = &analysis->functions[i];
+    for (size_t i = 0; i < analysis->table.function_count; i++) {
+        const struct sonde_function *row = &analysis->table.functions[i];
         if (sonde_str_is(profile->frames[row->frame].function, function)) {
             return row;
         }

@@ -23,8 +23,8 @@ void add_rows(struct sonde_profile *profile, const struct row *rows, size_t coun
 void add_time(struct sonde_profile *profile, uint32_t node, int64_t duration_us);
 
 /* The row of the first frame with that function, which must exist. */
-const struct sonde_cpu_function *function_named(const struct sonde_profile *profile,
-                                                const struct sonde_cpu_analysis *analysis,
-                                                const char *function);
+const struct sonde_function *function_named(const struct sonde_profile *profile,
+                                            const struct sonde_cpu_analysis *analysis,
+                                            const char *function);
 
 #endif
