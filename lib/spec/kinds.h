@@ -88,6 +88,8 @@ enum sonde_capture_type {
 enum sonde_redaction { SONDE_REDACTION_STRINGS, SONDE_REDACTION_NONE };
 enum sonde_coverage_detail { SONDE_COVERAGE_BLOCK, SONDE_COVERAGE_FUNCTION };
 
+enum { SONDE_CAPTURES_MAX = 16 }; /* of one run */
+
 struct sonde_capture {
     const char *name;
     int type; /* enum sonde_capture_type */
@@ -402,5 +404,6 @@ const struct sonde_kind *const *sonde_kinds(size_t *ret_count);
 
 /* The words of enum sonde_capture_type ("CPUProfile"), NULL at the end. */
 extern const char *const sonde_capture_types[];
+extern const char *const sonde_workload_kinds[]; /* by enum sonde_workload_kind */
 
 #endif

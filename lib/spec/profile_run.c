@@ -18,8 +18,8 @@ enum {
 };
 
 static const char *const label_operators[] = {"In", "NotIn", "Exists", "DoesNotExist", NULL};
-static const char *const workload_kinds[] = {"Deployment", "StatefulSet", "DaemonSet",
-                                             "ReplicaSet", "Job",         NULL};
+const char *const sonde_workload_kinds[] = {"Deployment", "StatefulSet", "DaemonSet",
+                                            "ReplicaSet", "Job",         NULL};
 static const char *const worker_threads[] = {"MainOnly", "All", NULL};
 static const char *const child_processes[] = {"Ignore", "Include", NULL};
 static const char *const pod_policies[] = {"One", "Count", "Percent", "All", NULL};
@@ -137,7 +137,7 @@ static const struct sonde_object workload_ref = {
              .type = SONDE_FIELD_ENUM,
              SONDE_AT(sonde_workload_ref, kind),
              .fallback = "Deployment",
-             .choices = workload_kinds},
+             .choices = sonde_workload_kinds},
             {.name = "name",
              .description = "The workload's name, in the namespace of the run.",
              .type = SONDE_FIELD_STRING,

@@ -33,7 +33,6 @@ extern const struct sonde_object sonde_object_template_metadata;
 #define SONDE_INTEGER_MAX INT64_C(9007199254740991)
 
 enum {
-    SONDE_CAPTURES_MAX = 16,
     SONDE_PAIRS_MAX = 64,        /* entries of a map of texts */
     SONDE_PAIR_VALUE_MAX = 2048, /* characters */
     SONDE_DNS_LABEL_MAX = 63,
