@@ -260,7 +260,7 @@ static void opened(void *context)
     v->connected = true;
     sonde_timer_start(v->beat_timer, SONDE_BEAT_INTERVAL_NS, SONDE_BEAT_INTERVAL_NS);
     visit_enter(v, VISIT_IDENTIFYING);
-    visit_command(v, "Runtime.evaluate",
+    visit_command(&v->main, "Runtime.evaluate",
                   "{\"expression\":\"({pid:process.pid,version:process.version,"
                   "directory:(()=>{try{return process.cwd()}catch{return ''}})()})\","
                   "\"returnByValue\":true,\"silent\":true}",
@@ -272,7 +272,14 @@ static int fragment(void *context, const char *data, size_t length, bool first, 
 {
     struct sonde_visit *v = context;
     v->received += length;
-    return sonde_cdp_feed(&v->cdp, data, length, first, last, err);
+    v->heard_ns = sonde_clock_monotonic();
+    int r = sonde_cdp_feed(&v->main.cdp, data, length, first, last, err);
+    const struct sonde_artifact_sink *sink = &v->options.sink;
+    if (r == 0 && v->sink_open && sink->full && sink->full(sink->context)) {
+        v->paused_since_ns = v->heard_ns;
+        sonde_websocket_pause(v->socket, true);
+    }
+    return r;
 }
 
 static void closed(void *context, const struct sonde_err *err)
@@ -312,7 +319,10 @@ static void connect_socket(struct sonde_visit *v, const char *path)
     };
     struct sonde_err err;
     visit_enter(v, VISIT_CONNECTING);
-    if (sonde_websocket_new(v->options.loop, &options, &v->socket, &err) < 0) {
+    /* The first one was made before the signal. */
+    int r = v->socket ? 0 : sonde_websocket_new(v->options.loop, &v->socket, &err);
+    r = r < 0 ? r : sonde_websocket_connect(v->socket, &options, &err);
+    if (r < 0) {
         sonde_visit_fail(v, &err);
     }
 }
@@ -409,7 +419,7 @@ static int closer_sent(void *context, const cJSON *result, const char *failure,
 {
     (void)result;
     (void)failure;
-    struct sonde_visit *v = context;
+    struct sonde_visit *v = ((struct visit_thread *)context)->visit;
     *err = v->install_err;
     return err->code;
 }
@@ -417,7 +427,7 @@ static int closer_sent(void *context, const cJSON *result, const char *failure,
 static int send_closer(struct sonde_visit *v, const struct sonde_err *err)
 {
     v->install_err = *err;
-    visit_command(v, "Runtime.evaluate",
+    visit_command(&v->main, "Runtime.evaluate",
                   "{\"expression\":\"setTimeout(()=>process._debugEnd(),300).unref()\","
                   "\"silent\":true}",
                   closer_sent);
@@ -426,11 +436,21 @@ static int send_closer(struct sonde_visit *v, const struct sonde_err *err)
 
 static int installed(void *context, const cJSON *result, const char *failure, struct sonde_err *err)
 {
-    struct sonde_visit *v = context;
+    struct visit_thread *thread = context;
+    struct sonde_visit *v = thread->visit;
     const cJSON *object = cJSON_GetObjectItemCaseSensitive(result, "result");
     const char *id = object ? sonde_json_string_or(object, "objectId", NULL) : NULL;
-    if (!id || cJSON_HasObjectItem(result, "exceptionDetails") ||
-        strlen(id) >= sizeof(v->probe_id)) {
+    bool good = id && !cJSON_HasObjectItem(result, "exceptionDetails") &&
+                strlen(id) < sizeof(thread->probe_id);
+    if (good) {
+        memcpy(thread->probe_id, id, strlen(id) + 1);
+        thread->installed = true;
+    }
+    if (thread->worker[0]) {
+        workers_installed(thread, good);
+        return 0;
+    }
+    if (!good) {
         const cJSON *exception = cJSON_GetObjectItemCaseSensitive(
             cJSON_GetObjectItemCaseSensitive(result, "exceptionDetails"), "exception");
         int r = sonde_fail_reason(
@@ -438,19 +458,19 @@ static int installed(void *context, const cJSON *result, const char *failure, st
             failure ? failure : sonde_json_string_or(exception, "description", "no reason"));
         return v->result.was_open ? r : send_closer(v, err);
     }
-    memcpy(v->probe_id, id, strlen(id) + 1);
-    v->installed = true;
     if (v->ending) {
         visit_leave(v);
     } else {
-        capture_begin(v);
+        workers_begin(v);
     }
     return 0;
 }
 
-static void install_probe(struct sonde_visit *v)
+void attach_install(struct visit_thread *thread)
 {
     enum { TICK_MS = 500 };
+    struct sonde_visit *v = thread->visit;
+    bool closes = !thread->worker[0] && !v->result.was_open;
     SONDE_BUF_AUTO expression = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
     sonde_buf_str(&expression, (struct sonde_str){deadman_js, sizeof(deadman_js) - 1});
     sonde_buf_printf(&expression,
@@ -458,7 +478,7 @@ static void install_probe(struct sonde_visit *v)
                      "{tickMilliseconds:%d,silentTicks:%d,closeInspector:%s})"
                      "\n//# sourceURL=sonde:probe\n",
                      TICK_MS, (int)(SONDE_BEAT_TTL_NS / SONDE_MILLISECOND / TICK_MS),
-                     v->result.was_open ? "false" : "true");
+                     closes ? "true" : "false");
     SONDE_BUF_AUTO params = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
     sonde_buf_text(&params, "{\"includeCommandLineAPI\":true,\"silent\":true,\"expression\":");
     sonde_buf_json_string(&params, sonde_buf_view(&expression));
@@ -469,18 +489,15 @@ static void install_probe(struct sonde_visit *v)
         sonde_visit_fail(v, &err);
         return;
     }
-    visit_enter(v, VISIT_INSTALLING);
-    /* A process that ends waits for us to hang up: be told. Needs no answer on Node.js 18. */
-    visit_command(v, "NodeRuntime.notifyWhenWaitingForDisconnect", "{\"enabled\":true}", tolerated);
-    visit_command(v, "Runtime.evaluate", params.data, installed);
+    visit_command(thread, "Runtime.evaluate", params.data, installed);
 }
 
 static int identified(void *context, const cJSON *result, const char *failure,
                       struct sonde_err *err)
 {
-    struct sonde_visit *v = context;
+    struct sonde_visit *v = ((struct visit_thread *)context)->visit;
     const cJSON *value = NULL;
-    int r = visit_value(v, result, failure, &value, err);
+    int r = visit_value(&v->main, result, failure, &value, err);
     if (r < 0) {
         return r;
     }
@@ -495,6 +512,10 @@ static int identified(void *context, const cJSON *result, const char *failure,
                    sonde_json_string_or(value, "version", ""));
     (void)snprintf(v->result.directory, sizeof(v->result.directory), "%s",
                    sonde_json_string_or(value, "directory", ""));
-    install_probe(v);
+    visit_enter(v, VISIT_INSTALLING);
+    /* A process that ends waits for us to hang up: be told. Needs no answer on Node.js 18. */
+    visit_command(&v->main, "NodeRuntime.notifyWhenWaitingForDisconnect", "{\"enabled\":true}",
+                  tolerated);
+    attach_install(&v->main);
     return 0;
 }

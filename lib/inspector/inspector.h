@@ -13,29 +13,60 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "loop/loop.h"
+#include "spec/artifact.h"
+#include "spec/kinds.h"
 
 #define SONDE_ATTACH_TIMEOUT_NS (15 * SONDE_SECOND) /* signal → inspector open */
 /* Signal → probe installed, in a process that was blocked: only to close what it opens late. */
 #define SONDE_OPENING_TIMEOUT_NS (60 * SONDE_SECOND)
-#define SONDE_ANSWER_TIMEOUT_NS (10 * SONDE_SECOND) /* command → answer; beyond: InspectorLost */
+/* Command → answer; beyond: InspectorLost. Patience costs nothing, and hanging up on an answer that
+ * is under way can end the target: see visit_leave. */
+#define SONDE_ANSWER_TIMEOUT_NS (30 * SONDE_SECOND)
 #define SONDE_BEAT_INTERVAL_NS (1 * SONDE_SECOND)
 #define SONDE_BEAT_TTL_NS (5 * SONDE_SECOND)      /* in the target: silence → removal */
+#define SONDE_SINK_STALL_NS (5 * SONDE_SECOND)    /* a sink may be full for so long */
 #define SONDE_CLOSE_TIMEOUT_NS (8 * SONDE_SECOND) /* our hanging up → port closed */
 
 enum {
     SONDE_STALLS_MAX = 4096, /* rotations whose stall is kept */
-    SONDE_CAPTURES_MAX = 16,
+    SONDE_WORKERS_MAX = 32,  /* worker threads that are captured */
 };
 
-/* A CPU profile, taken in windows that overlap by a moment, so that none is lost between them. */
+/* What to capture. A CPU profile is taken in windows that overlap by a moment, so that none is lost
+ * between them. */
 struct sonde_capture_request {
     const char *name; /* of artifacts: NAME.0, NAME.1 … */
-    int64_t duration_ns;
+    enum sonde_capture_type type;
+    int64_t duration_ns; /* 0 of types that take no time */
+    /* Those that the type has, as the document says; durations as above. */
     int64_t window_ns;
     int64_t sampling_interval_us;
+    int64_t sampling_interval_bytes;
+    bool include_collected;
+    int64_t resolution_ms, stall_threshold_ms;
+    bool blocks; /* coverage: of blocks, else of functions */
+    /* Of a heap snapshot: whether strings are redacted and numbers shown, and what it may cost. */
+    bool redact;
+    bool numeric_values;
+    int64_t max_pause_ns;
+    const char *pause_limit;  /* what allows no more: "safety.maxPauseSeconds" */
+    int64_t headroom_percent; /* of the used heap, to be free below the memory limit */
+};
+
+/* What the captures of a document are for a visit, of each process the same: fills ret and returns
+ * their number. Names are borrowed from the document. */
+size_t sonde_capture_requests(const struct sonde_profile_run *spec,
+                              struct sonde_capture_request ret[SONDE_CAPTURES_MAX]);
+
+struct sonde_capture_artifact {
+    const char *capture; /* the capture's name */
+    const char *name;    /* unique in the visit: "cpu.0" */
+    const struct sonde_artifact_type *type;
+    unsigned worker; /* the number of the worker thread that it is of; 0: the main thread */
 };
 
 /* Where artifacts go, one at a time: begin, write…, then commit or abort. A negative code ends
@@ -43,10 +74,24 @@ struct sonde_capture_request {
  * that ends later tells its failure by sonde_visit_fail. */
 struct sonde_artifact_sink {
     void *context;
-    int (*begin)(void *context, const char *capture, const char *name, struct sonde_err *err);
+    int (*begin)(void *context, const struct sonde_capture_artifact *artifact,
+                 struct sonde_err *err);
     int (*write)(void *context, const char *data, size_t length, struct sonde_err *err);
     int (*commit)(void *context, struct sonde_err *err);
     void (*abort)(void *context);
+    /* Whether it has no room now: then nothing is read until sonde_visit_resume, for at most
+     * SONDE_SINK_STALL_NS; the target keeps in its memory what it has to say. NULL: never. */
+    bool (*full)(void *context);
+};
+
+/* What a heap snapshot was expected to cost at most, and was. */
+struct sonde_snapshot_result {
+    bool measured;
+    uint64_t heap_bytes;
+    uint64_t predicted_nodes, predicted_bytes;
+    double predicted_pause_s, pause_s;
+    uint64_t nodes, edges, strings; /* 0: not redacted, so not counted */
+    uint64_t words, redacted;       /* known names; names that were redacted */
 };
 
 struct sonde_loop_delay {
@@ -70,9 +115,11 @@ struct sonde_visit_result {
     float *rotation_stalls_ms; /* … and at each rotation; owned by the visit */
     size_t rotations;
     struct sonde_loop_delay loop;
-    int64_t captured_ns; /* of all captures */
-    size_t artifacts;    /* given to the sink's commit */
-    uint64_t bytes;      /* of them */
+    struct sonde_snapshot_result snapshot; /* the last one */
+    int64_t captured_ns;                   /* of all captures */
+    size_t workers;                        /* threads captured beside the main one */
+    size_t artifacts;                      /* given to the sink's commit */
+    uint64_t bytes;                        /* of them */
 };
 
 struct sonde_visit_progress {
@@ -90,6 +137,7 @@ struct sonde_visit_options {
     uint64_t start_time; /* of the process that was chosen, or 0: guards against a reused pid */
     const struct sonde_capture_request *captures; /* copied; names are borrowed until done */
     size_t capture_count;
+    bool all_threads; /* worker threads, too */
     struct sonde_artifact_sink sink;
     int64_t deadline_ns; /* for the whole visit, 0: none; then DeadlineExceeded */
     void *context;
@@ -107,9 +155,15 @@ int sonde_visit_new(const struct sonde_visit_options *options, struct sonde_visi
 void sonde_visit_cancel(struct sonde_visit *visit);
 /* Ends it early with this error; the target is left clean. Without effect after `done`. */
 void sonde_visit_fail(struct sonde_visit *visit, const struct sonde_err *err);
+/* A sink that was full has room again. */
+void sonde_visit_resume(struct sonde_visit *visit);
 void sonde_visit_free(struct sonde_visit *visit);
 
 /* The p-quantile (share 0–1) of the rotation stalls in ms; 0 when there was none. */
 double sonde_visit_stall_quantile(const struct sonde_visit_result *result, double p);
+
+/* Appends the members of a JSON object that tell of a visit, without the braces: pid, nodeVersion,
+ * directory, cost and eventLoop where they were measured, inspectorWasOpen, inspectorClosed. */
+void sonde_visit_print(const struct sonde_visit_result *result, struct sonde_buf *buf);
 
 #endif

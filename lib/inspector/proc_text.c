@@ -69,20 +69,34 @@ int sonde_proc_status_parse(struct sonde_str text, struct sonde_proc_status *ret
     return 0;
 }
 
-int sonde_proc_start_time(struct sonde_str text, uint64_t *ret, struct sonde_err *err)
+int sonde_proc_stat_parse(struct sonde_str text, struct sonde_proc_stat *ret, struct sonde_err *err)
 {
-    enum { FIELD_BEHIND_NAME = 20 }; /* field 22, the state behind the name being field 3 */
+    enum { STATE = 3, USER = 14, SYSTEM = 15, START = 22 };
+    struct sonde_proc_stat stat = {0};
+    bool whole = true;
     const char *end = text.length ? memrchr(text.data, ')', text.length) : NULL;
+    struct sonde_str rest = {0};
     if (end) {
-        struct sonde_str rest = {end + 1, (size_t)(text.data + text.length - end) - 1};
-        for (int i = 1; i < FIELD_BEHIND_NAME; i++) {
-            (void)word(&rest);
-        }
-        if (number(word(&rest), UINT64_MAX, ret)) {
-            return 0;
+        rest = (struct sonde_str){end + 1, (size_t)(text.data + text.length - end) - 1};
+    }
+    for (int field = STATE; field <= START; field++) {
+        struct sonde_str value = word(&rest);
+        uint64_t ticks = 0;
+        if (field == STATE) {
+            whole = value.length == 1;
+            stat.state = whole ? value.data[0] : '?';
+        } else if (field == USER || field == SYSTEM) {
+            whole = whole && number(value, UINT64_MAX / 2, &ticks);
+            stat.cpu_ticks += ticks;
+        } else if (field == START) {
+            whole = whole && number(value, UINT64_MAX, &stat.start_time);
         }
     }
-    return sonde_fail(err, SONDE_EPARSE, 0, "/proc stat: no start time");
+    if (!whole) {
+        return sonde_fail(err, SONDE_EPARSE, 0, "/proc stat: no state, times or start");
+    }
+    *ret = stat;
+    return 0;
 }
 
 /* The bytes of an address of 8 or 32 digits: words of 32 bits in the machine's byte order. */

@@ -25,8 +25,14 @@ struct sonde_proc_status {
 int sonde_proc_status_parse(struct sonde_str text, struct sonde_proc_status *ret,
                             struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Field 22 of /proc/PID/stat: the start in clock ticks since boot. The name may hold any bytes. */
-int sonde_proc_start_time(struct sonde_str text, uint64_t *ret,
+struct sonde_proc_stat {
+    char state;          /* field 3: 'R', 'S' … */
+    uint64_t cpu_ticks;  /* fields 14 and 15: user and system time in clock ticks */
+    uint64_t start_time; /* field 22: clock ticks since boot */
+};
+
+/* /proc/PID/stat, or a thread's; the name may hold any bytes. SONDE_EPARSE. */
+int sonde_proc_stat_parse(struct sonde_str text, struct sonde_proc_stat *ret,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 
 enum { SONDE_TCP_LISTEN = 10, SONDE_PROC_HOST_SIZE = 48 };

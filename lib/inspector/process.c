@@ -236,8 +236,13 @@ static int read_identity(int directory, struct sonde_process *p, struct sonde_er
     p->inner_pid = status.namespaces ? status.inner_pid : p->pid;
     p->other_namespace = status.namespaces > 1;
     sonde_buf_clear(&text);
+    struct sonde_proc_stat stat;
     r = sonde_read_file(directory, "stat", &text, err);
-    return r < 0 ? r : sonde_proc_start_time(sonde_buf_view(&text), &p->start_time, err);
+    r = r < 0 ? r : sonde_proc_stat_parse(sonde_buf_view(&text), &stat, err);
+    if (r == 0) {
+        p->start_time = stat.start_time;
+    }
+    return r;
 }
 
 static int read_process(const char *proc, int directory, pid_t pid, bool only_node,
@@ -413,7 +418,8 @@ static bool has_descendant(const struct sonde_process_list *list,
 {
     for (size_t i = 0; i < list->count; i++) {
         pid_t parent = list->items[i].parent;
-        for (int steps = 0; parent > 1 && steps < 16; steps++) {
+        /* In a container the ancestor may be process 1 itself. */
+        for (int steps = 0; parent > 0 && steps < 16; steps++) {
             if (parent == ancestor->pid) {
                 return true;
             }

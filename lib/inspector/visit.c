@@ -14,16 +14,24 @@
 #include "base/random.h"
 #include "spec/reason.h"
 
-#define FINISH_TIMEOUT_NS (3 * SONDE_SECOND)
+#define HANG_UP_TIMEOUT_NS (3 * SONDE_SECOND)
 #define VERIFY_POLL_NS (20 * SONDE_MILLISECOND)
+#define SETTLE_POLL_NS (10 * SONDE_MILLISECOND)
+#define SETTLE_TIMEOUT_NS (10 * SONDE_SECOND)
 #define EXIT_GRACE_NS (500 * SONDE_MILLISECOND)
 
 static const char *const phases[] = {
-    [VISIT_WAITING] = "attaching",    [VISIT_LISTING] = "attaching",
-    [VISIT_CONNECTING] = "attaching", [VISIT_IDENTIFYING] = "attaching",
-    [VISIT_INSTALLING] = "attaching", [VISIT_CAPTURING] = "capturing",
-    [VISIT_FINISHING] = "leaving",    [VISIT_CLOSING] = "leaving",
-    [VISIT_VERIFYING] = "leaving",    [VISIT_DONE] = "done",
+    [VISIT_WAITING] = "attaching",
+    [VISIT_LISTING] = "attaching",
+    [VISIT_CONNECTING] = "attaching",
+    [VISIT_IDENTIFYING] = "attaching",
+    [VISIT_INSTALLING] = "attaching",
+    [VISIT_CAPTURING] = "capturing",
+    [VISIT_SETTLING] = "leaving",
+    [VISIT_FINISHING] = "leaving",
+    [VISIT_CLOSING] = "leaving",
+    [VISIT_VERIFYING] = "leaving",
+    [VISIT_DONE] = "done",
 };
 
 void visit_progress(struct sonde_visit *v)
@@ -54,42 +62,67 @@ void visit_enter(struct sonde_visit *v, enum visit_state state)
 
 /* ---- talking to the target ---- */
 
-void visit_command(struct sonde_visit *v, const char *method, const char *params,
-                   sonde_cdp_answer answer)
+void visit_command_streamed(struct visit_thread *thread, const char *method, const char *params,
+                            sonde_cdp_path *path, sonde_cdp_answer answer)
 {
+    struct sonde_visit *v = thread->visit;
     struct sonde_err err;
+    bool worker = thread->worker[0];
+    struct sonde_buf *buf = worker ? &v->inner : &v->command;
     if (!v->socket || !v->connected) {
         return;
     }
-    int r = sonde_cdp_command(&v->cdp, method, params, sonde_clock_monotonic(), answer, &v->command,
-                              &err);
-    r = r < 0 ? r : sonde_websocket_send(v->socket, v->command.data, v->command.length, &err);
+    int r =
+        sonde_cdp_command(&thread->cdp, method, params, sonde_clock_monotonic(), answer, buf, &err);
+    if (r == 0 && path) {
+        sonde_cdp_stream_answer(&thread->cdp, path);
+    }
+    if (r == 0) {
+        r = worker ? workers_send(thread, &err)
+                   : sonde_websocket_send(v->socket, buf->data, buf->length, &err);
+    }
     if (r < 0) {
         sonde_visit_fail(v, &err);
     }
 }
 
-void visit_call(struct sonde_visit *v, const char *call, sonde_cdp_answer answer)
+void visit_command(struct visit_thread *thread, const char *method, const char *params,
+                   sonde_cdp_answer answer)
+{
+    visit_command_streamed(thread, method, params, NULL, answer);
+}
+
+void visit_call(struct visit_thread *thread, const char *call, sonde_cdp_answer answer)
+{
+    visit_call_streamed(thread, call, NULL, answer);
+}
+
+void visit_call_streamed(struct visit_thread *thread, const char *call, sonde_cdp_path *path,
+                         sonde_cdp_answer answer)
 {
     SONDE_BUF_AUTO params = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
     SONDE_BUF_AUTO function = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
-    sonde_buf_printf(&function, "function(){return this.%s}\n//# sourceURL=sonde:call\n", call);
+    sonde_buf_text(&function, "function(){return this.");
+    sonde_buf_text(&function, call);
+    sonde_buf_text(&function, "}\n//# sourceURL=sonde:call\n");
     sonde_buf_text(&params, "{\"objectId\":");
-    sonde_buf_json_string(&params, sonde_str(v->probe_id));
+    sonde_buf_json_string(&params, sonde_str(thread->probe_id));
     sonde_buf_text(&params, ",\"returnByValue\":true,\"silent\":true,\"functionDeclaration\":");
     sonde_buf_json_string(&params, sonde_buf_view(&function));
     sonde_buf_char(&params, '}');
     struct sonde_err err;
-    if (sonde_buf_check(&params, "a call of the probe", &err) < 0) {
-        sonde_visit_fail(v, &err);
+    if (sonde_buf_check(&function, "a call of the probe", &err) < 0 ||
+        sonde_buf_check(&params, "a call of the probe", &err) < 0) {
+        sonde_visit_fail(thread->visit, &err);
         return;
     }
-    visit_command(v, "Runtime.callFunctionOn", params.data, answer);
+    visit_command_streamed(thread, "Runtime.callFunctionOn", params.data, path, answer);
 }
 
-int visit_value(struct sonde_visit *v, const cJSON *result, const char *failure, const cJSON **ret,
-                struct sonde_err *err)
+int visit_value(struct visit_thread *thread, const cJSON *result, const char *failure,
+                const cJSON **ret, struct sonde_err *err)
 {
+    const struct sonde_visit *v = thread->visit;
     const cJSON *object = cJSON_GetObjectItemCaseSensitive(result, "result");
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, "value");
     if (failure || cJSON_HasObjectItem(result, "exceptionDetails") || !cJSON_IsObject(value)) {
@@ -110,24 +143,54 @@ int visit_value(struct sonde_visit *v, const cJSON *result, const char *failure,
     return 0;
 }
 
+int visit_must_succeed(void *context, const cJSON *result, const char *failure,
+                       struct sonde_err *err)
+{
+    (void)context;
+    if (!result) {
+        return sonde_fail_reason(err, SONDE_EPROTOCOL, SONDE_REASON_PROTOCOL_VIOLATED,
+                                 "the inspector refused a command: %.300s", failure);
+    }
+    return 0;
+}
+
 static int beat_answered(void *context, const cJSON *result, const char *failure,
                          struct sonde_err *err)
 {
-    struct sonde_visit *v = context;
+    struct visit_thread *thread = context;
     const cJSON *value = NULL;
-    v->beating = false;
-    return visit_value(v, result, failure, &value, err);
+    thread->beating = false;
+    return visit_value(thread, result, failure, &value, err);
+}
+
+/* While we do not read, the target keeps what it has to say in its memory. */
+static void check_sink(struct sonde_visit *v)
+{
+    struct sonde_err err;
+    if (v->paused_since_ns && sonde_clock_monotonic() - v->paused_since_ns > SONDE_SINK_STALL_NS) {
+        (void)sonde_fail_reason(&err, SONDE_ETIMEOUT, SONDE_REASON_STORE_FAILED,
+                                "the store has taken nothing for %d s: it is too slow for what is "
+                                "captured",
+                                (int)(SONDE_SINK_STALL_NS / SONDE_SECOND));
+        capture_stalled(v, &err);
+        sonde_visit_resume(v);
+    }
 }
 
 static void beat(void *context)
 {
     struct sonde_visit *v = context;
     struct sonde_err err;
-    int64_t since = sonde_cdp_waiting_since(&v->cdp);
+    int64_t since = sonde_cdp_waiting_since(&v->main.cdp);
     /* Before the probe is in, only we can see to it that the inspector closes: patience. */
-    bool guarded = v->installed || v->result.was_open;
+    bool guarded = v->main.installed || v->result.was_open;
     int64_t limit = guarded ? SONDE_ANSWER_TIMEOUT_NS : SONDE_OPENING_TIMEOUT_NS;
-    if (since && sonde_clock_monotonic() - since > limit) {
+    if (v->main.patience_ns) {
+        limit = v->main.patience_ns;
+        since = since && v->heard_ns > since ? v->heard_ns : since;
+    }
+    check_sink(v);
+    if (since && !v->paused_since_ns && sonde_clock_monotonic() - since > limit) {
         (void)sonde_fail_reason(&err, SONDE_ETIMEOUT, SONDE_REASON_INSPECTOR_LOST,
                                 "the inspector of process %d has not answered for %d s",
                                 v->options.pid, (int)(limit / SONDE_SECOND));
@@ -137,9 +200,15 @@ static void beat(void *context)
         sonde_visit_fail(v, &err);
         return;
     }
-    if (v->installed && !v->beating && v->connected) {
-        v->beating = true;
-        visit_call(v, "beat()", beat_answered);
+    for (size_t i = 0; i < v->thread_count && v->connected && !v->asked_to_finish; i++) {
+        struct visit_thread *thread = v->threads[i];
+        if (thread->installed && !thread->beating) {
+            thread->beating = true;
+            visit_call(thread, "beat()", beat_answered);
+        }
+    }
+    if (!v->paused_since_ns) {
+        workers_forget_silent(v);
     }
     if (v->state == VISIT_CAPTURING) {
         visit_progress(v);
@@ -185,6 +254,8 @@ static void finish_visit(struct sonde_visit *v)
         v->options.sink.abort(v->options.sink.context);
     }
     visit_enter(v, VISIT_DONE);
+    sonde_websocket_free(SONDE_TAKE(v->socket)); /* nothing of ours keeps the loop going */
+    capture_fini(v);
     sonde_timer_stop(v->timer);
     sonde_timer_stop(v->beat_timer);
     sonde_timer_stop(v->deadline_timer);
@@ -225,14 +296,59 @@ static int finished(void *context, const cJSON *result, const char *failure, str
     (void)result;
     (void)failure;
     (void)err;
-    struct sonde_visit *v = context;
+    struct visit_thread *thread = context;
+    struct sonde_visit *v = thread->visit;
+    thread->leaving = false;
+    for (size_t i = 0; i < v->thread_count; i++) {
+        if (v->threads[i]->leaving) {
+            return 0;
+        }
+    }
     if (v->state == VISIT_FINISHING) {
         visit_leave(v);
     }
     return 0;
 }
 
-/* Each call takes the next step out: the probe, the connection, the port. */
+/* A thread of the target's hears SIGUSR1 and sends its loop the same word three times
+ * (RequestIoThreadStart in src/inspector_agent.cc of Node.js). The first one opens the inspector; a
+ * thread that gets no CPU sends the others later, and they would open it again once it was closed.
+ * False: not yet, the timer comes. */
+static bool has_settled(struct sonde_visit *v)
+{
+    if (!v->signalled || !v->connected || v->asked_to_finish || v->result.target_exited) {
+        return true;
+    }
+    if (v->state != VISIT_SETTLING) {
+        visit_enter(v, VISIT_SETTLING);
+    }
+    if (sonde_threads_rest("/proc", v->options.pid, &v->tasks) ||
+        sonde_clock_monotonic() - v->state_since_ns > SETTLE_TIMEOUT_NS) {
+        return true;
+    }
+    sonde_timer_start(v->timer, SETTLE_POLL_NS, 0);
+    return false;
+}
+
+static void ask_to_finish(struct sonde_visit *v)
+{
+    v->asked_to_finish = true;
+    visit_enter(v, VISIT_FINISHING);
+    sonde_timer_start(v->timer, SONDE_ANSWER_TIMEOUT_NS + SONDE_SECOND, 0);
+    for (size_t i = v->thread_count; i-- > 0;) {
+        struct visit_thread *thread = v->threads[i];
+        if (thread->installed) {
+            thread->leaving = true;
+            visit_call(thread, "finish()", finished);
+        }
+    }
+}
+
+/* Each call takes the next step out: the probe, the connection, the port. It hangs up only when
+ * every command has its answer: Node.js (seen in 22) dies of a null pointer when the thread
+ * of its inspector finds the end of a connection and something to send to it in one round of its
+ * loop (WsHandler::OnEof, then Write, in src/inspector_socket.cc), as it does in a process that
+ * gets hardly any CPU. */
 void visit_leave(struct sonde_visit *v)
 {
     v->ending = true;
@@ -240,17 +356,17 @@ void visit_leave(struct sonde_visit *v)
     if (v->request) {
         sonde_http_cancel(SONDE_TAKE(v->request));
     }
-    if (v->connected && v->installed && !v->asked_to_finish && !v->result.target_exited) {
-        v->asked_to_finish = true;
-        visit_enter(v, VISIT_FINISHING);
-        sonde_timer_start(v->timer, FINISH_TIMEOUT_NS, 0);
-        visit_call(v, "finish()", finished);
+    if (!has_settled(v)) {
+        return;
+    }
+    if (v->connected && v->main.installed && !v->asked_to_finish && !v->result.target_exited) {
+        ask_to_finish(v);
         return;
     }
     if (v->connected && v->state != VISIT_CLOSING) {
         visit_enter(v, VISIT_CLOSING);
         sonde_timer_stop(v->beat_timer);
-        sonde_timer_start(v->timer, FINISH_TIMEOUT_NS, 0);
+        sonde_timer_start(v->timer, HANG_UP_TIMEOUT_NS, 0);
         sonde_websocket_close(v->socket);
         return;
     }
@@ -295,8 +411,14 @@ static void timer_fired(void *context)
     case VISIT_WAITING:
         attach_poll(v);
         break;
+    case VISIT_INSTALLING:
+        workers_given_up(v);
+        break;
     case VISIT_CAPTURING:
-        capture_window_ended(v);
+        capture_timer_fired(v);
+        break;
+    case VISIT_SETTLING:
+        visit_leave(v);
         break;
     case VISIT_FINISHING:
     case VISIT_CLOSING:
@@ -342,6 +464,17 @@ static void stop_early(struct sonde_visit *v, const struct sonde_err *err)
     }
 }
 
+void sonde_visit_resume(struct sonde_visit *v)
+{
+    if (v->paused_since_ns) {
+        v->paused_since_ns = 0;
+        v->heard_ns = sonde_clock_monotonic();
+        if (v->socket) {
+            sonde_websocket_pause(v->socket, false);
+        }
+    }
+}
+
 static void deadline_passed(void *context)
 {
     struct sonde_visit *v = context;
@@ -368,7 +501,10 @@ static int make_handles(struct sonde_visit *v, struct sonde_err *err)
     r = r < 0 ? r : sonde_timer_new(loop, beat, v, &v->beat_timer, err);
     r = r < 0 ? r : sonde_timer_new(loop, deadline_passed, v, &v->deadline_timer, err);
     r = r < 0 ? r : sonde_timer_new(loop, say_done, v, &v->done_timer, err);
-    return r < 0 ? r : sonde_http_client_new(loop, &v->http, err);
+    r = r < 0 ? r : sonde_http_client_new(loop, &v->http, err);
+    /* Were it found only after the signal that this cannot start, nobody would close the inspector.
+     */
+    return r < 0 ? r : sonde_websocket_new(loop, &v->socket, err);
 }
 
 /* Before anything else: from here on the checks and the signal mean the same process. */
@@ -391,6 +527,13 @@ int sonde_visit_new(const struct sonde_visit_options *options, struct sonde_visi
         return sonde_fail(err, SONDE_EINVALID, 0, "%zu captures: give 1 to %d",
                           options->capture_count, SONDE_CAPTURES_MAX);
     }
+    for (size_t i = 0; i < options->capture_count; i++) {
+        if (!sonde_capture_artifact(options->captures[i].type)) {
+            return sonde_fail_reason(err, SONDE_EINVALID, SONDE_REASON_UNSUPPORTED,
+                                     "%s: this version does not capture that",
+                                     options->captures[i].name);
+        }
+    }
     struct sonde_visit *v = calloc(1, sizeof(*v));
     if (!v) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
@@ -400,12 +543,15 @@ int sonde_visit_new(const struct sonde_visit_options *options, struct sonde_visi
     v->pidfd = -1;
     v->result.pid = options->pid;
     v->command = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
+    v->inner = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
+    v->threads[v->thread_count++] = &v->main;
     uint64_t random;
     sonde_random_bytes(&random, sizeof(random));
     (void)snprintf(v->prefix, sizeof(v->prefix), "sonde-%08x-", (unsigned)random);
     struct sonde_cdp_callbacks callbacks = capture_callbacks;
-    callbacks.context = v;
-    sonde_cdp_init(&v->cdp, &callbacks);
+    callbacks.context = &v->main;
+    v->main.visit = v;
+    sonde_cdp_init(&v->main.cdp, &callbacks);
     int r = make_handles(v, err);
     if (r < 0) {
         sonde_visit_free(v);
@@ -438,8 +584,10 @@ void sonde_visit_free(struct sonde_visit *v)
     sonde_timer_free(v->deadline_timer);
     sonde_timer_free(v->done_timer);
     sonde_closep(&v->pidfd);
-    sonde_cdp_fini(&v->cdp);
+    sonde_cdp_fini(&v->main.cdp);
+    workers_fini(v);
     sonde_buf_fini(&v->command);
+    sonde_buf_fini(&v->inner);
     free(v->result.rotation_stalls_ms);
     free(v);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs inside the target, put there by one Runtime.evaluate and held by the agent as a remote
 // object: no global is left. It starts and ends profiles, measures what that cost, and is the
-// dead man's switch: when the agent's beats stop it removes everything and closes the inspector,
-// but never while a client is connected, because closing then blocks the event loop.
+// dead man's switch: when the agent's beats stop it removes everything, also what the agent started
+// by commands of its own, and closes the inspector, but never while a client is connected, because
+// closing then blocks the event loop.
 //
 // options: {tickMilliseconds, silentTicks, closeInspector}
 (function install(requireFunction, options) {
@@ -20,6 +21,15 @@
   const resolution = 10;
   const running = new Set();
   const slowestPoll = 1000;
+  // What ends that which the agent started by its own commands: for the whole thread, whoever says
+  // it.
+  const endings = {
+    sampling: ['HeapProfiler.stopSampling'],
+    coverage: ['Profiler.enable', 'Profiler.stopPreciseCoverage', 'Profiler.disable'],
+  };
+  const removals = [];
+  const stallListeners = [];
+  let guarded = '';
   let silent = 0;
   let gone = false;
   let timer;
@@ -36,6 +46,24 @@
       }
     }
     running.clear();
+  }
+
+  function endGuarded() {
+    const commands = endings[guarded] ?? [];
+    guarded = '';
+    if (commands.length === 0) {
+      return;
+    }
+    try {
+      const session = new inspector.Session();
+      session.connect();
+      for (const command of commands) {
+        session.post(command);
+      }
+      session.disconnect();
+    } catch {
+      // It ends when the agent's connection does.
+    }
   }
 
   // A process that ends by itself still hands its last window over.
@@ -95,6 +123,9 @@
     gone = true;
     clearInterval(timer);
     process.removeListener('exit', onExit);
+    for (const removal of removals) {
+      removal();
+    }
     if (delay) {
       delay.disable();
     }
@@ -107,6 +138,7 @@
     silent += 1;
     if (silent > options.silentTicks) {
       endProfiles();
+      endGuarded();
       remove(200);
     }
   }
@@ -131,11 +163,38 @@
   timer = setInterval(tick, options.tickMilliseconds);
   timer.unref();
 
-  return {
+  const probe = {
     // The agent lives.
     beat() {
       silent = 0;
       return { gone };
+    },
+    // Adds functions that only some captures need.
+    extend(part) {
+      silent = 0;
+      if (!gone) {
+        const alive = () => {
+          silent = 0;
+          return { gone };
+        };
+        const onRemove = (removal) => removals.push(removal);
+        const onOwnStall = (listener) => stallListeners.push(listener);
+        Object.assign(probe, part({ load, alive, onRemove, onOwnStall }));
+      }
+      return { gone };
+    },
+    // What the agent is about to start, or has started, by its own commands; '': nothing any more.
+    // Tells the time, so that two calls around a command tell how long it took.
+    guard(what) {
+      silent = 0;
+      if (gone) {
+        return { gone };
+      }
+      if (what === 'coverage' && process.env.NODE_V8_COVERAGE) {
+        return { gone, taken: true };
+      }
+      guarded = what;
+      return { gone, now: performance.now() };
     },
     // Begins the profile `next`, ends the profile `previous` (either may be ''), in this order, so
     // that no sample is lost. Returns how long the event loop stood still.
@@ -153,7 +212,11 @@
         profiler.profileEnd(previous);
         running.delete(previous);
       }
-      return { gone, stallMilliseconds: performance.now() - before };
+      const stallMilliseconds = performance.now() - before;
+      for (const listener of stallListeners) {
+        listener(stallMilliseconds);
+      }
+      return { gone, stallMilliseconds };
     },
     // Measures the loop from here on.
     watchLoop() {
@@ -177,11 +240,18 @@
       delay = undefined;
       return { gone, statistics };
     },
+    // How large the heap is.
+    heap() {
+      silent = 0;
+      return { gone, usedBytes: load('v8').getHeapStatistics().used_heap_size };
+    },
     // Takes everything out; the inspector closes as soon as the agent has hung up.
     finish() {
       endProfiles();
+      endGuarded();
       remove(20);
       return { gone };
     },
   };
+  return probe;
 })

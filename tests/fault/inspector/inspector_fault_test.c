@@ -11,6 +11,7 @@
 #include "inspector/cdp.h"
 #include "inspector/inspector.h"
 #include "inspector/process.h"
+#include "inspector/stall_stack.h"
 
 static int read_self(void *context)
 {
@@ -27,9 +28,10 @@ static int piece(void *context, const char *data, size_t length, struct sonde_er
     return 0;
 }
 
-static int begin(void *context, struct sonde_err *err)
+static int begin(void *context, enum sonde_cdp_stream stream, struct sonde_err *err)
 {
     (void)context;
+    (void)stream;
     (void)err;
     return 0;
 }
@@ -99,7 +101,11 @@ static int refused_visit(void *context)
     struct sonde_loop *loop = NULL;
     struct sonde_visit *visit = NULL;
     int code = 1;
-    struct sonde_capture_request request = {"cpu", SONDE_SECOND, SONDE_SECOND, 1000};
+    struct sonde_capture_request request = {.name = "cpu",
+                                            .type = SONDE_CAPTURE_CPU_PROFILE,
+                                            .duration_ns = SONDE_SECOND,
+                                            .window_ns = SONDE_SECOND,
+                                            .sampling_interval_us = 1000};
     int r = sonde_loop_new(&loop, NULL);
     if (r < 0) {
         return r;
@@ -120,11 +126,35 @@ static int refused_visit(void *context)
     return r;
 }
 
+static int stall(void *context)
+{
+    (void)context;
+    static const char text[] =
+        "{\"nodes\":[{\"id\":1,\"callFrame\":{\"functionName\":\"(root)\",\"scriptId\":\"0\","
+        "\"url\":"
+        "\"\",\"lineNumber\":-1,\"columnNumber\":-1},\"children\":[2]},{\"id\":2,\"callFrame\":{"
+        "\"functionName\":\"f\",\"scriptId\":\"1\",\"url\":\"file:///a.js\",\"lineNumber\":1,"
+        "\"columnNumber\":1}}],\"startTime\":0,\"endTime\":1000,\"samples\":[2],\"timeDeltas\":[0]"
+        "}";
+    struct sonde_stall_windows windows;
+    struct sonde_stall_stack stack;
+    SONDE_BUF_AUTO frames = SONDE_BUF(4096);
+    int r = sonde_stall_windows_init(&windows, NULL);
+    r = r < 0 ? r : sonde_stall_window_begin(&windows, NULL);
+    r = r < 0 ? r : sonde_stall_window_feed(&windows, text, sizeof(text) - 1, NULL);
+    r = r < 0 ? r : sonde_stall_window_end(&windows, true, NULL);
+    r = r < 0 ? r : sonde_stall_stack(&windows, 0, 1000, &stack, NULL);
+    sonde_stall_print_frames(&windows, &frames);
+    sonde_stall_windows_fini(&windows);
+    return r < 0 ? r : sonde_buf_check(&frames, "the frames", NULL);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
     fail_each_allocation(read_self, NULL);
     fail_each_allocation(session, NULL);
+    fail_each_allocation(stall, NULL);
     fail_each_allocation(refused_visit, NULL);
 }
 

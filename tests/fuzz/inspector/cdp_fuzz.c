@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages from an inspector that may be anything. The first byte chooses the size of the pieces; a
- * NUL byte parts two messages. Three commands wait for an answer. */
+ * NUL byte parts two messages. Three commands wait for an answer, two of them for one that is
+ * streamed. */
 #include <stdlib.h>
 
 #include "inspector/cdp.h"
@@ -20,8 +21,9 @@ static void must(bool truth)
     }
 }
 
-static int begin(void *context, struct sonde_err *err)
+static int begin(void *context, enum sonde_cdp_stream stream, struct sonde_err *err)
 {
+    (void)stream;
     (void)err;
     struct sink *sink = context;
     must(!sink->open);
@@ -85,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2) {
         return 0;
     }
+    static sonde_cdp_path paths[] = {{"result", "profile"}, {"result", "result", "value"}};
     struct sink sink = {0};
     struct sonde_cdp_callbacks callbacks = {&sink, begin, piece, end, event};
     struct sonde_cdp cdp;
@@ -93,6 +96,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sonde_cdp_init(&cdp, &callbacks);
     for (int64_t i = 1; i <= 3; i++) {
         must(sonde_cdp_command(&cdp, "Runtime.evaluate", "{}", i, answer, &command, &err) == 0);
+        if (i > 1) {
+            sonde_cdp_stream_answer(&cdp, &paths[i - 2]);
+        }
     }
     struct sonde_str rest = {(const char *)data + 1, size - 1};
     int r = 0;

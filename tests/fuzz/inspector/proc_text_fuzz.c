@@ -25,9 +25,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sonde_proc_status status;
     struct sonde_proc_socket socket;
     struct sonde_err err = {0};
+    struct sonde_proc_stat stat;
     uint64_t number;
     must(sonde_proc_status_parse(text, &status, &err) == 0 || err.message[0]);
-    must(sonde_proc_start_time(text, &number, &err) == 0 || err.message[0]);
+    must(sonde_proc_stat_parse(text, &stat, &err) == 0 || err.message[0]);
     struct sonde_str rest = text;
     size_t left = rest.length + 1;
     while (sonde_proc_socket_next(&rest, &socket)) {

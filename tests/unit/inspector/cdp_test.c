@@ -22,10 +22,11 @@ static int said(struct session *s, struct sonde_err *err)
     return s->fail_with ? sonde_fail(err, s->fail_with, 0, "the callback refused") : 0;
 }
 
-static int begin(void *context, struct sonde_err *err)
+static int begin(void *context, enum sonde_cdp_stream stream, struct sonde_err *err)
 {
     struct session *s = context;
-    sonde_buf_text(&s->log, "profile<");
+    static const char *const names[] = {"profile<", "answer<", "chunk<", "worker<"};
+    sonde_buf_text(&s->log, names[stream]);
     return said(s, err);
 }
 
@@ -351,6 +352,112 @@ static void a_large_profile_is_streamed(void **state)
     end_session(&s);
 }
 
+static void an_answer_is_streamed(void **state)
+{
+    (void)state;
+    static sonde_cdp_path profile = {"result", "profile"};
+    static sonde_cdp_path value = {"result", "result", "value"};
+    static sonde_cdp_path source = {"result", "scriptSource"};
+    static const struct {
+        sonde_cdp_path *path;
+        const char *text, *log; /* log NULL: refused */
+    } cases[] = {
+        {&profile, "{\"id\":1,\"result\":{\"profile\":{\"a\":[1]}}}",
+         "answer<{\"a\":[1]}>;answer 0 ;"},
+        {&profile, "{\"id\":1,\"result\":{\"x\":[{\"profile\":[]}],\"profile\":[2]}}",
+         "answer<[2]>;answer 0 ;"},
+        {&value, "{\"id\":1,\"result\":{\"result\":{\"type\":\"object\",\"value\":{\"b\":{}}}}}",
+         "answer<{\"b\":{}}>;answer 0 ;"},
+        {&source,
+         "{\"id\":1,\"result\":{\"scriptSource\":\"a\\n\\u00e9\\\"\xc3\xa9\\ud83d\\ude00"
+         "0123456789\\\\ 0123456789\",\"other\":1}}",
+         "answer<a\n\xc3\xa9\"\xc3\xa9\xf0\x9f\x98\x80"
+         "0123456789\\ 0123456789>;answer 0 ;"},
+        {&source, "{\"id\":1,\"result\":{\"scriptSource\":\"\"}}", "answer<>;answer 0 ;"},
+        {&source, "{\"id\":1,\"result\":{\"scriptSource\":[\"a\"]}}", "answer<[\"a\"]>;answer 0 ;"},
+        {&source, "{\"id\":1,\"result\":{\"scriptSource\":7,\"x\":\"y\"}}", "answer 2 ;"},
+        {&source, "{\"id\":1,\"result\":{\"scriptSource\":\"a\\x\"}}", NULL},
+        {&source, "{\"id\":1,\"result\":{\"scriptSource\":\"a\x01 0123456789\"}}", NULL},
+        {&source, "{\"id\":1,\"result\":{\"scriptSource\":\"\xc3 0123456789\"}}", NULL},
+        {&source, "{\"id\":1,\"result\":{\"scriptSource\":\"a\",\"scriptSource\":\"b\"}}", NULL},
+        /* refused, or elsewhere: held as any other answer */
+        {&profile, "{\"id\":1,\"error\":{\"code\":1,\"message\":\"no\"}}", "answer -1 no;"},
+        {&profile, "{\"id\":1,\"result\":{\"result\":{\"profile\":{}}}}", "answer 1 ;"},
+        {&profile, "{\"id\":1,\"result\":[{\"profile\":{}}]}", NULL},
+        {&profile, "{\"id\":1,\"result\":{\"profile\":1}}", "answer 1 ;"},
+        {&profile, "{\"result\":{\"profile\":{}},\"id\":1}", "answer 1 ;"},
+        {&profile, "{\"id\":1,\"result\":{\"profile\":{},\"profile\":{}}}", NULL},
+        {&profile, "{\"id\":1,\"result\":{\"profile\":{}},\"id\":2}", NULL},
+        {&profile, "{\"id\":2,\"result\":{\"profile\":{}}}", NULL},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        for (size_t piece = 1; piece < 40; piece++) {
+            struct session s;
+            begin_session(&s);
+            command(&s, 1);
+            sonde_cdp_stream_answer(&s.cdp, cases[i].path);
+            int r = feed(&s, sonde_str(cases[i].text), piece, NULL, NULL);
+            assert_int_equal(r, cases[i].log ? 0 : SONDE_EPROTOCOL);
+            if (cases[i].log) {
+                assert_string_equal(s.log.data, cases[i].log);
+                assert_int_equal(sonde_cdp_waiting_since(&s.cdp), 0);
+            }
+            end_session(&s);
+        }
+    }
+}
+
+static void messages_of_workers_are_streamed(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"method\":\"NodeWorker.receivedMessageFromWorker\",\"params\":{"
+                               "\"sessionId\":\"7\",\"message\":\"{\\\"id\\\":1}\"}}";
+    for (size_t piece = 1; piece < sizeof(text); piece++) {
+        struct session s;
+        begin_session(&s);
+        assert_int_equal(feed(&s, sonde_str(text), piece, NULL, NULL), 0);
+        assert_string_equal(s.log.data, "worker<{\"id\":1}>;");
+        assert_string_equal(s.cdp.worker, "7");
+        end_session(&s);
+    }
+}
+
+static void chunks_of_a_heap_snapshot_are_streamed(void **state)
+{
+    (void)state;
+    static const char message[] =
+        "{\"method\":\"HeapProfiler.addHeapSnapshotChunk\",\"params\":{\"chunk\":"
+        "\"{\\\"nodes\\\":[9,1,1,0,13,0\\n,9,2,3,0,18,0\\n\\n12345678\"}}";
+    for (size_t piece = 1; piece < sizeof(message); piece++) {
+        struct session s;
+        begin_session(&s);
+        assert_int_equal(
+            feed(&s, (struct sonde_str){message, sizeof(message) - 1}, piece, NULL, NULL), 0);
+        assert_int_equal(
+            feed(&s, (struct sonde_str){message, sizeof(message) - 1}, piece, NULL, NULL), 0);
+        assert_string_equal(s.log.data,
+                            "chunk<{\"nodes\":[9,1,1,0,13,0\n,9,2,3,0,18,0\n\n12345678>;"
+                            "chunk<{\"nodes\":[9,1,1,0,13,0\n,9,2,3,0,18,0\n\n12345678>;");
+        end_session(&s);
+    }
+}
+
+static void a_long_string_is_streamed(void **state)
+{
+    (void)state;
+    struct session s;
+    begin_session(&s);
+    const size_t bytes = 900 << 10;
+    assert_int_equal(feed_large(&s,
+                                "{\"method\":\"HeapProfiler.addHeapSnapshotChunk\",\"params\":{"
+                                "\"chunk\":\"",
+                                "\"}}", bytes),
+                     0);
+    assert_int_equal(s.log.length, strlen("chunk<") + bytes + strlen(">;"));
+    assert_true(s.cdp.held.capacity <= 2 * SONDE_CDP_TEXT_PIECE);
+    end_session(&s);
+}
+
 static void pieces_must_be_in_order(void **state)
 {
     (void)state;
@@ -413,6 +520,10 @@ int main(void)
         cmocka_unit_test(a_large_answer_is_refused),
         cmocka_unit_test(one_huge_string_is_refused),
         cmocka_unit_test(a_large_profile_is_streamed),
+        cmocka_unit_test(an_answer_is_streamed),
+        cmocka_unit_test(messages_of_workers_are_streamed),
+        cmocka_unit_test(chunks_of_a_heap_snapshot_are_streamed),
+        cmocka_unit_test(a_long_string_is_streamed),
         cmocka_unit_test(pieces_must_be_in_order),
         cmocka_unit_test(a_callback_ends_the_session),
         cmocka_unit_test(names_are_cut),

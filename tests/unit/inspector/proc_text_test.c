@@ -79,7 +79,7 @@ static void a_cut_status_is_refused(void **state)
     }
 }
 
-static void finds_the_start_time_behind_any_name(void **state)
+static void finds_states_and_times_behind_any_name(void **state)
 {
     (void)state;
 #define BEHIND " S 1 2 3 0 -1 4194560 9 0 0 0 1 2 0 0 20 0 11 0 987654 1234 55 18446744073709551615"
@@ -88,13 +88,15 @@ static void finds_the_start_time_behind_any_name(void **state)
         "4711 ())" BEHIND,    "4711 (((((()" BEHIND, "4711 (new\nline)" BEHIND,
     };
     for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
-        uint64_t start = 0;
-        assert_int_equal(sonde_proc_start_time(sonde_str(texts[i]), &start, NULL), 0);
-        assert_int_equal(start, 987654);
+        struct sonde_proc_stat stat = {0};
+        assert_int_equal(sonde_proc_stat_parse(sonde_str(texts[i]), &stat, NULL), 0);
+        assert_int_equal(stat.start_time, 987654);
+        assert_int_equal(stat.cpu_ticks, 1 + 2);
+        assert_int_equal(stat.state, 'S');
     }
 }
 
-static void refuses_a_stat_without_start_time(void **state)
+static void refuses_a_stat_without_them(void **state)
 {
     (void)state;
     static const char *const texts[] = {
@@ -102,13 +104,16 @@ static void refuses_a_stat_without_start_time(void **state)
         "4711",
         "4711 (node",
         "4711 (node)",
+        "4711 (node) SS 1 2 3 0 -1 4194560 9 0 0 0 1 2 0 0 20 0 11 0 987654 1",
+        "4711 (node) S 1 2 3 0 -1 4194560 9 0 0 0 -1 2 0 0 20 0 11 0 987654 1",
         "4711 (node) S 1 2 3 0 -1 4194560 9 0 0 0 1 2 0 0 20 0 11 0",
         "4711 (node) S 1 2 3 0 -1 4194560 9 0 0 0 1 2 0 0 20 0 11 0 -5 1 2",
         "4711 (node) S 1 2 3 0 -1 4194560 9 0 0 0 1 2 0 0 20 0 11 0 18446744073709551616 1",
     };
     for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
-        uint64_t start = 5;
-        assert_int_equal(sonde_proc_start_time(sonde_str(texts[i]), &start, NULL), SONDE_EPARSE);
+        struct sonde_proc_stat stat = {.start_time = 5};
+        assert_int_equal(sonde_proc_stat_parse(sonde_str(texts[i]), &stat, NULL), SONDE_EPARSE);
+        assert_int_equal(stat.start_time, 5);
     }
 }
 
@@ -298,8 +303,8 @@ int main(void)
         cmocka_unit_test(a_status_needs_no_namespaces),
         cmocka_unit_test(refuses_what_is_no_status),
         cmocka_unit_test(a_cut_status_is_refused),
-        cmocka_unit_test(finds_the_start_time_behind_any_name),
-        cmocka_unit_test(refuses_a_stat_without_start_time),
+        cmocka_unit_test(finds_states_and_times_behind_any_name),
+        cmocka_unit_test(refuses_a_stat_without_them),
         cmocka_unit_test(reads_sockets),
         cmocka_unit_test(leaves_out_lines_that_are_no_socket),
         cmocka_unit_test(reads_links_of_sockets),

@@ -290,6 +290,23 @@ static void a_runner_gives_way(void **state)
     MATCH("npm start", runner.pid); /* asked for by its own name, it is alone in the list */
 }
 
+/* As in a container: npm is process 1, and all others are its descendants. */
+static void a_runner_that_is_process_1_gives_way(void **state)
+{
+    (void)state;
+    static const struct fake first = {.pid = 1,
+                                      .parent = 0,
+                                      .name = "npm start",
+                                      .exe = "/usr/bin/node",
+                                      .directory = "/srv/clinic",
+                                      .cmdline = BYTES("npm start\0\0\0")};
+    char path[sizeof(root) + 8];
+    (void)snprintf(path, sizeof(path), "%s/1", root);
+    add(&first);
+    MATCH(NULL, shop.pid, clinic.pid, container.pid, hidden.pid);
+    assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 static void matches_what_a_person_types(void **state)
 {
     (void)state;
@@ -450,6 +467,7 @@ int main(void)
         cmocka_unit_test(no_process_is_an_error),
         cmocka_unit_test(lists_node_processes_by_pid),
         cmocka_unit_test(a_runner_gives_way),
+        cmocka_unit_test(a_runner_that_is_process_1_gives_way),
         cmocka_unit_test(matches_what_a_person_types),
         cmocka_unit_test(describes_a_candidate),
         cmocka_unit_test(knows_whose_port_it_is),

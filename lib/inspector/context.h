@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is stored beside a capture so that it can be read later: its source maps, and a document
+ * that says which map belongs to which script and which version a package has:
+ * {"maps":[{"url","artifact"}],"packages":[{"directory","version"}]}. */
+#ifndef SONDE_INSPECTOR_CONTEXT_H
+#define SONDE_INSPECTOR_CONTEXT_H
+
+#include "inspector/source_files.h"
+
+enum {
+    SONDE_CONTEXT_MAX = 4 << 20,  /* bytes of the document */
+    SONDE_CONTEXT_NAME_MAX = 300, /* bytes of an artifact's name */
+};
+
+/* Takes one artifact; type: of spec/artifact.h. A negative code ends the writing with it. */
+typedef int (*sonde_context_function)(void *context, const char *name, const char *type,
+                                      struct sonde_str text, struct sonde_err *err);
+
+/* Reads what the scripts of the profile refer to below root (see sonde_source_files_read), and
+ * calls `put` for each map (PREFIX.source-map.N) and at last for the document (PREFIX.context). */
+int sonde_context_write(int root, const struct sonde_profile *profile, const char *prefix,
+                        sonde_context_function put, void *context,
+                        struct sonde_err *err) SONDE_MUST_CHECK;
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether the threads of a process are past what they were in the middle of. */
+#ifndef SONDE_INSPECTOR_THREADS_H
+#define SONDE_INSPECTOR_THREADS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { SONDE_THREADS_MAX = 512 }; /* more are not looked at */
+
+struct sonde_thread {
+    pid_t id;
+    uint64_t cpu_ticks; /* used when it was first seen */
+    bool rested;
+};
+
+/* All zero before the first look. */
+struct sonde_threads {
+    struct sonde_thread items[SONDE_THREADS_MAX];
+    size_t count;
+    bool listed;
+};
+
+/* Looks at the threads that the process had at the first look, without the main one. True once each
+ * has been seen asleep, or has run on for long enough (20 ms of CPU time) that a short piece of
+ * work is over, or has ended. A thread that is ready and gets no CPU is what this waits for. */
+bool sonde_threads_rest(const char *proc, pid_t pid, struct sonde_threads *threads);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "inspector/threads.h"
+
+enum { PID = 77, PATH_SIZE = 160 };
+
+/* A /proc with one process. */
+struct fixture {
+    char proc[64];
+    struct sonde_threads threads;
+};
+
+static void set_thread(const struct fixture *f, int id, char state, int ticks)
+{
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "%s/%d/task/%d", f->proc, PID, id);
+    (void)mkdir(path, 0700);
+    (void)snprintf(path, sizeof(path), "%s/%d/task/%d/stat", f->proc, PID, id);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fprintf(file, "%d (no de) %c 1 2 3 0 -1 4 9 0 0 0 %d 0 0 0 20 0 11 0 98 1\n", id,
+                        state, ticks) > 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void end_thread(const struct fixture *f, int id)
+{
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "%s/%d/task/%d/stat", f->proc, PID, id);
+    assert_int_equal(unlink(path), 0);
+    *strrchr(path, '/') = '\0';
+    assert_int_equal(rmdir(path), 0);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    char path[PATH_SIZE];
+    (void)snprintf(f->proc, sizeof(f->proc), "/tmp/sonde-threads-XXXXXX");
+    if (!mkdtemp(f->proc)) {
+        return -1;
+    }
+    (void)snprintf(path, sizeof(path), "%s/%d", f->proc, PID);
+    (void)mkdir(path, 0700);
+    (void)snprintf(path, sizeof(path), "%s/%d/task", f->proc, PID);
+    (void)mkdir(path, 0700);
+    set_thread(f, PID, 'R', 5); /* the main one does not count */
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_SIZE];
+    for (int id = PID; id < PID + 8; id++) {
+        (void)snprintf(path, sizeof(path), "%s/%d/task/%d/stat", f->proc, PID, id);
+        if (access(path, F_OK) == 0) {
+            end_thread(f, id);
+        }
+    }
+    (void)snprintf(path, sizeof(path), "%s/%d/task", f->proc, PID);
+    (void)rmdir(path);
+    *strrchr(path, '/') = '\0';
+    (void)rmdir(path);
+    (void)rmdir(f->proc);
+    free(f);
+    return 0;
+}
+
+static bool rest(struct fixture *f)
+{
+    return sonde_threads_rest(f->proc, PID, &f->threads);
+}
+
+static void all_asleep_is_rest(void **state)
+{
+    struct fixture *f = *state;
+    set_thread(f, 78, 'S', 1);
+    set_thread(f, 79, 'S', 0);
+    assert_true(rest(f));
+}
+
+static void a_ready_thread_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    set_thread(f, 78, 'S', 1);
+    set_thread(f, 79, 'R', 0);
+    assert_false(rest(f));
+    set_thread(f, 78, 'R', 1); /* it has slept already */
+    assert_false(rest(f));
+    set_thread(f, 79, 't', 0);
+    assert_false(rest(f));
+    set_thread(f, 79, 'S', 0);
+    assert_true(rest(f));
+}
+
+static void a_busy_thread_is_past_it(void **state)
+{
+    struct fixture *f = *state;
+    set_thread(f, 78, 'R', 100);
+    assert_false(rest(f));
+    set_thread(f, 78, 'R', 101);
+    assert_false(rest(f));
+    set_thread(f, 78, 'R', 102);
+    assert_true(rest(f));
+}
+
+static void a_new_or_ended_thread_is_not(void **state)
+{
+    struct fixture *f = *state;
+    set_thread(f, 78, 'R', 0);
+    assert_false(rest(f));
+    set_thread(f, 79, 'R', 0);
+    end_thread(f, 78);
+    assert_true(rest(f));
+}
+
+static void no_process_is_rest(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(sonde_threads_rest(f->proc, PID + 1, &f->threads));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(all_asleep_is_rest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_ready_thread_is_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_busy_thread_is_past_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_new_or_ended_thread_is_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_process_is_rest, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
