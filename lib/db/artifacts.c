@@ -21,10 +21,11 @@
 struct sonde_artifact_writer {
     struct sonde_db *db;
     struct sonde_artifact artifact;
-    char *texts[5];                                 /* owned copies of the artifact's texts */
+    char *texts[6];                                 /* owned copies of the artifact's texts */
     char name[SONDE_SHA256_TEXT + SONDE_UUID_SIZE]; /* in incoming/ */
     int fd;
-    bool left; /* the file stays for a sweep: its name says which blob to look after */
+    bool sealed; /* whole: the digest is known */
+    bool left;   /* the file stays for a sweep: its name says which blob to look after */
     EVP_MD_CTX *digest;
     struct sonde_stream *zstd;
 };
@@ -88,8 +89,9 @@ static int to_file(void *context, const void *data, size_t length, struct sonde_
 
 static int copy_texts(struct sonde_artifact_writer *w, const struct sonde_artifact *from)
 {
-    const char *const texts[] = {from->run_uid, from->name, from->capture, from->type,
-                                 from->media_type};
+    const char *const texts[] = {from->run_uid,    from->name,
+                                 from->capture,    from->type,
+                                 from->media_type, from->process ? from->process : ""};
     for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
         w->texts[i] = strdup(texts[i]);
         if (!w->texts[i]) {
@@ -101,14 +103,15 @@ static int copy_texts(struct sonde_artifact_writer *w, const struct sonde_artifa
                                           .capture = w->texts[2],
                                           .type = w->texts[3],
                                           .media_type = w->texts[4],
+                                          .process = w->texts[5],
                                           .data_class = from->data_class};
     return 0;
 }
 
-/* Creates PREFIX-and-uuid in incoming/ and locks it. A sweep of another process may find the file
- * before it is locked, and remove it: then once more. */
-static int create_locked(struct sonde_db *db, const char *prefix, char *name, size_t size, int *ret,
-                         struct sonde_err *err)
+/* A sweep of another process may find the file before it is locked, and remove it: then once more.
+ */
+int db_create_locked(struct sonde_db *db, const char *prefix, char *name, size_t size, int *ret,
+                     struct sonde_err *err)
 {
     for (;;) {
         struct stat status;
@@ -142,7 +145,7 @@ int sonde_artifact_begin(struct sonde_db *db, const struct sonde_artifact *artif
     }
     w->db = db;
     w->fd = -1;
-    int r = create_locked(db, "", w->name, sizeof(w->name), &w->fd, err);
+    int r = db_create_locked(db, "", w->name, sizeof(w->name), &w->fd, err);
     w->digest = EVP_MD_CTX_new();
     if (r == 0 && (!w->digest || copy_texts(w, artifact) < 0 ||
                    EVP_DigestInit_ex(w->digest, EVP_sha256(), NULL) != 1)) {
@@ -181,6 +184,10 @@ static void digest_text(EVP_MD_CTX *digest, char ret[SONDE_SHA256_TEXT])
 
 static int insert_row(struct sonde_artifact_writer *w, struct sonde_err *err)
 {
+    struct stat file;
+    if (fstat(w->fd, &file) < 0) {
+        return sonde_fail(err, SONDE_EIO, errno, "look at a blob of the store %s", w->db->path);
+    }
     const struct sonde_artifact *a = &w->artifact;
     DB_STATEMENT *exists = NULL;
     int r = db_prepare(w->db, "SELECT 1 FROM runs WHERE uid = ?", &exists, err);
@@ -195,8 +202,8 @@ static int insert_row(struct sonde_artifact_writer *w, struct sonde_err *err)
     DB_STATEMENT *statement = NULL;
     r = r < 0 ? r
               : db_prepare(w->db,
-                           "INSERT INTO artifacts (run, name, capture, type, media_type, class,"
-                           " bytes, sha256) VALUES (?,?,?,?,?,?,?,?)",
+                           "INSERT INTO artifacts (run, name, capture, type, media_type,"
+                           " process, class, bytes, sha256, stored) VALUES (?,?,?,?,?,?,?,?,?,?)",
                            &statement, err);
     if (r < 0) {
         return r;
@@ -204,9 +211,10 @@ static int insert_row(struct sonde_artifact_writer *w, struct sonde_err *err)
     for (int i = 0; i < (int)SONDE_LENGTH(w->texts); i++) {
         db_text(statement, i + 1, w->texts[i]);
     }
-    (void)sqlite3_bind_int(statement, 6, (int)a->data_class);
-    (void)sqlite3_bind_int64(statement, 7, a->bytes);
-    db_text(statement, 8, a->sha256);
+    (void)sqlite3_bind_int(statement, 7, (int)a->data_class);
+    (void)sqlite3_bind_int64(statement, 8, a->bytes);
+    db_text(statement, 9, a->sha256);
+    (void)sqlite3_bind_int64(statement, 10, file.st_size);
     return db_step(w->db, statement, err);
 }
 
@@ -281,16 +289,38 @@ static int name_content(struct sonde_artifact_writer *w, struct sonde_err *err)
     return sync_directory(w->db->incoming, err);
 }
 
-static int commit(struct sonde_artifact_writer *w, struct sonde_err *err)
+static int seal(struct sonde_artifact_writer *w, struct sonde_err *err)
 {
+    if (w->sealed) {
+        return 0;
+    }
     int r = sonde_stream_finish(w->zstd, err);
     if (r == 0 && fsync(w->fd) < 0) {
         r = sonde_fail(err, SONDE_EIO, errno, "write a blob of the store %s", w->db->path);
     }
+    if (r == 0) {
+        digest_text(w->digest, w->artifact.sha256);
+        w->sealed = true;
+    }
+    return r;
+}
+
+int sonde_artifact_seal(struct sonde_artifact_writer *writer, struct sonde_artifact *ret,
+                        struct sonde_err *err)
+{
+    int r = seal(writer, err);
+    if (r == 0) {
+        *ret = writer->artifact;
+    }
+    return r;
+}
+
+static int commit(struct sonde_artifact_writer *w, struct sonde_err *err)
+{
+    int r = seal(w, err);
     if (r < 0) {
         return r;
     }
-    digest_text(w->digest, w->artifact.sha256);
     r = name_content(w, err);
     if (r < 0) {
         return r;
@@ -326,7 +356,7 @@ int blob_list_open(struct sonde_db *db, struct blob_list *ret, struct sonde_err 
 {
     char name[sizeof(list_prefix) + SONDE_UUID_SIZE];
     int fd = -1;
-    int r = create_locked(db, list_prefix, name, sizeof(name), &fd, err);
+    int r = db_create_locked(db, list_prefix, name, sizeof(name), &fd, err);
     if (r == 0) {
         *ret = (struct blob_list){.fd = fd};
     }
@@ -413,8 +443,8 @@ static int release_listed(struct sonde_db *db, int fd)
 static bool sweep_file(struct sonde_db *db, const char *name)
 {
     SONDE_CLOSE int file = openat(db->incoming, name, O_RDONLY | O_CLOEXEC);
-    /* A process that lives holds the lock. */
-    if (file < 0 || flock(file, LOCK_EX | LOCK_NB) < 0) {
+    /* Whoever lives holds the lock. Shared, so that nobody takes a sweep for a sign of life. */
+    if (file < 0 || flock(file, LOCK_SH | LOCK_NB) < 0) {
         return true;
     }
     int r = 0;
@@ -451,7 +481,7 @@ int sonde_db_artifacts(struct sonde_db *db, const char *run_uid, sonde_artifact_
 {
     DB_STATEMENT *statement = NULL;
     int r = db_prepare(db,
-                       "SELECT run, name, capture, type, media_type, class, bytes, sha256"
+                       "SELECT run, name, capture, type, media_type, class, bytes, sha256, process"
                        " FROM artifacts WHERE run = ? ORDER BY id",
                        &statement, err);
     if (r < 0) {
@@ -467,6 +497,7 @@ int sonde_db_artifacts(struct sonde_db *db, const char *run_uid, sonde_artifact_
             .media_type = db_column(statement, 4),
             .data_class = (enum sonde_data_class)sqlite3_column_int(statement, 5),
             .bytes = sqlite3_column_int64(statement, 6),
+            .process = db_column(statement, 8),
         };
         (void)snprintf(artifact.sha256, sizeof(artifact.sha256), "%s", db_column(statement, 7));
         r = db_columns_check(db, err);

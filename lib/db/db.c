@@ -32,6 +32,27 @@ static const char *const migrations[] = {
     "CREATE INDEX artifacts_sha256 ON artifacts (sha256);",
     /* Where pids mean what owner says: the boot and the pid namespace. */
     "ALTER TABLE runs ADD COLUMN owner_place TEXT NOT NULL DEFAULT '';",
+    /* The owner is a file that is locked while it lives. */
+    "ALTER TABLE runs DROP COLUMN owner;"
+    "ALTER TABLE runs DROP COLUMN owner_start;"
+    "ALTER TABLE runs DROP COLUMN owner_place;"
+    "ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL DEFAULT '';",
+    /* Runs of a cluster: several processes in several pods, which send with tokens. */
+    "ALTER TABLE runs ADD COLUMN requester TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE runs ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE artifacts ADD COLUMN process TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE targets ("
+    " run TEXT NOT NULL REFERENCES runs (uid) ON DELETE CASCADE, name TEXT NOT NULL,"
+    " phase INTEGER NOT NULL, result TEXT NOT NULL,"
+    " PRIMARY KEY (run, name)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE tokens ("
+    " sha256 TEXT PRIMARY KEY, run TEXT NOT NULL REFERENCES runs (uid) ON DELETE CASCADE,"
+    " target TEXT NOT NULL, expires INTEGER NOT NULL, instance TEXT NOT NULL,"
+    " spent INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX tokens_target ON tokens (run, target);",
+    /* What a blob takes on the disk; of those before, nobody knows better than this. */
+    ("ALTER TABLE artifacts ADD COLUMN stored INTEGER NOT NULL DEFAULT 0;"
+     "UPDATE artifacts SET stored = bytes;"),
 };
 
 enum { VERSION = (int)SONDE_LENGTH(migrations) };
@@ -362,7 +383,7 @@ int sonde_db_open(const char *directory, struct sonde_db **ret, struct sonde_err
     if (!db) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "the store: out of memory");
     }
-    db->blobs = db->incoming = -1;
+    db->blobs = db->incoming = db->owner = -1;
     db->path = strdup(directory);
     db->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (!db->path) {
@@ -398,6 +419,10 @@ void sonde_db_close(struct sonde_db *db)
         return;
     }
     (void)sqlite3_close(db->sqlite);
+    if (db->owner >= 0) {
+        (void)unlinkat(db->incoming, db->owner_name, 0);
+    }
+    sonde_closep(&db->owner);
     sonde_closep(&db->incoming);
     sonde_closep(&db->blobs);
     sonde_closep(&db->directory);

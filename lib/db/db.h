@@ -2,7 +2,7 @@
 /* Where runs and what they captured are kept: rows in SQLite, blobs in a directory. The interface
  * names neither, so that a server and an object store can stand behind it later.
  *
- * Nothing exists before its commit, and what was committed survives a crash at any instant. Two
+ * Nothing exists before its commit, and what was committed survives a crash at any instant. Several
  * processes may use one directory at once. One handle belongs to one thread. */
 #ifndef SONDE_DB_DB_H
 #define SONDE_DB_DB_H
@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/random.h"
+#include "spec/artifact.h"
 
 enum {
     SONDE_DB_NAME_MAX = 253, /* bytes of a run's name, as Kubernetes has it */
@@ -46,6 +47,9 @@ struct sonde_run {
     enum sonde_run_state state;
     const char *reason, *message;
     int64_t created_ns, completed_ns; /* since 1970; completed 0: not yet */
+    const char *requester;            /* who asked for it; "" when that is not known */
+    bool remote;                      /* carried out elsewhere: this process does not own it */
+    bool cancelled;                   /* it is to end; only read */
 };
 
 /* Opens the store in `directory`, made (mode 0700) when missing. SONDE_EVERSION when a newer
@@ -56,8 +60,9 @@ int sonde_db_open(const char *directory, struct sonde_db **ret,
                   struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_db_close(struct sonde_db *db);
 
-/* Adds a run with its uid, name, namespace, kind, spec, state and created_ns. This process owns it
- * until it ends: a run whose owner died before is read as Failed with reason Interrupted.
+/* Adds a run with its uid, name, namespace, kind, spec, state and created_ns. The handle owns it: a
+ * run that has not ended when the handle is closed, or its process dies, is read as Failed with
+ * reason Interrupted.
  * SONDE_EEXISTS when the uid is there. */
 int sonde_db_run_create(struct sonde_db *db, const struct sonde_run *run,
                         struct sonde_err *err) SONDE_MUST_CHECK;
@@ -69,21 +74,40 @@ int sonde_db_run_update(struct sonde_db *db, const struct sonde_run *run,
 /* Called for each run; the run is borrowed. A negative code ends the call with it. */
 typedef int (*sonde_run_callback)(void *context, const struct sonde_run *run,
                                   struct sonde_err *err);
-/* Newest first, at most `limit`. */
-int sonde_db_runs(struct sonde_db *db, int limit, sonde_run_callback callback, void *context,
+/* Those of a namespace (NULL: all), newest first, at most `limit`. */
+int sonde_db_runs(struct sonde_db *db, const char *namespace, int limit,
+                  sonde_run_callback callback, void *context,
                   struct sonde_err *err) SONDE_MUST_CHECK;
 /* Calls back once with the run of that uid. SONDE_ENOTFOUND. */
 int sonde_db_run_get(struct sonde_db *db, const char *uid, sonde_run_callback callback,
                      void *context, struct sonde_err *err) SONDE_MUST_CHECK;
-/* The uid of what a person typed: "last", a name (its newest run), or the beginning of a uid.
- * SONDE_ENOTFOUND; SONDE_ECONFLICT when several uids begin so. */
-int sonde_db_run_resolve(struct sonde_db *db, const char *text, char ret[SONDE_UUID_SIZE],
-                         struct sonde_err *err) SONDE_MUST_CHECK;
+/* The uid of what a person typed: "last", a name (its newest run), or the beginning of a uid; in
+ * that namespace (NULL: all). SONDE_ENOTFOUND; SONDE_ECONFLICT when several uids begin so. */
+int sonde_db_run_resolve(struct sonde_db *db, const char *text, const char *namespace,
+                         char ret[SONDE_UUID_SIZE], struct sonde_err *err) SONDE_MUST_CHECK;
 /* Removes the run, its artifacts, and the blobs that no other run uses. SONDE_ENOTFOUND. */
 int sonde_db_run_delete(struct sonde_db *db, const char *uid,
                         struct sonde_err *err) SONDE_MUST_CHECK;
 
-enum sonde_data_class { SONDE_DATA_PROFILE, SONDE_DATA_TRACE, SONDE_DATA_HEAP };
+/* A run that has ended, and what it keeps. */
+struct sonde_run_weight {
+    char uid[SONDE_UUID_SIZE];
+    int64_t completed_ns;             /* since 1970 */
+    int64_t bytes;                    /* of its artifacts, compressed */
+    enum sonde_data_class data_class; /* the highest of them */
+};
+
+/* Runs that ended before the time which their class has in before_ns (since 1970; INT64_MIN: none),
+ * those that ended first: at most `maximum` into ret, *ret_count of them. */
+int sonde_db_ended(struct sonde_db *db, const int64_t before_ns[SONDE_DATA_CLASSES],
+                   struct sonde_run_weight *ret, size_t maximum, size_t *ret_count,
+                   struct sonde_err *err) SONDE_MUST_CHECK;
+/* The bytes that the artifacts of runs which have ended take: compressed, each content once. */
+int sonde_db_ended_bytes(struct sonde_db *db, int64_t *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Of the namespace whose ended runs have most of them, the run with artifacts that ended first.
+ * SONDE_ENOTFOUND when there is none. */
+int sonde_db_heaviest(struct sonde_db *db, struct sonde_run_weight *ret,
+                      struct sonde_err *err) SONDE_MUST_CHECK;
 
 struct sonde_artifact {
     const char *run_uid;
@@ -91,6 +115,7 @@ struct sonde_artifact {
     const char *capture;    /* the capture it belongs to: "cpu" */
     const char *type;       /* "CPUProfile", "SourceMap" … */
     const char *media_type; /* "application/json" */
+    const char *process;    /* "POD/PID" that it is of; "" in a run of one process, NULL as "" */
     enum sonde_data_class data_class;
     int64_t bytes;                  /* uncompressed; set when committed */
     char sha256[SONDE_SHA256_TEXT]; /* of the uncompressed content */
@@ -104,6 +129,9 @@ int sonde_artifact_begin(struct sonde_db *db, const struct sonde_artifact *artif
                          struct sonde_err *err) SONDE_MUST_CHECK;
 int sonde_artifact_write(struct sonde_artifact_writer *writer, const void *data, size_t length,
                          struct sonde_err *err) SONDE_MUST_CHECK;
+/* Ends the writing; *ret is borrowed and has bytes and sha256, to be compared before the commit. */
+int sonde_artifact_seal(struct sonde_artifact_writer *writer, struct sonde_artifact *ret,
+                        struct sonde_err *err) SONDE_MUST_CHECK;
 /* Makes it durable and visible; the writer is gone in any case. SONDE_EEXISTS when the run has one
  * of that name, SONDE_ENOTFOUND when the run is gone. */
 int sonde_artifact_commit(struct sonde_artifact_writer *writer,

@@ -7,12 +7,17 @@
 
 #include "db/db.h"
 
+#define DB_OWNER_PREFIX "owner."
+enum { DB_OWNER = sizeof(DB_OWNER_PREFIX) + SONDE_UUID_SIZE };
+
 struct sonde_db {
     sqlite3 *sqlite;
     int directory; /* of the store */
     int blobs;     /* its directory of blobs */
     int incoming;  /* its directory of files that are being written */
     char *path;
+    int owner;                 /* locked while the handle is open and has created a run, or -1 */
+    char owner_name[DB_OWNER]; /* in incoming/ */
 };
 
 /* Prepared for one use; DB_STATEMENT finalizes it at the end of the scope. Texts are bound with
@@ -31,6 +36,11 @@ int db_failed(struct sonde_db *db, const char *what, struct sonde_err *err);
 int db_begin(struct sonde_db *db, struct sonde_err *err) SONDE_MUST_CHECK;
 /* Commits when code is 0, else rolls back; returns the first failure. */
 int db_end(struct sonde_db *db, int code, struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Creates a file in incoming/ whose name (into `name`) is the prefix and a uuid, and locks it: it
+ * stays while the descriptor is open; then a sweep removes it. */
+int db_create_locked(struct sonde_db *db, const char *prefix, char *name, size_t size, int *ret,
+                     struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* What deleting may still need when something else has used the reserve. */
 enum { RESERVE_FOR_DELETE = 512 * 1024 };

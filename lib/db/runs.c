@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/file.h>
 
-#include "base/file.h"
 #include "db/db_internal.h"
 #include "spec/reason.h"
 
@@ -22,46 +21,10 @@ const char *sonde_run_state_name(enum sonde_run_state state)
 
 #define COLUMNS                                                                                    \
     "uid, name, namespace, kind, spec, status, state, reason, message, created, completed,"        \
-    " owner, owner_start, owner_place"
+    " owner, requester, cancelled"
 
-enum { PLACE_MAX = 128 };
-
-/* The start time of a process in clock ticks since boot; 0 when there is none. With the pid it
- * says whether an owner still lives. */
-static int64_t process_start(int64_t pid)
-{
-    char path[64];
-    (void)snprintf(path, sizeof(path), "/proc/%lld/stat", (long long)pid);
-    SONDE_BUF_AUTO text = SONDE_BUF(4096);
-    if (sonde_read_file(AT_FDCWD, path, &text, NULL) < 0) {
-        return 0;
-    }
-    const char *end = strrchr(text.data, ')');
-    struct sonde_str rest = end ? sonde_str(end + 2) : (struct sonde_str){0};
-    int64_t start = 0;
-    for (int field = 3; field <= 22 && rest.data; field++) {
-        struct sonde_str value = sonde_str_split(&rest, ' ');
-        if (field == 22 && sonde_parse_i64(value, 0, INT64_MAX, &start) < 0) {
-            return 0;
-        }
-    }
-    return start;
-}
-
-/* "BOOT NAMESPACE": the boot's id, and the pid namespace; "" when it cannot be told. */
-static void own_place(char ret[PLACE_MAX])
-{
-    char namespace[64];
-    SONDE_BUF_AUTO boot = SONDE_BUF(64);
-    ssize_t length = readlink("/proc/self/ns/pid", namespace, sizeof(namespace) - 1);
-    ret[0] = '\0';
-    if (length > 0 &&
-        sonde_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot, NULL) == 0) {
-        struct sonde_str id = sonde_str_trim(sonde_buf_view(&boot));
-        namespace[length] = '\0';
-        (void)snprintf(ret, PLACE_MAX, "%.*s %s", SONDE_STR_ARG(id), namespace);
-    }
-}
+/* The owner of runs that are carried out elsewhere: nobody here can tell whether it lives. */
+#define REMOTE "-"
 
 static int check_document(const char *text, const char *what, struct sonde_err *err)
 {
@@ -81,9 +44,13 @@ int sonde_db_run_create(struct sonde_db *db, const struct sonde_run *run, struct
     }
     int r = check_document(run->spec, "a run's spec", err);
     r = r < 0 ? r : check_document(run->status, "a run's status", err);
+    r = r < 0 || run->remote || db->owner >= 0
+            ? r
+            : db_create_locked(db, DB_OWNER_PREFIX, db->owner_name, sizeof(db->owner_name),
+                               &db->owner, err);
     r = r < 0
             ? r
-            : db_prepare(db, "INSERT INTO runs (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            : db_prepare(db, "INSERT INTO runs (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,0)",
                          &statement, err);
     if (r < 0) {
         return r;
@@ -98,11 +65,8 @@ int sonde_db_run_create(struct sonde_db *db, const struct sonde_run *run, struct
     db_text(statement, 9, run->message);
     (void)sqlite3_bind_int64(statement, 10, run->created_ns);
     (void)sqlite3_bind_int64(statement, 11, run->completed_ns);
-    (void)sqlite3_bind_int64(statement, 12, getpid());
-    (void)sqlite3_bind_int64(statement, 13, process_start(getpid()));
-    char place[PLACE_MAX];
-    own_place(place);
-    db_text(statement, 14, place);
+    db_text(statement, 12, run->remote ? REMOTE : db->owner_name);
+    db_text(statement, 13, run->requester);
     return db_step(db, statement, err);
 }
 
@@ -138,21 +102,11 @@ int sonde_db_run_update(struct sonde_db *db, const struct sonde_run *run, struct
     return db_use_reserve(db, r, RESERVE_FOR_DELETE) ? update_run(db, run, err) : r;
 }
 
-static bool owner_is_dead(sqlite3_stmt *statement, enum sonde_run_state state)
+/* Also of another container: locks are seen by all that see the file. */
+static bool owner_is_dead(struct sonde_db *db, const char *owner)
 {
-    if (state >= SONDE_RUN_SUCCEEDED) {
-        return false;
-    }
-    char ours[PLACE_MAX];
-    const char *theirs = db_column(statement, 13);
-    own_place(ours);
-    if (theirs[0] && ours[0] && strcmp(theirs, ours) != 0) {
-        /* In another pid namespace of this boot its number says nothing here. */
-        size_t boot = strcspn(ours, " ");
-        return strncmp(theirs, ours, boot + 1) != 0;
-    }
-    int64_t start = process_start(sqlite3_column_int64(statement, 11));
-    return start == 0 || start != sqlite3_column_int64(statement, 12);
+    SONDE_CLOSE int fd = openat(db->incoming, owner, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? errno == ENOENT : flock(fd, LOCK_SH | LOCK_NB) == 0;
 }
 
 static int each_run(struct sonde_db *db, sqlite3_stmt *statement, sonde_run_callback callback,
@@ -172,9 +126,13 @@ static int each_run(struct sonde_db *db, sqlite3_stmt *statement, sonde_run_call
             .message = db_column(statement, 8),
             .created_ns = sqlite3_column_int64(statement, 9),
             .completed_ns = sqlite3_column_int64(statement, 10),
+            .remote = strcmp(db_column(statement, 11), REMOTE) == 0,
+            .requester = db_column(statement, 12),
+            .cancelled = sqlite3_column_int(statement, 13) != 0,
         };
         (void)snprintf(run.uid, sizeof(run.uid), "%s", db_column(statement, 0));
-        if (owner_is_dead(statement, run.state)) {
+        if (run.state < SONDE_RUN_SUCCEEDED && !run.remote &&
+            owner_is_dead(db, db_column(statement, 11))) {
             run.state = SONDE_RUN_FAILED;
             run.reason = SONDE_REASON_INTERRUPTED;
             run.message = "the process that carried out the run ended before it was done";
@@ -189,19 +147,105 @@ static int each_run(struct sonde_db *db, sqlite3_stmt *statement, sonde_run_call
     return r < 0 ? r : count;
 }
 
-int sonde_db_runs(struct sonde_db *db, int limit, sonde_run_callback callback, void *context,
-                  struct sonde_err *err)
+int sonde_db_runs(struct sonde_db *db, const char *namespace, int limit,
+                  sonde_run_callback callback, void *context, struct sonde_err *err)
 {
     DB_STATEMENT *statement = NULL;
-    int r = db_prepare(db, "SELECT " COLUMNS " FROM runs ORDER BY created DESC, uid LIMIT ?",
-                       &statement, err);
+    int r =
+        db_prepare(db,
+                   namespace ? "SELECT " COLUMNS " FROM runs WHERE namespace = ?2"
+                               " ORDER BY created DESC, uid LIMIT ?1"
+                             : "SELECT " COLUMNS " FROM runs ORDER BY created DESC, uid LIMIT ?1",
+                   &statement, err);
     if (r < 0) {
         return r;
+    }
+    if (namespace) {
+        db_text(statement, 2, namespace);
     }
     (void)sqlite3_bind_int(statement, 1,
                            limit < SONDE_DB_RUNS_LISTED_MAX ? limit : SONDE_DB_RUNS_LISTED_MAX);
     r = each_run(db, statement, callback, context, err);
     return r < 0 ? r : 0;
+}
+
+static int take_weight(struct sonde_db *db, sqlite3_stmt *statement, struct sonde_run_weight *ret,
+                       struct sonde_err *err)
+{
+    (void)snprintf(ret->uid, sizeof(ret->uid), "%s", db_column(statement, 0));
+    ret->completed_ns = sqlite3_column_int64(statement, 1);
+    ret->bytes = sqlite3_column_int64(statement, 2);
+    ret->data_class = (enum sonde_data_class)sqlite3_column_int(statement, 3);
+    return db_columns_check(db, err);
+}
+
+int sonde_db_ended(struct sonde_db *db, const int64_t before_ns[SONDE_DATA_CLASSES],
+                   struct sonde_run_weight *ret, size_t maximum, size_t *ret_count,
+                   struct sonde_err *err)
+{
+    static const char sql[] =
+        "SELECT runs.uid, completed, COALESCE(SUM(stored), 0), COALESCE(MAX(class), 0) AS highest"
+        " FROM runs LEFT JOIN artifacts ON artifacts.run = runs.uid WHERE state >= ?1"
+        " GROUP BY runs.uid HAVING completed < CASE highest WHEN 0 THEN ?2 WHEN 1 THEN ?3 ELSE ?4"
+        " END ORDER BY completed, runs.uid LIMIT ?5";
+    DB_STATEMENT *statement = NULL;
+    int r = db_prepare(db, sql, &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    (void)sqlite3_bind_int(statement, 1, SONDE_RUN_SUCCEEDED);
+    for (int i = 0; i < SONDE_DATA_CLASSES; i++) {
+        (void)sqlite3_bind_int64(statement, 2 + i, before_ns[i]);
+    }
+    (void)sqlite3_bind_int64(statement, 2 + SONDE_DATA_CLASSES, (int64_t)maximum);
+    *ret_count = 0;
+    while (*ret_count < maximum && (r = db_step(db, statement, err)) == 1) {
+        r = take_weight(db, statement, &ret[(*ret_count)++], err);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return r < 0 ? r : 0;
+}
+
+int sonde_db_ended_bytes(struct sonde_db *db, int64_t *ret, struct sonde_err *err)
+{
+    static const char sql[] =
+        "SELECT COALESCE(SUM(once), 0) FROM (SELECT MAX(stored) AS once FROM artifacts"
+        " JOIN runs ON uid = run WHERE state >= ? GROUP BY sha256)";
+    DB_STATEMENT *statement = NULL;
+    int r = db_prepare(db, sql, &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    (void)sqlite3_bind_int(statement, 1, SONDE_RUN_SUCCEEDED);
+    r = db_step(db, statement, err);
+    if (r == 1) {
+        *ret = sqlite3_column_int64(statement, 0);
+    }
+    return r < 0 ? r : 0;
+}
+
+int sonde_db_heaviest(struct sonde_db *db, struct sonde_run_weight *ret, struct sonde_err *err)
+{
+    static const char sql[] =
+        "WITH weights AS (SELECT uid, namespace, completed, SUM(stored) AS bytes,"
+        " MAX(class) AS highest FROM runs JOIN artifacts ON run = uid WHERE state >= ?"
+        " GROUP BY uid)"
+        " SELECT uid, completed, bytes, highest FROM weights JOIN (SELECT namespace AS tenant,"
+        " SUM(bytes) AS all_bytes FROM weights GROUP BY namespace) ON tenant = namespace"
+        " ORDER BY all_bytes DESC, tenant, completed, uid LIMIT 1";
+    DB_STATEMENT *statement = NULL;
+    int r = db_prepare(db, sql, &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    (void)sqlite3_bind_int(statement, 1, SONDE_RUN_SUCCEEDED);
+    r = db_step(db, statement, err);
+    if (r == 0) {
+        return sonde_fail(err, SONDE_ENOTFOUND, 0, "no run that has ended has artifacts");
+    }
+    return r < 0 ? r : take_weight(db, statement, ret, err);
 }
 
 int sonde_db_run_get(struct sonde_db *db, const char *uid, sonde_run_callback callback,
@@ -220,8 +264,9 @@ int sonde_db_run_get(struct sonde_db *db, const char *uid, sonde_run_callback ca
     return r < 0 ? r : 0;
 }
 
-/* The first uid that `sql` finds for text (bound as ?1), and whether there is a second. */
-static int find_uid(struct sonde_db *db, const char *sql, const char *text,
+/* The first uid that `sql` finds for text (bound as ?1) in a namespace (?2; "": all), and whether
+ * there is a second. */
+static int find_uid(struct sonde_db *db, const char *sql, const char *text, const char *namespace,
                     char ret[SONDE_UUID_SIZE], bool *ret_several, struct sonde_err *err)
 {
     DB_STATEMENT *statement = NULL;
@@ -229,9 +274,8 @@ static int find_uid(struct sonde_db *db, const char *sql, const char *text,
     if (r < 0) {
         return r;
     }
-    if (sqlite3_bind_parameter_count(statement)) {
-        db_text(statement, 1, text);
-    }
+    db_text(statement, 1, text);
+    db_text(statement, 2, namespace);
     r = db_step(db, statement, err);
     if (r == 1) {
         (void)snprintf(ret, SONDE_UUID_SIZE, "%s", db_column(statement, 0));
@@ -246,19 +290,24 @@ static int find_uid(struct sonde_db *db, const char *sql, const char *text,
     return r;
 }
 
-int sonde_db_run_resolve(struct sonde_db *db, const char *text, char ret[SONDE_UUID_SIZE],
-                         struct sonde_err *err)
+#define WITHIN " AND (?2 = '' OR namespace = ?2)"
+
+int sonde_db_run_resolve(struct sonde_db *db, const char *text, const char *namespace,
+                         char ret[SONDE_UUID_SIZE], struct sonde_err *err)
 {
-    static const char last[] = "SELECT uid FROM runs ORDER BY created DESC, uid LIMIT 1";
+    static const char last[] =
+        "SELECT uid FROM runs WHERE ?1 != ''" WITHIN " ORDER BY created DESC, uid LIMIT 1";
     static const char named[] =
-        "SELECT uid FROM runs WHERE name = ?1 ORDER BY created DESC LIMIT 1";
+        "SELECT uid FROM runs WHERE name = ?1" WITHIN " ORDER BY created DESC LIMIT 1";
     static const char begins[] =
-        "SELECT uid FROM runs WHERE substr(uid, 1, length(?1)) = ?1 LIMIT 2";
+        "SELECT uid FROM runs WHERE substr(uid, 1, length(?1)) = ?1" WITHIN " LIMIT 2";
     bool several = false;
-    int r = strcmp(text, "last") == 0 ? find_uid(db, last, NULL, ret, &several, err)
-                                      : find_uid(db, named, text, ret, &several, err);
-    if (r == 0 && strlen(text) >= SONDE_DB_PREFIX_MIN && strcmp(text, "last") != 0) {
-        r = find_uid(db, begins, text, ret, &several, err);
+    bool is_last = strcmp(text, "last") == 0;
+    const char *in = namespace ? namespace : "";
+    int r = find_uid(db, is_last ? last : named, text, in, ret, &several, err);
+    several = several && r != 1; /* of those the newest is meant */
+    if (r == 0 && strlen(text) >= SONDE_DB_PREFIX_MIN && !is_last) {
+        r = find_uid(db, begins, text, in, ret, &several, err);
     }
     if (r == 0) {
         return sonde_fail(err, SONDE_ENOTFOUND, 0,

@@ -260,7 +260,7 @@ static int use(struct scenario *s, struct sonde_err *err)
         assert_string_equal(read.data, s->contents[0]);
     }
     char uid[SONDE_UUID_SIZE];
-    r = r < 0 ? r : sonde_db_run_resolve(db, "added", uid, err);
+    r = r < 0 ? r : sonde_db_run_resolve(db, "added", NULL, uid, err);
     if (r == 0) {
         assert_string_equal(uid, s->uids[RUN_ADDED]);
     }

@@ -21,7 +21,7 @@ void require(bool holds, const char *condition, const char *file, int line, cons
 /* A new empty directory. */
 void make_directory(char ret[PATH_SIZE]);
 void remove_directory(const char *path);
-/* The regular files below a directory. */
+/* The regular files below a directory, without those that say that an owner lives. */
 size_t count_files(const char *directory, const char *name);
 
 struct sonde_db *open_store(const char *directory);

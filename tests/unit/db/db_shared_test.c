@@ -381,12 +381,24 @@ static void end_writer(const struct writer *writer, bool killed)
     (void)close(writer->answers);
 }
 
+/* Whether the run's writer lives can be seen without writing, too. */
+static void require_state(struct sonde_db *db, enum sonde_run_state expected)
+{
+    struct sonde_err err = {0};
+    enum sonde_run_state state = SONDE_RUN_PENDING;
+    char uid[SONDE_UUID_SIZE];
+    make_uid(1, uid);
+    REQUIRE_DONE(sonde_db_run_get(db, uid, see_state, &state, &err), &err);
+    REQUIRE(state == expected);
+}
+
 static void read_alone(const char *view, size_t artifacts)
 {
     char uid[SONDE_UUID_SIZE];
     make_uid(1, uid);
     struct sonde_db *db = open_store(view);
     REQUIRE(check_store(db, view) == artifacts);
+    require_state(db, SONDE_RUN_FAILED);
     require_read_only(db, uid);
     REQUIRE(check_store(db, view) == artifacts);
     sonde_db_close(db);
@@ -411,8 +423,8 @@ static void read_only(void *context)
     REQUIRE(check_store(db, view) == 1);
     let_write(&writer, '2');
     REQUIRE(check_store(db, view) == 2);
+    require_state(db, SONDE_RUN_RUNNING);
     sonde_db_close(db);
-    read_alone(view, 2);
     /* When it was killed, and its log is full. */
     end_writer(&writer, true);
     read_alone(view, 2);
