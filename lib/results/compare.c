@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/compare.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/json.h"
+#include "results/load.h"
+#include "results/results.h"
+
+enum { WINDOWS_MAX = 1 << 16 };
+
+/* A run's capture, its windows kept apart. */
+struct side {
+    char name[SONDE_DB_NAME_MAX + 1];
+    struct sonde_buf directory, capture;
+    struct sonde_profile profile;
+    int64_t *seen; /* by node: what it had after the window before */
+    size_t seen_count, seen_capacity;
+    struct sonde_compare_part *parts;
+    size_t part_count, part_capacity;
+    struct sonde_compare_window *windows;
+    size_t window_count, window_capacity;
+    bool too_many; /* then they are not kept apart */
+};
+
+static void side_fini(struct side *side)
+{
+    sonde_buf_fini(&side->directory);
+    sonde_buf_fini(&side->capture);
+    sonde_profile_fini(&side->profile);
+    free(side->seen);
+    free(side->parts);
+    free(side->windows);
+}
+
+static int copy_row(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    struct side *side = context;
+    SONDE_JSON_AUTO *status = NULL;
+    int r = sonde_json_parse(sonde_str(run->status), &status, err);
+    (void)snprintf(side->name, sizeof(side->name), "%s", run->name);
+    sonde_buf_text(&side->directory, sonde_json_string_or(status, "directory", ""));
+    return r < 0 ? r : sonde_buf_check(&side->directory, "a directory's name", err);
+}
+
+static int grow(void *array, size_t *capacity, size_t wanted, size_t element, size_t maximum,
+                struct side *side, struct sonde_err *err)
+{
+    int r = sonde_array_grow(array, capacity, wanted, element, maximum);
+    side->too_many = side->too_many || r == SONDE_ELIMIT;
+    return r == SONDE_ENOMEM ? sonde_fail(err, r, 0, "out of memory") : 0;
+}
+
+/* What each node has more than after the window before. */
+static int add_window(void *context, const struct sonde_profile *profile, struct sonde_err *err)
+{
+    struct side *side = context;
+    size_t first = side->part_count;
+    int r = sonde_array_grow(&side->seen, &side->seen_capacity, profile->node_count,
+                             sizeof(*side->seen), SONDE_PROFILE_NODES_MAX);
+    if (r < 0) {
+        return sonde_fail(err, r, 0, "out of memory");
+    }
+    for (; side->seen_count < profile->node_count; side->seen_count++) {
+        side->seen[side->seen_count] = 0;
+    }
+    for (uint32_t i = 0; i < profile->node_count && !side->too_many; i++) {
+        int64_t more = profile->nodes[i].self - side->seen[i];
+        if (more == 0) {
+            continue;
+        }
+        r = grow(&side->parts, &side->part_capacity, side->part_count + 1, sizeof(*side->parts),
+                 SONDE_COMPARE_PARTS_MAX, side, err);
+        if (r < 0) {
+            return r;
+        }
+        if (!side->too_many) {
+            side->parts[side->part_count++] = (struct sonde_compare_part){i, more};
+            side->seen[i] += more;
+        }
+    }
+    r = grow(&side->windows, &side->window_capacity, side->window_count + 1, sizeof(*side->windows),
+             WINDOWS_MAX, side, err);
+    if (r == 0 && !side->too_many && side->part_count > first) {
+        side->windows[side->window_count++] =
+            (struct sonde_compare_window){first, side->part_count - first};
+    }
+    return r;
+}
+
+static int load(struct sonde_db *db, const char *uid, const char *capture, struct side *ret,
+                struct sonde_err *err)
+{
+    struct sonde_results_watch watch = {ret, add_window};
+    ret->directory = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
+    ret->capture = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
+    int r = sonde_db_run_get(db, uid, copy_row, ret, err);
+    r = r < 0 ? r
+              : sonde_results_load(db, uid, capture, SONDE_PROFILE_BYTES_MAX / 4, &watch,
+                                   &ret->profile, &ret->capture, err);
+    return r < 0 ? sonde_err_wrap(err, r, "%.64s", ret->name[0] ? ret->name : uid) : 0;
+}
+
+static struct sonde_compare_side describe(const struct side *side, const char *uid)
+{
+    return (struct sonde_compare_side){
+        .uid = uid,
+        .name = side->name,
+        .capture = side->capture.data,
+        .directory = side->directory.data ? side->directory.data : "",
+        .profile = &side->profile,
+        .parts = side->parts,
+        .windows = side->windows,
+        .window_count = side->too_many ? 0 : side->window_count,
+    };
+}
+
+int sonde_results_compare(struct sonde_db *db, const char *before, const char *after,
+                          const char *capture, bool json, struct sonde_buf *buf,
+                          struct sonde_err *err)
+{
+    struct side left = {0};
+    struct side right = {0};
+    struct sonde_comparison comparison;
+    int r = load(db, before, capture, &left, err);
+    r = r < 0 ? r : load(db, after, capture, &right, err);
+    if (r == 0) {
+        struct sonde_compare_side sides[SONDE_SIDES] = {describe(&left, before),
+                                                        describe(&right, after)};
+        r = sonde_compare(&sides[SONDE_BEFORE], &sides[SONDE_AFTER], &comparison, err);
+    }
+    if (r == 0) {
+        (json ? sonde_comparison_json : sonde_comparison_text)(&comparison, buf);
+        sonde_comparison_fini(&comparison);
+        r = sonde_buf_check(buf, "the comparison", err);
+    }
+    side_fini(&left);
+    side_fini(&right);
+    return r;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "results/results.h"
+
+enum { NAMES_MAX = 400 }; /* bytes of the names in a message */
+
+struct search {
+    struct sonde_db *db;
+    const char *wanted;
+    size_t matches;
+    struct sonde_buf names;
+    sonde_bytes_callback callback;
+    void *context;
+};
+
+static bool matches(const struct search *search, const struct sonde_artifact *artifact)
+{
+    bool aside = strcmp(artifact->type, SONDE_ARTIFACT_SOURCE_MAP) == 0 ||
+                 strcmp(artifact->type, SONDE_ARTIFACT_CONTEXT) == 0;
+    return !aside && (!search->wanted || strcmp(search->wanted, artifact->capture) == 0 ||
+                      strcmp(search->wanted, artifact->name) == 0);
+}
+
+static int note(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    (void)err;
+    struct search *search = context;
+    if (matches(search, artifact)) {
+        size_t room = search->names.maximum - search->names.length;
+        if (strlen(artifact->name) + 2 < room) {
+            sonde_buf_text(&search->names, search->matches ? ", " : "");
+            sonde_buf_text(&search->names, artifact->name);
+        }
+        search->matches++;
+    }
+    return 0;
+}
+
+static int hand_out(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    const struct search *search = context;
+    return matches(search, artifact)
+               ? sonde_artifact_read(search->db, artifact, search->callback, search->context, err)
+               : 0;
+}
+
+int sonde_results_raw(struct sonde_db *db, const char *uid, const char *name,
+                      sonde_bytes_callback callback, void *context, struct sonde_err *err)
+{
+    struct search search = {.db = db,
+                            .wanted = name,
+                            .names = SONDE_BUF(NAMES_MAX),
+                            .callback = callback,
+                            .context = context};
+    int r = sonde_db_artifacts(db, uid, note, &search, err);
+    if (r == 0 && search.matches == 0) {
+        r = sonde_fail(err, SONDE_ENOTFOUND, 0, "the run has no capture called %s",
+                       name ? name : "anything");
+    } else if (r == 0 && search.matches > 1) {
+        r = sonde_fail(err, SONDE_EINVALID, 0, "give --capture with one of %zu artifacts: %s",
+                       search.matches, search.names.data ? search.names.data : "");
+    }
+    sonde_buf_fini(&search.names);
+    return r < 0 ? r : sonde_db_artifacts(db, uid, hand_out, &search, err);
+}

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/report.h"
+#include "base/clock.h"
+#include "codec/json.h"
+#include "results/load.h"
+#include "results/page.h"
+#include "results/parts.h"
+#include "results/reader.h"
+#include "results/results.h"
+#include "results/sources.h"
+
+const char *const sonde_results_report_formats[] = {
+    [SONDE_RESULTS_TEXT] = "text",
+    [SONDE_RESULTS_JSON] = "json",
+    [SONDE_RESULTS_HTML] = "html",
+    NULL,
+};
+
+const char *sonde_results_report_media_type(enum sonde_results_report_format format)
+{
+    static const char *const types[] = {
+        [SONDE_RESULTS_TEXT] = "text/plain; charset=utf-8",
+        [SONDE_RESULTS_JSON] = "application/json",
+        [SONDE_RESULTS_HTML] = "text/html; charset=utf-8",
+    };
+    return types[format];
+}
+
+/* A run's row, copied: the database's own texts go with the next step. */
+struct row {
+    struct sonde_run run;
+    char *texts[4]; /* name, reason, message, status */
+};
+
+static int copy_row(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    struct row *row = context;
+    const char *const from[] = {run->name, run->reason, run->message, run->status};
+    row->run = *run;
+    for (size_t i = 0; i < SONDE_LENGTH(from); i++) {
+        row->texts[i] = strdup(from[i]);
+        if (!row->texts[i]) {
+            return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+        }
+    }
+    return 0;
+}
+
+static void free_row(struct row *row)
+{
+    for (size_t i = 0; i < SONDE_LENGTH(row->texts); i++) {
+        free(row->texts[i]);
+    }
+}
+
+static void read_status(const cJSON *status, struct sonde_report *report)
+{
+    const cJSON *cost = cJSON_GetObjectItemCaseSensitive(status, "cost");
+    const cJSON *loop = cJSON_GetObjectItemCaseSensitive(status, "eventLoop");
+    report->target = sonde_json_string_or(status, "target", "");
+    report->node_version = sonde_json_string_or(status, "nodeVersion", "");
+    report->directory = sonde_json_string_or(status, "directory", "");
+    report->cost = (struct sonde_report_cost){
+        .measured = cJSON_IsObject(cost),
+        .attach_ms = sonde_json_number_or(cost, "attachMilliseconds", 0),
+        .inspector_open_s = sonde_json_number_or(cost, "inspectorOpenSeconds", 0),
+        .start_stall_ms = sonde_json_number_or(cost, "startStallMilliseconds", 0),
+        .stop_stall_ms = sonde_json_number_or(cost, "stopStallMilliseconds", 0),
+        .rotations = sonde_json_integer_or(cost, "rotations", 0),
+        .rotation_p50_ms = sonde_json_number_or(cost, "rotationStallP50Milliseconds", 0),
+        .rotation_p99_ms = sonde_json_number_or(cost, "rotationStallP99Milliseconds", 0),
+        .rotation_max_ms = sonde_json_number_or(cost, "rotationStallMaxMilliseconds", 0),
+        .bytes = sonde_json_integer_or(cost, "bytes", 0),
+    };
+    report->loop = (struct sonde_report_loop){
+        .measured = cJSON_IsObject(loop),
+        .mean_ms = sonde_json_number_or(loop, "delayMeanMilliseconds", 0),
+        .p50_ms = sonde_json_number_or(loop, "delayP50Milliseconds", 0),
+        .p99_ms = sonde_json_number_or(loop, "delayP99Milliseconds", 0),
+        .max_ms = sonde_json_number_or(loop, "delayMaxMilliseconds", 0),
+        .utilization = sonde_json_number_or(loop, "utilization", 0),
+    };
+}
+
+/* The captures of a report with what belongs to each. */
+struct loaded {
+    const char *wanted; /* NULL: all */
+    struct sonde_buf names[SONDE_RESULTS_CAPTURES_MAX];
+    bool is_coverage[SONDE_RESULTS_CAPTURES_MAX];
+    struct sonde_coverage coverages[SONDE_RESULTS_CAPTURES_MAX];
+    struct sonde_coverage_analysis coverage_analyses[SONDE_RESULTS_CAPTURES_MAX];
+    struct sonde_profile profiles[SONDE_RESULTS_CAPTURES_MAX];
+    struct sonde_cpu_analysis analyses[SONDE_RESULTS_CAPTURES_MAX];
+    struct sonde_allocation_analysis allocations[SONDE_RESULTS_CAPTURES_MAX];
+    struct sonde_report_capture captures[SONDE_RESULTS_CAPTURES_MAX];
+    size_t count;
+    size_t left; /* bytes of memory for the profiles to come */
+    bool whole;  /* the profiles are shown, not only what was made of them */
+};
+
+static void free_capture(struct loaded *loaded, size_t i)
+{
+    sonde_cpu_analysis_fini(&loaded->analyses[i]);
+    sonde_allocation_analysis_fini(&loaded->allocations[i]);
+    sonde_profile_fini(&loaded->profiles[i]);
+    sonde_coverage_analysis_fini(&loaded->coverage_analyses[i]);
+    sonde_coverage_fini(&loaded->coverages[i]);
+}
+
+static void free_loaded(struct loaded *loaded)
+{
+    for (size_t i = 0; loaded && i < loaded->count; i++) {
+        sonde_buf_fini(&loaded->names[i]);
+        free_capture(loaded, i);
+    }
+    free(loaded);
+}
+
+static int add_name(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    struct loaded *loaded = context;
+    bool coverage = strcmp(artifact->type, SONDE_ARTIFACT_COVERAGE) == 0;
+    if ((!coverage && !sonde_results_is_profile(artifact->type)) ||
+        (loaded->wanted && strcmp(loaded->wanted, artifact->capture) != 0)) {
+        return 0;
+    }
+    for (size_t i = 0; i < loaded->count; i++) {
+        if (sonde_str_is(sonde_buf_view(&loaded->names[i]), artifact->capture)) {
+            return 0;
+        }
+    }
+    if (loaded->count == SONDE_RESULTS_CAPTURES_MAX) {
+        return sonde_fail(err, SONDE_ELIMIT, 0, "more than %d captures",
+                          SONDE_RESULTS_CAPTURES_MAX);
+    }
+    loaded->is_coverage[loaded->count] = coverage;
+    struct sonde_buf *name = &loaded->names[loaded->count++];
+    *name = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
+    sonde_buf_text(name, artifact->capture);
+    return sonde_buf_check(name, "a capture's name", err);
+}
+
+static int load_coverage(struct sonde_db *db, const char *uid, struct loaded *loaded, size_t i,
+                         struct sonde_err *err)
+{
+    struct sonde_coverage *coverage = &loaded->coverages[i];
+    if (loaded->left == 0) {
+        return sonde_fail(err, SONDE_ELIMIT, 0,
+                          "the run has too much for one report: give --capture %s",
+                          loaded->names[i].data);
+    }
+    int r = sonde_results_coverage(db, uid, loaded->names[i].data, coverage, err);
+    size_t bytes = sonde_coverage_bytes(coverage);
+    loaded->left -= bytes < loaded->left ? bytes : loaded->left;
+    loaded->captures[i] = (struct sonde_report_capture){
+        .name = loaded->names[i].data,
+        .coverage = &loaded->coverage_analyses[i],
+    };
+    return r < 0 ? r : sonde_coverage_analyze(coverage, &loaded->coverage_analyses[i], err);
+}
+
+static int analyze(struct loaded *loaded, size_t i, struct sonde_err *err)
+{
+    const struct sonde_profile *profile = &loaded->profiles[i];
+    if (profile->unit == SONDE_PROFILE_BYTES) {
+        loaded->captures[i].allocations = &loaded->allocations[i];
+        return sonde_allocations_analyze(profile, &loaded->allocations[i], err);
+    }
+    loaded->captures[i].analysis = &loaded->analyses[i];
+    return sonde_cpu_analyze(profile, &loaded->analyses[i], err);
+}
+
+/* All captures together have as much memory as was left at the beginning. */
+static int load_profile(struct sonde_db *db, const char *uid, struct loaded *loaded, size_t i,
+                        struct sonde_err *err)
+{
+    struct sonde_profile *profile = &loaded->profiles[i];
+    SONDE_BUF_AUTO found = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
+    int r = sonde_results_load(db, uid, loaded->names[i].data, loaded->left, NULL, profile, &found,
+                               err);
+    if (r < 0) {
+        return r;
+    }
+    loaded->captures[i] = (struct sonde_report_capture){
+        .name = loaded->names[i].data,
+        .duration_s = (double)(profile->end_us - profile->start_us) / 1e6,
+        .profile = profile,
+    };
+    r = analyze(loaded, i, err);
+    if (!loaded->whole) {
+        sonde_profile_settle(profile);
+    }
+    loaded->left -= profile->budget.used < loaded->left ? profile->budget.used : loaded->left;
+    return r;
+}
+
+static int load_capture(struct sonde_db *db, const char *uid, struct loaded *loaded, size_t i,
+                        struct sonde_err *err)
+{
+    return (loaded->is_coverage[i] ? load_coverage : load_profile)(db, uid, loaded, i, err);
+}
+
+/* All captures of the run, or the one that was asked for. */
+static int find_captures(struct sonde_db *db, const char *uid, const char *wanted,
+                         struct loaded *loaded, struct sonde_err *err)
+{
+    loaded->wanted = wanted;
+    return sonde_db_artifacts(db, uid, add_name, loaded, err);
+}
+
+static int load_captures(struct sonde_db *db, const char *uid, const char *wanted,
+                         struct loaded *loaded, struct sonde_err *err)
+{
+    int r = find_captures(db, uid, wanted, loaded, err);
+    for (size_t i = 0; i < loaded->count && r == 0; i++) {
+        r = load_capture(db, uid, loaded, i, err);
+    }
+    return r;
+}
+
+/* A run's report with what it borrows. */
+struct opened {
+    struct row row;
+    cJSON *status;
+    char created[SONDE_TIME_SIZE];
+    struct loaded *loaded;
+    struct sonde_results_parts parts;
+    struct sonde_report report;
+};
+
+static void close_report(struct opened *opened)
+{
+    free_loaded(opened->loaded);
+    sonde_results_parts_fini(&opened->parts);
+    cJSON_Delete(opened->status);
+    free_row(&opened->row);
+}
+
+/* Of bytes_max of memory; `whole`: a page shows the profiles. The caller calls close_report in any
+ * case. */
+static int open_report(struct sonde_db *db, const char *uid, const char *capture, size_t bytes_max,
+                       bool whole, struct opened *ret, struct sonde_err *err)
+{
+    *ret = (struct opened){0};
+    int r = sonde_db_run_get(db, uid, copy_row, &ret->row, err);
+    r = r < 0 ? r : sonde_json_parse(sonde_str(ret->row.texts[3]), &ret->status, err);
+    if (r < 0) {
+        return r;
+    }
+    ret->loaded = calloc(1, sizeof(*ret->loaded));
+    if (!ret->loaded) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    ret->loaded->left = bytes_max;
+    ret->loaded->whole = whole;
+    sonde_time_format(ret->row.run.created_ns, ret->created);
+    ret->report = (struct sonde_report){
+        .name = ret->row.texts[0],
+        .uid = ret->row.run.uid,
+        .state = sonde_run_state_name(ret->row.run.state),
+        .reason = ret->row.texts[1],
+        .message = ret->row.texts[2],
+        .created = ret->created,
+    };
+    read_status(ret->status, &ret->report);
+    r = load_captures(db, ret->row.run.uid, capture, ret->loaded, err);
+    ret->report.captures = ret->loaded->captures;
+    ret->report.capture_count = ret->loaded->count;
+    r = r < 0 ? r
+              : sonde_results_parts(db, ret->row.run.uid, capture, ret->report.directory,
+                                    &ret->parts, err);
+    if (r == 0 && capture && ret->loaded->count + ret->parts.count == 0) {
+        r = sonde_fail(err, SONDE_ENOTFOUND, 0, "the run has no report on a capture called %s",
+                       capture);
+    }
+    ret->report.parts = ret->parts.view;
+    ret->report.part_count = ret->parts.count;
+    return r;
+}
+
+/* What only a page shows of the captures of a report. */
+struct page_extras {
+    struct sonde_sources sources[SONDE_RESULTS_CAPTURES_MAX];
+    struct sonde_page_capture captures[SONDE_RESULTS_CAPTURES_MAX];
+    size_t count;
+};
+
+static void free_extras(struct page_extras *extras)
+{
+    for (size_t i = 0; i < extras->count; i++) {
+        sonde_sources_fini(&extras->sources[i]);
+    }
+}
+
+static int load_extras(struct sonde_db *db, const struct sonde_report *report,
+                       struct page_extras *ret, struct sonde_err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < report->capture_count && r == 0; i++) {
+        const struct sonde_report_capture *capture = &report->captures[i];
+        struct sonde_sources *sources = &ret->sources[ret->count++];
+        *sources = SONDE_SOURCES;
+        r = sonde_sources_add(db, report->uid, capture->name, capture->profile, sources, err);
+        ret->captures[i] = (struct sonde_page_capture){sources->rows, sources->count};
+    }
+    return r;
+}
+
+/* The report with what a page shows: coverage has neither a tree nor a text of its own. */
+static struct sonde_report drawn(const struct sonde_report *report,
+                                 struct sonde_report_capture ret[SONDE_RESULTS_CAPTURES_MAX])
+{
+    struct sonde_report copy = *report;
+    copy.captures = ret;
+    copy.capture_count = 0;
+    for (size_t i = 0; i < report->capture_count; i++) {
+        if (report->captures[i].profile) {
+            ret[copy.capture_count++] = report->captures[i];
+        }
+    }
+    return copy;
+}
+
+/* before NULL: a page of one run. */
+static int print_page(struct sonde_db *db, const struct sonde_report *before,
+                      const struct sonde_report *report, const struct sonde_str *changes,
+                      struct sonde_buf *buf, struct sonde_err *err)
+{
+    struct page_extras extras[2] = {0};
+    struct sonde_report_capture captures[2][SONDE_RESULTS_CAPTURES_MAX];
+    const struct sonde_report now = drawn(report, captures[0]);
+    const struct sonde_report then = before ? drawn(before, captures[1]) : (struct sonde_report){0};
+    const struct sonde_page page = {.report = &now,
+                                    .captures = extras[0].captures,
+                                    .before = before ? &then : NULL,
+                                    .before_captures = extras[1].captures,
+                                    .changes = changes};
+    int r = load_extras(db, &now, &extras[0], err);
+    r = r < 0 || !before ? r : load_extras(db, &then, &extras[1], err);
+    r = r < 0 ? r : sonde_page_write(&page, buf, err);
+    free_extras(&extras[0]);
+    free_extras(&extras[1]);
+    return r;
+}
+
+static int print(struct sonde_db *db, const struct sonde_report *report,
+                 enum sonde_results_report_format format, struct sonde_buf *buf,
+                 struct sonde_err *err)
+{
+    switch (format) {
+    case SONDE_RESULTS_TEXT:
+        sonde_report_text(report, buf);
+        break;
+    case SONDE_RESULTS_JSON:
+        sonde_report_json(report, buf);
+        break;
+    case SONDE_RESULTS_HTML:
+        return print_page(db, NULL, report, NULL, buf, err);
+    }
+    return sonde_buf_check(buf, "the report", err);
+}
+
+int sonde_results_report(struct sonde_db *db, const char *uid, const char *capture,
+                         enum sonde_results_report_format format, struct sonde_buf *buf,
+                         struct sonde_err *err)
+{
+    struct opened opened;
+    int r = open_report(db, uid, capture, SONDE_PROFILE_BYTES_MAX, format == SONDE_RESULTS_HTML,
+                        &opened, err);
+    r = r < 0 ? r : print(db, &opened.report, format, buf, err);
+    close_report(&opened);
+    return r;
+}
+
+/* The comparison of each capture that has a partner, as JSON. */
+static int compare_captures(struct sonde_db *db, const struct opened *before,
+                            const struct opened *after, const char *capture,
+                            struct sonde_buf *texts, struct sonde_err *err)
+{
+    int r = 0;
+    bool any = false;
+    for (size_t i = 0; i < after->report.capture_count && r == 0; i++) {
+        size_t partner;
+        texts[i] = SONDE_BUF(SONDE_PAGE_REPORT_MAX);
+        if (sonde_page_partner(&before->report, &after->report, i, &partner)) {
+            bool single = after->report.capture_count == 1 && before->report.capture_count == 1;
+            r = sonde_results_compare(db, before->row.run.uid, after->row.run.uid,
+                                      single ? capture : after->report.captures[i].name, true,
+                                      &texts[i], err);
+            any = true;
+        }
+    }
+    if (!any) { /* says why */
+        texts[0] = SONDE_BUF(SONDE_PAGE_REPORT_MAX);
+        r = sonde_results_compare(db, before->row.run.uid, after->row.run.uid, capture, true,
+                                  &texts[0], err);
+    }
+    return r;
+}
+
+/* Before the page's own profiles are loaded: the comparison holds those of both runs itself. */
+static int compare_runs(struct sonde_db *db, const char *before, const char *after,
+                        const char *capture, struct sonde_buf *texts, struct sonde_err *err)
+{
+    struct opened runs[2] = {0};
+    struct sonde_report_capture captures[2][SONDE_RESULTS_CAPTURES_MAX];
+    int r = open_report(db, before, capture, SONDE_PROFILE_BYTES_MAX, false, &runs[0], err);
+    r = r < 0 ? r : open_report(db, after, capture, SONDE_PROFILE_BYTES_MAX, false, &runs[1], err);
+    for (size_t i = 0; i < 2 && r == 0; i++) {
+        runs[i].report = drawn(&runs[i].report, captures[i]);
+    }
+    r = r < 0 ? r : compare_captures(db, &runs[0], &runs[1], capture, texts, err);
+    close_report(&runs[0]);
+    close_report(&runs[1]);
+    return r;
+}
+
+int sonde_results_comparison_page(struct sonde_db *db, const char *before, const char *after,
+                                  const char *capture, struct sonde_buf *buf, struct sonde_err *err)
+{
+    struct opened runs[2] = {0};
+    struct sonde_buf texts[SONDE_RESULTS_CAPTURES_MAX] = {0};
+    struct sonde_str changes[SONDE_RESULTS_CAPTURES_MAX];
+    struct sonde_report_capture captures[2][SONDE_RESULTS_CAPTURES_MAX];
+    size_t half = SONDE_PROFILE_BYTES_MAX / 2;
+    int r = compare_runs(db, before, after, capture, texts, err);
+    r = r < 0 ? r : open_report(db, before, capture, half, true, &runs[0], err);
+    r = r < 0 ? r : open_report(db, after, capture, half, true, &runs[1], err);
+    for (size_t i = 0; i < 2 && r == 0; i++) {
+        runs[i].report = drawn(&runs[i].report, captures[i]);
+    }
+    for (size_t i = 0; i < SONDE_RESULTS_CAPTURES_MAX; i++) {
+        changes[i] = sonde_buf_view(&texts[i]);
+    }
+    r = r < 0 ? r : print_page(db, &runs[0].report, &runs[1].report, changes, buf, err);
+    for (size_t i = 0; i < SONDE_RESULTS_CAPTURES_MAX; i++) {
+        sonde_buf_fini(&texts[i]);
+    }
+    close_report(&runs[0]);
+    close_report(&runs[1]);
+    return r;
+}
+
+/* ---- the summary ---- */
+
+static int add_bytes(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    struct sonde_results_summary *summary = context;
+    (void)err;
+    summary->bytes += artifact->bytes;
+    return 0;
+}
+
+/* The file's name alone: a column has little room. */
+static struct sonde_str base_name(struct sonde_str path)
+{
+    for (size_t i = path.length; i > 0; i--) {
+        if (path.data[i - 1] == '/') {
+            return (struct sonde_str){path.data + i, path.length - i};
+        }
+    }
+    return path;
+}
+
+static void name_top(const struct loaded *loaded, size_t i, struct sonde_results_summary *ret)
+{
+    const struct sonde_cpu_analysis *a = loaded->captures[i].analysis;
+    const struct sonde_function_table *table = a ? &a->table : &loaded->allocations[i].table;
+    const struct sonde_function *function =
+        table->function_count ? &table->functions[table->by_blame[0]] : NULL;
+    if (!function || function->blamed <= 0) {
+        return;
+    }
+    const struct sonde_frame *frame = &loaded->profiles[i].frames[function->frame];
+    const struct sonde_position *position = sonde_frame_position(frame);
+    int32_t line = function->hot_line ? function->hot_line : position->line;
+    struct sonde_str name = sonde_frame_name(frame);
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PROFILE_NAME_MAX * 3);
+    sonde_buf_printf(&text, "%.0f%% ",
+                     100 * sonde_share(function->blamed, a ? a->busy_ns : table->whole));
+    sonde_buf_str(&text, name.length ? name : SONDE_STR("(anonymous)"));
+    sonde_buf_char(&text, ' ');
+    sonde_report_place("", base_name(position->file), line, &text);
+    if (text.code == 0) {
+        struct sonde_str cut = {
+            text.data, text.length < sizeof(ret->top) - 1 ? text.length : sizeof(ret->top) - 1};
+        while (cut.length && !sonde_utf8_valid(cut)) {
+            cut.length--;
+        }
+        (void)snprintf(ret->top, sizeof(ret->top), "%.*s", SONDE_STR_ARG(cut));
+    }
+}
+
+int sonde_results_summary(struct sonde_db *db, const char *uid, struct sonde_results_summary *ret,
+                          struct sonde_err *err)
+{
+    bool named = false;
+    *ret = (struct sonde_results_summary){0};
+    struct loaded *loaded = calloc(1, sizeof(*loaded));
+    if (!loaded) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    int r = sonde_db_artifacts(db, uid, add_bytes, ret, err);
+    r = r < 0 ? r : find_captures(db, uid, NULL, loaded, err);
+    for (size_t i = 0; i < loaded->count && r == 0; i++) {
+        loaded->left = SONDE_PROFILE_BYTES_MAX;
+        r = load_capture(db, uid, loaded, i, err);
+        if (r == 0 && !named && !loaded->is_coverage[i]) {
+            name_top(loaded, i, ret);
+            named = true;
+        }
+        ret->findings +=
+            (int64_t)(loaded->analyses[i].finding_count + loaded->allocations[i].finding_count +
+                      loaded->coverage_analyses[i].finding_count);
+        free_capture(loaded, i);
+    }
+    free_loaded(loaded);
+    return r;
+}

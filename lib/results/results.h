@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a run in the store has to show: its profiles with source maps applied, its report, its
+ * exports, and the one line that says the most. */
+#ifndef SONDE_RESULTS_RESULTS_H
+#define SONDE_RESULTS_RESULTS_H
+
+#include "db/db.h"
+#include "profile/coverage.h"
+#include "profile/output.h"
+#include "profile/profile.h"
+#include "spec/artifact.h"
+
+enum {
+    SONDE_RESULTS_CAPTURES_MAX = 16,     /* of a run */
+    SONDE_RESULTS_PROCESSES_MAX = 1024,  /* of a run */
+    SONDE_RESULTS_CONTEXT_MAX = 4 << 20, /* bytes of a context */
+    SONDE_RESULTS_TOP_MAX = 256,         /* bytes of the line */
+};
+
+/* Reads the windows of a profile (NULL: the run's only one, SONDE_EINVALID when it has several)
+ * of all processes into one profile, and applies the source maps and package versions that were
+ * stored with it. ret_capture gets the capture's name. SONDE_ENOTFOUND when there is none. The
+ * caller calls sonde_profile_fini in any case. */
+int sonde_results_profile(struct sonde_db *db, const char *uid, const char *capture,
+                          struct sonde_profile *ret, struct sonde_buf *ret_capture,
+                          struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Reads the coverage of that name of all processes. SONDE_ENOTFOUND when there is none. The caller
+ * calls sonde_coverage_fini in any case. */
+int sonde_results_coverage(struct sonde_db *db, const char *uid, const char *capture,
+                           struct sonde_coverage *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+
+enum sonde_results_report_format {
+    SONDE_RESULTS_TEXT,
+    SONDE_RESULTS_JSON, /* one object */
+    SONDE_RESULTS_HTML, /* one file that needs nothing else: web/README.md */
+};
+/* Their names in that order, and a NULL. */
+extern const char *const sonde_results_report_formats[];
+const char *sonde_results_report_media_type(enum sonde_results_report_format format);
+
+/* Appends the report of a run, or of one of its captures. */
+int sonde_results_report(struct sonde_db *db, const char *uid, const char *capture,
+                         enum sonde_results_report_format format, struct sonde_buf *buf,
+                         struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Appends the comparison of one capture of two runs (NULL: of each the only one), by their uids, as
+ * text or as one JSON object. */
+int sonde_results_compare(struct sonde_db *db, const char *before, const char *after,
+                          const char *capture, bool json, struct sonde_buf *buf,
+                          struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Appends a page like that of a report for the run `after`, which shows first what changed since
+ * the run `before`, in captures of one name (or in the one that is named). */
+int sonde_results_comparison_page(struct sonde_db *db, const char *before, const char *after,
+                                  const char *capture, struct sonde_buf *buf,
+                                  struct sonde_err *err) SONDE_MUST_CHECK;
+
+enum sonde_results_format {
+    SONDE_RESULTS_CPUPROFILE,
+    SONDE_RESULTS_HEAPPROFILE,
+    SONDE_RESULTS_PPROF,
+    SONDE_RESULTS_FOLDED,
+    SONDE_RESULTS_SPEEDSCOPE,
+    SONDE_RESULTS_COVERAGE,
+    SONDE_RESULTS_RAW, /* an artifact as it was captured: sonde_results_raw */
+};
+/* Their names in that order, and a NULL. */
+extern const char *const sonde_results_formats[];
+/* Those names for a message: "cpuprofile, pprof … or speedscope". */
+#define SONDE_RESULTS_FORMATS_SAID                                                                 \
+    "cpuprofile, heapprofile, pprof, folded, speedscope, coverage or raw"
+/* "application/json" … of a format. */
+const char *sonde_results_media_type(enum sonde_results_format format);
+
+/* Writes a capture (NULL: the run's only one) in a format. SONDE_EINVALID, with those that do, when
+ * the format does not fit what was captured; SONDE_ENOTFOUND. */
+int sonde_results_export(struct sonde_db *db, const char *uid, const char *capture,
+                         enum sonde_results_format format, struct sonde_output *output,
+                         struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Hands out an artifact as it was captured: that of the capture of this name, or the one that has
+ * this name itself; NULL: the run's only one. Source maps are not meant. SONDE_EINVALID with the
+ * names when there are several, SONDE_ENOTFOUND when there is none. */
+int sonde_results_raw(struct sonde_db *db, const char *uid, const char *name,
+                      sonde_bytes_callback callback, void *context,
+                      struct sonde_err *err) SONDE_MUST_CHECK;
+
+struct sonde_results_summary {
+    char
+        top[SONDE_RESULTS_TOP_MAX]; /* "38% loadVisits patients.js:41"; "" when nothing was found */
+    int64_t findings;
+    int64_t bytes; /* of all artifacts */
+};
+
+/* The most costly function of the first profile (by what it answers for), and the sums. */
+int sonde_results_summary(struct sonde_db *db, const char *uid, struct sonde_results_summary *ret,
+                          struct sonde_err *err) SONDE_MUST_CHECK;
+
+#endif

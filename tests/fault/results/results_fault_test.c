@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fail.h"
+#include "results/page.h"
+
+struct expected {
+    struct sonde_profile profile;
+    struct sonde_cpu_analysis analysis;
+    uint64_t page; /* its hash, once known */
+};
+
+static void make_profile(struct expected *e)
+{
+    uint32_t frame;
+    uint32_t node;
+    assert_int_equal(sonde_profile_init(&e->profile, NULL), 0);
+    for (int i = 0; i < 40; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "function%d", i);
+        assert_int_equal(sonde_profile_frame(&e->profile, sonde_str(name),
+                                             SONDE_STR("file:///srv/app/a.js"), i + 1, 1, &frame,
+                                             NULL),
+                         0);
+        assert_int_equal(sonde_profile_node(&e->profile, 0, frame, &node, NULL), 0);
+        assert_int_equal(sonde_profile_add_sample(&e->profile, node, 1000, NULL), 0);
+    }
+    assert_int_equal(sonde_cpu_analyze(&e->profile, &e->analysis, NULL), 0);
+}
+
+/* A page that lacks anything because of a failure is wrong. */
+static int write_page(void *context)
+{
+    struct expected *e = context;
+    const struct sonde_page_source source = {SONDE_STR("file:///srv/app/a.js"), 1,
+                                             SONDE_STR("one\ntwo")};
+    const struct sonde_page_capture sources = {&source, 1};
+    struct sonde_report_capture capture = {
+        .name = "cpu", .duration_s = 1, .profile = &e->profile, .analysis = &e->analysis};
+    struct sonde_report report = {
+        .name = "x",
+        .uid = "0f7b1d3e",
+        .state = "Succeeded",
+        .reason = "",
+        .message = "",
+        .created = "now",
+        .target = "process 7",
+        .node_version = "v22",
+        .directory = "/srv/app",
+        .captures = &capture,
+        .capture_count = 1,
+    };
+    SONDE_BUF_AUTO page = SONDE_BUF(4 << 20);
+    int r = sonde_page_write(
+        &(struct sonde_page){.report = &report, .captures = &sources, .before = &report}, &page,
+        NULL);
+    if (r == 0) {
+        uint64_t now = sonde_hash(sonde_buf_view(&page));
+        assert_true(e->page == 0 || e->page == now);
+        e->page = now;
+    }
+    return r;
+}
+
+static void no_allocation_is_taken_for_granted(void **state)
+{
+    (void)state;
+    struct expected e = {0};
+    make_profile(&e);
+    fail_each_allocation(write_page, &e);
+    sonde_cpu_analysis_fini(&e.analysis);
+    sonde_profile_fini(&e.profile);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_allocation_is_taken_for_granted),
+    };
+    return cmocka_run_group_tests_name("results_fault", tests, NULL, NULL);
+}
