@@ -39,6 +39,22 @@ static void reuse(struct sonde_buf *buf)
     }
 }
 
+/* An object beyond a limit is left out; everything else is an error of the stream. */
+static int skip(sonde_kube_skip_callback skipped, void *context, const struct sonde_err *own,
+                struct sonde_err *err)
+{
+    if (own->code != SONDE_ELIMIT) {
+        if (err) {
+            *err = *own;
+        }
+        return own->code;
+    }
+    if (skipped) {
+        skipped(context, own);
+    }
+    return 0;
+}
+
 /* ---- watch ---- */
 
 void sonde_kube_watch_init(struct sonde_kube_watch *watch, sonde_kube_watch_callback callback,
@@ -74,10 +90,14 @@ static int take_line(struct sonde_kube_watch *watch, struct sonde_err *err)
     if (text.length == 0) {
         return 0;
     }
+    struct sonde_err own;
     struct sonde_kube_watch_event event = {0};
     char version[SONDE_KUBE_VERSION_SIZE] = "";
-    int code = sonde_json_parse_up_to(text, SONDE_KUBE_OBJECT_MAX, &json, err);
-    code = code ? code : read_type(json, &event.type, err);
+    int code = sonde_json_parse_up_to(text, SONDE_KUBE_OBJECT_MAX, &json, &own);
+    if (code < 0) {
+        return skip(watch->skipped, watch->context, &own, err);
+    }
+    code = read_type(json, &event.type, err);
     if (code < 0) {
         return code;
     }
@@ -90,6 +110,22 @@ static int take_line(struct sonde_kube_watch *watch, struct sonde_err *err)
         code = sonde_kube_version_of(event.object, version, err);
     }
     return code ? code : watch->callback(watch->context, &event, err);
+}
+
+static int take_piece(struct sonde_kube_watch *watch, const char *data, size_t length,
+                      struct sonde_err *err)
+{
+    struct sonde_err own;
+    if (watch->skips) {
+        return 0;
+    }
+    sonde_buf_append(&watch->line, data, length);
+    if (sonde_buf_check(&watch->line, "a line of a watch", &own) == 0) {
+        return 0;
+    }
+    reuse(&watch->line);
+    watch->skips = true;
+    return skip(watch->skipped, watch->context, &own, err);
 }
 
 static int already_failed(int code, struct sonde_err *err)
@@ -107,11 +143,11 @@ int sonde_kube_watch_feed(struct sonde_kube_watch *watch, const char *data, size
     while (length && code == 0) {
         const char *end = memchr(data, '\n', length);
         size_t piece = end ? (size_t)(end - data) : length;
-        sonde_buf_append(&watch->line, data, piece);
-        code = sonde_buf_check(&watch->line, "a line of a watch", err);
+        code = take_piece(watch, data, piece, err);
         if (code == 0 && end) {
             code = take_line(watch, err);
             reuse(&watch->line);
+            watch->skips = false;
             piece++;
         }
         data += piece;
@@ -126,7 +162,7 @@ int sonde_kube_watch_finish(struct sonde_kube_watch *watch, struct sonde_err *er
     if (watch->failed) {
         return already_failed(watch->failed, err);
     }
-    if (sonde_str_trim(sonde_buf_view(&watch->line)).length) {
+    if (watch->skips || sonde_str_trim(sonde_buf_view(&watch->line)).length) {
         return sonde_fail(err, SONDE_ENETWORK, 0, "Kubernetes: a watch ended within a line");
     }
     return 0;
@@ -137,18 +173,34 @@ int sonde_kube_watch_finish(struct sonde_kube_watch *watch, struct sonde_err *er
 static int take_item_bytes(void *context, const char *data, size_t length, struct sonde_err *err)
 {
     struct sonde_kube_list *list = context;
+    struct sonde_err own;
+    if (list->skips) {
+        return 0;
+    }
     sonde_buf_append(&list->item, data, length);
-    return sonde_buf_check(&list->item, "an item of a list", err);
+    if (sonde_buf_check(&list->item, "an item of a list", &own) == 0) {
+        return 0;
+    }
+    reuse(&list->item);
+    list->skips = true;
+    return skip(list->skipped, list->context, &own, err);
 }
 
 static int take_item(struct sonde_kube_list *list, struct sonde_err *err)
 {
     SONDE_JSON_AUTO *json = NULL;
-    int code =
-        sonde_json_parse_up_to(sonde_buf_view(&list->item), SONDE_KUBE_OBJECT_MAX, &json, err);
-    reuse(&list->item);
+    struct sonde_err own;
+    bool skipped = list->skips;
+    list->skips = false;
     list->count++;
-    return code ? code : list->callback(list->context, json, err);
+    if (skipped) {
+        return 0;
+    }
+    int code =
+        sonde_json_parse_up_to(sonde_buf_view(&list->item), SONDE_KUBE_OBJECT_MAX, &json, &own);
+    reuse(&list->item);
+    return code < 0 ? skip(list->skipped, list->context, &own, err)
+                    : list->callback(list->context, json, err);
 }
 
 static void take_key(struct sonde_kube_list *list, const struct sonde_json_token *token)
@@ -265,7 +317,8 @@ void sonde_kube_list_init(struct sonde_kube_list *list, sonde_kube_item_callback
 {
     *list = (struct sonde_kube_list){
         .item = SONDE_BUF(SONDE_KUBE_OBJECT_MAX), .callback = callback, .context = context};
-    struct sonde_json_limits limits = {SONDE_JSON_DEPTH_MAX, SONDE_KUBE_OBJECT_MAX};
+    struct sonde_json_limits limits = {.depth = SONDE_JSON_DEPTH_INLINE,
+                                       .string = SONDE_KUBE_OBJECT_MAX};
     sonde_json_scanner_init(&list->scanner, limits, take_token, list);
 }
 

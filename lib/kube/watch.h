@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams of objects, framed as they come: the lines of a watch and the items of a list. Never
- * more than one object is held. No I/O. */
+ * more than one object is held, and one that is too large, too deep or of too many values is left
+ * out: whoever may make an object must not be able to hide all others. No I/O. */
 #ifndef SONDE_KUBE_WATCH_H
 #define SONDE_KUBE_WATCH_H
 
@@ -37,10 +38,15 @@ struct sonde_kube_watch_event {
 typedef int (*sonde_kube_watch_callback)(void *context, const struct sonde_kube_watch_event *event,
                                          struct sonde_err *err);
 
+/* One object was left out. */
+typedef void (*sonde_kube_skip_callback)(void *context, const struct sonde_err *err);
+
 struct sonde_kube_watch {
     struct sonde_buf line;
     sonde_kube_watch_callback callback;
+    sonde_kube_skip_callback skipped; /* NULL: nobody is told; set after init */
     void *context;
+    bool skips; /* the rest of this line */
     int failed; /* the code of the first failure */
 };
 
@@ -50,9 +56,9 @@ void sonde_kube_watch_init(struct sonde_kube_watch *watch, sonde_kube_watch_call
 void sonde_kube_watch_fini(struct sonde_kube_watch *watch);
 
 /* Takes the next bytes of a watch's answer ({"type":…,"object":…} and a line end, repeated), in
- * any split. SONDE_ELIMIT for a longer line, SONDE_EPARSE for one that is not JSON,
- * SONDE_EPROTOCOL for one that is no watch event (an unknown type, an object without
- * resourceVersion), SONDE_ENOMEM, or what the callback returned. Then all further calls fail. */
+ * any split. SONDE_EPARSE for a line that is not JSON, SONDE_EPROTOCOL for one that is no watch
+ * event (an unknown type, an object without resourceVersion), SONDE_ENOMEM, or what the callback
+ * returned. Then all further calls fail. */
 int sonde_kube_watch_feed(struct sonde_kube_watch *watch, const char *data, size_t length,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 /* The end of the answer: SONDE_ENETWORK when it comes within a line. */
@@ -66,7 +72,9 @@ struct sonde_kube_list {
     struct sonde_json_scanner scanner;
     struct sonde_buf item; /* the one being read */
     sonde_kube_item_callback callback;
+    sonde_kube_skip_callback skipped; /* as in a watch */
     void *context;
+    bool skips; /* the rest of this item */
     enum { SONDE_KUBE_IN_NOTHING, SONDE_KUBE_IN_METADATA, SONDE_KUBE_IN_ITEMS } place;
     enum {
         SONDE_KUBE_NO_KEY,
@@ -77,7 +85,7 @@ struct sonde_kube_list {
         SONDE_KUBE_KEY_OTHER
     } key;
     bool has_items;
-    uint64_t count;                                 /* items so far */
+    uint64_t count;                                 /* items so far, with those left out */
     char resource_version[SONDE_KUBE_VERSION_SIZE]; /* metadata's; "" until it was read */
     char continue_token[SONDE_KUBE_CONTINUE_SIZE];  /* "" on the last page */
 };
@@ -86,7 +94,8 @@ struct sonde_kube_list {
 void sonde_kube_list_init(struct sonde_kube_list *list, sonde_kube_item_callback callback,
                           void *context);
 void sonde_kube_list_fini(struct sonde_kube_list *list);
-/* Takes the next bytes of a list's answer ({"metadata":…,"items":[…]}). Errors as for a watch. */
+/* Takes the next bytes of a list's answer ({"metadata":…,"items":[…]}). Errors as for a watch, and
+ * SONDE_ELIMIT for what is too large outside of the items. */
 int sonde_kube_list_feed(struct sonde_kube_list *list, const char *data, size_t length,
                          struct sonde_err *err) SONDE_MUST_CHECK;
 /* The end of the answer: SONDE_EPARSE when it is cut, SONDE_EPROTOCOL when it was no list (no
