@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The controller: what its parts share. One loop, one thread. */
+#ifndef SONDE_CONTROLLER_CONTROLLER_H
+#define SONDE_CONTROLLER_CONTROLLER_H
+
+#include "base/log.h"
+#include "controller/attach.h"
+#include "controller/choose.h"
+#include "http/certificate.h"
+#include "http/server.h"
+#include "kube/elector.h"
+#include "kube/informer.h"
+#include "kube/queue.h"
+#include "spec/spec.h"
+
+#define CONTROLLER_NAME "sonde-controller"
+#define CONTROLLER_TOKEN_AUDIENCE "sonde-store"
+
+enum {
+    RUN_KEY_SIZE = SONDE_KUBE_KEY_MAX + 1,
+    RUN_UID_SIZE = 37,
+    RUN_REASON_SIZE = 64,
+    RUN_MESSAGE_SIZE = 1024,
+    RUN_ARTIFACTS_MAX = 200, /* links in a status */
+};
+
+struct controller;
+struct store_client;
+struct certificates;
+struct metrics_server;
+struct webhook;
+
+/* ---- one run ---- */
+
+enum target_state {
+    TARGET_PENDING,
+    TARGET_LOOKING,   /* a sidecar tells the user first */
+    TARGET_ATTACHING, /* the sidecar is in the pod */
+    TARGET_CAPTURING,
+    TARGET_SUCCEEDED,
+    TARGET_FAILED,
+};
+
+struct target {
+    struct run *run;
+    size_t index;
+    char pod[SONDE_KUBE_NAME_MAX + 1];
+    char pod_uid[SONDE_KUBE_UID_MAX];
+    char node[SONDE_KUBE_NAME_MAX + 1];
+    char container[CONTAINER_NAME_SIZE];
+    enum target_state state;
+    char reason[RUN_REASON_SIZE];
+    char message[RUN_MESSAGE_SIZE];
+    char node_version[32];
+    int64_t pid, inspector_ms, pause_ms;
+    int64_t user;        /* that a look told; ATTACH_USER_UNKNOWN */
+    int64_t patched;     /* monotonic: the sidecar was put in, or first seen; 0: not yet */
+    int64_t stuck_since; /* its container waits with an error; 0: it does not */
+    int64_t ended_since; /* its container has ended; its word in the store may still come */
+    bool connected;      /* the sidecar has spoken to the store */
+    bool done;           /* … and has said its last word */
+    bool registered;     /* the store knows a token of it, and a Secret has it */
+    bool busy;           /* a request for it is under way */
+    bool cancelled;      /* it ended because the run did */
+    int failures;        /* tries in a row that went wrong */
+    int store_failures;  /* those of the store among them, in a row */
+    char token[65];      /* hexadecimal; wiped when the Secret is there */
+};
+
+enum condition_type {
+    CONDITION_ACCEPTED,
+    CONDITION_ATTACHED,
+    CONDITION_STORED,
+    CONDITION_ANALYZED,
+    CONDITION_SUCCEEDED,
+    CONDITION_COUNT,
+};
+
+struct condition {
+    char status; /* 'T', 'F', 'U' */
+    char reason[RUN_REASON_SIZE];
+    char message[RUN_MESSAGE_SIZE];
+    int64_t since; /* ns since 1970 */
+};
+
+enum run_phase {
+    RUN_CHOOSING,   /* the pods are not chosen, or their choice is not written yet */
+    RUN_WORKING,    /* targets are attached and captured */
+    RUN_CONCLUDING, /* the store is asked for the results */
+    RUN_ENDING,     /* the last status is being written */
+    RUN_OVER,
+};
+
+struct run {
+    struct controller *controller;
+    struct run *next;
+    char key[RUN_KEY_SIZE]; /* "namespace/name" */
+    char uid[RUN_UID_SIZE];
+    char sidecar[SIDECAR_NAME_SIZE];
+    const char *name; /* in key */
+    char namespace[SONDE_KUBE_LABEL_MAX + 1];
+    int64_t generation;
+    int64_t created; /* ns since 1970 */
+    struct sonde_spec_documents documents;
+    const struct sonde_profile_run *spec; /* NULL: it is not valid */
+    char *document;                       /* for store and sidecar: JSON */
+    char requester[512];
+    bool cancel; /* spec.cancel */
+    /* Of the object that it was taken up from; "" once a status of ours is written. Whoever leads
+     * may have a cache that is behind: only if nobody wrote since does the first status hold. */
+    char version[SONDE_KUBE_VERSION_SIZE];
+
+    enum run_phase phase;
+    int64_t started, completed; /* ns since 1970; 0: not yet */
+    struct target *targets;     /* NULL: none is chosen */
+    size_t target_count;
+    size_t left_out; /* pods that were wanted too */
+    struct condition conditions[CONDITION_COUNT];
+    char target_word[320];               /* "Deployment/patients" */
+    char ending_reason[RUN_REASON_SIZE]; /* cancel or deadline: nothing more is begun; "" */
+    char ending_message[RUN_MESSAGE_SIZE];
+    int64_t ending_since; /* monotonic */
+    bool cancel_sent;     /* to the store */
+    bool rolling_out;     /* the workload, as last seen */
+    bool workload_found;
+    bool workload_known; /* the two above are fresh */
+    bool busy;           /* a request for the run is under way */
+    bool gone;           /* the object was deleted: nothing is written any more */
+    bool writing;        /* a status is being written */
+    bool bare;           /* the whole one is refused: only times and Succeeded are written */
+    int gate_waits;      /* times in a row that a gate was closed */
+    int64_t choose_at;   /* monotonic: the gates are looked at again */
+    int conclude_failures;
+    int64_t conclude_since; /* monotonic */
+    int pending;            /* requests that will still call back */
+    cJSON *applied;         /* the status as it was last written or read */
+    cJSON *results;         /* the store's answer to the conclusion */
+};
+
+/* ---- ProfileRuns as they are cached ---- */
+
+struct run_object {
+    bool finished;
+    int64_t completed_ns; /* since 1970 */
+    int64_t ttl_ns;
+    char *text; /* the object as JSON; NULL when it is finished */
+};
+
+int run_object_keep(void *context, const cJSON *object, void **ret, struct sonde_err *err);
+void run_object_release(void *context, void *kept);
+
+/* ---- the whole ---- */
+
+enum { API_CALLS_MAX = 100, REASONS_MAX = 64, HISTOGRAM_BOUNDS = 12 };
+
+/* How often something took how long. */
+struct histogram {
+    uint64_t buckets[HISTOGRAM_BOUNDS + 1]; /* up to each bound, and longer; not added up */
+    uint64_t count, sum_ns;
+};
+
+struct controller_metrics {
+    struct {
+        const char *verb; /* static; NULL: a free entry */
+        int status;       /* 0: no answer */
+        uint64_t count;
+    } api_calls[API_CALLS_MAX];
+    uint64_t api_calls_other; /* for which there was no room */
+    uint64_t reconciles, reconcile_errors;
+    struct histogram reconcile, queue_wait;
+    uint64_t queue_wait_max_ns;
+    uint64_t attaches;
+    uint64_t reviews; /* by the webhook */
+    struct {
+        const char *reason; /* static */
+        uint64_t count;
+    } ended[REASONS_MAX];
+    uint64_t ended_other;
+};
+
+struct controller_settings {
+    const char *kubeconfig, *context, *namespace, *system_namespace, *sidecar_image;
+    const char *store, *store_address, *store_token_file, *store_ca_file, *listen, *webhook;
+    bool no_election, help, version;
+};
+
+struct controller {
+    const struct controller_settings *settings;
+    struct sonde_log log;
+    struct sonde_loop *loop;
+    struct sonde_kube *kube;
+    struct sonde_kube_informer *pods, *runs;
+    struct sonde_kube_queue *queue;
+    struct sonde_timer *pump_timer;
+    struct sonde_kube_elector *elector;
+    struct sonde_kube_recorder *recorder;
+    struct store_client *store;
+    struct certificates *certificates;
+    struct metrics_server *server;
+    struct webhook *webhook; /* NULL: none is wanted */
+    struct run *active;      /* list */
+    struct controller_metrics metrics;
+    bool leads;
+    bool stopping;
+};
+
+extern const struct sonde_kube_resource pod_resource, secret_resource, profile_run_resource;
+
+/* main.c: adds a key to the queue, now or later. */
+void controller_wake(struct controller *controller, const char *key, int64_t delay_ns);
+/* The work on a key went wrong: it is done again, later each time … */
+void controller_retry(struct controller *controller, const char *key);
+/* … until it succeeds. */
+void controller_succeeded(struct controller *controller, const char *key);
+
+/* run.c: life of a run in memory. */
+struct run *run_find(struct controller *controller, const char *key);
+struct run *run_find_uid(struct controller *controller, const char *uid);
+/* From an object of the cache; its status is taken up. SONDE_ENOMEM. A spec that is not valid
+ * leaves run->spec NULL and the reason in *ret_invalid. */
+int run_new(struct controller *controller, const struct sonde_kube_object *object, struct run **ret,
+            struct sonde_err *ret_invalid, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Makes room for so many targets, none of which are chosen yet; once. SONDE_ENOMEM, SONDE_ELIMIT.
+ */
+int run_reserve_targets(struct run *run, size_t count, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Takes what may change: cancel. */
+void run_refresh(struct run *run, const struct sonde_kube_object *object);
+/* Out of the list; freed when nothing calls back any more. */
+void run_drop(struct run *run);
+void run_hold(struct run *run);
+void run_release(struct run *run);
+void run_set_condition(struct run *run, enum condition_type type, char status, const char *reason,
+                       const char *message);
+void run_event(const struct run *run, bool warning, const char *reason, const char *action,
+               const char *note);
+
+/* status.c */
+/* The status as it should be; NULL without memory. */
+cJSON *status_of(const struct run *run);
+/* Takes targets, conditions and times from a status. SONDE_ENOMEM. */
+int status_take(struct run *run, const cJSON *status, struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* result.c: a sidecar's last word, from the store or the kubelet. Pure. */
+void result_take(struct target *target, const cJSON *result);
+/* From a termination message; false when it is none. */
+bool result_take_message(struct target *target, const char *message);
+
+/* reconcile.c */
+void reconcile(struct controller *controller, const char *key);
+
+/* target.c: one target's way; called by reconcile. */
+void target_step(struct target *target);
+void target_fail(struct target *target, const char *reason, const char *message);
+bool target_over(const struct target *target);
+bool target_active(const struct target *target);
+
+/* store.c */
+struct store_answer {
+    int status;          /* of HTTP; 0: none */
+    const cJSON *object; /* or NULL */
+};
+typedef void (*store_callback)(void *context, const struct store_answer *answer,
+                               const struct sonde_err *err);
+int store_client_new(struct controller *controller, struct store_client **ret,
+                     struct sonde_err *err) SONDE_MUST_CHECK;
+void store_client_free(struct store_client *store);
+/* POST of JSON to /api/v1/PATH; `done` is called exactly once, unless the client is freed. */
+int store_post(struct store_client *store, const char *path, struct sonde_str body,
+               int64_t timeout_ns, store_callback done, void *context,
+               struct sonde_err *err) SONDE_MUST_CHECK;
+/* Follows the changes from now on. */
+void store_follow(struct store_client *store);
+
+/* certificates.c */
+int certificates_new(struct controller *controller, struct certificates **ret,
+                     struct sonde_err *err) SONDE_MUST_CHECK;
+void certificates_free(struct certificates *certificates);
+/* Whom sidecars trust (PEM); empty before it is known. */
+struct sonde_str certificates_authority(const struct certificates *certificates);
+/* This replica leads: it makes and renews them. */
+void certificates_lead(struct certificates *certificates);
+/* Whether less than a third of its life is left, or it is none (PEM). */
+bool certificate_is_old(struct sonde_str pem);
+
+/* webhook.c */
+int webhook_new(struct controller *controller, struct webhook **ret,
+                struct sonde_err *err) SONDE_MUST_CHECK;
+void webhook_free(struct webhook *webhook);
+/* Listens from now on with a certificate by that authority, or goes on when it has a good one.
+ * SONDE_EBUSY, SONDE_EINVALID, SONDE_ENOMEM …: what served before goes on. */
+int webhook_trust(struct webhook *webhook, const struct sonde_certificate *authority,
+                  struct sonde_err *err) SONDE_MUST_CHECK;
+bool webhook_serves(const struct webhook *webhook);
+
+/* metrics.c */
+int metrics_new(struct controller *controller, struct metrics_server **ret,
+                struct sonde_err *err) SONDE_MUST_CHECK;
+void metrics_free(struct metrics_server *server);
+void metrics_ended(struct controller_metrics *metrics, const char *reason);
+/* verb: as of sonde_kube_options. */
+void metrics_api_call(struct controller_metrics *metrics, const char *verb, int status);
+void metrics_took(struct histogram *histogram, int64_t duration_ns);
+
+#endif
