@@ -34,10 +34,18 @@ struct cli_settings {
     int64_t pid;
     const char *match;
     int64_t duration_ns;
+    int type;    /* of a capture: index of document_types */
+    int workers; /* index of document_workers */
+    bool children;
     int format; /* index in the command's own choices; -1: not given */
     const char *file;
     const char *capture;
     const char *directory;
+    const char *name;
+    bool sources;
+    /* Of a cluster. */
+    bool cluster, all_namespaces, dry_run, no_wait;
+    const char *kubeconfig, *context, *namespace, *system_namespace;
 };
 
 struct cli_call {
@@ -50,9 +58,10 @@ struct cli_command {
     const char *usage;   /* what follows the name */
     const char *summary; /* one line */
     const struct sonde_option *options;
-    int least, most;                   /* positional arguments */
-    bool takes_command;                /* "-- COMMAND…" */
-    int (*run)(struct cli_call *call); /* → enum sonde_exit, or the exit code of COMMAND */
+    int least, most;                          /* positional arguments */
+    bool takes_command;                       /* "-- COMMAND…" */
+    int (*run)(struct cli_call *call);        /* → enum sonde_exit, or the exit code of COMMAND */
+    int (*in_cluster)(struct cli_call *call); /* the same in a cluster; NULL: only local */
 };
 
 extern const char *const cli_outputs[];
@@ -63,13 +72,25 @@ int cli_runs(struct cli_call *call);
 int cli_report(struct cli_call *call);
 int cli_delete(struct cli_call *call);
 int cli_export(struct cli_call *call);
+int cli_compare(struct cli_call *call);
+int cli_import(struct cli_call *call);
 int cli_spec(struct cli_call *call);
 int cli_version(struct cli_call *call);
+
+int cluster_run(struct cli_call *call);
+int cluster_profile(struct cli_call *call);
+int cluster_runs(struct cli_call *call);
+int cluster_report(struct cli_call *call);
+int cluster_compare(struct cli_call *call);
+int cluster_export(struct cli_call *call);
+int cluster_delete(struct cli_call *call);
 
 extern const struct sonde_option cli_run_options[];
 extern const struct sonde_option cli_profile_options[];
 extern const struct sonde_option cli_report_options[];
 extern const struct sonde_option cli_export_options[];
+extern const struct sonde_option cli_compare_options[];
+extern const struct sonde_option cli_import_options[];
 extern const struct sonde_option cli_spec_options[];
 
 /* Says "sonde: MESSAGE" on stderr, with the remedy of err's reason on a line of its

@@ -23,21 +23,60 @@ static const struct sonde_option common_options[] = {
     {0},
 };
 
+/* Any of them means a cluster, as the name kubectl-sonde does. */
+static const struct sonde_option cluster_options[] = {
+    {"cluster", SONDE_OPTION_FLAG, offsetof(struct cli_settings, cluster),
+     .help = "in the cluster of the kubeconfig, not on this machine"},
+    {"kubeconfig", SONDE_OPTION_STRING, offsetof(struct cli_settings, kubeconfig),
+     .argument = "FILE", .help = "default: as kubectl finds it"},
+    {"context", SONDE_OPTION_STRING, offsetof(struct cli_settings, context), .argument = "NAME",
+     .help = "of the kubeconfig"},
+    {"namespace", SONDE_OPTION_STRING, offsetof(struct cli_settings, namespace), .argument = "NAME",
+     .help = "default: that of the context", .letter = 'n'},
+    {"all-namespaces", SONDE_OPTION_FLAG, offsetof(struct cli_settings, all_namespaces),
+     .help = "of `runs`: those of all namespaces", .letter = 'A'},
+    {"no-wait", SONDE_OPTION_FLAG, offsetof(struct cli_settings, no_wait),
+     .help = "of `run` and `profile`: do not wait for the end and the report"},
+    {"dry-run", SONDE_OPTION_FLAG, offsetof(struct cli_settings, dry_run),
+     .help = "of `run` and `profile`: print what would be applied"},
+    {"system-namespace", SONDE_OPTION_STRING, offsetof(struct cli_settings, system_namespace),
+     .argument = "NAME", .help = "where Sonde runs (default: sonde-system)"},
+    {0},
+};
+
+static bool means_cluster(const struct cli_settings *settings)
+{
+    return settings->cluster || settings->kubeconfig || settings->context || settings->namespace ||
+           settings->all_namespaces || settings->system_namespace;
+}
+
 static const struct cli_command commands[] = {
     {"run", "FILE [--pid N | --match PATTERN | -- COMMAND…]",
-     "carry out the documents in FILE on local processes", cli_run_options, 1, 1, true, cli_run},
-    {"profile", "[--duration 10s] [--pid N | --match PATTERN | -- COMMAND…]",
-     "take a CPU profile of a local Node.js process", cli_profile_options, 0, 0, true, cli_profile},
-    {"runs", "", "list the runs in the store, newest first", NULL, 0, 0, false, cli_runs},
-    {"report", "RUN [--format text|json] [-o FILE]", "what a run found", cli_report_options, 1, 1,
-     false, cli_report},
-    {"delete", "RUN", "remove a run and what it captured", NULL, 1, 1, false, cli_delete},
-    {"export", "RUN --capture NAME --format cpuprofile|pprof|folded|speedscope [-o FILE]",
-     "hand a capture to another tool", cli_export_options, 1, 1, false, cli_export},
+     "carry out the documents in FILE on local processes", cli_run_options, 1, 1, true, cli_run,
+     cluster_run},
+    {"profile",
+     "[--type cpu] [--duration 10s] [--pid N | --match PATTERN | -- COMMAND…] [WORKLOAD]",
+     "profile a local Node.js process, or of a workload of a cluster", cli_profile_options, 0, 1,
+     true, cli_profile, cluster_profile},
+    {"runs", "", "list the runs in the store, newest first", NULL, 0, 0, false, cli_runs,
+     cluster_runs},
+    {"report", "RUN [--format text|json|html] [-o FILE]", "what a run found", cli_report_options, 1,
+     1, false, cli_report, cluster_report},
+    {"compare", "A B [--capture NAME] [--format text|json|html] [-o FILE]",
+     "what changed from run A to run B, and how sure that is", cli_compare_options, 2, 2, false,
+     cli_compare, cluster_compare},
+    {"delete", "RUN", "remove a run and what it captured", NULL, 1, 1, false, cli_delete,
+     cluster_delete},
+    {"export",
+     "RUN --capture NAME --format cpuprofile|heapprofile|pprof|folded|speedscope|coverage|raw [-o "
+     "FILE]",
+     "hand a capture to another tool", cli_export_options, 1, 1, false, cli_export, cluster_export},
+    {"import", "FILE [--name NAME]", "make a run of a profile or of V8 coverage from elsewhere",
+     cli_import_options, 1, 1, false, cli_import, NULL},
     {"spec", "crds|reference [--directory DIR]",
      "print the custom resource definitions, or the reference pages", cli_spec_options, 1, 1, false,
-     cli_spec},
-    {"version", "", "say which version this is", NULL, 0, 0, false, cli_version},
+     cli_spec, NULL},
+    {"version", "", "say which version this is", NULL, 0, 0, false, cli_version, NULL},
 };
 
 static void print_help(FILE *to)
@@ -47,8 +86,10 @@ static void print_help(FILE *to)
         (void)fprintf(to, "  sonde %s%s%s\n      %s\n", commands[i].name,
                       commands[i].usage[0] ? " " : "", commands[i].usage, commands[i].summary);
     }
-    SONDE_BUF_AUTO options = SONDE_BUF(4096);
+    SONDE_BUF_AUTO options = SONDE_BUF(8192);
     sonde_options_help(common_options, &options);
+    sonde_buf_text(&options, "\noptions of a cluster (all implied by the name kubectl-sonde):\n");
+    sonde_options_help(cluster_options, &options);
     (void)fprintf(to,
                   "\noptions of every command:\n%s\n"
                   "RUN is a name, the beginning of a uid, or `last`.\n"
@@ -62,6 +103,9 @@ static void print_command_help(const struct cli_command *command)
     SONDE_BUF_AUTO options = SONDE_BUF(8192);
     sonde_options_help(command->options, &options);
     sonde_options_help(common_options, &options);
+    if (command->in_cluster) {
+        sonde_options_help(cluster_options, &options);
+    }
     (void)printf("usage: sonde %s %s\n\n%s\n\noptions:\n%s", command->name, command->usage,
                  command->summary, options.data ? options.data : "");
 }
@@ -171,12 +215,13 @@ static int check_arguments(const struct cli_command *command, const struct cli_c
     return SONDE_EXIT_DONE;
 }
 
-static int run_command(const struct cli_command *command, int count, char **argv)
+static int run_command(const struct cli_command *command, bool cluster, int count, char **argv)
 {
-    struct cli_call call = {.settings = {.format = -1}};
-    const struct sonde_option *const tables[] = {command->options, common_options};
+    struct cli_call call = {.settings = {.format = -1, .cluster = cluster}};
+    const struct sonde_option *const tables[] = {command->options, common_options,
+                                                 command->in_cluster ? cluster_options : NULL};
     struct sonde_err err;
-    if (sonde_options_parse(tables, 2, count, argv, &call.settings, &call.arguments, &err) < 0) {
+    if (sonde_options_parse(tables, 3, count, argv, &call.settings, &call.arguments, &err) < 0) {
         return cli_say_error(&err);
     }
     int code = SONDE_EXIT_DONE;
@@ -184,7 +229,8 @@ static int run_command(const struct cli_command *command, int count, char **argv
         print_command_help(command);
     } else {
         code = check_arguments(command, &call);
-        code = code ? code : command->run(&call);
+        bool there = command->in_cluster && means_cluster(&call.settings);
+        code = code ? code : there ? command->in_cluster(&call) : command->run(&call);
     }
     free(call.arguments.positional);
     return code;
@@ -214,5 +260,8 @@ int main(int argc, char **argv)
     }
     const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
     const struct cli_command *command = find_command(name);
-    return command ? run_command(command, argc - 2, argv + 2) : unknown_command(name);
+    /* kubectl finds its plugins by their names. */
+    const char *slash = strrchr(argv[0], '/');
+    bool plugin = strcmp(slash ? slash + 1 : argv[0], "kubectl-sonde") == 0;
+    return command ? run_command(command, plugin, argc - 2, argv + 2) : unknown_command(name);
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `sonde run` and `sonde profile`: documents carried out on a local process, one after the other.
  */
-#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "cli/document.h"
 #include "cli/progress.h"
-#include "cli/report.h"
 #include "cli/sink.h"
+#include "cli/store.h"
 #include "cli/target.h"
+#include "results/results.h"
 #include "spec/reason.h"
 #include "spec/spec.h"
 
@@ -32,6 +32,16 @@ const struct sonde_option cli_run_options[] = {TARGET_OPTIONS, {0}};
 const struct sonde_option cli_profile_options[] = {
     {"duration", SONDE_OPTION_DURATION, offsetof(struct cli_settings, duration_ns), DURATION_MIN,
      DURATION_MAX, .argument = "TIME", .help = "how long (default: 10s)"},
+    {"type", SONDE_OPTION_CHOICE, offsetof(struct cli_settings, type), .choices = document_types,
+     .argument = "TYPE",
+     .help = "cpu (default), heap (what lives, by who allocated it), allocations (what was freed, "
+             "too), snapshot (what is in memory), timeline (what lives, by when), coverage, "
+             "eventloop or report"},
+    {"workers", SONDE_OPTION_CHOICE, offsetof(struct cli_settings, workers),
+     .choices = document_workers, .argument = "main|all",
+     .help = "whether worker threads are captured as well as the main thread"},
+    {"children", SONDE_OPTION_FLAG, offsetof(struct cli_settings, children),
+     .help = "child processes and cluster workers, too, each in turn"},
     TARGET_OPTIONS,
     {0},
 };
@@ -45,11 +55,16 @@ struct job {
     struct progress progress;
     struct sonde_run run;
     struct sink *sink;
+    const struct sonde_process *process; /* the one that is visited, of one or several */
+    size_t process_count;
     struct sonde_visit *visit;
     struct sonde_visit_result result; /* borrowed from the visit */
-    struct sonde_err err;
-    struct sonde_err store_err; /* the first failure of a commit */
+    size_t artifacts;                 /* of all visits */
+    struct sonde_buf processes;       /* what each visit was: JSON objects, with commas between */
+    struct sonde_err err;             /* the first thing that went wrong */
+    struct sonde_err store_err;       /* the first failure of a commit */
     struct sonde_buf status;
+    int64_t deadline_ns; /* monotonic, of all visits */
     bool own_command;
     bool visited;
     bool concluded;
@@ -68,45 +83,45 @@ struct signals {
 
 /* ---- how it went ---- */
 
-static void write_status(struct job *job, const struct sonde_visit_result *r)
+/* Of a visit that has ended, while what it found is there. */
+static void note_visit(struct job *job)
 {
-    struct sonde_buf *buf = &job->status;
-    sonde_buf_printf(buf, "{\"target\":\"process %d\",\"pid\":%d,\"nodeVersion\":", (int)r->pid,
-                     (int)r->pid);
-    sonde_buf_json_string(buf, sonde_str(r->node_version));
-    sonde_buf_text(buf, ",\"directory\":");
-    sonde_buf_json_string(buf, sonde_str(r->directory));
-    if (r->node_version[0]) {
-        sonde_buf_printf(buf,
-                         ",\"cost\":{\"attachMilliseconds\":%.3f,\"inspectorOpenSeconds\":%.3f,"
-                         "\"startStallMilliseconds\":%.3f,\"stopStallMilliseconds\":%.3f,"
-                         "\"rotations\":%zu,\"rotationStallP50Milliseconds\":%.3f,"
-                         "\"rotationStallP99Milliseconds\":%.3f,"
-                         "\"rotationStallMaxMilliseconds\":%.3f,\"bytes\":%llu}",
-                         r->attach_ms, r->inspector_open_s, r->start_stall_ms, r->stop_stall_ms,
-                         r->rotations, sonde_visit_stall_quantile(r, 0.5),
-                         sonde_visit_stall_quantile(r, 0.99), sonde_visit_stall_quantile(r, 1),
-                         (unsigned long long)r->bytes);
+    const struct sonde_visit_result *r = &job->result;
+    if (job->status.length == 0) {
+        sonde_buf_printf(&job->status, "{\"target\":\"process %d", (int)r->pid);
+        if (job->process_count > 1) {
+            sonde_buf_printf(&job->status, " and %zu more", job->process_count - 1);
+        }
+        sonde_buf_text(&job->status, "\",");
+        sonde_visit_print(r, &job->status);
     }
-    if (r->loop.measured) {
-        sonde_buf_printf(buf,
-                         ",\"eventLoop\":{\"utilization\":%.6f,\"delayMeanMilliseconds\":%.3f,"
-                         "\"delayP50Milliseconds\":%.3f,\"delayP99Milliseconds\":%.3f,"
-                         "\"delayMaxMilliseconds\":%.3f}",
-                         r->loop.utilization, r->loop.mean_ms, r->loop.p50_ms, r->loop.p99_ms,
-                         r->loop.max_ms);
-    }
-    sonde_buf_printf(buf, ",\"inspectorWasOpen\":%s,\"inspectorClosed\":%s}",
-                     r->was_open ? "true" : "false", r->closed ? "true" : "false");
+    sonde_buf_text(&job->processes, job->processes.length ? ",{" : "{");
+    sonde_visit_print(r, &job->processes);
+    sonde_buf_char(&job->processes, '}');
+    job->artifacts += r->artifacts;
 }
 
-static void judge(struct job *job, const struct sonde_visit_result *result)
+static void write_status(struct job *job)
+{
+    if (job->process_count > 1) {
+        sonde_buf_text(&job->status, ",\"processes\":[");
+        sonde_buf_str(&job->status, sonde_buf_view(&job->processes));
+        sonde_buf_char(&job->status, ']');
+    }
+    sonde_buf_char(&job->status, '}');
+}
+
+static bool has_ended(const struct sonde_err *err)
+{
+    return err->reason && strcmp(err->reason, SONDE_REASON_TARGET_EXITED) == 0;
+}
+
+static void judge(struct job *job)
 {
     struct sonde_run *run = &job->run;
     const struct sonde_err *err = &job->err;
     /* A command of ours that comes to its end has been profiled as far as it went. */
-    bool came_to_end = job->own_command && result->artifacts > 0 && err->reason &&
-                       strcmp(err->reason, SONDE_REASON_TARGET_EXITED) == 0;
+    bool came_to_end = job->own_command && job->artifacts > 0 && has_ended(err);
     if (err->code == 0 || came_to_end) {
         run->state = SONDE_RUN_SUCCEEDED;
         run->reason = SONDE_REASON_COMPLETED;
@@ -124,7 +139,7 @@ static void visit_done(void *context, const struct sonde_visit_result *result,
                        const struct sonde_err *err)
 {
     struct job *job = context;
-    job->err = *err;
+    job->err = job->err.code ? job->err : *err;
     job->result = *result;
     job->visited = true;
     sonde_loop_stop(job->loop);
@@ -134,7 +149,17 @@ static void commit_failed(void *context, const struct sonde_err *err)
 {
     struct job *job = context;
     job->store_err = *err;
-    sonde_visit_fail(job->visit, err);
+    if (job->visit) {
+        sonde_visit_fail(job->visit, err);
+    }
+}
+
+static void sink_has_room(void *context)
+{
+    struct job *job = context;
+    if (job->visit) {
+        sonde_visit_resume(job->visit);
+    }
 }
 
 static void commits_ended(void *context)
@@ -154,24 +179,15 @@ static int start_visit(struct job *job, struct sonde_err *err)
 {
     const struct sonde_profile_run *spec = job->document->profile_run;
     struct sonde_capture_request requests[SONDE_CAPTURES_MAX];
-    size_t count = 0;
-    for (; count < spec->captures.count && count < SONDE_CAPTURES_MAX; count++) {
-        const struct sonde_capture *capture = &spec->captures.items[count];
-        requests[count] = (struct sonde_capture_request){
-            .name = capture->name,
-            .duration_ns = capture->duration_seconds * SONDE_SECOND,
-            .window_ns = capture->window_seconds * SONDE_SECOND,
-            .sampling_interval_us = capture->sampling_interval_us,
-        };
-    }
     struct sonde_visit_options options = {
         .loop = job->loop,
-        .pid = job->target->process.pid,
-        .start_time = job->target->process.start_time,
+        .pid = job->process->pid,
+        .start_time = job->process->start_time,
         .captures = requests,
-        .capture_count = count,
+        .capture_count = sonde_capture_requests(spec, requests),
+        .all_threads = spec->target->worker_threads == SONDE_WORKERS_ALL,
         .sink = sink_of_visit(job->sink),
-        .deadline_ns = spec->active_deadline_seconds * SONDE_SECOND,
+        .deadline_ns = job->deadline_ns - sonde_clock_monotonic(),
         .context = job,
         .progress = visit_progressed,
         .done = visit_done,
@@ -208,7 +224,7 @@ static void keep_sources(struct job *job)
         const char *capture = spec->captures.items[i].name;
         struct sonde_profile profile = {0};
         SONDE_BUF_AUTO name = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
-        int r = store_load_profile(job->db, job->run.uid, capture, &profile, &name, &err);
+        int r = sonde_results_profile(job->db, job->run.uid, capture, &profile, &name, &err);
         if (r == 0) {
             r = store_keep_sources(job->db, job->run.uid, capture, job->target->root, &profile,
                                    &err);
@@ -241,7 +257,9 @@ static void conclude(void *context)
     keep_sources(job);
     job->reported = finish_run(job, &job->report_err);
     if (job->reported == 0) {
-        job->reported = report_print(job->db, job->run.uid, job->json, job->out, &job->report_err);
+        job->reported = sonde_results_report(job->db, job->run.uid, NULL,
+                                             job->json ? SONDE_RESULTS_JSON : SONDE_RESULTS_TEXT,
+                                             job->out, &job->report_err);
     }
 }
 
@@ -274,52 +292,93 @@ static void say_failure(const struct job *job)
     }
 }
 
-/* From the run's row to the end of the visit and of all commits. */
-static int carry_out(struct job *job, struct signals *signals, struct sonde_err *err)
+/* From the signal to the last commit. */
+static void visit(struct job *job, const struct sonde_process *process, struct signals *signals)
 {
-    struct sink_options options = {.loop = job->loop,
-                                   .db = job->db,
-                                   .run_uid = job->run.uid,
-                                   .context = job,
-                                   .failed = commit_failed,
-                                   .idle = commits_ended};
-    int r = sink_new(&options, &job->sink, err);
-    r = r < 0 ? r : create_run(job, err);
-    if (r < 0) {
-        return r;
-    }
+    job->process = process;
+    job->visited = false;
+    sink_of_process(job->sink, job->process_count > 1 ? process->pid : 0);
     if (start_visit(job, &job->err) < 0) {
-        job->result = (struct sonde_visit_result){.pid = job->target->process.pid};
-        return 0;
+        job->result = (struct sonde_visit_result){.pid = process->pid};
+        note_visit(job);
+        return;
     }
     signals->job = job;
     while (!job->visited || sink_busy(job->sink)) {
         sonde_loop_run(job->loop);
     }
     signals->job = NULL;
+    note_visit(job);
+    sonde_visit_free(SONDE_TAKE(job->visit));
+}
+
+/* One after the other: inspectors want the same port. One of several may end meanwhile. */
+static void visit_all(struct job *job, struct signals *signals)
+{
+    const struct sonde_process_list *family = &job->target->family;
+    const struct sonde_process *processes = family->count ? family->items : &job->target->process;
+    struct sonde_err ended = {0};
+    job->process_count = family->count ? family->count : 1;
+    for (size_t i = 0; i < job->process_count; i++) {
+        visit(job, &processes[i], signals);
+        if (job->process_count > 1 && has_ended(&job->err)) {
+            ended = job->err;
+            job->err = (struct sonde_err){0};
+        }
+        if (job->err.code || job->store_err.code || signals->cancelled) {
+            break;
+        }
+    }
+    if (job->artifacts == 0 && !job->err.code) {
+        job->err = ended;
+    }
     if (job->store_err.code) {
         job->err = job->store_err;
     }
-    return 0;
+}
+
+/* From the run's row to the end of all visits and commits. */
+static int carry_out(struct job *job, struct signals *signals, struct sonde_err *err)
+{
+    const struct sonde_profile_run *spec = job->document->profile_run;
+    struct sink_options options = {.loop = job->loop,
+                                   .db = job->db,
+                                   .run_uid = job->run.uid,
+                                   .context = job,
+                                   .max_bytes = spec->max_bytes,
+                                   .failed = commit_failed,
+                                   .idle = commits_ended,
+                                   .resume = sink_has_room};
+    job->deadline_ns = sonde_clock_monotonic() + spec->active_deadline_seconds * SONDE_SECOND;
+    bool family = spec->target->child_processes == SONDE_CHILDREN_INCLUDE;
+    sonde_process_list_fini(&job->target->family);
+    int r = family ? target_find_family(job->target, err) : 0;
+    r = r < 0 ? r : sink_new(&options, &job->sink, err);
+    r = r < 0 ? r : create_run(job, err);
+    if (r == 0) {
+        visit_all(job, signals);
+    }
+    return r;
 }
 
 static int run_document(struct job *job, struct signals *signals, struct sonde_err *err)
 {
     job->status = SONDE_BUF(SONDE_DB_DOCUMENT_MAX);
+    job->processes = SONDE_BUF(SONDE_DB_DOCUMENT_MAX / 2);
     job->progress = progress_new(job->document->metadata.name);
     int r = carry_out(job, signals, err);
     progress_end(&job->progress);
     if (r == 0) {
-        write_status(job, &job->result);
-        judge(job, &job->result);
+        write_status(job);
+        judge(job);
         conclude_off_loop(job);
         say_failure(job);
         r = job->reported;
         *err = job->report_err;
     }
-    sonde_visit_free(SONDE_TAKE(job->visit));
     sink_free(SONDE_TAKE(job->sink));
     sonde_buf_fini(&job->status);
+    sonde_buf_fini(&job->processes);
     return r;
 }
 
@@ -353,14 +412,9 @@ static int check_documents(const char *file, const struct sonde_spec_documents *
                                      file, document->line, document->kind->name);
         }
         const struct sonde_profile_run *spec = document->profile_run;
-        for (size_t c = 0; c < spec->captures.count; c++) {
-            if (spec->captures.items[c].type != SONDE_CAPTURE_CPU_PROFILE) {
-                return sonde_fail_reason(err, SONDE_EINVALID, SONDE_REASON_UNSUPPORTED,
-                                         "%s:%d: spec.captures[%zu].type: this version captures "
-                                         "CPUProfile, not %s",
-                                         file, document->line, c,
-                                         sonde_capture_types[spec->captures.items[c].type]);
-            }
+        int r = sonde_captures_check(spec->captures.items, spec->captures.count, err);
+        if (r < 0) {
+            return sonde_err_wrap(err, r, "%s:%d", file, document->line);
         }
     }
     return 0;
@@ -443,7 +497,12 @@ static int run_on_target(struct cli_call *call, const struct sonde_spec_document
     struct signals signals = {.target = &target};
     struct sonde_err err;
     int r = hear_signals(loop, &signals, call->arguments.command != NULL, handles, &err);
-    r = r < 0 ? r : target_find(call, loop, &target, &err);
+    bool family = false;
+    for (size_t i = 0; i < documents->count; i++) {
+        const struct sonde_profile_target *wanted = documents->items[i].profile_run->target;
+        family = family || wanted->child_processes == SONDE_CHILDREN_INCLUDE;
+    }
+    r = r < 0 ? r : target_find(call, loop, family, &target, &err);
     int code = r < 0 ? cli_say_error(&err)
                      : run_all(db, loop, &target, documents, &signals,
                                call->settings.output == CLI_OUTPUT_JSON);
@@ -457,58 +516,63 @@ static int run_on_target(struct cli_call *call, const struct sonde_spec_document
     return code;
 }
 
-static int run_text(struct cli_call *call, const char *name, struct sonde_str text)
+static int run_documents(struct cli_call *call, const char *name,
+                         const struct sonde_spec_documents *documents)
 {
     struct sonde_err err;
-    struct sonde_spec_documents documents;
     struct sonde_db *db = NULL;
     struct sonde_loop *loop = NULL;
-    int r = sonde_spec_parse(name, text, &documents, &err);
-    if (r < 0 && documents.problem_count > 1) {
-        for (size_t i = 0; i < documents.problem_count; i++) {
-            (void)fprintf(stderr, "sonde: %s\n", documents.problems[i]);
-        }
-        sonde_spec_documents_fini(&documents);
-        return SONDE_EXIT_USAGE;
-    }
-    r = r < 0 ? r : check_documents(name, &documents, &err);
+    int r = check_documents(name, documents, &err);
     /* The store before the target: where nothing can be kept, nothing is touched. */
     int store = r < 0 ? r : store_open(&call->settings, &db, &err);
     store = store < 0 ? store : sonde_loop_new(&loop, &err);
-    int code = store < 0 ? cli_say_error(&err) : run_on_target(call, &documents, db, loop);
+    int code = store < 0 ? cli_say_error(&err) : run_on_target(call, documents, db, loop);
     if (r == 0 && store < 0) {
         code = SONDE_EXIT_FAILED;
     }
     sonde_loop_free(loop);
     sonde_db_close(db);
-    sonde_spec_documents_fini(&documents);
     return code;
 }
 
 int cli_run(struct cli_call *call)
 {
-    struct sonde_err err;
+    struct sonde_spec_documents documents = {0};
     const char *file = call->arguments.positional[0];
-    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_DOCUMENT_MAX);
-    if (sonde_read_file(AT_FDCWD, file, &text, &err) < 0) {
-        (void)cli_say_error(&err);
-        return SONDE_EXIT_USAGE;
-    }
-    return run_text(call, file, sonde_buf_view(&text));
+    int code = document_read(file, &documents);
+    code = code ? code : run_documents(call, file, &documents);
+    sonde_spec_documents_fini(&documents);
+    return code;
 }
 
 int cli_profile(struct cli_call *call)
 {
-    enum { DEFAULT_SECONDS = 10, LEEWAY_SECONDS = 120 };
+    /* Of many processes there is time for that many in turn. */
+    enum { DEFAULT_SECONDS = 10, LEEWAY_SECONDS = 120, CHILDREN_TIMES = 23 };
     int64_t seconds = (call->settings.duration_ns + SONDE_SECOND - 1) / SONDE_SECOND;
+    int64_t processes = call->settings.children ? CHILDREN_TIMES : 1;
     seconds = seconds ? seconds : DEFAULT_SECONDS;
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_DOCUMENT_MAX);
     sonde_buf_printf(&text,
                      "{\"apiVersion\":\"%s\",\"kind\":\"ProfileRun\",\"metadata\":{\"name\":"
-                     "\"profile\"},\"spec\":{\"target\":{\"podName\":\"local\"},\"captures\":[{"
-                     "\"name\":\"cpu\",\"type\":\"CPUProfile\",\"durationSeconds\":%lld}],"
-                     "\"activeDeadlineSeconds\":%lld}}",
-                     SONDE_SPEC_API_VERSION, (long long)seconds,
-                     (long long)(seconds + LEEWAY_SECONDS));
-    return run_text(call, "profile", sonde_buf_view(&text));
+                     "\"profile\"},\"spec\":{\"target\":{\"podName\":\"local\"",
+                     SONDE_SPEC_API_VERSION);
+    document_print_target(&call->settings, &text);
+    sonde_buf_text(&text, "},\"captures\":[");
+    document_print_capture(&call->settings, seconds, &text);
+    sonde_buf_printf(&text, "],\"activeDeadlineSeconds\":%lld}}",
+                     (long long)(seconds * processes + LEEWAY_SECONDS));
+    struct sonde_spec_documents documents = {0};
+    if (call->arguments.count) {
+        struct sonde_err err;
+        (void)sonde_fail(&err, SONDE_EINVALID, 0,
+                         "%.200s: on this machine give --pid, --match or -- COMMAND; in a cluster "
+                         "--cluster, too (or call it kubectl sonde)",
+                         call->arguments.positional[0]);
+        return cli_say_error(&err);
+    }
+    int code = document_parse("profile", sonde_buf_view(&text), &documents);
+    code = code ? code : run_documents(call, "profile", &documents);
+    sonde_spec_documents_fini(&documents);
+    return code;
 }

@@ -56,7 +56,7 @@ int cli_runs(struct cli_call *call)
     struct listing listing = {&text, call->settings.output == CLI_OUTPUT_JSON, false};
     int r = store_open(&call->settings, &db, &err);
     sonde_buf_text(&text, listing.json ? "{\"runs\":[" : "");
-    r = r < 0 ? r : sonde_db_runs(db, SONDE_DB_RUNS_LISTED_MAX, list_run, &listing, &err);
+    r = r < 0 ? r : sonde_db_runs(db, NULL, SONDE_DB_RUNS_LISTED_MAX, list_run, &listing, &err);
     sonde_buf_text(&text, listing.json ? "]}\n" : listing.any ? "" : "no runs yet\n");
     sonde_db_close(db);
     return r < 0 ? cli_say_error(&err) : cli_write_output(&call->settings, &text);
@@ -68,7 +68,7 @@ int cli_delete(struct cli_call *call)
     struct sonde_db *db = NULL;
     char uid[SONDE_UUID_SIZE];
     int r = store_open(&call->settings, &db, &err);
-    r = r < 0 ? r : sonde_db_run_resolve(db, call->arguments.positional[0], uid, &err);
+    r = r < 0 ? r : sonde_db_run_resolve(db, call->arguments.positional[0], NULL, uid, &err);
     r = r < 0 ? r : sonde_db_run_delete(db, uid, &err);
     sonde_db_close(db);
     if (r < 0) {

@@ -11,14 +11,6 @@
 int store_open(const struct cli_settings *settings, struct sonde_db **ret,
                struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Reads the windows of a capture (NULL: the run's only one, SONDE_EINVALID when it has several)
- * into one profile, and applies the source maps and package versions that were stored with it.
- * ret_capture gets the capture's name. SONDE_ENOTFOUND when there is none. The caller calls
- * sonde_profile_fini in any case. */
-int store_load_profile(struct sonde_db *db, const char *uid, const char *capture,
-                       struct sonde_profile *ret, struct sonde_buf *ret_capture,
-                       struct sonde_err *err) SONDE_MUST_CHECK;
-
 /* Stores the source maps and package versions that the profile refers to as artifacts of the run.
  */
 int store_keep_sources(struct sonde_db *db, const char *uid, const char *capture, int root,

@@ -15,6 +15,7 @@
 #include "spec/reason.h"
 
 enum {
+    ANCESTORS_MAX = 16, /* steps up from a process that are looked at */
     POLL_MS = 10,
     POLL_LATER_MS = 50,
     LISTED_MAX = 8,
@@ -33,7 +34,40 @@ static int ambiguous(const struct sonde_process_list *list, struct sonde_err *er
                              "%zu processes match:%s", list->count, text.data ? text.data : "");
 }
 
-static int by_match(const char *pattern, struct target *target, struct sonde_err *err)
+/* Whether `pid` is a process that stands above another one, or is it. */
+static bool descends(pid_t process, pid_t pid)
+{
+    for (int steps = 0; process > 1 && process != pid && steps < ANCESTORS_MAX; steps++) {
+        struct sonde_process above;
+        process = sonde_process_read("/proc", process, &above, NULL) == 0 ? above.parent : 0;
+    }
+    return process == pid;
+}
+
+/* The process that stands above all of the list, or that is one of them and above the others. */
+static bool common_parent(const struct sonde_process_list *list, struct sonde_process *ret)
+{
+    pid_t pid = list->items[0].pid;
+    for (int steps = 0; pid > 1 && steps < ANCESTORS_MAX; steps++) {
+        struct sonde_process candidate;
+        size_t below = 0;
+        if (sonde_process_read("/proc", pid, &candidate, NULL) < 0) {
+            return false;
+        }
+        while (below < list->count && descends(list->items[below].pid, pid)) {
+            below++;
+        }
+        /* What has started the shell, too, has started more than a service. */
+        if (below == list->count) {
+            *ret = candidate;
+            return candidate.is_node;
+        }
+        pid = candidate.parent;
+    }
+    return false;
+}
+
+static int by_match(const char *pattern, bool family, struct target *target, struct sonde_err *err)
 {
     struct sonde_process_list list;
     int r = sonde_process_list("/proc", &list, err);
@@ -43,6 +77,8 @@ static int by_match(const char *pattern, struct target *target, struct sonde_err
     sonde_process_list_match(&list, pattern);
     if (list.count == 1) {
         target->process = list.items[0];
+    } else if (list.count > 1 && family && common_parent(&list, &target->process)) {
+        r = 0;
     } else if (list.count > 1) {
         r = ambiguous(&list, err);
     } else if (pattern) {
@@ -66,12 +102,7 @@ static bool find_started(struct target *target)
     }
     size_t kept = 0;
     for (size_t i = 0; i < list.count; i++) {
-        pid_t pid = list.items[i].pid;
-        for (int steps = 0; pid > 1 && pid != target->child && steps < 16; steps++) {
-            struct sonde_process above;
-            pid = sonde_process_read("/proc", pid, &above, NULL) == 0 ? above.parent : 0;
-        }
-        if (pid == target->child) {
+        if (descends(list.items[i].pid, target->child)) {
             list.items[kept++] = list.items[i];
         }
     }
@@ -149,8 +180,8 @@ static int by_command(const struct cli_call *call, struct sonde_loop *loop, stru
     return r < 0 ? r : wait_for_node(command[0], loop, target, err);
 }
 
-int target_find(const struct cli_call *call, struct sonde_loop *loop, struct target *ret,
-                struct sonde_err *err)
+int target_find(const struct cli_call *call, struct sonde_loop *loop, bool family,
+                struct target *ret, struct sonde_err *err)
 {
     const struct cli_settings *settings = &call->settings;
     int ways = (settings->pid != 0) + (settings->match != NULL) + (call->arguments.command != NULL);
@@ -159,7 +190,7 @@ int target_find(const struct cli_call *call, struct sonde_loop *loop, struct tar
     }
     int r = call->arguments.command ? by_command(call, loop, ret, err)
             : settings->pid ? sonde_process_read("/proc", (pid_t)settings->pid, &ret->process, err)
-                            : by_match(settings->match, ret, err);
+                            : by_match(settings->match, family, ret, err);
     if (r == 0) {
         char path[64];
         (void)snprintf(path, sizeof(path), "/proc/%d/root", (int)ret->process.pid);
@@ -168,8 +199,43 @@ int target_find(const struct cli_call *call, struct sonde_loop *loop, struct tar
     return r;
 }
 
+static int by_age(const void *a, const void *b)
+{
+    const struct sonde_process *first = a;
+    const struct sonde_process *second = b;
+    if (first->start_time != second->start_time) {
+        return first->start_time < second->start_time ? -1 : 1;
+    }
+    return first->pid < second->pid ? -1 : first->pid > second->pid;
+}
+
+int target_find_family(struct target *ret, struct sonde_err *err)
+{
+    struct sonde_process_list *list = &ret->family;
+    pid_t top = ret->child ? ret->child : ret->process.pid;
+    size_t kept = 0;
+    int r = sonde_process_list("/proc", list, err);
+    for (size_t i = 0; i < list->count && r == 0; i++) {
+        if (descends(list->items[i].pid, top)) {
+            list->items[kept++] = list->items[i];
+        }
+    }
+    list->count = kept < TARGET_FAMILY_MAX ? kept : TARGET_FAMILY_MAX;
+    if (r < 0) {
+        return r;
+    }
+    sonde_process_list_match(list, NULL);
+    if (list->count == 0) {
+        return sonde_fail_reason(err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_NOT_FOUND,
+                                 "neither process %d nor what it started runs Node.js", (int)top);
+    }
+    qsort(list->items, list->count, sizeof(*list->items), by_age);
+    return 0;
+}
+
 void target_fini(struct target *target)
 {
+    sonde_process_list_fini(&target->family);
     sonde_closep(&target->root);
     sonde_closep(&target->child_fd);
 }

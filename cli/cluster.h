@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way to a cluster and to the store in it, as the commands use it: one request after the other.
+ */
+#ifndef SONDE_CLI_CLUSTER_H
+#define SONDE_CLI_CLUSTER_H
+
+#include "cli/cli.h"
+#include "kube/informer.h"
+#include "loop/loop.h"
+
+extern const struct sonde_kube_resource cluster_profile_runs;
+
+struct cluster {
+    struct sonde_loop *loop;
+    struct sonde_kube *kube;
+    const char *namespace; /* of the commands; "" with --all-namespaces */
+    const char *system_namespace;
+    struct sonde_buf token; /* that was asked for, where the kubeconfig has none */
+    bool has_token;
+};
+
+/* Reads the kubeconfig. The caller calls cluster_close in any case. */
+int cluster_open(const struct cli_settings *settings, struct cluster *ret,
+                 struct sonde_err *err) SONDE_MUST_CHECK;
+void cluster_close(struct cluster *cluster);
+
+/* One request to the API server; its answer's body is appended to *ret (NULL: left out). */
+int cluster_ask(struct cluster *cluster, const char *method, const struct sonde_kube_target *target,
+                struct sonde_str body, struct sonde_buf *ret,
+                struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* One request to the store through the API server's service proxy; its answer's body is appended to
+ * *ret. `path` begins behind /api/v1/; name and value pairs of `query` end with a NULL, a value
+ * that is NULL is left out. Refusals are said in the store's words: SONDE_ENOTFOUND, SONDE_EDENIED
+ * … */
+int cluster_ask_store(struct cluster *cluster, const char *method, const char *path,
+                      const char *const query[], struct sonde_buf *ret,
+                      struct sonde_err *err) SONDE_MUST_CHECK;
+
+#endif

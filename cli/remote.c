@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runs, report, export and delete in a cluster: what the store there has. */
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/cluster.h"
+#include "cli/output.h"
+#include "codec/json.h"
+#include "results/results.h"
+#include "spec/artifact.h"
+
+enum { PATH_SIZE = 1024 };
+
+static const char *in_namespace(const struct cluster *cluster)
+{
+    return cluster->namespace[0] ? cluster->namespace : NULL;
+}
+
+/* Names from the command line stand in paths: the path's builder encodes each segment, so only what
+ * would be another segment is refused. */
+static int check_name(const char *what, const char *name, struct sonde_err *err)
+{
+    if (!name[0] || strlen(name) > SONDE_KUBE_NAME_MAX || strchr(name, '/') ||
+        strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "\"%.100s\" is no name of a %s", name, what);
+    }
+    return 0;
+}
+
+static int finish(struct cluster *cluster, int r, const struct sonde_err *err)
+{
+    cluster_close(cluster);
+    return r < 0 ? cli_say_error(err) : SONDE_EXIT_DONE;
+}
+
+/* ---- runs ---- */
+
+static int put_rows(const struct sonde_buf *answer, bool all, struct sonde_buf *text,
+                    struct sonde_err *err)
+{
+    SONDE_JSON_AUTO *json = NULL;
+    const cJSON *run;
+    bool any = false;
+    int r = sonde_json_parse_up_to(sonde_buf_view(answer), SONDE_CLI_OUTPUT_MAX, &json, err);
+    if (r < 0) {
+        return r;
+    }
+    cJSON_ArrayForEach(run, cJSON_GetObjectItemCaseSensitive(json, "runs"))
+    {
+        if (!any) {
+            sonde_buf_printf(text,
+                             all ? "%-10s %-20s %-24s %-10s %-20s %s\n"
+                                 : "%-10s %.0s%-24s %-10s %-20s %s\n",
+                             "UID", "NAMESPACE", "NAME", "STATE", "REASON", "CREATED");
+        }
+        any = true;
+        sonde_buf_printf(
+            text,
+            all ? "%-10.8s %-20s %-24s %-10s %-20s %s\n" : "%-10.8s %.0s%-24s %-10s %-20s %s\n",
+            sonde_json_string_or(run, "uid", ""), sonde_json_string_or(run, "namespace", ""),
+            sonde_json_string_or(run, "name", ""), sonde_json_string_or(run, "state", ""),
+            sonde_json_string_or(run, "reason", ""), sonde_json_string_or(run, "created", ""));
+    }
+    sonde_buf_text(text, any ? "" : "no runs yet\n");
+    return sonde_buf_check(text, "the list", err);
+}
+
+int cluster_runs(struct cli_call *call)
+{
+    struct sonde_err err;
+    struct cluster cluster;
+    SONDE_BUF_AUTO answer = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+    bool json = call->settings.output == CLI_OUTPUT_JSON;
+    int r = cluster_open(&call->settings, &cluster, &err);
+    if (r == 0) {
+        const char *const query[] = {"namespace", in_namespace(&cluster), "limit", "1000", NULL};
+        r = cluster_ask_store(&cluster, "GET", "runs", query, &answer, &err);
+    }
+    r = r < 0 || json ? r : put_rows(&answer, call->settings.all_namespaces, &text, &err);
+    cluster_close(&cluster);
+    return r < 0 ? cli_say_error(&err) : cli_write_output(&call->settings, json ? &answer : &text);
+}
+
+/* ---- report ---- */
+
+int cluster_report(struct cli_call *call)
+{
+    struct sonde_err err;
+    struct cluster cluster;
+    char path[PATH_SIZE];
+    const char *run = call->arguments.positional[0];
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+    int format = call->settings.format >= 0 ? call->settings.format : call->settings.output;
+    int r = cluster_open(&call->settings, &cluster, &err);
+    r = r < 0 ? r : check_name("run", run, &err);
+    if (r == 0) {
+        const char *const query[] = {"namespace", in_namespace(&cluster),
+                                     "capture",   call->settings.capture,
+                                     "format",    sonde_results_report_formats[format],
+                                     NULL};
+        (void)snprintf(path, sizeof(path), "runs/%s/report", run);
+        r = cluster_ask_store(&cluster, "GET", path, query, &text, &err);
+    }
+    cluster_close(&cluster);
+    return r < 0 ? cli_say_error(&err) : cli_write_output(&call->settings, &text);
+}
+
+int cluster_compare(struct cli_call *call)
+{
+    struct sonde_err err;
+    struct cluster cluster;
+    const char *before = call->arguments.positional[0];
+    const char *after = call->arguments.positional[1];
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+    int format = call->settings.format >= 0 ? call->settings.format : call->settings.output;
+    int r = cluster_open(&call->settings, &cluster, &err);
+    r = r < 0 ? r : check_name("run", before, &err);
+    r = r < 0 ? r : check_name("run", after, &err);
+    if (r == 0) {
+        const char *const query[] = {"namespace", in_namespace(&cluster),
+                                     "before",    before,
+                                     "after",     after,
+                                     "capture",   call->settings.capture,
+                                     "format",    sonde_results_report_formats[format],
+                                     NULL};
+        r = cluster_ask_store(&cluster, "GET", "compare", query, &text, &err);
+    }
+    cluster_close(&cluster);
+    return r < 0 ? cli_say_error(&err) : cli_write_output(&call->settings, &text);
+}
+
+/* ---- export ---- */
+
+/* The run's only capture. */
+static int find_capture(struct cluster *cluster, const char *run, char *ret, size_t size,
+                        struct sonde_err *err)
+{
+    char path[PATH_SIZE];
+    const char *const query[] = {"namespace", in_namespace(cluster), NULL};
+    SONDE_BUF_AUTO answer = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+    SONDE_JSON_AUTO *json = NULL;
+    const cJSON *artifact;
+    ret[0] = '\0';
+    (void)snprintf(path, sizeof(path), "runs/%s", run);
+    int r = cluster_ask_store(cluster, "GET", path, query, &answer, err);
+    r = r < 0 ? r
+              : sonde_json_parse_up_to(sonde_buf_view(&answer), SONDE_CLI_OUTPUT_MAX, &json, err);
+    cJSON_ArrayForEach(artifact, cJSON_GetObjectItemCaseSensitive(json, "artifacts"))
+    {
+        const char *name = sonde_json_string_or(artifact, "capture", "");
+        const char *type = sonde_json_string_or(artifact, "type", "");
+        if (strcmp(type, SONDE_ARTIFACT_CONTEXT) == 0 ||
+            strcmp(type, SONDE_ARTIFACT_SOURCE_MAP) == 0) {
+            continue;
+        }
+        if (ret[0] && strcmp(ret, name) != 0) {
+            return sonde_fail(err, SONDE_EINVALID, 0,
+                              "the run has several captures, among them %s and %.63s: give "
+                              "--capture NAME",
+                              ret, name);
+        }
+        (void)snprintf(ret, size, "%s", name);
+    }
+    return r == 0 && !ret[0]
+               ? sonde_fail(err, SONDE_ENOTFOUND, 0, "the run %.200s has no capture", run)
+               : r;
+}
+
+static int write_file(const struct cli_settings *settings, const struct sonde_buf *text,
+                      struct sonde_err *err)
+{
+    struct output file;
+    int r = output_open(settings->file, &file, err);
+    r = r < 0 ? r : sonde_write_all(file.fd, text->data, text->length, file.name, err);
+    r = r < 0 ? r : output_commit(&file, err);
+    output_fini(&file);
+    return r;
+}
+
+int cluster_export(struct cli_call *call)
+{
+    struct sonde_err err;
+    struct cluster cluster;
+    char path[PATH_SIZE];
+    char capture[64];
+    const char *run = call->arguments.positional[0];
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+    int r = cluster_open(&call->settings, &cluster, &err);
+    r = r < 0 ? r : check_name("run", run, &err);
+    if (r == 0 && call->settings.format < 0) {
+        r = sonde_fail(&err, SONDE_EINVALID, 0, "give --format " SONDE_RESULTS_FORMATS_SAID);
+    }
+    (void)snprintf(capture, sizeof(capture), "%s",
+                   call->settings.capture ? call->settings.capture : "");
+    if (r == 0) {
+        r = capture[0] ? check_name("capture", capture, &err)
+                       : find_capture(&cluster, run, capture, sizeof(capture), &err);
+    }
+    if (r == 0) {
+        const char *const query[] = {"namespace", in_namespace(&cluster), "format",
+                                     sonde_results_formats[call->settings.format], NULL};
+        (void)snprintf(path, sizeof(path), "runs/%s/captures/%s", run, capture);
+        r = cluster_ask_store(&cluster, "GET", path, query, &text, &err);
+    }
+    r = r < 0 ? r : write_file(&call->settings, &text, &err);
+    return finish(&cluster, r, &err);
+}
+
+/* ---- delete ---- */
+
+/* The object may be gone already, or be another one of the name. */
+static int delete_object(struct cluster *cluster, const cJSON *run, struct sonde_err *err)
+{
+    char body[200];
+    struct sonde_kube_target target = {&cluster_profile_runs,
+                                       sonde_json_string_or(run, "namespace", ""),
+                                       sonde_json_string_or(run, "name", ""), NULL, NULL};
+    (void)snprintf(body, sizeof(body),
+                   "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"preconditions\":{\"uid\":"
+                   "\"%.36s\"}}",
+                   sonde_json_string_or(run, "uid", ""));
+    int r = cluster_ask(cluster, "DELETE", &target, sonde_str(body), NULL, err);
+    return r == SONDE_ENOTFOUND || r == SONDE_ECONFLICT ? 0 : r;
+}
+
+int cluster_delete(struct cli_call *call)
+{
+    struct sonde_err err;
+    struct cluster cluster;
+    char path[PATH_SIZE];
+    SONDE_JSON_AUTO *run = NULL;
+    SONDE_BUF_AUTO answer = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+    const char *name = call->arguments.positional[0];
+    const char *uid = "";
+    int r = cluster_open(&call->settings, &cluster, &err);
+    r = r < 0 ? r : check_name("run", name, &err);
+    if (r == 0) {
+        const char *const query[] = {"namespace", in_namespace(&cluster), NULL};
+        (void)snprintf(path, sizeof(path), "runs/%s", name);
+        r = cluster_ask_store(&cluster, "GET", path, query, &answer, &err);
+        r = r < 0
+                ? r
+                : sonde_json_parse_up_to(sonde_buf_view(&answer), SONDE_CLI_OUTPUT_MAX, &run, &err);
+        uid = sonde_json_string_or(run, "uid", "");
+        (void)snprintf(path, sizeof(path), "runs/%.36s", uid);
+        sonde_buf_clear(&answer);
+        r = r < 0 ? r : cluster_ask_store(&cluster, "DELETE", path, query, &answer, &err);
+        r = r < 0 ? r : delete_object(&cluster, run, &err);
+    }
+    if (r == 0) {
+        bool json = call->settings.output == CLI_OUTPUT_JSON;
+        (void)printf(json ? "{\"deleted\":\"%s\"}\n" : "deleted %s\n", uid);
+    }
+    return finish(&cluster, r, &err);
+}
