@@ -4,10 +4,11 @@
 // Targets that are hard to attach to: whatever happens, no inspector is left open behind us.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
-const { Sonde, exited, nobody, profileAsNobody } = require('./support/sonde.js');
+const { Sonde, exited, nobody, profileAsNobody, start } = require('./support/sonde.js');
 const { alive, get, inspectorPort, listens, startTarget } = require('./support/target.js');
 const { until } = require('./support/wait.js');
 
@@ -56,6 +57,33 @@ for (const { args, host, port } of places) {
     await isClosed(target);
   });
 }
+
+// The thread of Node.js 24 and later that hears SIGUSR1: {id, state, tracer}.
+function signalThread(pid) {
+  const ids = fs.readdirSync(`/proc/${pid}/task`);
+  const read = (id, name) => fs.readFileSync(`/proc/${pid}/task/${id}/${name}`, 'latin1');
+  const id = ids.find((one) => read(one, 'comm').startsWith('SignalInspector'));
+  const status = read(id, 'status');
+  return {
+    id,
+    state: /^State:\s+(\w)/m.exec(status)[1],
+    tracer: Number(/^TracerPid:\s+(\d+)/m.exec(status)[1]),
+  };
+}
+
+test('a thread that hears the signal to the end late: the inspector stays closed', async (t) => {
+  const target = await startTarget(t, { script, line: 24, env: { ATTACH_APP: '' } });
+  const { id } = signalThread(target.pid);
+  const afterFirstWrite = ['-e', 'inject=write:delay_exit=4000000:when=1'];
+  start(t, 'strace', ['-qq', '-o', '/dev/null', '-e', 'trace=write', ...afterFirstWrite, '-p', id]);
+  await until(() => signalThread(target.pid).tracer, 10000, 'strace');
+  exited(await profile(new Sonde(t), target.pid), 0);
+  assert.match(target.process.stderr(), /Debugger listening/);
+  await until(() => signalThread(target.pid).state === 'S', 20000, 'the rest of the signal');
+  for (let i = 0; i < 3; i++) {
+    assert.equal((await target.get('/')).url, '');
+  }
+});
 
 test('an inspector that others could reach: InspectorExposed, not signalled', async (t) => {
   const target = await startHard(t, '', 0, ['--inspect-port=0.0.0.0:9229']);

@@ -7,12 +7,25 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
+const zlib = require('node:zlib');
 const esbuild = require('esbuild');
 const { Sonde, exited, temporary } = require('./support/sonde.js');
 const { load, startTarget } = require('./support/target.js');
 const { lineOf } = require('./support/source.js');
 
 const sources = path.join(__dirname, 'support/bundle');
+
+// The lines of source text in the data of a page: {line: text}.
+function linesOf(html, name) {
+  const [, text] = /id="data">([^<]*)/.exec(html);
+  const data = JSON.parse(zlib.gunzipSync(Buffer.from(text, 'base64')).toString());
+  const [capture] = data.captures;
+  return new Map(
+    capture.sources
+      .filter(({ file }) => capture.strings[file].endsWith(name))
+      .flatMap(({ first, lines }) => lines.map((each, i) => [first + i, each])),
+  );
+}
 
 for (const sourcemap of ['external', 'linked', 'inline']) {
   test(`a minified bundle with a source map: ${sourcemap}`, async (t) => {
@@ -49,6 +62,8 @@ for (const sourcemap of ['external', 'linked', 'inline']) {
     await target.stop();
     fs.rmSync(path.join(directory, 'dist'), { recursive: true });
     assert.equal((await sonde.report()).captures[0].functions[0].sourceLine, line);
+    const page = await sonde.run(['report', 'last', '--format', 'html']);
+    assert.match(linesOf(page.stdout, 'checksum.ts').get(line), /function checksumOf/);
     const folded = await sonde.run(['export', 'last', '--format', 'folded']);
     assert.match(folded.stdout, /checksum/);
   });

@@ -64,7 +64,7 @@ test('two captures of a run, several documents of a file, and what becomes of th
   assert.match(several.stderr, /several captures.*fine.*coarse.*--capture NAME/);
   const none = await sonde.run(['export', 'first', '--capture', 'heap', '--format', 'folded']);
   exited(none, 3);
-  assert.match(none.stderr, /no CPU profile called heap/);
+  assert.match(none.stderr, /no profile called heap/);
 
   // Windows of one second: two artifacts, read as one profile.
   const report = await sonde.report('first', ['--capture', 'fine']);

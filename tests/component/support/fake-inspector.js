@@ -12,6 +12,8 @@ const mode = process.env.MODE;
 const after = Number(process.env.AFTER ?? 0);
 const port = Number(process.env.INSPECTOR_PORT ?? 9229);
 const websocketId = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+// How long it stands still in mode "snapshot-slow": longer than answers may take otherwise.
+const standstillMilliseconds = 13000;
 const INFINITE = 'a number that JSON.stringify does not write';
 const opcodes = { text: 1, close: 8, ping: 9, pong: 10 };
 
@@ -99,9 +101,26 @@ function resultOf(method, params) {
     if (mode === 'infinite') {
       return { result: { type: 'object', value: { gone: false, stallMilliseconds: INFINITE } } };
     }
-    return { result: { type: 'object', value: { gone: false, stallMilliseconds: 1, statistics } } };
+    const value = { gone: false, stallMilliseconds: 1, statistics, usedBytes: 1e6 };
+    return { result: { type: 'object', value } };
   }
   return {};
+}
+
+// The smallest heap snapshot that there is, in two chunks.
+function snapshotChunks() {
+  const meta = {
+    node_fields: ['type', 'name', 'id', 'self_size', 'edge_count', 'detachedness'],
+    node_types: [['synthetic'], 'string', 'number', 'number', 'number', 'number'],
+    edge_fields: ['type', 'name_or_index', 'to_node'],
+    edge_types: [['context', 'element', 'property', 'internal'], 'string_or_number', 'node'],
+  };
+  const head = JSON.stringify({ snapshot: { meta, node_count: 1, edge_count: 0 } }).slice(0, -1);
+  const chunks = [`${head},\n"nodes":[0,0,1,0,0,0\n],\n`, '"edges":[],\n"strings":["(GC roots)"]}'];
+  return chunks.map((chunk) => {
+    const event = { method: 'HeapProfiler.addHeapSnapshotChunk', params: { chunk } };
+    return frame(Buffer.from(JSON.stringify(event)));
+  });
 }
 
 const faults = {
@@ -139,12 +158,29 @@ function serve(socket) {
   const pending = { bytes: Buffer.alloc(0) };
   let answers = 0;
   let message = Buffer.alloc(0);
+  let quiet; // the frames that wait while it stands still
+
+  // A process that takes a snapshot of itself answers nothing.
+  function standStill(id) {
+    quiet = [];
+    if (mode === 'snapshot-slow') {
+      setTimeout(() => {
+        const answer = frame(Buffer.from(JSON.stringify({ id, result: {} })));
+        socket.write(Buffer.concat([...snapshotChunks(), answer, ...quiet]));
+        quiet = undefined;
+      }, standstillMilliseconds);
+    }
+  }
 
   function answer(text) {
     const { id, method, params } = JSON.parse(text);
     answers += 1;
     if (faults[mode] && answers > after) {
       return faults[mode](id, socket);
+    }
+    if (mode.startsWith('snapshot-') && method === 'HeapProfiler.takeHeapSnapshot') {
+      standStill(id);
+      return [];
     }
     const frames = [];
     const titles = /rotate\('([^']*)','([^']*)'\)/.exec(params?.functionDeclaration ?? '');
@@ -165,6 +201,14 @@ function serve(socket) {
       setTimeout(() => socket.write(frames[0]), 1000);
       return [];
     }
+    if (mode === 'slow-finish' && /finish\(\)/.test(params?.functionDeclaration ?? '')) {
+      // Longer than two beats, which are not to come any more.
+      setTimeout(() => {
+        console.error(socket.readableEnded ? 'hung up on finish' : 'finish is answered');
+        socket.write(frames[0]);
+      }, 5000);
+      return [];
+    }
     return frames;
   }
 
@@ -180,6 +224,10 @@ function serve(socket) {
         if (last) {
           const frames = answer(message.toString());
           message = Buffer.alloc(0);
+          if (quiet) {
+            quiet.push(...frames);
+            continue;
+          }
           for (const bytes of frames) {
             socket.write(bytes);
           }

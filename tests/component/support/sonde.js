@@ -170,10 +170,16 @@ function output(command, args) {
   });
 }
 
+// A sanitizer has memory of its own: bounds of memory do not hold then.
+async function isSanitized() {
+  return /lib[at]san/.test(await output('ldd', [bin]));
+}
+
 module.exports = {
   Sonde,
   bin,
   exited,
+  isSanitized,
   nobody,
   output,
   profileAsNobody,

@@ -170,10 +170,16 @@ function same(a, b) {
 }
 
 // Starts a script that prints "listening on PORT" in Node.js of a line.
-async function startTarget(t, { line = 22, args = [], env = {}, script = app, ...options } = {}) {
+async function startTarget(
+  t,
+  { line = 22, args = [], env = {}, script = app, scriptArgs = [], ...options } = {},
+) {
   const environment = { ...process.env, NODE_OPTIONS: '', ...env };
   delete environment.NODE_TEST_CONTEXT;
-  const started = start(t, node(line), [...args, script], { env: environment, ...options });
+  const started = start(t, node(line), [...args, script, ...scriptArgs], {
+    env: environment,
+    ...options,
+  });
   const port = await until(
     () => {
       assert.equal(started.child.exitCode, null, `the target ended: ${started.stderr()}`);

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// Captures of worker threads, child processes and cluster workers.
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const test = require('node:test');
+const { app, copyOfApp, functionOf, isAsBefore, startApp } = require('./support/captures.js');
+const { Sonde, exited, start } = require('./support/sonde.js');
+const {
+  get,
+  inspectorPort,
+  lines,
+  listens,
+  load,
+  node,
+  profilerRuns,
+  startTarget,
+} = require('./support/target.js');
+const { until } = require('./support/wait.js');
+
+function childrenOf(pid) {
+  const text = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
+  return text ? text.split(' ').map(Number) : [];
+}
+
+for (const line of lines) {
+  test(`Node.js ${line}: worker threads are captured, each for itself`, async (t) => {
+    const target = await startApp(t, { line, mode: 'workers' });
+    const sonde = new Sonde(t);
+    const args = ['profile', '--workers', 'all', '--duration', '2s', '--pid', String(target.pid)];
+    exited(await sonde.run(args), 0);
+    const functions = async (name) => {
+      const profile = await sonde.json(['export', 'last', '--capture', name, '--format', 'raw']);
+      return profile.nodes.map((node) => node.callFrame.functionName);
+    };
+    for (const worker of ['cpu.w1.0', 'cpu.w2.0']) {
+      assert.match((await functions(worker)).join(), /busyInWorker|often/, worker);
+    }
+    assert.doesNotMatch((await functions('cpu.0')).join(), /busyInWorker|often/);
+    const [capture] = (await sonde.report()).captures;
+    // The engine may count what it has inlined as its caller's.
+    assert.match(capture.functions[0].function, /^(?:busyInWorker|often)$/);
+    await isAsBefore(target);
+    await until(() => !profilerRuns(target.pid), 10000, 'the profilers to end');
+  });
+
+  test(`Node.js ${line}: a worker that ends meanwhile does not fail the run`, async (t) => {
+    const target = await startApp(t, { line, mode: 'workers' });
+    await get(target.port, '/worker?ms=1500');
+    const sonde = new Sonde(t);
+    const args = ['profile', '--workers', 'all', '--duration', '3s', '--pid', String(target.pid)];
+    const running = sonde.start(args);
+    await running.says(/capturing/);
+    await get(target.port, '/worker?ms=700'); // another one that comes and goes
+    exited(await running.done, 0);
+    await sonde.json(['export', 'last', '--capture', 'cpu.w1.0', '--format', 'raw']);
+    await sonde.json(['export', 'last', '--capture', 'cpu.w2.0', '--format', 'raw']);
+    await isAsBefore(target);
+  });
+}
+
+for (const type of ['heap', 'coverage', 'eventloop']) {
+  test(`worker threads: ${type}`, async (t) => {
+    const target = await startApp(t, { mode: 'workers' });
+    const sonde = new Sonde(t);
+    const args = ['profile', '--type', type, '--workers', 'all', '--duration', '2s'];
+    exited(await sonde.run([...args, '--pid', String(target.pid)]), 0);
+    const found = [];
+    for (const name of [`${type}.0`, `${type}.w1.0`, `${type}.w2.0`]) {
+      found.push(await sonde.json(['export', 'last', '--capture', name, '--format', 'raw']));
+    }
+    if (type === 'coverage') {
+      assert.ok(functionOf(found[1], 'busyInWorker').ranges[0].count > 0);
+      assert.equal(found[0].result.length > 0, true);
+    }
+    await isAsBefore(target);
+  });
+}
+
+test('a worker that comes while it is captured is captured, too', async (t) => {
+  const target = await startApp(t);
+  const sonde = new Sonde(t);
+  const args = ['profile', '--workers', 'all', '--duration', '4s', '--pid', String(target.pid)];
+  const running = sonde.start(args);
+  await running.says(/capturing/);
+  await get(target.port, '/worker?ms=60000');
+  exited(await running.done, 0);
+  const profile = await sonde.json(['export', 'last', '--capture', 'cpu.w1.0', '--format', 'raw']);
+  const functions = profile.nodes.map((node) => node.callFrame.functionName);
+  // The engine may count what it has inlined as its caller's.
+  assert.match(functions.join(), /busyInWorker|often/);
+});
+
+test('we are stopped while we capture worker threads: it ends in them, too', async (t) => {
+  const target = await startApp(t, { mode: 'workers' });
+  const sonde = new Sonde(t);
+  const args = ['profile', '--workers', 'all', '--duration', '1m', '--pid', String(target.pid)];
+  const running = sonde.start(args);
+  await running.says(/capturing/);
+  await until(() => profilerRuns(target.pid), 10000, 'the profilers');
+  running.child.kill('SIGSTOP');
+  await until(() => !profilerRuns(target.pid), 10000, 'the profilers to end');
+  running.child.kill('SIGKILL');
+  await isAsBefore(target);
+});
+
+test('child processes are captured, each in turn', async (t) => {
+  const target = await startApp(t, { mode: 'children' });
+  const busy = load(t, target.port);
+  const sonde = new Sonde(t);
+  const args = ['profile', '--children', '--duration', '1s', '--pid', String(target.pid)];
+  exited(await sonde.run(args), 0);
+  await busy.stop();
+  const report = await sonde.report();
+  assert.equal(report.target, `process ${target.pid} and 2 more`);
+  const [capture] = report.captures;
+  const names = capture.functions.map((one) => one.function).join();
+  assert.match(names, /busyInChild|often/);
+  assert.match(names, /dropMemory/);
+  assert.equal(capture.windows, 3);
+  const own = await sonde.json([
+    ...['export', 'last', '--format', 'raw', '--capture', `${target.pid}.cpu.0`],
+  ]);
+  assert.ok(own.nodes.every((one) => !/busyInChild|often/.test(one.callFrame.functionName)));
+  await isAsBefore(target);
+});
+
+test('a cluster: its workers are captured, not the primary', async (t) => {
+  const script = copyOfApp(t);
+  const target = await startTarget(t, { script, env: { CAPTURES_APP: 'cluster' } });
+  const sonde = new Sonde(t);
+  const args = ['profile', '--children', '--match', path.dirname(script), '--duration', '1s'];
+  const workers = () => childrenOf(target.pid).length === 2;
+  await until(workers, 10000, 'two workers');
+  const result = await sonde.run(args);
+  exited(result, 0);
+  assert.doesNotMatch(result.stdout, new RegExp(`process ${target.pid} `));
+  assert.match((await sonde.report()).target, /^process \d+ and 1 more$/);
+  await until(async () => !(await listens(inspectorPort)), 10000, 'the inspectors to close');
+});
+
+test('several processes behind one that is not Node.js', async (t) => {
+  const environment = { ...process.env, NODE_OPTIONS: '', CAPTURES_APP: '' };
+  delete environment.NODE_TEST_CONTEXT;
+  const line = `"${node(22)}" "${app}" & "${node(22)}" "${app}" & wait`;
+  const shell = start(t, 'sh', ['-c', line], { env: environment, detached: true });
+  t.after(() => process.kill(-shell.pid, 'SIGKILL'));
+  await until(() => shell.stdout().match(/listening/g)?.length === 2, 20000, 'both to listen');
+  const sonde = new Sonde(t);
+  const args = ['profile', '--children', '--pid', String(shell.pid), '--duration', '1s'];
+  exited(await sonde.run(args), 0);
+  assert.match((await sonde.report()).target, /^process \d+ and 1 more$/);
+  const alone = await sonde.run(['profile', '--pid', String(shell.pid), '--duration', '1s']);
+  assert.match(alone.stderr, /TargetNotNode/);
+});

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// `kubectl sonde`: the commands in a cluster. tests/cluster has them against a real one.
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const test = require('node:test');
+const { ApiServer } = require('./support/api-server.js');
+const { bin, exited, profileRun, start, temporary } = require('./support/sonde.js');
+const { until } = require('./support/wait.js');
+
+const plugin = path.join(path.dirname(bin), 'kubectl-sonde');
+const uid = '11111111-2222-4333-8444-555555555555';
+const row = {
+  uid,
+  name: 'slow',
+  namespace: 'clinic',
+  kind: 'ProfileRun',
+  state: 'Succeeded',
+  reason: 'Completed',
+  message: '',
+  created: '2026-01-02T03:04:05.000Z',
+};
+
+async function cluster(t, user) {
+  const server = await new ApiServer(t).start();
+  const kubeconfig = server.kubeconfig(user === 'certificate' ? server.clientCertificate() : user);
+  const env = { ...process.env, KUBECONFIG: kubeconfig };
+  const begin = (args) => start(t, plugin, args, { env });
+  return { server, begin, run: (args) => begin(args).done };
+}
+
+function document(t, name = 'slow') {
+  const file = path.join(temporary(t), 'run.yaml');
+  fs.writeFileSync(file, profileRun(name, [{ name: 'cpu', durationSeconds: 5 }]));
+  return file;
+}
+
+test('runs are listed, for people and for programs', async (t) => {
+  const { server, run } = await cluster(t);
+  server.store.runs = () => [200, JSON.stringify({ runs: [row] })];
+  const text = await run(['runs']);
+  exited(text, 0);
+  assert.match(text.stdout, /^UID +NAME +STATE/);
+  assert.match(text.stdout, /11111111 +slow +Succeeded +Completed/);
+  const [request] = server.asked('GET', '/proxy/');
+  assert.equal(request.query.get('namespace'), 'clinic');
+  assert.equal(request.headers['sonde-authorization'], 'Bearer the-token');
+  const all = await run(['runs', '-A', '--output', 'json']);
+  assert.deepEqual(JSON.parse(all.stdout).runs, [row]);
+  assert.equal(server.asked('GET', '/proxy/')[1].query.get('namespace'), null);
+  const other = await run(['runs', '-n', 'billing']);
+  exited(other, 0);
+  assert.equal(server.asked('GET', '/proxy/')[2].query.get('namespace'), 'billing');
+  server.store.runs = () => [200, '{"runs":[]}'];
+  assert.match((await run(['runs'])).stdout, /no runs yet/);
+});
+
+test('reports and exports come as the store has them', async (t) => {
+  const { server, run } = await cluster(t);
+  const big = 'x'.repeat(3 << 20);
+  const artifact = (capture) => ({ capture, type: 'CPUProfile' });
+  server.store['runs/slow/report'] = (r) => [200, `the report as ${r.query.get('format')}\n`];
+  server.store['runs/slow'] = () => [200, JSON.stringify({ artifacts: [artifact('cpu')] })];
+  server.store['runs/slow/captures/cpu'] = () => [200, big];
+  assert.equal((await run(['report', 'slow'])).stdout, 'the report as text\n');
+  assert.equal((await run(['report', 'slow', '--format', 'json'])).stdout, 'the report as json\n');
+  assert.equal((await run(['report', 'slow', '--format', 'html'])).stdout, 'the report as html\n');
+  const file = path.join(temporary(t), 'out');
+  exited(await run(['export', 'slow', '--format', 'pprof', '-o', file]), 0);
+  assert.equal(fs.readFileSync(file, 'utf8'), big);
+  assert.equal(server.asked('GET', 'captures')[0].query.get('format'), 'pprof');
+  server.store.compare = (r) => [200, `${r.query.get('before')} to ${r.query.get('after')}\n`];
+  assert.equal((await run(['compare', 'slow', 'fast', '--capture', 'x'])).stdout, 'slow to fast\n');
+  assert.equal(server.asked('GET', 'compare')[0].query.get('capture'), 'x');
+  exited(await run(['compare', 'slow', '../x']), 2);
+  const several = { artifacts: [artifact('cpu'), artifact('other')] };
+  server.store['runs/slow'] = () => [200, JSON.stringify(several)];
+  const ambiguous = await run(['export', 'slow', '--format', 'pprof']);
+  exited(ambiguous, 2);
+  assert.match(ambiguous.stderr, /cpu and other: give --capture/);
+  exited(await run(['export', 'slow', '--format', 'folded', '--capture', 'cpu']), 0);
+  exited(await run(['export', 'slow']), 2);
+});
+
+test('what is refused is said in the words of who refused it', async (t) => {
+  const { server, run } = await cluster(t);
+  const no = (status, code, message) => () => [status, JSON.stringify({ code, message })];
+  const missing = await run(['report', 'nothing']);
+  exited(missing, 3);
+  assert.match(missing.stderr, /there is no such run/);
+  server.store['runs/slow/report'] = no(403, 'Denied', 'ann may not get profileruns/report');
+  const denied = await run(['report', 'slow']);
+  exited(denied, 1);
+  assert.match(denied.stderr, /ann may not get profileruns\/report/);
+  server.store['runs/slow/report'] = () => [503, 'no endpoints available'];
+  const down = await run(['report', 'slow']);
+  exited(down, 1);
+  assert.match(down.stderr, /StoreUnreachable/);
+  for (const name of ['a/b', '..', '']) {
+    exited(await run(['report', name]), 2);
+  }
+  const nowhere = await start(t, plugin, ['runs', '--kubeconfig', '/nonexistent'], {}).done;
+  exited(nowhere, 1);
+  assert.match(nowhere.stderr, /\/nonexistent/);
+});
+
+test('a run is deleted in the store first, then its object', async (t) => {
+  const { server, run } = await cluster(t);
+  server.store['runs/slow'] = () => [200, JSON.stringify(row)];
+  server.store[`runs/${uid}`] = () => [200, JSON.stringify({ deleted: uid })];
+  const result = await run(['delete', 'slow']);
+  exited(result, 0);
+  assert.match(result.stdout, new RegExp(`deleted ${uid}`));
+  const deletions = server.requests.filter((r) => r.method === 'DELETE');
+  assert.match(deletions[0].path, new RegExp(`proxy/api/v1/runs/${uid}$`));
+  assert.match(deletions[1].path, /namespaces\/clinic\/profileruns\/slow$/);
+  assert.equal(JSON.parse(deletions[1].body).preconditions.uid, uid);
+  server.store[`runs/${uid}`] = () => [403, JSON.stringify({ code: 'Denied', message: 'no' })];
+  exited(await run(['delete', 'slow']), 1);
+  assert.equal(server.asked('DELETE', 'profileruns').length, 1);
+});
+
+test('a certificate gets a token of the reader', async (t) => {
+  const { server, run } = await cluster(t, 'certificate');
+  server.store.runs = () => [200, '{"runs":[]}'];
+  exited(await run(['runs']), 0);
+  const [request] = server.asked('GET', '/proxy/');
+  assert.equal(request.headers['sonde-authorization'], 'Bearer of-the-reader');
+  assert.equal(request.headers.authorization, undefined);
+});
+
+// Follows a run until it watches.
+async function following(t, args) {
+  const { server, begin } = await cluster(t);
+  server.store[`runs/${uid}/report`] = (r) => [200, `report ${r.query.get('format')}\n`];
+  const running = begin(args);
+  await until(() => server.watches.length > 0, 20000, 'the watch');
+  return { server, running };
+}
+
+const accepted = { Accepted: ['True', 'Accepted', ''] };
+
+test('a document is applied, followed and reported', async (t) => {
+  const { server, running } = await following(t, ['run', document(t)]);
+  const [created] = server.asked('POST', 'profileruns');
+  const object = JSON.parse(created.body);
+  assert.equal(object.metadata.namespace, 'clinic');
+  assert.equal(object.spec.captures[0].durationSeconds, 5);
+  server.change('clinic/slow', { ...accepted, Succeeded: ['Unknown', 'Running', ''] });
+  await running.says(/slow: Accepted True/);
+  server.change('clinic/slow', { ...accepted, Succeeded: ['True', 'Completed', ''] });
+  const result = await running.done;
+  exited(result, 0);
+  assert.equal(result.stdout, 'report text\n');
+});
+
+test('a run that fails says why, and how to mend it', async (t) => {
+  const { server, running } = await following(t, ['run', document(t)]);
+  const failed = ['False', 'PodSecurityDenied', 'the pod breaks the policy'];
+  server.change('clinic/slow', { Succeeded: failed });
+  const result = await running.done;
+  exited(result, 1);
+  assert.match(result.stderr, /PodSecurityDenied: slow: the pod breaks the policy/);
+  assert.match(result.stderr, /in line with the policy/);
+});
+
+test('a run that is deleted meanwhile ends the waiting', async (t) => {
+  const { server, running } = await following(t, ['run', document(t)]);
+  server.change('clinic/slow', accepted);
+  await running.says(/Accepted/);
+  server.remove('clinic/slow');
+  const result = await running.done;
+  exited(result, 1);
+  assert.match(result.stderr, /slow was deleted/);
+});
+
+test('Ctrl-C leaves the run in the cluster, and says how to end it', async (t) => {
+  const { running } = await following(t, ['run', document(t)]);
+  running.child.kill('SIGINT');
+  const result = await running.done;
+  exited(result, 1);
+  assert.match(result.stderr, /goes on in the cluster.*cancel/);
+});
+
+test('a document is checked before anything is sent, and names are taken once', async (t) => {
+  const { server, run } = await cluster(t);
+  const bad = path.join(temporary(t), 'bad.yaml');
+  fs.writeFileSync(bad, profileRun('slow', [{ name: 'cpu', durationSeconds: 0 }]));
+  const invalid = await run(['run', bad]);
+  exited(invalid, 2);
+  assert.match(invalid.stderr, /bad\.yaml:1:\d+: spec\.captures\[0\]\.durationSeconds/);
+  assert.deepEqual(server.requests, []);
+  server.denied = 'you may not patch pods/ephemeralcontainers in clinic';
+  const denied = await run(['run', document(t)]);
+  exited(denied, 1);
+  assert.match(denied.stderr, /may not patch pods\/ephemeralcontainers/);
+  server.denied = undefined;
+  exited(await run(['run', document(t), '--no-wait']), 0);
+  const again = await run(['run', document(t), '--no-wait']);
+  exited(again, 1);
+  assert.match(again.stderr, /there is a ProfileRun slow in clinic already/);
+  exited(await run(['run', document(t), '--pid', '1']), 2);
+});
+
+test('a workload is profiled without a document', async (t) => {
+  const { server, run } = await cluster(t);
+  const printed = await run(['profile', 'sts/db', '--duration', '7s', '--dry-run']);
+  exited(printed, 0);
+  const object = JSON.parse(printed.stdout);
+  assert.deepEqual(object.spec.target.workloadRef, { kind: 'StatefulSet', name: 'db' });
+  assert.equal(object.spec.captures[0].durationSeconds, 7);
+  assert.match(object.metadata.name, /^db-[0-9a-f]{6}$/);
+  assert.deepEqual(server.requests, []);
+  exited(await run(['profile', 'patients', '--no-wait']), 0);
+  const created = JSON.parse(server.asked('POST', 'profileruns')[0].body);
+  assert.deepEqual(created.spec.target.workloadRef, { kind: 'Deployment', name: 'patients' });
+  for (const word of ['cronjob/x', 'deployment/', 'deployment/UPPER', 'a/b/c']) {
+    exited(await run(['profile', word, '--no-wait']), 2);
+  }
+  exited(await run(['profile']), 2);
+});
+
+test('without the plugin’s name a cluster must be meant', async (t) => {
+  const { server } = await cluster(t);
+  server.store.runs = () => [200, '{"runs":[]}'];
+  const env = { ...process.env, KUBECONFIG: path.join(server.directory, 'kubeconfig') };
+  exited(await start(t, bin, ['runs', '--cluster'], { env }).done, 0);
+  exited(await start(t, bin, ['runs', '-n', 'clinic'], { env }).done, 0);
+  assert.equal(server.asked('GET', '/proxy/').length, 2);
+  const local = await start(t, bin, ['profile', 'deployment/x'], { env }).done;
+  exited(local, 2);
+  assert.match(local.stderr, /kubectl sonde/);
+});

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// The little of an API server that `kubectl sonde` sees, with a store behind its service proxy. It
+// notes every request, and the test says what is answered.
+
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const https = require('node:https');
+const path = require('node:path');
+const { temporary } = require('./sonde.js');
+
+const runs = '/apis/sonde.dev/v1alpha1/namespaces/';
+const proxy = '/api/v1/namespaces/sonde-system/services/https:sonde-store:8443/proxy/api/v1/';
+
+function certificate(directory) {
+  const file = (name) => path.join(directory, name);
+  execFileSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+      ...['-keyout', file('key.pem'), '-out', file('ca.pem'), '-days', '2', '-subj', '/CN=api'],
+      ...['-addext', 'subjectAltName=IP:127.0.0.1'],
+    ],
+    { stdio: 'ignore' },
+  );
+  return { key: fs.readFileSync(file('key.pem')), cert: fs.readFileSync(file('ca.pem')) };
+}
+
+class ApiServer {
+  constructor(t) {
+    this.directory = temporary(t);
+    this.requests = []; // {method, path, query, headers, body}
+    this.store = {}; // path behind /api/v1/ → (request) => [status, text]
+    this.objects = new Map(); // "namespace/name" → ProfileRun
+    this.watches = [];
+    this.version = 1;
+    this.server = https.createServer(certificate(this.directory), (request, response) => {
+      this.take(request, response);
+    });
+    t.after(() => {
+      this.server.closeAllConnections();
+      this.server.close();
+    });
+  }
+
+  async start() {
+    await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    return this;
+  }
+
+  // user: lines of the kubeconfig's user.
+  kubeconfig(user = { token: 'the-token' }, namespace = 'clinic') {
+    const file = path.join(this.directory, 'kubeconfig');
+    const server = `https://127.0.0.1:${this.server.address().port}`;
+    fs.writeFileSync(
+      file,
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Config',
+        'current-context': 'c',
+        clusters: [{ name: 'c', cluster: { server, 'certificate-authority': 'ca.pem' } }],
+        users: [{ name: 'u', user }],
+        contexts: [{ name: 'c', context: { cluster: 'c', user: 'u', namespace } }],
+      }),
+    );
+    return file;
+  }
+
+  // A certificate of its own as the user's.
+  clientCertificate() {
+    return { 'client-certificate': 'ca.pem', 'client-key': 'key.pem' };
+  }
+
+  asked(method, part) {
+    return this.requests.filter((r) => r.method === method && r.path.includes(part));
+  }
+
+  async take(incoming, response) {
+    const chunks = [];
+    for await (const chunk of incoming) {
+      chunks.push(chunk);
+    }
+    const url = new URL(incoming.url, 'https://h');
+    const request = {
+      method: incoming.method,
+      path: decodeURIComponent(url.pathname),
+      query: url.searchParams,
+      headers: incoming.headers,
+      body: Buffer.concat(chunks).toString(),
+    };
+    this.requests.push(request);
+    if (request.path.startsWith(proxy)) {
+      this.answerStore(request, response);
+    } else if (request.path.startsWith(runs) && request.query.get('watch')) {
+      this.watch(response);
+    } else if (request.path.endsWith('reviews')) {
+      this.answerReview(request, response);
+    } else {
+      this.answerApi(request, response);
+    }
+  }
+
+  answerStore(request, response) {
+    const handler = this.store[request.path.slice(proxy.length)];
+    const [status, text] = handler
+      ? handler(request)
+      : [404, JSON.stringify({ code: 'NotFound', message: 'there is no such run' })];
+    response.writeHead(status, { 'Content-Type': 'application/json' }).end(text);
+  }
+
+  send(response, status, object) {
+    response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(object));
+  }
+
+  status(response, code, reason, message) {
+    this.send(response, code, { kind: 'Status', apiVersion: 'v1', code, reason, message });
+  }
+
+  // `review` says what a TokenReview or SubjectAccessReview of that spec has as its status.
+  answerReview(request, response) {
+    const { kind, spec } = JSON.parse(request.body);
+    if (this.review) {
+      this.send(response, 201, { kind, spec, status: this.review(kind, spec) });
+    } else {
+      this.status(response, 500, 'InternalError', 'no reviews today');
+    }
+  }
+
+  answerApi(request, response) {
+    const [namespace, , name] = request.path.slice(runs.length).split('/');
+    if (request.path.endsWith('/serviceaccounts/sonde-reader/token')) {
+      this.send(response, 201, { kind: 'TokenRequest', status: { token: 'of-the-reader' } });
+    } else if (!request.path.startsWith(runs)) {
+      this.send(response, 200, { kind: 'Namespace', metadata: { name: 'sonde-system' } });
+    } else if (request.method === 'POST') {
+      this.create(namespace, JSON.parse(request.body), response);
+    } else if (request.method === 'DELETE') {
+      this.objects.delete(`${namespace}/${name}`);
+      this.send(response, 200, { kind: 'Status', apiVersion: 'v1', status: 'Success' });
+    } else {
+      const items = [...this.objects.values()];
+      const metadata = { resourceVersion: String(this.version) };
+      this.send(response, 200, { kind: 'ProfileRunList', metadata, items });
+    }
+  }
+
+  create(namespace, object, response) {
+    const key = `${namespace}/${object.metadata.name}`;
+    if (this.denied) {
+      this.status(response, 403, 'Forbidden', this.denied);
+    } else if (this.objects.has(key)) {
+      this.status(response, 409, 'AlreadyExists', 'it already exists');
+    } else {
+      object.metadata.uid = '11111111-2222-4333-8444-555555555555';
+      object.metadata.resourceVersion = String(++this.version);
+      this.objects.set(key, object);
+      this.send(response, 201, object);
+    }
+  }
+
+  watch(response) {
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    response.flushHeaders();
+    this.watches.push(response);
+  }
+
+  // Conditions: {Accepted: ['True', 'Accepted', ''], …}; told to those who watch.
+  change(key, conditions) {
+    const object = structuredClone(this.objects.get(key));
+    object.metadata.resourceVersion = String(++this.version);
+    object.status = {
+      conditions: Object.entries(conditions).map(([type, [status, reason, message]]) => ({
+        type,
+        status,
+        reason,
+        message,
+      })),
+    };
+    this.objects.set(key, object);
+    this.tell('MODIFIED', object);
+  }
+
+  remove(key) {
+    const object = this.objects.get(key);
+    this.objects.delete(key);
+    this.tell('DELETED', object);
+  }
+
+  tell(type, object) {
+    for (const response of this.watches) {
+      response.write(`${JSON.stringify({ type, object })}\n`);
+    }
+  }
+}
+
+module.exports = { ApiServer };

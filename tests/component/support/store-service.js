@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// sonde-store as a service of one test, and requests to it.
+
+const { createHash, randomBytes, randomUUID } = require('node:crypto');
+const fs = require('node:fs');
+const http = require('node:http');
+const path = require('node:path');
+const { bin, start, temporary } = require('./sonde.js');
+const { until } = require('./wait.js');
+
+const program = path.join(path.dirname(bin), 'sonde-store');
+const controllerToken = 'the-token-of-the-controller';
+const personToken = 'the-token-of-a-person';
+const never = 4_000_000_000;
+
+const sha256 = (data) => createHash('sha256').update(data).digest('hex');
+
+class Service {
+  static async start(t, more = []) {
+    const directory = temporary(t);
+    fs.writeFileSync(path.join(directory, 'controller'), `${controllerToken}\n`);
+    fs.writeFileSync(path.join(directory, 'person'), `${personToken}\n`);
+    const service = new Service(t, directory, more);
+    await service.begin();
+    return service;
+  }
+
+  constructor(t, directory, more) {
+    this.t = t;
+    this.directory = directory;
+    this.more = more;
+    this.agent = new http.Agent({ keepAlive: true });
+    t.after(() => this.agent.destroy());
+  }
+
+  async begin() {
+    const file = (name) => path.join(this.directory, name);
+    this.running = start(this.t, program, [
+      ...['--directory', file('store'), '--listen', '127.0.0.1:0'],
+      ...['--controller-token-file', file('controller')],
+      ...['--person-token-file', file('person')],
+      ...(this.more.includes('--kubeconfig') ? [] : ['--no-cluster']),
+      ...this.more,
+    ]);
+    await this.running.says(/"message":"listening"/);
+    const lines = this.log().filter(({ message }) => message === 'listening');
+    this.port = lines.at(-1).port;
+  }
+
+  log() {
+    const lines = this.running.stderr().split('\n').slice(0, -1);
+    return lines.map((line) => JSON.parse(line));
+  }
+
+  async restart(signal = 'SIGKILL') {
+    this.running.child.kill(signal);
+    await this.running.done;
+    await this.begin();
+  }
+
+  // {status, headers, text, json}; `body` is an object, or bytes.
+  // The body ends after `cut` bytes with the connection, or stands in the middle until held.end().
+  ask(method, where, { token, body, headers = {}, cut, held, localAddress } = {}) {
+    const bytes = body && !Buffer.isBuffer(body) ? JSON.stringify(body) : body;
+    return new Promise((resolve, reject) => {
+      const request = http.request(
+        {
+          ...{ method, host: '127.0.0.1', port: this.port, path: where },
+          ...{ agent: this.agent, localAddress },
+          headers: { ...(token ? { Authorization: `Bearer ${token}` } : {}), ...headers },
+        },
+        (response) => {
+          const parts = [];
+          response.on('data', (part) => parts.push(part));
+          response.on('end', () => {
+            const text = Buffer.concat(parts).toString();
+            const isJson = response.headers['content-type']?.includes('json');
+            const json = isJson && text ? JSON.parse(text) : undefined;
+            resolve({ status: response.statusCode, headers: response.headers, text, json });
+          });
+        },
+      );
+      request.on('error', reject);
+      if (cut) {
+        request.setHeader('Content-Length', bytes.length);
+        request.write(bytes.subarray(0, cut), () => request.destroy());
+      } else if (held) {
+        request.setHeader('Content-Length', bytes.length);
+        request.write(bytes.subarray(0, bytes.length - 1));
+        held.end = () => request.end(bytes.subarray(bytes.length - 1));
+      } else {
+        request.end(bytes);
+      }
+    });
+  }
+
+  api(method, where, options) {
+    return this.ask(method, `/api/v1/${where}`, options);
+  }
+
+  controller(method, where, body) {
+    return this.api(method, where, { token: controllerToken, body });
+  }
+
+  person(method, where, options) {
+    return this.api(method, where, { token: personToken, ...options });
+  }
+
+  // Registers a run with a target, and gives what its sidecar needs.
+  async run(more = {}) {
+    const sidecar = new Sidecar(this, more.uid ?? randomUUID(), more.target ?? 'pod-a');
+    const { status } = await sidecar.register(more);
+    if (status > 201) {
+      throw new Error(`the run is not taken: ${status}`);
+    }
+    return sidecar;
+  }
+}
+
+class Sidecar {
+  constructor(service, uid, target) {
+    this.service = service;
+    this.uid = uid;
+    this.target = target;
+    this.token = randomBytes(32).toString('hex');
+    this.instance = randomBytes(16).toString('hex');
+  }
+
+  register({ name = 'slow', namespace = 'clinic', expires = never, spec = {} } = {}) {
+    const document = { kind: 'ProfileRun', metadata: { name, namespace }, spec };
+    return this.service.controller('POST', 'runs', {
+      ...{ uid: this.uid, name, namespace, kind: 'ProfileRun', requester: 'ann', document },
+      targets: [{ target: this.target, tokenSha256: sha256(this.token), expires }],
+    });
+  }
+
+  headers(more = {}) {
+    return { 'Sonde-Target': this.target, 'Sonde-Instance': this.instance, ...more };
+  }
+
+  ask(method, where, { body, headers, ...more } = {}) {
+    return this.service.api(method, `runs/${this.uid}/${where}`, {
+      ...{ token: this.token, body, headers: this.headers(headers) },
+      ...more,
+    });
+  }
+
+  beat(phase = 'Capturing') {
+    return this.ask('POST', 'heartbeat', { body: { phase } });
+  }
+
+  // Sends an artifact; `name` follows "POD.PID.".
+  put(name, bytes, { headers = {}, ...more } = {}) {
+    const all = {
+      'Content-Type': 'application/json',
+      'Sonde-Capture': 'cpu',
+      'Sonde-Type': 'CPUProfile',
+      'Sonde-Process': '7',
+      ...headers,
+    };
+    return this.ask('PUT', `artifacts/${this.target}.7.${name}`, {
+      body: bytes,
+      headers: all,
+      ...more,
+    });
+  }
+
+  commit(name, bytes, more = {}) {
+    return this.ask('POST', `artifacts/${this.target}.7.${name}/commit`, {
+      body: { bytes: bytes.length, sha256: sha256(bytes), ...more },
+    });
+  }
+
+  async store(name, bytes, options) {
+    const put = await this.put(name, bytes, options);
+    return put.status === 202 ? this.commit(name, bytes) : put;
+  }
+
+  done(result = { state: 'Succeeded', reason: 'Completed', processes: [] }) {
+    return this.ask('POST', 'done', { body: result });
+  }
+
+  conclude(state = 'Succeeded') {
+    const words = { state, reason: 'Completed', message: '', target: 'Deployment/web' };
+    return this.service.controller('POST', `runs/${this.uid}/conclude`, words);
+  }
+
+  async artifacts() {
+    const { json } = await this.service.person('GET', `runs/${this.uid}?namespace=clinic`);
+    return json.artifacts.map(({ id }) => id.slice(this.uid.length + 1));
+  }
+}
+
+module.exports = { Service, Sidecar, controllerToken, personToken, program, sha256, until };
