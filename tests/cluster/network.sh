@@ -19,6 +19,13 @@ make_switch() {
     on 1 link add switch address 02:00:0a:fa:00:01 type bridge
     on 1 addr add "$(node_address 1)/24" dev switch
     on 1 link set switch up
+    services_from 1 switch
+}
+
+# services_from NUMBER DEVICE: kube-proxy gives a packet of the node itself, as the API server's to
+# a webhook, its real destination only when there is a route for the address of the Service.
+services_from() {
+    on "$1" route add "$service_network" dev "$2" src "$(node_address "$1")"
 }
 
 plug_in() {
@@ -33,6 +40,7 @@ link_node() {
     plug_in "$node"
     on "$1" addr add "$(node_address "$1")/24" dev uplink
     on "$1" link set uplink up
+    services_from "$1" uplink
 }
 
 # The machine itself reaches the API server, the nodes, pods and Services.

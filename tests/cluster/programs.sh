@@ -24,6 +24,7 @@ start_etcd() {
         --initial-cluster="$cluster_name=http://127.0.0.1:2380"
 }
 
+# The audit log is one file, however long: by default it would be put aside after 100 MB.
 start_apiserver() {
     launch apiserver 1 "$bin/kube" kube-apiserver \
         --etcd-servers=http://127.0.0.1:2379 --advertise-address="$(node_address 1)" \
@@ -41,7 +42,8 @@ start_apiserver() {
         --kubelet-certificate-authority="$certificates/ca.crt" \
         --kubelet-client-certificate="$certificates/admin.crt" \
         --kubelet-client-key="$certificates/admin.key" \
-        --audit-policy-file="$cluster/audit-policy.yaml" --audit-log-path="$logs/audit.log"
+        --audit-policy-file="$cluster/audit-policy.yaml" --audit-log-path="$logs/audit.log" \
+        --audit-log-maxsize=100000
 }
 
 # It starts one controller after the other, each with requests: its usual rate takes 4 s longer.
