@@ -424,12 +424,30 @@ static void a_plugin_that_fails_says_so(void **state)
     session_begin(&s, &server, EXEC("./plugin", "args: []"), CA, NULL);
     assert_int_equal(session_ask(&s, NULL, POD, NULL), SONDE_EPROTOCOL);
     session_end(&s);
-    /* The client goes while its plugin runs. */
+}
+
+static bool plugin_has_begun(void *context)
+{
+    char path[128];
+    (void)context;
+    (void)snprintf(path, sizeof(path), "%s/began", server.directory);
+    return access(path, F_OK) == 0;
+}
+
+static void a_client_goes_while_its_plugin_runs(void **state)
+{
+    (void)state;
+    struct session s;
+    server_put(&server, "plugin",
+               "#!/bin/sh\ncd \"${0%/*}\" || exit 1\n: > began\n"
+               "while [ ! -e go ]; do sleep 0.01; done\necho '{}'\n",
+               0700);
     session_begin(&s, &server, EXEC("./plugin", "args: []"), CA, NULL);
     struct sonde_kube_request_options options = session_options(&s, NULL, POD, NULL);
     assert_int_equal(sonde_kube_send(s.kube, &options, NULL, NULL), 0);
-    sonde_loop_poll(s.loop);
-    sonde_loop_poll(s.loop);
+    session_run(&s, plugin_has_begun, NULL);
+    sonde_kube_free(SONDE_TAKE(s.kube));
+    server_put(&server, "go", "", 0600);
     session_end(&s);
     assert_int_equal(s.done, 0);
 }
@@ -538,6 +556,7 @@ int main(void)
         cmocka_unit_test(leases_do_not_wait_behind_the_rest),
         cmocka_unit_test(a_plugin_gives_tokens),
         cmocka_unit_test(a_plugin_that_fails_says_so),
+        cmocka_unit_test(a_client_goes_while_its_plugin_runs),
         cmocka_unit_test(a_plugin_has_bounds),
         cmocka_unit_test(only_whole_credentials_are_taken),
     };
