@@ -27,9 +27,11 @@
  * is under way can end the target: see visit_leave. */
 #define SONDE_ANSWER_TIMEOUT_NS (30 * SONDE_SECOND)
 #define SONDE_BEAT_INTERVAL_NS (1 * SONDE_SECOND)
-#define SONDE_BEAT_TTL_NS (5 * SONDE_SECOND)      /* in the target: silence → removal */
-#define SONDE_SINK_STALL_NS (5 * SONDE_SECOND)    /* a sink may be full for so long */
-#define SONDE_CLOSE_TIMEOUT_NS (8 * SONDE_SECOND) /* our hanging up → port closed */
+#define SONDE_BEAT_TTL_NS (5 * SONDE_SECOND)   /* in the target: silence → removal */
+#define SONDE_SINK_STALL_NS (5 * SONDE_SECOND) /* a sink may be full for so long */
+/* Our hanging up → port closed, without the time that the target was ready and had no CPU; with it,
+ * SONDE_OPENING_TIMEOUT_NS. */
+#define SONDE_CLOSE_TIMEOUT_NS (8 * SONDE_SECOND)
 
 enum {
     SONDE_STALLS_MAX = 4096, /* rotations whose stall is kept */

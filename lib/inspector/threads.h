@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether the threads of a process are past what they were in the middle of. */
+/* Whether the threads of a process are past what they were in the middle of, and how long they
+ * wait for a CPU. */
 #ifndef SONDE_INSPECTOR_THREADS_H
 #define SONDE_INSPECTOR_THREADS_H
 
@@ -8,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SONDE_THREADS_MAX = 512 }; /* more are not looked at */
+enum { SONDE_THREADS_MAX = 512 }; /* further ones are not looked at */
 
 struct sonde_thread {
     pid_t id;
@@ -27,5 +28,9 @@ struct sonde_threads {
  * has been seen asleep, or has run on for long enough (20 ms of CPU time) that a short piece of
  * work is over, or has ended. A thread that is ready and gets no CPU is what this waits for. */
 bool sonde_threads_rest(const char *proc, pid_t pid, struct sonde_threads *threads);
+
+/* How long all threads of the process together have been ready and without a CPU, in ns, since they
+ * began; those that have ended are not in it. 0 when that cannot be seen. */
+int64_t sonde_threads_cpu_wait(const char *proc, pid_t pid);
 
 #endif

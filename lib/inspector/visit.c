@@ -271,6 +271,18 @@ static bool has_reason(const struct sonde_visit *v, const char *reason)
     return v->err.code && v->err.reason && strcmp(v->err.reason, reason) == 0;
 }
 
+/* A target that gets no CPU comes round to it later: the time that its threads were ready and did
+ * not run is added to the time that it has. */
+static bool too_late_to_close(const struct sonde_visit *v)
+{
+    int64_t open_ns = sonde_clock_monotonic() - v->state_since_ns;
+    if (open_ns <= SONDE_CLOSE_TIMEOUT_NS) {
+        return false;
+    }
+    int64_t starved_ns = sonde_threads_cpu_wait("/proc", v->options.pid) - v->cpu_wait_ns;
+    return open_ns > SONDE_OPENING_TIMEOUT_NS || open_ns - starved_ns > SONDE_CLOSE_TIMEOUT_NS;
+}
+
 static void verify_closed(struct sonde_visit *v)
 {
     struct sonde_process now;
@@ -284,7 +296,7 @@ static void verify_closed(struct sonde_visit *v)
     if (!listens && !dying) {
         v->result.closed = true;
         finish_visit(v);
-    } else if (sonde_clock_monotonic() - v->state_since_ns > SONDE_CLOSE_TIMEOUT_NS) {
+    } else if (too_late_to_close(v)) {
         finish_visit(v);
     } else {
         sonde_timer_start(v->timer, VERIFY_POLL_NS, 0);
@@ -375,6 +387,7 @@ void visit_leave(struct sonde_visit *v)
     sonde_timer_stop(v->beat_timer);
     if (v->port && !v->result.was_open && !v->result.target_exited) {
         visit_enter(v, VISIT_VERIFYING);
+        v->cpu_wait_ns = sonde_threads_cpu_wait("/proc", v->options.pid);
         verify_closed(v);
         return;
     }

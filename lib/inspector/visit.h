@@ -76,6 +76,7 @@ struct sonde_visit {
     uint16_t rejected[16];                     /* ports that turned out to be the application's */
     size_t rejected_count;
     struct sonde_threads tasks; /* of the process, since it settles */
+    int64_t cpu_wait_ns;        /* of the process, when we had hung up */
     int64_t signalled_ns;
     bool signalled; /* and has not been seen to open none */
     struct sonde_err install_err;

@@ -20,22 +20,32 @@ struct fixture {
     struct sonde_threads threads;
 };
 
-static void set_thread(const struct fixture *f, int id, char state, int ticks)
+static void put(const struct fixture *f, int id, const char *name, const char *text)
 {
     char path[PATH_SIZE];
     (void)snprintf(path, sizeof(path), "%s/%d/task/%d", f->proc, PID, id);
     (void)mkdir(path, 0700);
-    (void)snprintf(path, sizeof(path), "%s/%d/task/%d/stat", f->proc, PID, id);
+    (void)snprintf(path, sizeof(path), "%s/%d/task/%d/%s", f->proc, PID, id, name);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    assert_true(fprintf(file, "%d (no de) %c 1 2 3 0 -1 4 9 0 0 0 %d 0 0 0 20 0 11 0 98 1\n", id,
-                        state, ticks) > 0);
+    assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
+}
+
+static void set_thread(const struct fixture *f, int id, char state, int ticks)
+{
+    char text[128];
+    (void)snprintf(text, sizeof(text),
+                   "%d (no de) %c 1 2 3 0 -1 4 9 0 0 0 %d 0 0 0 20 0 11 0 98 1\n", id, state,
+                   ticks);
+    put(f, id, "stat", text);
 }
 
 static void end_thread(const struct fixture *f, int id)
 {
     char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "%s/%d/task/%d/schedstat", f->proc, PID, id);
+    (void)unlink(path);
     (void)snprintf(path, sizeof(path), "%s/%d/task/%d/stat", f->proc, PID, id);
     assert_int_equal(unlink(path), 0);
     *strrchr(path, '/') = '\0';
@@ -132,6 +142,23 @@ static void no_process_is_rest(void **state)
     assert_true(sonde_threads_rest(f->proc, PID + 1, &f->threads));
 }
 
+static void waits_for_a_cpu_are_added_up(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(sonde_threads_cpu_wait(f->proc, PID), 0); /* a kernel that does not count */
+    put(f, PID, "schedstat", "111 2000000000 3\n");
+    set_thread(f, 78, 'R', 1);
+    put(f, 78, "schedstat", "9 30 1\n");
+    set_thread(f, 79, 'S', 1);
+    put(f, 79, "schedstat", "9 hostile\n");
+    set_thread(f, 80, 'S', 1);
+    put(f, 80, "schedstat", "9 9223372036854775807 1\n");
+    assert_true(sonde_threads_cpu_wait(f->proc, PID) >= 2000000030);
+    end_thread(f, 80);
+    assert_int_equal(sonde_threads_cpu_wait(f->proc, PID), 2000000030);
+    assert_int_equal(sonde_threads_cpu_wait(f->proc, PID + 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +167,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_busy_thread_is_past_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_new_or_ended_thread_is_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_process_is_rest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(waits_for_a_cpu_are_added_up, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
