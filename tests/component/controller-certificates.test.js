@@ -161,3 +161,29 @@ test('while an authority is replaced, the one before is trusted too', async (t) 
   assert.equal(status, 200);
   await assert.rejects(review(controller, authority.certificate, question()), /certificate/);
 });
+
+test('the webhook has a certificate of a new authority while it serves', async (t) => {
+  const clinic = await open(t);
+  const { cluster } = clinic;
+  const both = [0, 1].map(() => clinic.controller(['--webhook', '127.0.0.1:0']));
+  const leads = (one) => one.stderr().includes('"leading"');
+  const leader = await until(() => both.find(leads), 20000, 'a leader');
+  const other = both.find((one) => one !== leader);
+  await until(() => secretsOf(cluster).authority, 20000, 'an authority');
+  const first = secretsOf(cluster).authority;
+  assert.equal((await review(other, first, question())).status, 200);
+  const next = makePair(temporary(t), 'authority', young);
+  const secret = structuredClone(cluster.get('secrets', 'sonde-store-ca', system));
+  secret.data = { 'tls.crt': encode(next.certificate), 'tls.key': encode(next.key) };
+  cluster.put('secrets', secret);
+  // Who begins to lead looks at the Secrets at once.
+  leader.child.kill('SIGKILL');
+  await leader.done;
+  const isTrusted = (authority) =>
+    review(other, authority, question()).then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+  await until(() => isTrusted(next.certificate), 40000, 'a certificate of the new authority');
+  await assert.rejects(review(other, first, question()), /certificate/);
+});
