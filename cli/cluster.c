@@ -10,6 +10,7 @@
 #include "spec/reason.h"
 
 #define STORE_TIMEOUT_NS (120 * SONDE_SECOND)
+#define STREAM_TIMEOUT_NS (24 * 3600 * SONDE_SECOND)
 #define TOKEN_HEADER "Sonde-Authorization"
 
 enum { TOKEN_SECONDS = 600 };
@@ -54,6 +55,8 @@ void cluster_close(struct cluster *cluster)
 struct asking {
     struct sonde_loop *loop;
     struct sonde_buf *body; /* NULL: not kept */
+    int (*take)(void *context, const char *data, size_t length, struct sonde_err *err);
+    void *take_context;
     int status;
     char refusal[SONDE_ERR_MESSAGE_MAX]; /* the store's own words */
     struct sonde_err err;
@@ -201,26 +204,52 @@ static int explain(const struct asking *asking, const struct cluster *cluster, c
     return err->code;
 }
 
-int cluster_ask_store(struct cluster *cluster, const char *method, const char *path,
-                      const char *const query[], struct sonde_buf *ret, struct sonde_err *err)
+static int ask_store(struct cluster *cluster, const char *path, const char *const query[],
+                     struct sonde_kube_request_options *options, struct asking *asking,
+                     struct sonde_err *err)
 {
     SONDE_BUF_AUTO url = SONDE_BUF(SONDE_KUBE_PATH_MAX);
-    struct asking asking = {.loop = cluster->loop, .body = ret};
     int r = get_token(cluster, err);
     r = r < 0 ? r : store_path(cluster, path, query, &url, err);
-    struct sonde_kube_request_options options = {.method = method,
-                                                 .path = sonde_buf_view(&url),
-                                                 .timeout_ns = STORE_TIMEOUT_NS,
-                                                 .body_max = SONDE_CLI_OUTPUT_MAX,
-                                                 .raw = true,
-                                                 .token_header = TOKEN_HEADER,
-                                                 .token = sonde_buf_view(&cluster->token),
-                                                 .context = &asking,
-                                                 .done = answered};
     if (r < 0) {
         return r;
     }
-    r = wait_for(cluster, &asking, &options, err);
-    return r < 0 ? explain(&asking, cluster, path, err)
-                 : sonde_buf_check(ret, "the store's answer", err);
+    options->path = sonde_buf_view(&url);
+    options->raw = true;
+    options->token_header = TOKEN_HEADER;
+    options->token = sonde_buf_view(&cluster->token);
+    options->context = asking;
+    options->done = answered;
+    asking->loop = cluster->loop;
+    r = wait_for(cluster, asking, options, err);
+    return r < 0 ? explain(asking, cluster, path, err) : 0;
+}
+
+int cluster_ask_store(struct cluster *cluster, const char *method, const char *path,
+                      const char *const query[], struct sonde_buf *ret, struct sonde_err *err)
+{
+    struct asking asking = {.body = ret};
+    struct sonde_kube_request_options options = {
+        .method = method, .timeout_ns = STORE_TIMEOUT_NS, .body_max = SONDE_CLI_OUTPUT_MAX};
+    int r = ask_store(cluster, path, query, &options, &asking, err);
+    return r < 0 ? r : sonde_buf_check(ret, "the store's answer", err);
+}
+
+static int pass_on(void *context, const char *data, size_t length, struct sonde_err *err)
+{
+    const struct asking *asking = context;
+    return asking->take(asking->take_context, data, length, err);
+}
+
+int cluster_stream_store(struct cluster *cluster, const char *path, const char *const query[],
+                         int (*take)(void *context, const char *data, size_t length,
+                                     struct sonde_err *err),
+                         void *context, struct sonde_err *err)
+{
+    struct asking asking = {.take = take, .take_context = context};
+    struct sonde_kube_request_options options = {.timeout_ns = STREAM_TIMEOUT_NS,
+                                                 .idle_ns = STORE_TIMEOUT_NS,
+                                                 .compressed = true,
+                                                 .chunk = pass_on};
+    return ask_store(cluster, path, query, &options, &asking, err);
 }

@@ -167,12 +167,22 @@ static int find_capture(struct cluster *cluster, const char *run, char *ret, siz
                : r;
 }
 
-static int write_file(const struct cli_settings *settings, const struct sonde_buf *text,
-                      struct sonde_err *err)
+static int write_piece(void *context, const char *data, size_t length, struct sonde_err *err)
 {
+    const struct output *file = context;
+    return sonde_write_all(file->fd, data, length, file->name, err);
+}
+
+static int write_export(struct cluster *cluster, const char *run, const char *capture,
+                        const struct cli_settings *settings, struct sonde_err *err)
+{
+    char path[PATH_SIZE];
     struct output file;
+    const char *const query[] = {"namespace", in_namespace(cluster), "format",
+                                 sonde_results_formats[settings->format], NULL};
+    (void)snprintf(path, sizeof(path), "runs/%s/captures/%s", run, capture);
     int r = output_open(settings->file, &file, err);
-    r = r < 0 ? r : sonde_write_all(file.fd, text->data, text->length, file.name, err);
+    r = r < 0 ? r : cluster_stream_store(cluster, path, query, write_piece, &file, err);
     r = r < 0 ? r : output_commit(&file, err);
     output_fini(&file);
     return r;
@@ -182,10 +192,8 @@ int cluster_export(struct cli_call *call)
 {
     struct sonde_err err;
     struct cluster cluster;
-    char path[PATH_SIZE];
     char capture[64];
     const char *run = call->arguments.positional[0];
-    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
     int r = cluster_open(&call->settings, &cluster, &err);
     r = r < 0 ? r : check_name("run", run, &err);
     if (r == 0 && call->settings.format < 0) {
@@ -197,13 +205,7 @@ int cluster_export(struct cli_call *call)
         r = capture[0] ? check_name("capture", capture, &err)
                        : find_capture(&cluster, run, capture, sizeof(capture), &err);
     }
-    if (r == 0) {
-        const char *const query[] = {"namespace", in_namespace(&cluster), "format",
-                                     sonde_results_formats[call->settings.format], NULL};
-        (void)snprintf(path, sizeof(path), "runs/%s/captures/%s", run, capture);
-        r = cluster_ask_store(&cluster, "GET", path, query, &text, &err);
-    }
-    r = r < 0 ? r : write_file(&call->settings, &text, &err);
+    r = r < 0 ? r : write_export(&cluster, run, capture, &call->settings, &err);
     return finish(&cluster, r, &err);
 }
 

@@ -90,6 +90,13 @@ void call_answer_as(struct call *call, unsigned status, const char *media_type,
     }
 }
 
+void call_answer_stream(struct call *call, unsigned status, const char *media_type,
+                        int64_t (*read)(void *context, char *data, size_t length), void *context)
+{
+    sonde_exchange_stream(call->exchange, status, media_type, read, context);
+    count(call);
+}
+
 void call_answer(struct call *call, unsigned status, struct sonde_str json)
 {
     call_answer_as(call, status, "application/json", json);
@@ -242,6 +249,7 @@ static void closed(void *context, struct sonde_exchange *exchange)
     if (call->upload) {
         upload_closed(call);
     }
+    download_closed(call);
     call->exchange = NULL;
     if (call->waiting == 0) {
         free_call(call);

@@ -267,7 +267,13 @@ static int append(void *context, const void *data, size_t length, struct sonde_e
 {
     struct sonde_buf *buf = context;
     sonde_buf_append(buf, data, length);
-    return sonde_buf_check(buf, "the export", err);
+    int r = sonde_buf_check(buf, "the export", err);
+    return r == SONDE_ELIMIT
+               ? sonde_fail(err, r, 0,
+                            "it has more than %d MiB: ask with Accept-Encoding: zstd, as kubectl "
+                            "sonde export --format raw does",
+                            STORE_ANSWER_MAX >> 20)
+               : r;
 }
 
 /* The argument is "NUMBER CAPTURE". */
@@ -292,46 +298,66 @@ void people_export(struct call *call)
         call_fail(call, 400, "Invalid", "format is " SONDE_RESULTS_FORMATS_SAID);
         return;
     }
-    if (call_resolve(call)) {
-        char argument[SONDE_DB_ARTIFACT_NAME_MAX + 16];
-        (void)snprintf(argument, sizeof(argument), "%c %.300s", (char)('0' + format),
-                       sonde_exchange_parameter(call->exchange, "name"));
-        log_download(call, argument + 2);
-        jobs_add(call, export, argument);
+    if (!call_resolve(call)) {
+        return;
     }
+    const char *name = sonde_exchange_parameter(call->exchange, "name");
+    log_download(call, name);
+    if (format == SONDE_RESULTS_RAW && download_wanted(call)) {
+        struct sonde_err err;
+        int fd = -1;
+        if (sonde_results_raw_open(call->service->db, call->uid, name, &fd, &err) < 0) {
+            call_fail_by(call, &err);
+        } else {
+            download_begin(call, fd, sonde_results_media_type(SONDE_RESULTS_RAW));
+        }
+        return;
+    }
+    char argument[SONDE_DB_ARTIFACT_NAME_MAX + 16];
+    (void)snprintf(argument, sizeof(argument), "%c %.300s", (char)('0' + format), name);
+    jobs_add(call, export, argument);
 }
 
 /* ---- one artifact ---- */
 
-struct reading {
+#define ARTIFACT_MEDIA_TYPE "application/octet-stream"
+
+struct search {
     struct sonde_db *db;
     const char *name;
-    struct job_result *ret;
+    struct sonde_buf *text; /* where it is read to; NULL: it is opened */
+    int fd;
     bool found;
 };
 
-static int read_artifact(void *context, const struct sonde_artifact *artifact,
+static int find_artifact(void *context, const struct sonde_artifact *artifact,
                          struct sonde_err *err)
 {
-    struct reading *reading = context;
-    if (strcmp(artifact->name, reading->name) != 0) {
+    struct search *search = context;
+    if (strcmp(artifact->name, search->name) != 0) {
         return 0;
     }
-    reading->found = true;
-    return sonde_artifact_read(reading->db, artifact, append, &reading->ret->text, err);
+    search->found = true;
+    return search->text ? sonde_artifact_read(search->db, artifact, append, search->text, err)
+                        : sonde_artifact_open(search->db, artifact, &search->fd, err);
+}
+
+static int find(struct search *search, const char *uid, struct sonde_err *err)
+{
+    int r = sonde_db_artifacts(search->db, uid, find_artifact, search, err);
+    if (r == 0 && !search->found) {
+        r = sonde_fail(err, SONDE_ENOTFOUND, 0, "the run has no artifact %.200s", search->name);
+    }
+    return r;
 }
 
 static void artifact(struct sonde_db *db, const char *uid, const char *argument,
                      struct job_result *ret)
 {
-    struct reading reading = {.db = db, .name = argument, .ret = ret};
-    int r = sonde_db_artifacts(db, uid, read_artifact, &reading, &ret->err);
-    if (r == 0 && !reading.found) {
-        r = sonde_fail(&ret->err, SONDE_ENOTFOUND, 0, "the run has no artifact %.200s", argument);
-    }
-    if (r == 0) {
+    struct search search = {.db = db, .name = argument, .text = &ret->text, .fd = -1};
+    if (find(&search, uid, &ret->err) == 0) {
         ret->status = 200;
-        ret->media_type = "application/octet-stream";
+        ret->media_type = ARTIFACT_MEDIA_TYPE;
     }
 }
 
@@ -351,8 +377,18 @@ void people_artifact(struct call *call)
         call_fail_by(call, &err);
         return;
     }
-    log_download(call, id + SONDE_UUID_SIZE);
-    jobs_add(call, artifact, id + SONDE_UUID_SIZE);
+    const char *name = id + SONDE_UUID_SIZE;
+    log_download(call, name);
+    if (!download_wanted(call)) {
+        jobs_add(call, artifact, name);
+        return;
+    }
+    struct search search = {.db = call->service->db, .name = name, .fd = -1};
+    if (find(&search, call->uid, &err) < 0) {
+        call_fail_by(call, &err);
+    } else {
+        download_begin(call, search.fd, ARTIFACT_MEDIA_TYPE);
+    }
 }
 
 /* ---- deletion ---- */

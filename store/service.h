@@ -82,6 +82,7 @@ struct call {
     char user[STORE_USER_MAX];
     char target[SONDE_TARGET_NAME_MAX + 1]; /* of a sidecar */
     void *upload;                           /* of a PUT */
+    struct download *download;              /* what is sent in pieces */
     bool counted;
     int waiting; /* for so many things that keep it */
 };
@@ -94,6 +95,9 @@ void call_release(struct call *call);
 void call_answer(struct call *call, unsigned status, struct sonde_str json);
 void call_answer_as(struct call *call, unsigned status, const char *media_type,
                     struct sonde_str body);
+/* As sonde_exchange_stream. */
+void call_answer_stream(struct call *call, unsigned status, const char *media_type,
+                        int64_t (*read)(void *context, char *data, size_t length), void *context);
 void call_fail(struct call *call, unsigned status, const char *code, const char *message);
 /* By the code of err, and its reason where it has one. */
 void call_fail_by(struct call *call, const struct sonde_err *err);
@@ -145,6 +149,13 @@ void silence_free(struct silence *silence);
 void silence_heard(struct silence *silence, const char *uid, const char *target);
 /* It will not speak any more; target NULL: all of the run. */
 void silence_forget(struct silence *silence, const char *uid, const char *target);
+
+/* download.c */
+/* Whether the peer takes artifacts as they are kept. */
+bool download_wanted(const struct call *call);
+/* Sends the file, which is closed in any case. */
+void download_begin(struct call *call, int fd, const char *media_type);
+void download_closed(struct call *call);
 
 /* people.c */
 void people_list(struct call *call);

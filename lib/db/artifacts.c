@@ -546,15 +546,26 @@ static int read_blob(int fd, struct sonde_stream *stream, const char *name, stru
     }
 }
 
-int sonde_artifact_read(struct sonde_db *db, const struct sonde_artifact *artifact,
-                        sonde_bytes_callback callback, void *context, struct sonde_err *err)
+int sonde_artifact_open(struct sonde_db *db, const struct sonde_artifact *artifact, int *ret_fd,
+                        struct sonde_err *err)
 {
     char path[SONDE_SHA256_TEXT + 16];
     (void)blob_path(artifact->sha256, path, sizeof(path));
-    SONDE_CLOSE int fd = openat(db->blobs, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
+    *ret_fd = openat(db->blobs, path, O_RDONLY | O_CLOEXEC);
+    if (*ret_fd < 0) {
         return sonde_fail(err, errno == ENOENT ? SONDE_EPARSE : SONDE_EIO, errno,
                           "artifact %s is not in the store %s any more", artifact->name, db->path);
+    }
+    return 0;
+}
+
+int sonde_artifact_read(struct sonde_db *db, const struct sonde_artifact *artifact,
+                        sonde_bytes_callback callback, void *context, struct sonde_err *err)
+{
+    SONDE_CLOSE int fd = -1;
+    int opened = sonde_artifact_open(db, artifact, &fd, err);
+    if (opened < 0) {
+        return opened;
     }
     struct reading reading = {EVP_MD_CTX_new(), 0, callback, context, false};
     struct sonde_stream *stream = NULL;

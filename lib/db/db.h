@@ -144,6 +144,11 @@ typedef int (*sonde_artifact_callback)(void *context, const struct sonde_artifac
 int sonde_db_artifacts(struct sonde_db *db, const char *run_uid, sonde_artifact_callback callback,
                        void *context, struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* Opens the content as it is kept: one zstd frame with a checksum. The caller closes *ret_fd.
+ * SONDE_EPARSE when it is missing. */
+int sonde_artifact_open(struct sonde_db *db, const struct sonde_artifact *artifact, int *ret_fd,
+                        struct sonde_err *err) SONDE_MUST_CHECK;
+
 typedef int (*sonde_bytes_callback)(void *context, const void *data, size_t length,
                                     struct sonde_err *err);
 /* The content, in pieces, checked against bytes and sha256 at its end: SONDE_EPARSE when the blob

@@ -411,6 +411,9 @@ static CURLcode set_way(CURL *easy, const struct sonde_http_options *options)
 {
     CURLcode code = CURLE_OK;
     SET(code, easy, CURLOPT_PIPEWAIT, options->multiplexed ? 1L : 0L);
+    if (options->compressed) {
+        SET(code, easy, CURLOPT_ACCEPT_ENCODING, ""); /* whatever libcurl can */
+    }
     if (options->idle_ns) {
         SET(code, easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
         SET(code, easy, CURLOPT_LOW_SPEED_TIME,

@@ -68,6 +68,7 @@ struct sonde_http_options {
     bool multiplexed;
     const char *proxy;          /* http://…, https://… or socks5://…; NULL: none */
     int64_t connect_timeout_ns; /* 0: as timeout_ns */
+    bool compressed; /* the answer may come compressed (Accept-Encoding), and is unfolded */
     int64_t idle_ns; /* without a byte for this long (whole seconds): SONDE_ETIMEOUT; 0: never */
     /* Takes the body of a 2xx answer in pieces as they come, which are then not collected. A
      * negative code with *err filled ends the exchange with it. In it, requests may be started and

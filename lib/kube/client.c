@@ -451,6 +451,7 @@ static int send_now(struct sonde_kube_request *request, struct sonde_err *err)
         .multiplexed = true,
         .proxy = config->proxy_url,
         .connect_timeout_ns = SONDE_KUBE_CONNECT_SECONDS * SONDE_SECOND,
+        .compressed = o->compressed,
         .idle_ns = o->idle_ns,
         .chunk = o->chunk ? take_chunk : NULL,
     };

@@ -58,6 +58,7 @@ struct sonde_kube_request_options {
     int64_t idle_ns;    /* see sonde_http_options */
     size_t body_max;    /* bytes of the answer; 0: SONDE_KUBE_OBJECT_MAX */
     bool raw;           /* the answer is not JSON: `object` is NULL */
+    bool compressed;    /* see sonde_http_options */
     bool once;          /* no retries but the one with new credentials */
     /* The name of one more header with "Bearer TOKEN": for services behind the API server's proxy,
      * which keeps Authorization to itself. A string literal; NULL: none. */

@@ -10,8 +10,12 @@ struct search {
     const char *wanted;
     size_t matches;
     struct sonde_buf names;
+    /* With the one that is meant. */
+    int (*use)(const struct search *search, const struct sonde_artifact *artifact,
+               struct sonde_err *err);
     sonde_bytes_callback callback;
     void *context;
+    int *ret_fd;
 };
 
 static bool matches(const struct search *search, const struct sonde_artifact *artifact)
@@ -40,20 +44,16 @@ static int note(void *context, const struct sonde_artifact *artifact, struct son
 static int hand_out(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
 {
     const struct search *search = context;
-    return matches(search, artifact)
-               ? sonde_artifact_read(search->db, artifact, search->callback, search->context, err)
-               : 0;
+    return matches(search, artifact) ? search->use(search, artifact, err) : 0;
 }
 
-int sonde_results_raw(struct sonde_db *db, const char *uid, const char *name,
-                      sonde_bytes_callback callback, void *context, struct sonde_err *err)
+static int find_one(const struct search *like, const char *uid, const char *name,
+                    struct sonde_err *err)
 {
-    struct search search = {.db = db,
-                            .wanted = name,
-                            .names = SONDE_BUF(NAMES_MAX),
-                            .callback = callback,
-                            .context = context};
-    int r = sonde_db_artifacts(db, uid, note, &search, err);
+    struct search search = *like;
+    search.wanted = name;
+    search.names = SONDE_BUF(NAMES_MAX);
+    int r = sonde_db_artifacts(search.db, uid, note, &search, err);
     if (r == 0 && search.matches == 0) {
         r = sonde_fail(err, SONDE_ENOTFOUND, 0, "the run has no capture called %s",
                        name ? name : "anything");
@@ -62,5 +62,33 @@ int sonde_results_raw(struct sonde_db *db, const char *uid, const char *name,
                        search.matches, search.names.data ? search.names.data : "");
     }
     sonde_buf_fini(&search.names);
-    return r < 0 ? r : sonde_db_artifacts(db, uid, hand_out, &search, err);
+    return r < 0 ? r : sonde_db_artifacts(search.db, uid, hand_out, &search, err);
+}
+
+static int read_it(const struct search *search, const struct sonde_artifact *artifact,
+                   struct sonde_err *err)
+{
+    return sonde_artifact_read(search->db, artifact, search->callback, search->context, err);
+}
+
+int sonde_results_raw(struct sonde_db *db, const char *uid, const char *name,
+                      sonde_bytes_callback callback, void *context, struct sonde_err *err)
+{
+    const struct search search = {
+        .db = db, .use = read_it, .callback = callback, .context = context};
+    return find_one(&search, uid, name, err);
+}
+
+static int open_it(const struct search *search, const struct sonde_artifact *artifact,
+                   struct sonde_err *err)
+{
+    return sonde_artifact_open(search->db, artifact, search->ret_fd, err);
+}
+
+int sonde_results_raw_open(struct sonde_db *db, const char *uid, const char *name, int *ret_fd,
+                           struct sonde_err *err)
+{
+    const struct search search = {.db = db, .use = open_it, .ret_fd = ret_fd};
+    *ret_fd = -1;
+    return find_one(&search, uid, name, err);
 }

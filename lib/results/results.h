@@ -86,6 +86,10 @@ int sonde_results_raw(struct sonde_db *db, const char *uid, const char *name,
                       sonde_bytes_callback callback, void *context,
                       struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* Opens the same one as it is kept: see sonde_artifact_open. */
+int sonde_results_raw_open(struct sonde_db *db, const char *uid, const char *name, int *ret_fd,
+                           struct sonde_err *err) SONDE_MUST_CHECK;
+
 struct sonde_results_summary {
     char
         top[SONDE_RESULTS_TOP_MAX]; /* "38% loadVisits patients.js:41"; "" when nothing was found */

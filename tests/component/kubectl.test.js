@@ -7,6 +7,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
+const { zstdCompressSync } = require('node:zlib');
 const { ApiServer } = require('./support/api-server.js');
 const { bin, exited, profileRun, start, temporary } = require('./support/sonde.js');
 const { until } = require('./support/wait.js');
@@ -83,6 +84,30 @@ test('reports and exports come as the store has them', async (t) => {
   assert.match(ambiguous.stderr, /cpu and other: give --capture/);
   exited(await run(['export', 'slow', '--format', 'folded', '--capture', 'cpu']), 0);
   exited(await run(['export', 'slow']), 2);
+});
+
+test('a capture that comes compressed is unfolded, whole or not at all', async (t) => {
+  const { server, run } = await cluster(t);
+  const big = Buffer.from('{"a heap": "snapshot"}\n'.repeat(5 << 20)); // 110 MB
+  const kept = zstdCompressSync(big);
+  server.store['runs/slow/captures/snapshot'] = ({ headers }) =>
+    headers['accept-encoding'].includes('zstd')
+      ? [200, kept, { 'Content-Encoding': 'zstd' }]
+      : [413, JSON.stringify({ code: 'TooLarge', message: 'it has too much' })];
+  const file = path.join(temporary(t), 'out');
+  const args = ['export', 'slow', '--capture', 'snapshot', '--format', 'raw', '-o', file];
+  exited(await run(args), 0);
+  assert.ok(big.equals(fs.readFileSync(file)));
+  fs.rmSync(file);
+  const damaged = Buffer.from(kept);
+  damaged[damaged.length >> 1] ^= 1;
+  server.store['runs/slow/captures/snapshot'] = () => [
+    200,
+    damaged,
+    { 'Content-Encoding': 'zstd' },
+  ];
+  exited(await run(args), 1);
+  assert.deepEqual(fs.readdirSync(path.dirname(file)), []);
 });
 
 test('what is refused is said in the words of who refused it', async (t) => {

@@ -11,7 +11,7 @@ const https = require('node:https');
 const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
-const { gunzipSync } = require('node:zlib');
+const { gunzipSync, zstdDecompressSync } = require('node:zlib');
 const { ApiServer } = require('./support/api-server.js');
 const { Service, Sidecar, program, sha256 } = require('./support/store-service.js');
 const { exited, isSanitized, start, temporary } = require('./support/sonde.js');
@@ -172,6 +172,37 @@ test('nothing is there before its commit, and only what arrived whole', async (t
   assert.deepEqual(await sidecar.artifacts(), ['pod-a.7.cpu.1', 'pod-a.7.cpu.0']);
   refused(await sidecar.put('cpu.2', Buffer.alloc(1048576)), 413, 'TooLarge');
   assert.equal((await sidecar.store('cpu.3', bytes)).status, 201);
+});
+
+test('an artifact of any size is handed out as it is kept', async (t) => {
+  const service = await Service.start(t);
+  const sidecar = await service.run();
+  const line = `{"a":"${randomBytes(300).toString('hex')}"}\n`;
+  const bytes = Buffer.from(line.repeat(120000)); // 73 MB
+  assert.equal((await sidecar.store('cpu.0', bytes)).status, 201);
+  const headers = { 'Accept-Encoding': 'gzip, zstd;q=0.9' };
+  const ways = [
+    `artifacts/${sidecar.uid}.pod-a.7.cpu.0?namespace=clinic`,
+    `runs/${sidecar.uid}/captures/cpu?namespace=clinic&format=raw`,
+  ];
+  for (const where of ways) {
+    const whole = await service.person('GET', where, { headers });
+    assert.equal(whole.status, 200);
+    assert.equal(whole.headers['content-encoding'], 'zstd');
+    assert.ok(whole.bytes.length < bytes.length / 10);
+    assert.equal(sha256(zstdDecompressSync(whole.bytes)), sha256(bytes));
+    for (const refusal of [{}, { 'Accept-Encoding': 'zstd;q=0, gzip' }]) {
+      const large = await service.person('GET', where, { headers: refusal });
+      refused(large, 413, 'TooLarge');
+      assert.match(large.json.message, /Accept-Encoding: zstd/);
+    }
+  }
+  const missing = `artifacts/${sidecar.uid}.pod-a.7.cpu.1?namespace=clinic`;
+  refused(await service.person('GET', missing, { headers }), 404, 'NotFound');
+  const other = `runs/${sidecar.uid}/captures/cpu?namespace=billing&format=raw`;
+  refused(await service.person('GET', other, { headers }), 404, 'NotFound');
+  const downloads = service.log().filter(({ message }) => message === 'download');
+  assert.equal(downloads.filter(({ user }) => user).length, 7);
 });
 
 test('artifacts that are sent at once have one bound together', async (t) => {

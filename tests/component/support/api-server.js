@@ -103,10 +103,10 @@ class ApiServer {
 
   answerStore(request, response) {
     const handler = this.store[request.path.slice(proxy.length)];
-    const [status, text] = handler
+    const [status, body, headers] = handler
       ? handler(request)
       : [404, JSON.stringify({ code: 'NotFound', message: 'there is no such run' })];
-    response.writeHead(status, { 'Content-Type': 'application/json' }).end(text);
+    response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(body);
   }
 
   send(response, status, object) {

@@ -60,7 +60,7 @@ class Service {
     await this.begin();
   }
 
-  // {status, headers, text, json}; `body` is an object, or bytes.
+  // {status, headers, bytes, text, json}; `body` is an object, or bytes.
   // The body ends after `cut` bytes with the connection, or stands in the middle until held.end().
   ask(method, where, { token, body, headers = {}, cut, held, localAddress } = {}) {
     const bytes = body && !Buffer.isBuffer(body) ? JSON.stringify(body) : body;
@@ -75,10 +75,11 @@ class Service {
           const parts = [];
           response.on('data', (part) => parts.push(part));
           response.on('end', () => {
-            const text = Buffer.concat(parts).toString();
+            const bytes = Buffer.concat(parts);
+            const text = bytes.toString();
             const isJson = response.headers['content-type']?.includes('json');
             const json = isJson && text ? JSON.parse(text) : undefined;
-            resolve({ status: response.statusCode, headers: response.headers, text, json });
+            resolve({ status: response.statusCode, headers: response.headers, bytes, text, json });
           });
         },
       );

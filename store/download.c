@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Artifacts as they are kept, compressed, to whom can unfold them: of any size, without memory and
+ * nearly without work. What comes from the disk is checked by the frame's checksum there. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "store/service.h"
+
+struct download {
+    int fd;
+};
+
+bool download_wanted(const struct call *call)
+{
+    const char *accepted = sonde_exchange_header(call->exchange, "Accept-Encoding");
+    struct sonde_str rest = sonde_str(accepted ? accepted : "");
+    while (rest.length) {
+        struct sonde_str coding = sonde_str_split(&rest, ',');
+        struct sonde_str name = sonde_str_trim(sonde_str_split(&coding, ';'));
+        struct sonde_str weight = sonde_str_trim(coding);
+        if (sonde_str_is(name, "zstd")) {
+            return !sonde_str_is(weight, "q=0") && !sonde_str_starts(weight, "q=0.000");
+        }
+    }
+    return false;
+}
+
+static int64_t next(void *context, char *data, size_t length)
+{
+    const struct download *download = context;
+    ssize_t count;
+    do {
+        count = read(download->fd, data, length);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
+void download_begin(struct call *call, int fd, const char *media_type)
+{
+    struct download *download = calloc(1, sizeof(*download));
+    if (!download) {
+        sonde_closep(&fd);
+        call_fail(call, 503, "OutOfMemory", "the store is out of memory");
+        return;
+    }
+    download->fd = fd;
+    call->download = download;
+    sonde_exchange_add_header(call->exchange, "Content-Encoding", "zstd");
+    call_answer_stream(call, 200, media_type, next, download);
+}
+
+void download_closed(struct call *call)
+{
+    struct download *download = call->download;
+    if (download) {
+        sonde_closep(&download->fd);
+        free(download);
+        call->download = NULL;
+    }
+}
