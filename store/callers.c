@@ -157,16 +157,30 @@ static void token_reviewed(struct review *review, const cJSON *status)
     admit_known(call, kept);
 }
 
+static const char *subresource_of(const struct call *call)
+{
+    const char *own = call->endpoint->subresource;
+    return call->wants_heap ? "heap" : own ? own : "";
+}
+
+static void grant(struct call *call)
+{
+    call->may_heap = call->wants_heap;
+    call->endpoint->answer(call);
+}
+
 static void refuse_access(struct call *call)
 {
     char message[STORE_USER_MAX + 512];
     const struct endpoint *endpoint = call->endpoint;
+    const char *subresource = subresource_of(call);
     call->service->metrics.denied++;
     (void)snprintf(message, sizeof(message),
-                   "%s may not %s profileruns%s%s of sonde.dev in %s%s: ask for a role that has it",
-                   call->user, endpoint->verb, endpoint->subresource ? "/" : "",
-                   endpoint->subresource ? endpoint->subresource : "",
-                   call->namespace[0] ? "namespace " : "all namespaces", call->namespace);
+                   "%s may not %s profileruns%s%s of sonde.dev in %s%s: ask for a role that has "
+                   "it%s",
+                   call->user, endpoint->verb, subresource[0] ? "/" : "", subresource,
+                   call->namespace[0] ? "namespace " : "all namespaces", call->namespace,
+                   call->wants_heap ? ", or for the run's other captures, each by its name" : "");
     SONDE_LOG(&call->service->log, SONDE_LOG_WARN, "refused",
               SONDE_FIELD_STR("user", sonde_str(call->user)),
               SONDE_FIELD_STR("endpoint", sonde_str(endpoint->label)),
@@ -180,7 +194,7 @@ static void access_reviewed(struct review *review, const cJSON *status)
     bool yes = sonde_json_true(status, "allowed") && !sonde_json_true(status, "denied");
     (void)keep(call->service->callers, review->key, yes);
     if (yes) {
-        call->endpoint->answer(call);
+        grant(call);
     } else {
         refuse_access(call);
     }
@@ -262,18 +276,18 @@ static void ask_token(struct call *call, struct sonde_str token, const char *key
 static void ask_access(struct call *call, const struct kept *who, const char *key)
 {
     SONDE_BUF_AUTO body = SONDE_BUF(2 * IDENTITY_MAX);
-    const struct endpoint *endpoint = call->endpoint;
+    const char *subresource = subresource_of(call);
     sonde_buf_text(&body, "{\"apiVersion\":\"authorization.k8s.io/v1\","
                           "\"kind\":\"SubjectAccessReview\",\"spec\":");
     sonde_buf_append(&body, who->identity, strlen(who->identity) - 1); /* without its brace */
     sonde_buf_text(&body, ",\"resourceAttributes\":{\"group\":\"sonde.dev\",\"version\":"
                           "\"v1alpha1\",\"resource\":\"profileruns\",\"verb\":");
-    sonde_buf_json_string(&body, sonde_str(endpoint->verb));
+    sonde_buf_json_string(&body, sonde_str(call->endpoint->verb));
     sonde_buf_text(&body, ",\"namespace\":");
     sonde_buf_json_string(&body, sonde_str(call->namespace));
-    if (endpoint->subresource) {
+    if (subresource[0]) {
         sonde_buf_text(&body, ",\"subresource\":");
-        sonde_buf_json_string(&body, sonde_str(endpoint->subresource));
+        sonde_buf_json_string(&body, sonde_str(subresource));
     }
     sonde_buf_text(&body, "}}}");
     ask(call, key, true, SONDE_STR("/apis/authorization.k8s.io/v1/subjectaccessreviews"), &body);
@@ -285,12 +299,12 @@ static void admit_person(struct call *call, const struct kept *who)
 {
     char key[sizeof(who->key)];
     (void)snprintf(key, sizeof(key), "%.65s %s/%s %.63s", who->key, call->endpoint->verb,
-                   call->endpoint->subresource ? call->endpoint->subresource : "", call->namespace);
+                   subresource_of(call), call->namespace);
     const struct kept *answer = find(call->service->callers, key);
     if (!answer) {
         ask_access(call, who, key);
     } else if (answer->yes) {
-        call->endpoint->answer(call);
+        grant(call);
     } else {
         refuse_access(call);
     }
@@ -410,7 +424,7 @@ void callers_admit(struct call *call)
         }
         if (is_token(token, &service->person_token)) {
             (void)snprintf(call->user, sizeof(call->user), "%s", "(the holder of the token)");
-            call->endpoint->answer(call);
+            grant(call);
             return;
         }
         break;
@@ -419,4 +433,10 @@ void callers_admit(struct call *call)
         return;
     }
     admit_by_kubernetes(call, token);
+}
+
+void callers_admit_heap(struct call *call)
+{
+    call->wants_heap = true;
+    callers_admit(call);
 }

@@ -20,6 +20,42 @@ static void log_download(const struct call *call, const char *what)
               SONDE_FIELD_STR("endpoint", sonde_str(call->endpoint->label)));
 }
 
+/* ---- heaps ---- */
+
+struct heap_search {
+    const char *name; /* of a capture or an artifact; NULL: any */
+    bool found;
+};
+
+static int look_for_heap(void *context, const struct sonde_artifact *artifact,
+                         struct sonde_err *err)
+{
+    struct heap_search *search = context;
+    bool meant = !search->name || strcmp(search->name, artifact->capture) == 0 ||
+                 strcmp(search->name, artifact->name) == 0;
+    (void)err;
+    search->found = search->found || (meant && artifact->data_class == SONDE_DATA_HEAP);
+    return 0;
+}
+
+/* Whether nothing of a heap is asked for, or the person may see it. False: it is answered. */
+static bool may_see(struct call *call, const char *uid, const char *name)
+{
+    struct sonde_err err;
+    struct heap_search search = {.name = name};
+    if (call->may_heap) {
+        return true;
+    }
+    if (sonde_db_artifacts(call->service->db, uid, look_for_heap, &search, &err) < 0) {
+        call_fail_by(call, &err);
+        return false;
+    }
+    if (search.found) {
+        callers_admit_heap(call);
+    }
+    return !search.found;
+}
+
 /* ---- rows ---- */
 
 void put_run(const struct sonde_run *run, struct sonde_buf *buf)
@@ -199,16 +235,16 @@ void people_report(struct call *call)
         call_fail(call, 400, "Invalid", "format is text, json or html");
         return;
     }
-    if (call_resolve(call)) {
+    const char *capture = sonde_exchange_query(call->exchange, "capture");
+    if (call_resolve(call) && may_see(call, call->uid, capture)) {
         log_download(call, "report");
-        add_report(call, (enum sonde_results_report_format)format,
-                   sonde_exchange_query(call->exchange, "capture"));
+        add_report(call, (enum sonde_results_report_format)format, capture);
     }
 }
 
 void people_findings(struct call *call)
 {
-    if (call_resolve(call)) {
+    if (call_resolve(call) && may_see(call, call->uid, NULL)) {
         log_download(call, "findings");
         add_report(call, SONDE_RESULTS_JSON, NULL);
     }
@@ -256,6 +292,9 @@ void people_compare(struct call *call)
         call_fail_by(call, &err);
         return;
     }
+    if (!may_see(call, call->uid, capture) || !may_see(call, after, capture)) {
+        return;
+    }
     char argument[SONDE_DB_ARTIFACT_NAME_MAX + SONDE_UUID_SIZE + 16];
     (void)snprintf(argument, sizeof(argument), "%c %s %.300s", (char)('0' + format), after,
                    capture ? capture : "");
@@ -298,10 +337,10 @@ void people_export(struct call *call)
         call_fail(call, 400, "Invalid", "format is " SONDE_RESULTS_FORMATS_SAID);
         return;
     }
-    if (!call_resolve(call)) {
+    const char *name = sonde_exchange_parameter(call->exchange, "name");
+    if (!call_resolve(call) || !may_see(call, call->uid, name)) {
         return;
     }
-    const char *name = sonde_exchange_parameter(call->exchange, "name");
     log_download(call, name);
     if (format == SONDE_RESULTS_RAW && download_wanted(call)) {
         struct sonde_err err;
@@ -378,6 +417,9 @@ void people_artifact(struct call *call)
         return;
     }
     const char *name = id + SONDE_UUID_SIZE;
+    if (!may_see(call, call->uid, name)) {
+        return;
+    }
     log_download(call, name);
     if (!download_wanted(call)) {
         jobs_add(call, artifact, name);

@@ -83,6 +83,8 @@ struct call {
     char target[SONDE_TARGET_NAME_MAX + 1]; /* of a sidecar */
     void *upload;                           /* of a PUT */
     struct download *download;              /* what is sent in pieces */
+    bool wants_heap,
+        may_heap; /* a person: what a process held in memory is asked for, and may be */
     bool counted;
     int waiting; /* for so many things that keep it */
 };
@@ -111,6 +113,8 @@ int callers_new(struct service *service, struct callers **ret,
                 struct sonde_err *err) SONDE_MUST_CHECK;
 void callers_free(struct callers *callers);
 void callers_admit(struct call *call);
+/* Asks whether a person may also see heaps, and calls endpoint->answer again, or refuses. */
+void callers_admit_heap(struct call *call);
 /* The token of a request; empty when there is none. */
 struct sonde_str caller_token(const struct call *call);
 

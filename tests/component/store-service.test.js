@@ -508,6 +508,51 @@ test('who somebody is and what they may, the API server is asked', async (t) => 
   refused(await service.api('GET', 'runs', { token: 'new' }), 503, 'ReviewFailed');
 });
 
+test('a heap is seen with the right to heaps alone', async (t) => {
+  const api = await new ApiServer(t).start();
+  const may = new Set(['report', 'artifacts']);
+  api.review = (kind, { token, resourceAttributes }) =>
+    kind === 'TokenReview'
+      ? { authenticated: true, user: { username: token } }
+      : { allowed: may.has(resourceAttributes.subresource) };
+  const service = await Service.start(t, ['--kubeconfig', api.kubeconfig()]);
+  const sidecar = await service.run();
+  await sidecar.store('cpu.0', profileBytes());
+  const heap = { 'Sonde-Capture': 'snapshot', 'Sonde-Type': 'HeapSnapshot' };
+  const bytes = Buffer.from('{"snapshot":{}}');
+  assert.equal((await sidecar.store('snapshot.0', bytes, { headers: heap })).status, 201);
+  const open = [
+    'runs/slow/report?capture=cpu',
+    'runs/slow/captures/cpu?format=folded',
+    'compare?before=slow&after=slow&capture=cpu',
+    `artifacts/${sidecar.uid}.pod-a.7.cpu.0?`,
+  ];
+  const closed = [
+    'runs/slow/report?',
+    'runs/slow/findings?',
+    'runs/slow/report?capture=snapshot',
+    'runs/slow/captures/snapshot?format=raw',
+    'runs/slow/captures/pod-a.7.snapshot.0?format=raw',
+    'compare?before=slow&after=slow',
+    `artifacts/${sidecar.uid}.pod-a.7.snapshot.0?`,
+  ];
+  const ask = (where, token) => service.api('GET', `${where}&namespace=clinic`, { token });
+  for (const where of open) {
+    assert.equal((await ask(where, 'ann')).status, 200, where);
+  }
+  for (const where of closed) {
+    const answer = await ask(where, 'ann');
+    refused(answer, 403, 'Denied');
+    assert.match(answer.json.message, /ann may not get profileruns\/heap .* in namespace clinic/);
+  }
+  may.add('heap');
+  for (const where of closed.filter((one) => /captures|artifacts/.test(one))) {
+    const answer = await ask(where, 'bob');
+    assert.equal(answer.status, 200, where);
+    assert.equal(answer.text, bytes.toString());
+  }
+});
+
 // A profile that takes a while to be analysed: `nodes` functions below each other by tens.
 function largeProfile(nodes, samples) {
   const callFrame = (i) => ({ functionName: `f${i}`, url: `file:///app/${i % 97}.js` });
