@@ -11,7 +11,7 @@ static const char json[] = "application/json";
 static const struct sonde_artifact_type types[] = {
     {SONDE_ARTIFACT_CPU_PROFILE, json, SONDE_DATA_PROFILE},
     {SONDE_ARTIFACT_HEAP_PROFILE, json, SONDE_DATA_PROFILE},
-    {SONDE_ARTIFACT_TIMELINE, json, SONDE_DATA_HEAP},
+    {SONDE_ARTIFACT_TIMELINE, json, SONDE_DATA_PROFILE}, /* sizes alone */
     {SONDE_ARTIFACT_COVERAGE, json, SONDE_DATA_PROFILE},
     {SONDE_ARTIFACT_EVENT_LOOP, json, SONDE_DATA_PROFILE},
     {SONDE_ARTIFACT_REPORT, json, SONDE_DATA_TRACE},
