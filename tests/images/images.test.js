@@ -145,8 +145,8 @@ for (const name of names) {
 
     test('has layers without names, owners and times but the commit’s', () => {
       for (const data of images[name].layers) {
-        // The magic number, deflate; no flags and no time.
-        assert.equal(data.subarray(0, 8).toString('hex'), '1f8b080000000000');
+        // The magic number, deflate; no flags. The time is that of no time in Go.
+        assert.match(data.subarray(0, 8).toString('hex'), /^1f8b0800(?:00000000|00096e88)$/);
       }
       const own = Object.keys(row.directories ?? {});
       const commit = Date.parse(images[name].config.created);
