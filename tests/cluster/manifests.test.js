@@ -496,6 +496,39 @@ describe('in the whole cluster', () => {
     }
   });
 
+  test('a heap leaves a process as it is only where the namespace allows it', async () => {
+    const snapshot = (more) => ({ name: 'snapshot', type: 'HeapSnapshot', ...more });
+    const takes = (...captures) => {
+      const run = { ...profile, captures };
+      return [
+        sonde('ProfileRun', 'raw', run),
+        sonde('ProfileSchedule', 'raw', hourly({ runTemplate: { spec: run } })),
+        loadTest('raw', load({ profile: { captures } })),
+        loadTestSchedule('raw', load({ profile: { captures } })),
+      ];
+    };
+    const raw = [
+      ...takes(snapshot(), { ...snapshot({ redaction: 'None' }), name: 'second' }),
+      ...takes(snapshot({ exposeNumericValues: true })),
+    ];
+    const redacted = takes(snapshot(), { ...snapshot({ redaction: 'Strings' }), name: 'second' });
+    for (const object of redacted) {
+      await assertAllowed(object, 'ann');
+    }
+    const refused = /does not allow captures with redaction None .* sonde\.dev\/heap-data=allowed/;
+    for (const object of raw) {
+      await assertRefused(object, 'ann', refused);
+    }
+    await must(['label', `namespace/${space}`, 'sonde.dev/heap-data=allowed']);
+    try {
+      for (const object of raw) {
+        await assertAllowed(object, 'ann');
+      }
+    } finally {
+      await must(['label', `namespace/${space}`, 'sonde.dev/heap-data-']);
+    }
+  });
+
   test('the controller makes and removes only its own Secrets', async () => {
     const secret = (name, type = 'Opaque', namespace = space) => ({
       apiVersion: 'v1',
