@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "codec/json.h"
+#include "kube/cache.h"
 #include "kube/watch.h"
 
 /* What a stream gave, as text: "A pod-1 7;" for each event or item. */
@@ -321,6 +326,176 @@ static void an_item_that_is_too_large_is_left_out(void **state)
     sonde_buf_fini(&seen.text);
 }
 
+/* ---- recorded streams ---- */
+
+/* What tests/cluster/record.js has recorded of a real API server. */
+static struct sonde_buf recorded(const char *name)
+{
+    char path[128];
+    struct sonde_buf text = SONDE_BUF(1 << 16);
+    (void)snprintf(path, sizeof(path), "tests/fuzz/corpus/kube_watch/recorded-%s", name);
+    assert_int_equal(sonde_read_file(AT_FDCWD, path, &text, NULL), 0);
+    return text;
+}
+
+static const char *const recorded_watches[] = {"watch-pod", "watch-run"};
+enum { CUTS = 300, DAMAGES = 1000, SEED = 20261129 };
+
+static void a_recorded_life_goes_from_added_to_deleted(void **state)
+{
+    (void)state;
+    struct seen seen = {.text = SONDE_BUF(1 << 16)};
+    for (size_t i = 0; i < SONDE_LENGTH(recorded_watches); i++) {
+        SONDE_BUF_AUTO text = recorded(recorded_watches[i]);
+        SONDE_BUF_AUTO whole = SONDE_BUF(1 << 16);
+        assert_int_equal(feed_watch(text.data, text.length, 0, &seen, NULL), 0);
+        sonde_buf_str(&whole, sonde_buf_view(&seen.text));
+        assert_true(whole.data[0] == 'B'); /* sendInitialEvents: all that there was */
+        const char *added = strstr(whole.data, "A ");
+        assert_non_null(added);
+        assert_non_null(strstr(added, "M "));
+        assert_non_null(strstr(added, "D "));
+        assert_true(seen.count > 8);
+        unsigned seed = SEED + (unsigned)i;
+        for (int cut = 0; cut < CUTS; cut++) {
+            size_t at = (size_t)rand_r(&seed) % text.length;
+            assert_int_equal(feed_watch(text.data, text.length, at, &seen, NULL), 0);
+            assert_string_equal(seen.text.data, whole.data);
+            int code = feed_watch(text.data, at, at / 2, &seen, NULL);
+            assert_int_equal(code, at == 0 || text.data[at - 1] == '\n' ? 0 : SONDE_ENETWORK);
+            assert_memory_equal(seen.text.length ? seen.text.data : "", whole.data,
+                                seen.text.length);
+        }
+    }
+    sonde_buf_fini(&seen.text);
+}
+
+static void what_is_damaged_hides_nothing_before_it(void **state)
+{
+    (void)state;
+    struct seen seen = {.text = SONDE_BUF(1 << 16)};
+    unsigned seed = SEED;
+    SONDE_BUF_AUTO text = recorded("watch-run");
+    SONDE_BUF_AUTO before = SONDE_BUF(1 << 16);
+    for (int i = 0; i < DAMAGES; i++) {
+        size_t at = (size_t)rand_r(&seed) % text.length;
+        char was = text.data[at];
+        const char *line = at ? memrchr(text.data, '\n', at) : NULL;
+        size_t good = line ? (size_t)(line - text.data) + 1 : 0;
+        assert_int_equal(feed_watch(text.data, good, good / 3, &seen, NULL), 0);
+        sonde_buf_clear(&before);
+        sonde_buf_str(&before, sonde_buf_view(&seen.text));
+        text.data[at] = (char)rand_r(&seed);
+        int code = feed_watch(text.data, text.length, at, &seen, NULL);
+        text.data[at] = was;
+        bool told = code == 0 || code == SONDE_EPARSE || code == SONDE_EPROTOCOL;
+        if (!told || seen.text.length < before.length ||
+            memcmp(seen.text.data ? seen.text.data : "", before.data ? before.data : "",
+                   before.length) != 0) {
+            fail_msg("byte %zu of seed %d: %d", at, SEED, code);
+        }
+    }
+    sonde_buf_fini(&seen.text);
+}
+
+static int keep_nothing(void *context, const cJSON *object, void **ret, struct sonde_err *err)
+{
+    (void)context;
+    (void)object;
+    (void)err;
+    *ret = NULL;
+    return 0;
+}
+
+static void count_change(void *context, const struct sonde_kube_object *before,
+                         const struct sonde_kube_object *after)
+{
+    (void)before;
+    (void)after;
+    ++*(int *)context;
+}
+
+static int to_cache(void *context, const struct sonde_kube_watch_event *event,
+                    struct sonde_err *err)
+{
+    struct sonde_kube_cache *cache = context;
+    return event->type == SONDE_KUBE_BOOKMARK  ? 0
+           : event->type == SONDE_KUBE_DELETED ? sonde_kube_cache_delete(cache, event->object, err)
+                                               : sonde_kube_cache_put(cache, event->object, err);
+}
+
+/* How often the cache changes; with each line so many times. */
+static int changes(struct sonde_str text, int times)
+{
+    int count = 0;
+    const struct sonde_kube_cache_options options = {
+        .context = &count, .keep = keep_nothing, .changed = count_change, .maximum = 10};
+    struct sonde_kube_cache *cache = NULL;
+    struct sonde_kube_watch watch;
+    assert_int_equal(sonde_kube_cache_new(&options, &cache, NULL), 0);
+    sonde_kube_watch_init(&watch, to_cache, cache);
+    while (text.length) {
+        struct sonde_str line = sonde_str_split(&text, '\n');
+        for (int i = 0; i < times; i++) {
+            assert_int_equal(sonde_kube_watch_feed(&watch, line.data, line.length, NULL), 0);
+            assert_int_equal(sonde_kube_watch_feed(&watch, "\n", 1, NULL), 0);
+        }
+    }
+    assert_int_equal(sonde_kube_cache_count(cache), 0); /* it was deleted */
+    sonde_kube_watch_fini(&watch);
+    sonde_kube_cache_free(cache);
+    return count;
+}
+
+static void what_comes_twice_changes_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SONDE_LENGTH(recorded_watches); i++) {
+        SONDE_BUF_AUTO text = recorded(recorded_watches[i]);
+        int once = changes(sonde_buf_view(&text), 1);
+        assert_true(once > 5);
+        assert_int_equal(changes(sonde_buf_view(&text), 2), once);
+    }
+}
+
+static void a_recorded_version_may_be_too_old(void **state)
+{
+    (void)state;
+    struct seen seen = {.text = SONDE_BUF(1 << 16)};
+    SONDE_BUF_AUTO text = recorded("watch-too-old");
+    assert_int_equal(feed_watch(text.data, text.length, 7, &seen, NULL), 0);
+    assert_string_equal(seen.text.data, "E - ;");
+    sonde_buf_fini(&seen.text);
+}
+
+static void recorded_pages_are_one_list(void **state)
+{
+    (void)state;
+    struct seen seen = {.text = SONDE_BUF(1 << 16)};
+    struct sonde_kube_list list;
+    SONDE_BUF_AUTO first = recorded("list-first-page");
+    SONDE_BUF_AUTO last = recorded("list-last-page");
+    SONDE_BUF_AUTO empty = recorded("list-empty");
+    SONDE_BUF_AUTO refused = recorded("list-refused");
+    for (size_t cut = 0; cut <= first.length; cut++) {
+        assert_int_equal(feed_list(first.data, first.length, cut, &seen, &list, NULL), 0);
+        assert_string_equal(seen.text.data, "a;b;");
+        assert_true(strlen(list.continue_token) > 10);
+    }
+    for (size_t length = 0; length < last.length - 1; length++) { /* the last byte ends a line */
+        assert_int_equal(feed_list(last.data, length, length / 2, &seen, &list, NULL),
+                         SONDE_EPARSE);
+    }
+    assert_int_equal(feed_list(last.data, last.length, 1, &seen, &list, NULL), 0);
+    assert_string_equal(seen.text.data, "c;default;");
+    assert_string_equal(list.continue_token, "");
+    assert_int_equal(feed_list(empty.data, empty.length, 1, &seen, &list, NULL), 0);
+    assert_int_equal(list.count, 0);
+    assert_int_equal(feed_list(refused.data, refused.length, 1, &seen, &list, NULL),
+                     SONDE_EPROTOCOL);
+    sonde_buf_fini(&seen.text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +508,11 @@ int main(void)
         cmocka_unit_test(empty_lists_are_lists),
         cmocka_unit_test(what_is_no_list_is_refused),
         cmocka_unit_test(an_item_that_is_too_large_is_left_out),
+        cmocka_unit_test(a_recorded_life_goes_from_added_to_deleted),
+        cmocka_unit_test(what_is_damaged_hides_nothing_before_it),
+        cmocka_unit_test(what_comes_twice_changes_nothing),
+        cmocka_unit_test(a_recorded_version_may_be_too_old),
+        cmocka_unit_test(recorded_pages_are_one_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
