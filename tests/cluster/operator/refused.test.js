@@ -5,6 +5,7 @@
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
+const { patch } = require('./support/api.js');
 const { kubectl } = require('./support/cluster.js');
 const pods = require('./support/pods.js');
 const { Run, condition, cpu } = require('./support/run.js');
@@ -13,6 +14,8 @@ const { Space } = require('./support/space.js');
 const { container, restricted } = pods;
 // Every node has it: a program that is not Node.js.
 const otherImage = 'sonde.dev/pause:1';
+// ATTACH_ENTRIES_MAX of the controller.
+const sidecarsMax = 20;
 
 // A run on a pod of these containers that fails for this reason.
 async function refused(t, containers, reason, { spec } = {}) {
@@ -79,6 +82,26 @@ describe('a pod is refused', { concurrency: 4 }, () => {
     const { pod, run } = await refused(t, containers, 'TargetAmbiguous');
     await run.neverTouched(pod);
     await run.leftNothing(pod);
+  });
+
+  test('it had its sidecars already: TooManySidecars', async (t) => {
+    const space = await Space.make(t);
+    const pod = await space.pod();
+    // They never start, and Kubernetes never removes them.
+    const ephemeralContainers = Array.from({ length: sidecarsMax }, (_, i) => ({
+      name: `sonde-before-${i}`,
+      image: 'sonde.dev/nothing:none',
+      imagePullPolicy: 'Never',
+      securityContext: restricted,
+    }));
+    const part = '/ephemeralcontainers';
+    await patch('Pod', space.name, 'target', { spec: { ephemeralContainers } }, part);
+    const run = await Run.apply(space, { pod });
+    const ended = await run.fails('TooManySidecars');
+    assert.match(condition(ended, 'Succeeded').message, new RegExp(`${sidecarsMax} sidecars`));
+    await run.leftNothing(pod);
+    const after = await pods.again(pod);
+    assert.equal(after.spec.ephemeralContainers.length, sidecarsMax);
   });
 
   test('no Node.js in it', async (t) => {

@@ -140,6 +140,28 @@ test("the sidecar's image is missing on the node: a failure, not a hang", async 
   await run.attachedOnce(pod);
 });
 
+test('a kubelet that tells no users: the sidecar looks first, and then captures', async (t) => {
+  // As kubelets do that are older than Kubernetes 1.31.
+  const tellsUsers = (value) =>
+    cluster('disturb', 'kubelet', '2', 'SupplementalGroupsPolicy', String(value));
+  t.after(() => tellsUsers(true));
+  await tellsUsers(false);
+  const { pod, space } = await onePod(t, { nodeName: 'node2' });
+  assert.equal(pod.status.containerStatuses[0].user, undefined);
+  assert.equal(pod.spec.containers[0].securityContext.runAsUser, undefined);
+  const run = await Run.apply(space, { pod });
+  const ended = await run.succeeds();
+  assert.equal(ended.status.targets[0].pid, 1);
+  const { spec } = await pods.again(pod);
+  const users = Object.fromEntries(
+    spec.ephemeralContainers.map(({ name, securityContext }) => [name, securityContext.runAsUser]),
+  );
+  const nobody = 65532;
+  assert.deepEqual(users, { [`${run.container}-look`]: nobody, [run.container]: 1000 });
+  await run.attachedOnce(pod);
+  await run.leftNothing(pod);
+});
+
 test('the leader is killed: another leads, and the run ends', async (t) => {
   const { pod, space } = await onePod(t);
   t.after(() => system.recovered());

@@ -74,7 +74,13 @@ async function ask(method, path, { object, ...options } = {}) {
   }
   const text = Buffer.concat(parts).toString();
   const isJson = response.headers['content-type']?.startsWith('application/json');
-  return { status: response.statusCode, text, json: isJson && text ? JSON.parse(text) : undefined };
+  return {
+    status: response.statusCode,
+    text,
+    get json() {
+      return isJson && text ? JSON.parse(text) : undefined;
+    },
+  };
 }
 
 // The object that was answered. Anything but success is an error; `missing` is given for a 404.
@@ -105,10 +111,10 @@ function remove(kind, namespace, name, object) {
   return call('DELETE', pathOf(kind, namespace, name), { object, missing: undefined });
 }
 
-// Changes an object by a JSON merge patch.
-function patch(kind, namespace, name, object) {
+// Changes an object, or a part of it that has a path of its own, by a JSON merge patch.
+function patch(kind, namespace, name, object, part = '') {
   const type = 'application/merge-patch+json';
-  return call('PATCH', pathOf(kind, namespace, name), { object, type });
+  return call('PATCH', `${pathOf(kind, namespace, name)}${part}`, { object, type });
 }
 
 // The lines of a stream. (Those of readline never end when the stream is destroyed.)

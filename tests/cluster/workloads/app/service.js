@@ -5,6 +5,7 @@
 // in hotLoop. PORT is where it answers, MODE what is special about it:
 //   handler   it handles SIGUSR1 itself
 //   cluster   a primary with two workers
+//   patient   it keeps a Visit each time it works, and blocks its loop each second
 
 const cluster = require('node:cluster');
 const http = require('node:http');
@@ -14,7 +15,33 @@ const period = 50;
 const busy = (period * Number(process.env.BUSY_PERCENT ?? 3)) / 100;
 const port = Number(process.env.PORT ?? 8080);
 const mode = process.env.MODE ?? '';
+const blockMilliseconds = 120;
+const visits = [];
 let sink = 0;
+
+class Visit {
+  constructor(number) {
+    this.number = number;
+    this.notes = new Array(64).fill(number);
+  }
+}
+
+function keepVisits() {
+  for (let i = 0; i < 50; i++) {
+    visits.push(new Visit(i));
+  }
+}
+
+function blockLoop() {
+  const end = performance.now() + blockMilliseconds;
+  while (performance.now() < end) {
+    hotLoop();
+  }
+}
+
+function neverCalled() {
+  return visits.length;
+}
 
 // Both are short, and called often: what runs for long is replaced while it runs, and the engine does
 // not tell a profile that begins later about such code.
@@ -47,6 +74,11 @@ function serve() {
   });
   server.listen(port, () => console.log(`process ${process.pid} serves on ${port}`));
   setInterval(work, period);
+  if (mode === 'patient') {
+    setInterval(keepVisits, period);
+    setInterval(blockLoop, 1000);
+    process.on('SIGHUP', neverCalled);
+  }
 }
 
 process.on('SIGTERM', () => process.exit(0));
