@@ -7,7 +7,12 @@
 const fs = require('node:fs');
 const http = require('node:http');
 const { machine, main, memory, parse, quantile } = require('./measure.js');
-const { again, processOf, sidecarProcess } = require('../tests/cluster/operator/support/pods.js');
+const {
+  again,
+  container,
+  processOf,
+  sidecarProcess,
+} = require('../tests/cluster/operator/support/pods.js');
 const { Run, condition, cpu } = require('../tests/cluster/operator/support/run.js');
 const { Space } = require('../tests/cluster/operator/support/space.js');
 const { leader, podsOf } = require('../tests/cluster/operator/support/system.js');
@@ -166,7 +171,9 @@ main(async () => {
     const space = await Space.make(asTest);
     const few = await space.deployment('few', options.pods);
     await singles(space, few);
-    const many = await space.deployment('many', options.targets);
+    // All nodes are this machine: what is targeted must leave room for what is measured.
+    const idle = [container({ env: { BUSY_PERCENT: 0.2 } })];
+    const many = await space.deployment('many', options.targets, idle);
     await together(space, many);
     await programs();
   } finally {
