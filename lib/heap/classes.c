@@ -39,6 +39,7 @@ struct classifier {
     size_t capacity;
     uint32_t group_rows[SONDE_HEAP_NODE_TYPES];
     uint32_t *name_rows; /* by the number of the name's string */
+    uint32_t other_row;  /* of those for which there is no room */
     uint32_t *first_child, *next_sibling;
     uint32_t *inside; /* of each row: objects of it that dominate where the walk is */
 };
@@ -58,23 +59,31 @@ static size_t string_room(const struct sonde_heap *heap)
     return heap->names.words * 64;
 }
 
+static int add_row(struct classifier *c, struct sonde_str name, uint32_t *ret)
+{
+    int code = sonde_array_grow(&c->classes->rows, &c->capacity, c->classes->count + 1ULL,
+                                sizeof(*c->classes->rows), SONDE_HEAP_NODES_MAX);
+    if (code == 0) {
+        c->classes->rows[c->classes->count] =
+            (struct sonde_heap_class){.name = name, .largest = SONDE_HEAP_NONE};
+        *ret = c->classes->count++;
+    }
+    return code;
+}
+
 static int row_of(struct classifier *c, uint32_t node, uint32_t *ret)
 {
     const struct sonde_heap *heap = c->heap;
     enum sonde_heap_node_type type = sonde_heap_type(heap, node);
     uint32_t *row = groups[type] ? &c->group_rows[type] : &c->name_rows[heap->name_of[node]];
-    if (*row == SONDE_HEAP_NONE) {
-        int code = sonde_array_grow(&c->classes->rows, &c->capacity, c->classes->count + 1ULL,
-                                    sizeof(*c->classes->rows), SONDE_HEAP_NODES_MAX);
-        if (code < 0) {
-            return code;
-        }
-        c->classes->rows[c->classes->count] = (struct sonde_heap_class){
-            .name = sonde_heap_class_name(heap, node), .largest = SONDE_HEAP_NONE};
-        *row = c->classes->count++;
+    struct sonde_str name = sonde_heap_class_name(heap, node);
+    if (*row == SONDE_HEAP_NONE && !groups[type] && c->classes->count >= SONDE_HEAP_CLASSES_MAX) {
+        row = &c->other_row;
+        name = SONDE_STR("(other classes)");
     }
+    int code = *row == SONDE_HEAP_NONE ? add_row(c, name, row) : 0;
     *ret = *row;
-    return 0;
+    return code;
 }
 
 static int count_objects(struct classifier *c, struct sonde_err *err)
@@ -221,7 +230,8 @@ int sonde_heap_classify(const struct sonde_heap *heap, const struct sonde_heap_t
                         struct sonde_heap_classes *ret, struct sonde_err *err)
 {
     *ret = (struct sonde_heap_classes){0};
-    struct classifier c = {.heap = heap, .tree = tree, .classes = ret};
+    struct classifier c = {
+        .heap = heap, .tree = tree, .classes = ret, .other_row = SONDE_HEAP_NONE};
     int code = classify(&c, err);
     classifier_fini(&c);
     if (code < 0) {

@@ -5,6 +5,8 @@
 
 #include "heap/dominators.h"
 
+enum { SONDE_HEAP_CLASSES_MAX = 1 << 16 }; /* names beyond are one class, "(other classes)" */
+
 struct sonde_heap_class {
     struct sonde_str name; /* of the constructor, or of a group: "(string)", "(array)", "Function";
                               borrowed from the heap */

@@ -53,8 +53,8 @@ int sonde_heap_find_duplicates(struct sonde_heap_reader *reader, struct sonde_er
 {
     struct sonde_heap *heap = reader->heap;
     /* Each string is named by a node or an edge; where that is not so, memory would grow with what
-     * the file says and not with what it holds. */
-    if (reader->highest_string / 2 > heap->node_count + (uint64_t)heap->edge_count) {
+     * the file says and not with what it holds. So many take no more than dominators will. */
+    if (reader->highest_string / 3 > heap->node_count + (uint64_t)heap->edge_count / 6) {
         return 0;
     }
     SONDE_FREE struct tally *tallies = calloc(reader->highest_string + 1ULL, sizeof(*tallies));

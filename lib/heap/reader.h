@@ -43,6 +43,8 @@ struct sonde_heap_reader {
     struct sonde_heap *heap;
     struct sonde_json_scanner scanner;
     uint64_t offset;
+    uint64_t bytes_max; /* of memory, for all; UINT64_MAX: no bound */
+    bool census;
     uint8_t section; /* enum sonde_heap_section: that the scanner is in … */
     uint8_t done;    /* … and the last that is whole */
     /* The description. */
@@ -68,6 +70,9 @@ struct sonde_heap_reader {
 int sonde_heap_keep(struct sonde_heap_reader *reader, uint64_t string,
                     struct sonde_err *err) SONDE_MUST_CHECK;
 int sonde_heap_out_of_memory(struct sonde_err *err);
+/* Whether so many nodes and edges, with the names so far, fit into the bound. SONDE_ELIMIT. */
+int sonde_heap_check_room(const struct sonde_heap_reader *reader, uint64_t nodes, uint64_t edges,
+                          struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* rows.c: what the arrays of the file hold, in pieces. */
 int sonde_heap_take_nodes(void *context, const char *data, size_t length, uint64_t offset,

@@ -44,7 +44,8 @@ static int grow_nodes(struct sonde_heap_reader *r, size_t rows, struct sonde_err
         return too_many("nodes", SONDE_HEAP_NODES_MAX, err);
     }
     size_t size = larger(r->node_capacity, wanted, r->announced_nodes, SONDE_HEAP_NODES_MAX);
-    int code = resize(&heap->types, size, err);
+    int code = sonde_heap_check_room(r, wanted, r->edges_due, err);
+    code = code ? code : resize(&heap->types, size, err);
     code = code ? code : resize(&heap->name_of, size * sizeof(*heap->name_of), err);
     code = code ? code : resize(&heap->ids, size * sizeof(*heap->ids), err);
     code = code ? code : resize(&heap->sizes, size * sizeof(*heap->sizes), err);

@@ -8,6 +8,17 @@
 
 enum {
     STRING_MAX = 1 << 20, /* bytes of a string outside of "strings" */
+    /* Bytes of memory: for each node and each edge at the largest moment, which is while dominators
+       are found, or while the census is sorted; and for classes, trees and texts, which have bounds
+       of their own. */
+    NODE_BYTES = 41,
+    EDGE_BYTES = 12,
+    CENSUS_NODE_BYTES = 61,
+    CENSUS_EDGE_BYTES = 8,
+    OTHER_BYTES = 16 << 20,
+    /* For each 64 strings: whether they are kept, where their names begin, and their classes. */
+    NAME_WORD_BYTES = 8 + 4 + 64 * 4,
+    MEGABYTE = 1000000,
     NO_FIELD = -1,
 };
 
@@ -85,6 +96,30 @@ static int malformed(struct sonde_err *err, const char *what)
     return sonde_fail(err, SONDE_EPARSE, 0, "heap snapshot: %s", what);
 }
 
+uint64_t sonde_heap_memory(uint64_t nodes, uint64_t edges, bool census)
+{
+    uint64_t bytes = nodes * NODE_BYTES + edges * EDGE_BYTES;
+    uint64_t sorting = nodes * CENSUS_NODE_BYTES + edges * CENSUS_EDGE_BYTES;
+    return OTHER_BYTES + (census && sorting > bytes ? sorting : bytes);
+}
+
+int sonde_heap_check_room(const struct sonde_heap_reader *r, uint64_t nodes, uint64_t edges,
+                          struct sonde_err *err)
+{
+    const struct sonde_heap_names *names = &r->heap->names;
+    uint64_t bytes = sonde_heap_memory(nodes, edges, r->census) + names->words * NAME_WORD_BYTES +
+                     names->capacity + r->end_capacity * sizeof(*names->ends);
+    if (bytes <= r->bytes_max) {
+        return 0;
+    }
+    return sonde_fail(err, SONDE_ELIMIT, 0,
+                      "heap snapshot: analysing %llu objects with %llu references takes up to %llu "
+                      "MB of memory, and it may take %llu MB",
+                      (unsigned long long)nodes, (unsigned long long)edges,
+                      (unsigned long long)(bytes / MEGABYTE + 1),
+                      (unsigned long long)(r->bytes_max / MEGABYTE));
+}
+
 int sonde_heap_keep(struct sonde_heap_reader *reader, uint64_t string, struct sonde_err *err)
 {
     struct sonde_heap_names *names = &reader->heap->names;
@@ -99,6 +134,10 @@ int sonde_heap_keep(struct sonde_heap_reader *reader, uint64_t string, struct so
         memset(kept + names->words, 0, (words - names->words) * sizeof(*kept));
         names->kept = kept;
         names->words = words;
+        int code = sonde_heap_check_room(reader, reader->heap->node_count, reader->edges_due, err);
+        if (code < 0) {
+            return code;
+        }
     }
     names->kept[word] |= 1ULL << string % 64;
     return 0;
@@ -280,7 +319,11 @@ static int begin_section(struct sonde_heap_reader *r, const struct sonde_json_to
 static int end_description(struct sonde_heap_reader *r, struct sonde_err *err)
 {
     int code = check_layout(&r->nodes, true, err);
-    return code ? code : check_layout(&r->edges, false, err);
+    code = code ? code : check_layout(&r->edges, false, err);
+    bool told =
+        r->announced_nodes <= SONDE_HEAP_NODES_MAX && r->announced_edges <= SONDE_HEAP_EDGES_MAX;
+    return code || !told ? code
+                         : sonde_heap_check_room(r, r->announced_nodes, r->announced_edges, err);
 }
 
 static int end_nodes(struct sonde_heap_reader *r, struct sonde_err *err)
@@ -303,7 +346,7 @@ static int end_nodes(struct sonde_heap_reader *r, struct sonde_err *err)
                           (unsigned long long)r->announced_nodes,
                           (unsigned long long)r->announced_edges);
     }
-    return 0;
+    return sonde_heap_check_room(r, heap->node_count, r->edges_due, err);
 }
 
 static int end_edges(struct sonde_heap_reader *r, struct sonde_err *err)
@@ -437,12 +480,19 @@ int sonde_heap_reader_new(struct sonde_heap *heap, struct sonde_heap_reader **re
         .type_list = NO_FIELD,
     };
     r->heap = heap;
+    r->bytes_max = UINT64_MAX;
     r->nodes = none;
     r->edges = none;
     struct sonde_json_limits limits = {.depth = SONDE_JSON_DEPTH_MAX, .string = STRING_MAX};
     sonde_json_scanner_init(&r->scanner, limits, on_token, r);
     *ret = r;
     return 0;
+}
+
+void sonde_heap_reader_bound(struct sonde_heap_reader *reader, uint64_t bytes, bool census)
+{
+    reader->bytes_max = bytes;
+    reader->census = census;
 }
 
 void sonde_heap_reader_free(struct sonde_heap_reader *r)

@@ -110,12 +110,21 @@ struct sonde_heap {
     uint64_t total_size;         /* of all nodes */
 };
 
+/* Bytes of memory that reading and analysing a snapshot take at most, beside its names: of this
+ * layout, of the dominators and of what comes after them. `census`: it is compared with another
+ * one, whose own census is not part of it. */
+uint64_t sonde_heap_memory(uint64_t nodes, uint64_t edges, bool census);
+
 struct sonde_heap_reader;
 
 /* Reads into *heap, which must be zero and outlive the reader. SONDE_ENOMEM. */
 int sonde_heap_reader_new(struct sonde_heap *heap, struct sonde_heap_reader **ret,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_heap_reader_free(struct sonde_heap_reader *reader);
+/* Before the first piece: a snapshot whose reading and analysis would take more memory than `bytes`
+ * is refused with SONDE_ELIMIT and the numbers, at its head when that tells the truth and else
+ * while it is read. `census` as in sonde_heap_memory. */
+void sonde_heap_reader_bound(struct sonde_heap_reader *reader, uint64_t bytes, bool census);
 /* Takes the next piece of the file, in any split. SONDE_EPARSE with the byte's offset, SONDE_ELIMIT
  * or SONDE_ENOMEM; after a failure the reader can only be freed. The sections must come as V8
  * writes them: the description, nodes, edges, strings; others may stand between them. */

@@ -161,6 +161,10 @@ static int keep_text(struct sonde_heap_reader *r, struct sonde_err *err)
                    : sonde_fail(err, code, 0, "heap snapshot: more than %d bytes of names",
                                 SONDE_HEAP_NAMES_MAX);
     }
+    code = sonde_heap_check_room(r, r->heap->node_count, r->heap->edge_count, err);
+    if (code < 0) {
+        return code;
+    }
     if (length) {
         memcpy(names->text + names->length, text->data, length);
     }

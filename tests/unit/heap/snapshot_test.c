@@ -420,6 +420,76 @@ static void unknown_types_fields_and_sections_are_carried_along(void **state)
     }
 }
 
+/* ---- the bound of memory ---- */
+
+/* Returns what the reader did; *ret_taken gets the bytes it had when it ended. */
+static int read_bounded(struct sonde_str text, uint64_t bytes, size_t *ret_taken,
+                        struct sonde_err *err)
+{
+    struct sonde_heap heap = {0};
+    struct sonde_heap_reader *reader;
+    int code = sonde_heap_reader_new(&heap, &reader, err);
+    assert_int_equal(code, 0);
+    sonde_heap_reader_bound(reader, bytes, false);
+    for (*ret_taken = 0; *ret_taken < text.length && code == 0;) {
+        size_t left = text.length - *ret_taken;
+        size_t length = left < 100 ? left : 100;
+        code = sonde_heap_feed(reader, text.data + *ret_taken, length, err);
+        *ret_taken += length;
+    }
+    code = code ? code : sonde_heap_finish(reader, err);
+    sonde_heap_reader_free(reader);
+    sonde_heap_fini(&heap);
+    return code;
+}
+
+static void a_snapshot_beyond_the_bound_is_refused_at_its_head(void **state)
+{
+    (void)state;
+    static const char text[] = META ",\"node_count\":10000000,\"edge_count\":30000000},"
+                                    "\"nodes\":[0,0,1,16,0";
+    struct sonde_err err = {0};
+    size_t taken;
+    assert_int_equal(read_bounded(sonde_str(text), 128000000, &taken, &err), SONDE_ELIMIT);
+    assert_string_equal(err.message,
+                        "heap snapshot: analysing 10000000 objects with 30000000 references takes "
+                        "up to 787 MB of memory, and it may take 128 MB");
+    uint64_t enough = sonde_heap_memory(10000000, 30000000, false);
+    assert_int_equal(read_bounded(sonde_str(text), enough, &taken, &err), SONDE_EPARSE);
+}
+
+/* What the head says may be a lie, or not be there. */
+static void a_snapshot_that_grows_beyond_the_bound_is_refused(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {META "},", META ",\"node_count\":1,\"edge_count\":1},",
+                                        META ",\"node_count\":1e30,\"edge_count\":0},"};
+    for (size_t i = 0; i < SONDE_LENGTH(heads); i++) {
+        SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+        struct sonde_err err = {0};
+        size_t taken;
+        sonde_buf_printf(&text, "%s\"nodes\":[0,0,1,16,0", heads[i]);
+        for (int k = 0; k < 20000; k++) {
+            sonde_buf_text(&text, ",0,0,3,16,0");
+        }
+        int r =
+            read_bounded(sonde_buf_view(&text), sonde_heap_memory(1000, 0, false), &taken, &err);
+        assert_int_equal(r, SONDE_ELIMIT);
+        assert_true(taken < text.length / 2);
+        assert_non_null(strstr(err.message, "and it may take 16 MB"));
+    }
+    /* Edges that are only promised, and names of which one stands far away. */
+    static const char *const nodes[] = {"\"nodes\":[0,0,1,16,300000000],\"edges\":[",
+                                        "\"nodes\":[0,120000000,1,16,0],\"edges\":["};
+    for (size_t i = 0; i < SONDE_LENGTH(nodes); i++) {
+        char text[1024];
+        struct sonde_err err = {0};
+        size_t taken;
+        (void)snprintf(text, sizeof(text), "%s%s", heads[0], nodes[i]);
+        assert_int_equal(read_bounded(sonde_str(text), 64 << 20, &taken, &err), SONDE_ELIMIT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -433,6 +503,8 @@ int main(void)
         cmocka_unit_test(values_of_weak_maps_are_held_by_their_keys_only),
         cmocka_unit_test(what_no_engine_writes_is_refused),
         cmocka_unit_test(unknown_types_fields_and_sections_are_carried_along),
+        cmocka_unit_test(a_snapshot_beyond_the_bound_is_refused_at_its_head),
+        cmocka_unit_test(a_snapshot_that_grows_beyond_the_bound_is_refused),
     };
     return cmocka_run_group_tests_name("heap_snapshot", tests, NULL, NULL);
 }
