@@ -64,8 +64,9 @@ static int put_report(const struct sonde_heap_analysis *analysis, bool text, str
     if (text) {
         sonde_heap_report_text(analysis, &report);
     } else {
+        sonde_buf_text(&report, "{\"type\":\"HeapSnapshot\"");
         sonde_heap_report_json(analysis, &report);
-        sonde_buf_char(&report, '\n');
+        sonde_buf_text(&report, "}\n");
     }
     int code = sonde_buf_check(&report, "the report", err);
     if (code == 0 && fwrite(report.data, 1, report.length, stdout) != report.length) {

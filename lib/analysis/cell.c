@@ -44,3 +44,16 @@ void sonde_cell_put(struct sonde_buf *buf, struct sonde_str text, size_t width, 
     sonde_buf_repeat(buf, ' ', used < width ? width - used : 0);
     buf->code = buf->code ? buf->code : clean.code;
 }
+
+void sonde_cell_trim(struct sonde_buf *buf)
+{
+    while (buf->length && buf->data[buf->length - 1] == ' ') {
+        buf->data[--buf->length] = '\0';
+    }
+}
+
+void sonde_cell_end_line(struct sonde_buf *buf)
+{
+    sonde_cell_trim(buf);
+    sonde_buf_char(buf, '\n');
+}

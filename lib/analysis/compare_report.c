@@ -122,10 +122,7 @@ static void put_row(const struct sonde_comparison *c, const struct sonde_compare
         sonde_buf_text(&place, sonde_category_name(function->category));
     }
     sonde_cell_put(buf, sonde_buf_view(&place), PLACE_WIDTH, true);
-    while (buf->length && buf->data[buf->length - 1] == ' ') {
-        buf->data[--buf->length] = '\0';
-    }
-    sonde_buf_char(buf, '\n');
+    sonde_cell_end_line(buf);
     buf->code = buf->code ? buf->code : place.code;
 }
 

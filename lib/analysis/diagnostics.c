@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "analysis/report.h"
+#include "analysis/cell.h"
 #include "codec/json.h"
 
 static double number(const cJSON *object, const char *name)
@@ -85,7 +85,7 @@ void sonde_diagnostics_text(const struct sonde_diagnostics *d, struct sonde_buf 
     sonde_buf_text(buf, "active handles:");
     for (size_t i = 0; i < d->handle_count; i++) {
         sonde_buf_printf(buf, "%s %zu ", i ? "," : "", d->handles[i].count);
-        sonde_report_clean(sonde_str(d->handles[i].kind), buf);
+        sonde_cell_clean(buf, sonde_str(d->handles[i].kind));
     }
     sonde_buf_text(buf, d->handle_count ? "\n" : " none\n");
     if (d->workers) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/cell.h"
 #include "analysis/event_loop.h"
 #include "analysis/report.h"
 
@@ -12,7 +13,7 @@ static void put_number(struct sonde_buf *buf, const char *name, double value)
 static void put_name(struct sonde_str function, struct sonde_buf *buf)
 {
     if (function.length) {
-        sonde_report_clean(function, buf);
+        sonde_cell_clean(buf, function);
     } else {
         sonde_buf_text(buf, "(anonymous)");
     }

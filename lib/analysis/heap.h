@@ -57,14 +57,11 @@ void sonde_heap_analysis_fini(struct sonde_heap_analysis *analysis);
 /* For heap.c: fills the findings, of which there is at least one. */
 void sonde_heap_find(struct sonde_heap_analysis *analysis);
 
-/* What a person reads: at most 100 columns for all but paths; names from the target are cleaned of
- * control characters. */
+/* What a person reads: at most 100 columns but for findings, which a report wraps. */
 void sonde_heap_report_text(const struct sonde_heap_analysis *analysis, struct sonde_buf *buf);
-/* One object, without a line end; its fields are described in docs/report.md. */
+/* Of one that an earlier snapshot was compared with: what grew, and what holds it. */
+void sonde_heap_growth_text(const struct sonde_heap_analysis *analysis, struct sonde_buf *buf);
+/* Members of a JSON object, each after a comma; they are described in docs/report.md. */
 void sonde_heap_report_json(const struct sonde_heap_analysis *analysis, struct sonde_buf *buf);
-
-enum { SONDE_BYTES_TEXT_SIZE = 24 };
-/* "1.5 MB": three digits, powers of ten. Returns `ret`. */
-const char *sonde_bytes_text(uint64_t bytes, char ret[SONDE_BYTES_TEXT_SIZE]);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "analysis/allocations.h"
 #include "analysis/heap.h"
 
 static const double RETAINER_SHARE = 0.05; /* of the heap, from which on something is a finding */
@@ -83,12 +84,12 @@ static void find_retainers(struct sonde_heap_analysis *a)
         if (!finding) {
             return;
         }
-        char bytes[SONDE_BYTES_TEXT_SIZE];
+        char bytes[SONDE_BYTES_SIZE];
         struct sonde_str path = cut(sonde_str(one->path), PATH_SHOWN, true);
         (void)snprintf(finding->title, sizeof(finding->title),
                        "one %.*s keeps %s alive, %.0f %% of the heap: %s%.*s",
                        SONDE_STR_ARG(class_name(a, one->node)),
-                       sonde_bytes_text(one->retained, bytes), share * 100,
+                       sonde_bytes_say((int64_t)one->retained, bytes), share * 100,
                        path.length < strlen(one->path) ? "…" : "", SONDE_STR_ARG(path));
         (void)snprintf(finding->advice, sizeof(finding->advice),
                        "If it grows with time, bound it by count or age, or delete what is done; a "
@@ -113,11 +114,11 @@ static void find_classes(struct sonde_heap_analysis *a)
         if (!finding) {
             return;
         }
-        char bytes[SONDE_BYTES_TEXT_SIZE];
+        char bytes[SONDE_BYTES_SIZE];
         (void)snprintf(finding->title, sizeof(finding->title),
                        "%u objects of the class %.*s keep %s alive, %.0f %% of the heap",
                        class->count, SONDE_STR_ARG(cut(class->name, NAME_SHOWN, false)),
-                       sonde_bytes_text(class->retained, bytes), share * 100);
+                       sonde_bytes_say((int64_t)class->retained, bytes), share * 100);
         (void)snprintf(finding->advice, sizeof(finding->advice),
                        "Keep fewer of them, or less in each: fields that hold the same text or are "
                        "never read are the first to go.");
@@ -143,10 +144,11 @@ static void find_large(struct sonde_heap_analysis *a)
     if (!finding) {
         return;
     }
-    char bytes[SONDE_BYTES_TEXT_SIZE];
-    (void)snprintf(
-        finding->title, sizeof(finding->title), "a single %.*s takes %s, %.0f %% of the heap",
-        SONDE_STR_ARG(class_name(a, a->largest)), sonde_bytes_text(size, bytes), share * 100);
+    char bytes[SONDE_BYTES_SIZE];
+    (void)snprintf(finding->title, sizeof(finding->title),
+                   "a single %.*s takes %s, %.0f %% of the heap",
+                   SONDE_STR_ARG(class_name(a, a->largest)), sonde_bytes_say((int64_t)size, bytes),
+                   share * 100);
     (void)snprintf(
         finding->advice, sizeof(finding->advice),
         "Work on it in pieces (a stream, a page of rows) in place of the whole at once.");
@@ -166,11 +168,11 @@ static void find_buffers(struct sonde_heap_analysis *a)
         if (!finding) {
             return;
         }
-        char bytes[SONDE_BYTES_TEXT_SIZE];
+        char bytes[SONDE_BYTES_SIZE];
         (void)snprintf(finding->title, sizeof(finding->title),
                        "%u buffer%s %s outside of V8's heap, %.0f %% of all", class->count,
                        class->count == 1 ? " holds" : "s hold",
-                       sonde_bytes_text(class->shallow, bytes), share * 100);
+                       sonde_bytes_say((int64_t)class->shallow, bytes), share * 100);
         (void)snprintf(finding->advice, sizeof(finding->advice),
                        "A small slice keeps the whole buffer alive that it was cut from: copy what "
                        "is kept (Buffer.from), and let bodies stream.");
@@ -196,14 +198,14 @@ static void find_duplicates(struct sonde_heap_analysis *a)
         return;
     }
     const struct sonde_heap_duplicate *first = &a->heap->duplicates[0];
-    char bytes[SONDE_BYTES_TEXT_SIZE];
-    char most[SONDE_BYTES_TEXT_SIZE];
+    char bytes[SONDE_BYTES_SIZE];
+    char most[SONDE_BYTES_SIZE];
     (void)snprintf(
         finding->title, sizeof(finding->title),
         "strings that are there more than once waste %s, %.0f %% of the heap; the most, "
         "%s, %u times \"%.*s\"",
-        sonde_bytes_text(wasted, bytes), share * 100, sonde_bytes_text(first->wasted, most),
-        first->count,
+        sonde_bytes_say((int64_t)wasted, bytes), share * 100,
+        sonde_bytes_say((int64_t)first->wasted, most), first->count,
         SONDE_STR_ARG(cut(sonde_heap_node_name(a->heap, first->node), PREVIEW_SHOWN, false)));
     (void)snprintf(finding->advice, sizeof(finding->advice),
                    "Texts that come from a database or a parser are a copy each time: keep one of "
@@ -240,13 +242,13 @@ static void find_growth(struct sonde_heap_analysis *a)
         if (!finding) {
             return;
         }
-        char bytes[SONDE_BYTES_TEXT_SIZE];
+        char bytes[SONDE_BYTES_SIZE];
         struct sonde_str path = cut(sonde_str(a->suspect_paths[i]), PATH_SHOWN, true);
         (void)snprintf(finding->title, sizeof(finding->title),
                        "%.*s grew by %u objects to %u, and keeps %s more alive; a typical new one: "
                        "%s%.*s",
                        SONDE_STR_ARG(cut(row->name, NAME_SHOWN, false)), row->after - row->before,
-                       row->after, sonde_bytes_text(grown, bytes),
+                       row->after, sonde_bytes_say((int64_t)grown, bytes),
                        path.length < strlen(a->suspect_paths[i]) ? "…" : "", SONDE_STR_ARG(path));
         (void)snprintf(finding->advice, sizeof(finding->advice),
                        "If there was as much to do at both times, this is a leak: see who adds to "
@@ -263,11 +265,11 @@ static void say_healthy(struct sonde_heap_analysis *a)
 {
     struct sonde_finding *finding = add(a, "healthy", 0, 0.6);
     if (finding) {
-        char bytes[SONDE_BYTES_TEXT_SIZE];
+        char bytes[SONDE_BYTES_SIZE];
         (void)snprintf(
             finding->title, sizeof(finding->title),
             "nothing stands out in %s: no object of yours keeps %.0f %% of it and 1 MB alive",
-            sonde_bytes_text(a->heap->total_size, bytes), RETAINER_SHARE * 100);
+            sonde_bytes_say((int64_t)a->heap->total_size, bytes), RETAINER_SHARE * 100);
         (void)snprintf(finding->advice, sizeof(finding->advice),
                        "To find out whether memory grows, compare with a second snapshot, later.");
         evidence(finding, "total", (double)a->heap->total_size, "bytes");

@@ -1,47 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/allocations.h"
+#include "analysis/cell.h"
 #include "analysis/heap.h"
+#include "analysis/report.h"
 
-enum { NAME_WIDTH = 44, PATH_ROWS = 50 };
-
-const char *sonde_bytes_text(uint64_t bytes, char ret[SONDE_BYTES_TEXT_SIZE])
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    /* 999.5 would be printed as 1e+03. */
-    while (value >= 999.5 && unit + 1 < SONDE_LENGTH(units)) {
-        value /= 1000;
-        unit++;
-    }
-    (void)snprintf(ret, SONDE_BYTES_TEXT_SIZE, "%.3g %s", value, units[unit]);
-    return ret;
-}
-
-/* A terminal obeys control characters, and a name from the target may hold any. */
-static void put_clean(struct sonde_buf *buf, struct sonde_str text)
-{
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        /* C1 controls are U+0080 to U+009F: 0xc2 0x80…0x9f. */
-        bool c1 = c == 0xc2 && i + 1 < text.length && (unsigned char)text.data[i + 1] < 0xa0;
-        i += c1;
-        sonde_buf_char(buf, c < 0x20 || c == 0x7f || c1 ? '?' : (char)c);
-    }
-}
-
-static void put_name(struct sonde_buf *buf, struct sonde_str name)
-{
-    size_t length = 0;
-    size_t characters = 0;
-    while (length < name.length && characters < NAME_WIDTH) {
-        do {
-            length++;
-        } while (length < name.length && ((unsigned char)name.data[length] & 0xc0) == 0x80);
-        characters++;
-    }
-    put_clean(buf, (struct sonde_str){name.data, length});
-    sonde_buf_text(buf, length < name.length ? "…" : "");
-}
+enum { NAME_WIDTH = 44, PATH_WIDTH = 78, HELD_WIDTH = 60, PATH_ROWS = 50 };
 
 static double share_of(const struct sonde_heap_analysis *a, uint64_t bytes)
 {
@@ -50,19 +13,17 @@ static double share_of(const struct sonde_heap_analysis *a, uint64_t bytes)
 
 /* ---- text ---- */
 
-static void put_head(const struct sonde_heap_analysis *a, struct sonde_buf *buf)
+static void put_name(struct sonde_buf *buf, struct sonde_str name)
 {
-    char bytes[SONDE_BYTES_TEXT_SIZE];
-    sonde_buf_printf(buf, "heap of %s: %u objects, %u references\n",
-                     sonde_bytes_text(a->heap->total_size, bytes), a->heap->node_count,
-                     a->heap->edge_count);
-    for (size_t i = 0; i < a->finding_count; i++) {
-        sonde_buf_text(buf, "  * ");
-        put_clean(buf, sonde_str(a->findings[i].title));
-        sonde_buf_text(buf, "\n    ");
-        put_clean(buf, sonde_str(a->findings[i].advice));
-        sonde_buf_char(buf, '\n');
-    }
+    sonde_cell_put(buf, name, NAME_WIDTH, false);
+    sonde_cell_end_line(buf);
+}
+
+/* Of a long path the end tells more. */
+static void put_path(struct sonde_buf *buf, const char *path, size_t width)
+{
+    sonde_cell_put(buf, sonde_str(path), width, true);
+    sonde_cell_end_line(buf);
 }
 
 static void put_biggest(const struct sonde_heap_analysis *a, struct sonde_buf *buf)
@@ -71,11 +32,11 @@ static void put_biggest(const struct sonde_heap_analysis *a, struct sonde_buf *b
         sonde_buf_text(buf, "\nwhere memory gathers\n  retained  of heap  path\n");
     }
     for (size_t i = 0; i < a->biggest_count; i++) {
-        char bytes[SONDE_BYTES_TEXT_SIZE];
-        sonde_buf_printf(buf, "  %8s  %5.1f %%  ", sonde_bytes_text(a->biggest[i].retained, bytes),
+        char bytes[SONDE_BYTES_SIZE];
+        sonde_buf_printf(buf, "  %8s  %5.1f %%  ",
+                         sonde_bytes_say((int64_t)a->biggest[i].retained, bytes),
                          100 * share_of(a, a->biggest[i].retained));
-        put_clean(buf, sonde_str(a->biggest[i].path));
-        sonde_buf_char(buf, '\n');
+        put_path(buf, a->biggest[i].path, PATH_WIDTH);
     }
 }
 
@@ -84,55 +45,82 @@ static void put_classes(const struct sonde_heap_analysis *a, struct sonde_buf *b
     sonde_buf_text(buf, "\nby class\n  retained   shallow     count  class\n");
     for (uint32_t i = 0; i < a->classes.count && i < SONDE_HEAP_ROWS; i++) {
         const struct sonde_heap_class *class = &a->classes.rows[i];
-        char retained[SONDE_BYTES_TEXT_SIZE];
-        char shallow[SONDE_BYTES_TEXT_SIZE];
+        char retained[SONDE_BYTES_SIZE];
+        char shallow[SONDE_BYTES_SIZE];
         if (class->count) {
-            sonde_buf_printf(buf, "  %8s  %8s  %8u  ", sonde_bytes_text(class->retained, retained),
-                             sonde_bytes_text(class->shallow, shallow), class->count);
+            sonde_buf_printf(buf, "  %8s  %8s  %8u  ",
+                             sonde_bytes_say((int64_t)class->retained, retained),
+                             sonde_bytes_say((int64_t)class->shallow, shallow), class->count);
             put_name(buf, class->name);
-            sonde_buf_char(buf, '\n');
         }
     }
 }
 
 static void put_delta(struct sonde_buf *buf, int64_t bytes)
 {
-    char text[SONDE_BYTES_TEXT_SIZE];
-    char signed_text[SONDE_BYTES_TEXT_SIZE + 1];
-    uint64_t size = bytes < 0 ? 0 - (uint64_t)bytes : (uint64_t)bytes;
+    char text[SONDE_BYTES_SIZE];
+    char signed_text[SONDE_BYTES_SIZE + 1];
     (void)snprintf(signed_text, sizeof(signed_text), "%s%s",
                    bytes < 0   ? "-"
                    : bytes > 0 ? "+"
                                : "",
-                   sonde_bytes_text(size, text));
+                   sonde_bytes_say(bytes < 0 ? -bytes : bytes, text));
     sonde_buf_printf(buf, "  %9s", signed_text);
 }
 
 static void put_growth(const struct sonde_heap_analysis *a, struct sonde_buf *buf)
 {
-    if (!a->growth) {
-        return;
-    }
+    bool any = false;
     sonde_buf_text(buf, "\ngrowth by class\n    shallow   retained       new     freed  class\n");
     for (uint32_t i = 0; i < a->growth->count && i < SONDE_HEAP_ROWS; i++) {
         const struct sonde_heap_growth_row *row = &a->growth->rows[i];
         if (row->size_delta <= 0) {
             break;
         }
+        any = true;
         put_delta(buf, row->size_delta);
         put_delta(buf, row->retained_delta);
         sonde_buf_printf(buf, "  %8u  %8u  ", row->added, row->freed);
         put_name(buf, row->name);
-        sonde_buf_char(buf, '\n');
+    }
+    sonde_buf_text(buf, any ? "" : "  none\n");
+}
+
+static void put_suspects(const struct sonde_heap_analysis *a, struct sonde_buf *buf)
+{
+    if (a->growth->suspect_count) {
+        sonde_buf_text(buf, "\nwhat may leak, and what holds a typical new one\n"
+                            "   retained   objects  of these held so  path\n");
+    }
+    for (uint32_t i = 0; i < a->growth->suspect_count; i++) {
+        const struct sonde_heap_growth_row *row = &a->growth->rows[a->growth->suspects[i]];
+        char alike[32];
+        (void)snprintf(alike, sizeof(alike), "%u of %u", row->alike, row->sampled);
+        put_delta(buf, row->retained_delta);
+        sonde_buf_printf(buf, "  %+8lld  %16s  ", (long long)row->after - (long long)row->before,
+                         alike);
+        put_path(buf, a->suspect_paths[i], HELD_WIDTH);
     }
 }
 
 void sonde_heap_report_text(const struct sonde_heap_analysis *analysis, struct sonde_buf *buf)
 {
-    put_head(analysis, buf);
+    char bytes[SONDE_BYTES_SIZE];
+    sonde_buf_printf(buf, "heap of %s: %u objects, %u references\n",
+                     sonde_bytes_say((int64_t)analysis->heap->total_size, bytes),
+                     analysis->heap->node_count, analysis->heap->edge_count);
+    sonde_findings_text(analysis->findings, analysis->finding_count, "", buf);
     put_biggest(analysis, buf);
     put_classes(analysis, buf);
+    if (analysis->growth) {
+        sonde_heap_growth_text(analysis, buf);
+    }
+}
+
+void sonde_heap_growth_text(const struct sonde_heap_analysis *analysis, struct sonde_buf *buf)
+{
     put_growth(analysis, buf);
+    put_suspects(analysis, buf);
 }
 
 /* ---- JSON ---- */
@@ -155,22 +143,7 @@ static void json_path(const struct sonde_heap_analysis *a, uint32_t node, struct
 static void json_findings(const struct sonde_heap_analysis *a, struct sonde_buf *buf)
 {
     sonde_buf_text(buf, ",\"findings\":[");
-    for (size_t i = 0; i < a->finding_count; i++) {
-        const struct sonde_finding *finding = &a->findings[i];
-        sonde_buf_printf(buf, "%s{\"tool\":\"%s\",\"kind\":\"%s\",\"severity\":%d", i ? "," : "",
-                         finding->tool, finding->kind, finding->severity);
-        sonde_buf_printf(buf, ",\"confidence\":%.6g,", finding->confidence);
-        json_text(buf, "title", sonde_str(finding->title));
-        sonde_buf_char(buf, ',');
-        json_text(buf, "advice", sonde_str(finding->advice));
-        sonde_buf_text(buf, ",\"evidence\":{");
-        for (size_t e = 0; e < finding->evidence_count; e++) {
-            const struct sonde_evidence *evidence = &finding->evidence[e];
-            sonde_buf_printf(buf, "%s\"%s\":{\"value\":%.6g,\"unit\":\"%s\"}", e ? "," : "",
-                             evidence->name, evidence->value, evidence->unit);
-        }
-        sonde_buf_text(buf, "},\"where\":[]}");
-    }
+    sonde_findings_json(a->findings, a->finding_count, buf);
     sonde_buf_char(buf, ']');
 }
 
@@ -290,7 +263,7 @@ void sonde_heap_report_json(const struct sonde_heap_analysis *analysis, struct s
 {
     const struct sonde_heap *heap = analysis->heap;
     sonde_buf_printf(buf,
-                     "{\"nodes\":%u,\"edges\":%u,\"totalBytes\":%llu,\"extraNativeBytes\":%llu,"
+                     ",\"nodes\":%u,\"edges\":%u,\"totalBytes\":%llu,\"extraNativeBytes\":%llu,"
                      "\"detachedNodes\":%u,\"detachedBytes\":%llu",
                      heap->node_count, heap->edge_count, (unsigned long long)heap->total_size,
                      (unsigned long long)heap->extra_native_bytes, analysis->detached_count,
@@ -301,5 +274,4 @@ void sonde_heap_report_json(const struct sonde_heap_analysis *analysis, struct s
     json_tree(analysis, buf);
     json_duplicates(analysis, buf);
     json_growth(analysis, buf);
-    sonde_buf_char(buf, '}');
 }

@@ -72,8 +72,9 @@ void sonde_report_json(const struct sonde_report *report, struct sonde_buf *buf)
 void sonde_findings_text(const struct sonde_finding *findings, size_t count, const char *directory,
                          struct sonde_buf *buf);
 void sonde_findings_json(const struct sonde_finding *findings, size_t count, struct sonde_buf *buf);
-/* Text of the target without control characters, which a terminal would obey. */
-void sonde_report_clean(struct sonde_str text, struct sonde_buf *buf);
+/* Copies lines that end; those of more than 100 columns are broken, and what follows is indented
+ * like the text of their beginning. */
+void sonde_report_wrap(struct sonde_str text, struct sonde_buf *buf);
 
 /* "routes/patients.js:41": the place as a person knows it, relative to `directory`. */
 void sonde_report_place(const char *directory, struct sonde_str file, int32_t line,

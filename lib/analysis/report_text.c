@@ -43,11 +43,6 @@ static void put_head(const struct sonde_report *r, struct sonde_buf *buf)
     }
 }
 
-void sonde_report_clean(struct sonde_str text, struct sonde_buf *buf)
-{
-    sonde_cell_clean(buf, text);
-}
-
 void sonde_findings_text(const struct sonde_finding *findings, size_t count, const char *directory,
                          struct sonde_buf *buf)
 {
@@ -125,9 +120,7 @@ static void put_function(const struct sonde_report *r, const struct sonde_report
                          function->hot_line);
     }
     sonde_cell_put(buf, sonde_buf_view(&place), width - line.length, true);
-    while (buf->length && buf->data[buf->length - 1] == ' ') {
-        buf->data[--buf->length] = '\0';
-    }
+    sonde_cell_trim(buf);
     sonde_buf_str(buf, sonde_buf_view(&line));
     sonde_buf_char(buf, '\n');
     buf->code = buf->code ? buf->code : place.code ? place.code : line.code;
@@ -342,8 +335,7 @@ static size_t break_at(struct sonde_str line, size_t width, size_t indent)
     return line.length;
 }
 
-/* Copies lines, the long ones broken and what follows indented like the text of their beginning. */
-static void put_wrapped(struct sonde_buf *buf, struct sonde_str text)
+void sonde_report_wrap(struct sonde_str text, struct sonde_buf *buf)
 {
     while (text.length) {
         struct sonde_str line = sonde_str_split(&text, '\n');
@@ -389,5 +381,5 @@ void sonde_report_text(const struct sonde_report *report, struct sonde_buf *buf)
         buf->code = text.code;
         return;
     }
-    put_wrapped(buf, sonde_buf_view(&text));
+    sonde_report_wrap(sonde_buf_view(&text), buf);
 }

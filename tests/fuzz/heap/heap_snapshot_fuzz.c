@@ -59,7 +59,9 @@ static void report(const struct sonde_heap_analysis *a)
     SONDE_BUF_AUTO text = SONDE_BUF(64 << 20);
     SONDE_BUF_AUTO json = SONDE_BUF(64 << 20);
     sonde_heap_report_text(a, &text);
+    sonde_buf_text(&json, "{\"type\":\"HeapSnapshot\"");
     sonde_heap_report_json(a, &json);
+    sonde_buf_char(&json, '}');
     must(text.code == 0 && json.code == 0);
     must(sonde_json_check(sonde_buf_view(&json),
                           (struct sonde_json_limits){.depth = 8, .string = 1 << 20}, NULL) == 0);
