@@ -10,6 +10,9 @@
 enum {
     DIGIT_BITS = 11, /* of the radix sort: three digits make 32 bits */
     DIGITS = 1 << DIGIT_BITS,
+    /* Of the numbers that are in both, the part that may be of another class: objects hardly ever
+       change it. */
+    OTHERS_PART = 50,
 };
 
 /* ---- the census ---- */
@@ -119,6 +122,7 @@ struct comparison {
     struct sonde_heap_growth *growth;
     struct sonde_map rows;            /* by name */
     uint32_t *row_before, *row_after; /* of each class */
+    uint64_t in_both, of_others;      /* numbers, and those of another class in each */
 };
 
 /* Gives each class of a census its row; classes of the same name share one. */
@@ -180,13 +184,33 @@ static void merge(struct comparison *c)
             add_new(c, now);
             k++;
         } else {
+            c->in_both++;
             if (c->row_before[old->class] != c->row_after[now->class]) {
+                c->of_others++;
                 add_freed(c, old);
                 add_new(c, now);
             }
             i++;
             k++;
         }
+    }
+}
+
+static uint64_t excess(uint64_t size, uint64_t other)
+{
+    return size > other ? size - other : 0;
+}
+
+/* Without numbers only how many there are is known. */
+static void keep_differences(struct sonde_heap_growth *growth)
+{
+    for (uint32_t i = 0; i < growth->count; i++) {
+        struct sonde_heap_growth_row *row = &growth->rows[i];
+        uint64_t added_size = row->added_size;
+        row->added = row->after > row->before ? row->after - row->before : 0;
+        row->freed = row->before > row->after ? row->before - row->after : 0;
+        row->added_size = excess(added_size, row->freed_size);
+        row->freed_size = excess(row->freed_size, added_size);
     }
 }
 
@@ -267,8 +291,12 @@ static uint64_t shape_of(const struct sonde_heap *heap, const struct sonde_heap_
     return hash;
 }
 
-static bool is_new(const struct sonde_heap_census *before, uint32_t id)
+static bool is_new(const struct comparison *c, uint32_t id)
 {
+    const struct sonde_heap_census *before = c->before;
+    if (c->growth->numbered_anew) {
+        return true;
+    }
     size_t from = 0;
     size_t to = before->object_count;
     while (from < to) {
@@ -282,18 +310,19 @@ static bool is_new(const struct sonde_heap_census *before, uint32_t id)
     return from == before->object_count || before->objects[from].id != id;
 }
 
-/* Every nth new object of the row's class, so that the sample is spread over all. */
+/* Every nth new object (or any) of the row's class, so that the sample is spread over all. */
 static uint32_t sample(const struct comparison *c, const struct sonde_heap *heap,
                        const struct sonde_heap_classes *classes, uint32_t row_index,
                        struct shape *shapes)
 {
     const struct sonde_heap_growth_row *row = &c->growth->rows[row_index];
-    uint32_t stride = row->added / SONDE_HEAP_SAMPLE_MAX + 1;
+    uint32_t all = c->growth->numbered_anew ? row->after : row->added;
+    uint32_t stride = all / SONDE_HEAP_SAMPLE_MAX + 1;
     uint32_t seen = 0;
     uint32_t count = 0;
     for (uint32_t node = 0; node < heap->node_count && count < SONDE_HEAP_SAMPLE_MAX; node++) {
         if (heap->sizes[node] > 0 && c->row_after[classes->of[node]] == row_index &&
-            is_new(c->before, heap->ids[node]) && seen++ % stride == 0) {
+            is_new(c, heap->ids[node]) && seen++ % stride == 0) {
             shapes[count++].node = node;
         }
     }
@@ -356,6 +385,10 @@ static int compare(struct comparison *c)
         return code;
     }
     merge(c);
+    c->growth->numbered_anew = c->of_others * OTHERS_PART > c->in_both;
+    if (c->growth->numbered_anew) {
+        keep_differences(c->growth);
+    }
     qsort(c->growth->rows, c->growth->count, sizeof(*c->growth->rows), compare_growth);
     list_suspects(c->growth);
     return find_rows_again(c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What two snapshots of one process differ in, by class, and what of it looks like a leak. V8 gives
- * an object a number that it keeps from one snapshot to the next. Pure. */
+ * an object a number that it keeps from one snapshot to the next, until an inspector that took one
+ * is closed: then it forgets them all, and begins anew with the next. Pure. */
 #ifndef SONDE_HEAP_GROWTH_H
 #define SONDE_HEAP_GROWTH_H
 
@@ -36,19 +37,21 @@ void sonde_heap_census_fini(struct sonde_heap_census *census);
 
 struct sonde_heap_growth_row {
     struct sonde_str name; /* borrowed from a census */
-    uint32_t added, freed; /* objects */
+    uint32_t added, freed; /* objects; when they were numbered anew, only the difference */
     uint64_t added_size, freed_size;
     uint32_t before, after; /* objects */
     int64_t size_delta;     /* bytes, shallow */
     int64_t retained_delta; /* of the class */
-    uint32_t typical; /* of a suspect: the node, in the later heap, of a new object that is held as
-                         most of them are; else SONDE_HEAP_NONE */
-    uint32_t sampled, alike; /* new objects looked at for it, and of those how many are held so */
+    uint32_t
+        typical; /* of a suspect: the node, in the later heap, of a new object (of any, when they
+                    were numbered anew) that is held as most of them are; else SONDE_HEAP_NONE */
+    uint32_t sampled, alike; /* objects looked at for it, and of those how many are held so */
 };
 
 struct sonde_heap_growth {
     struct sonde_heap_growth_row *rows; /* by size_delta, most first */
     uint32_t count;
+    bool numbered_anew;                         /* objects do not have the numbers that they had */
     uint32_t suspects[SONDE_HEAP_SUSPECTS_MAX]; /* rows of classes, without V8's groups, that grew
                                                    in count and in what they retain: by that, most
                                                    first */

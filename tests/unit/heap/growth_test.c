@@ -87,6 +87,7 @@ static void classes_that_grew_are_suspects_with_a_typical_object(void **state)
                                         &after.paths, &growth, NULL),
                      0);
     const struct sonde_heap_growth_row *entry = row_of(&growth, "Entry");
+    assert_false(growth.numbered_anew);
     assert_int_equal(entry->added, 31); /* one of them in place of another */
     assert_int_equal(entry->freed, 1);
     assert_int_equal(entry->added_size, 31 * 24);
@@ -108,6 +109,42 @@ static void classes_that_grew_are_suspects_with_a_typical_object(void **state)
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_HEAP_PATH_TEXT_MAX);
     sonde_heap_path_text(&after.heap, &after.paths, entry->typical, &text);
     assert_string_equal(text.data, "global.cache → Cache[10] → Entry");
+    sonde_heap_growth_fini(&growth);
+    analysis_fini(&before);
+    analysis_fini(&after);
+}
+
+/* As when the inspector was closed: the numbers are there again, for other objects. */
+static void objects_that_were_numbered_anew_are_only_counted(void **state)
+{
+    (void)state;
+    static struct graph graph;
+    struct analysis before;
+    struct analysis after;
+    make(&graph, 101, 10, true);
+    analyze(&graph, &before);
+    make(&graph, 101, 40, false);
+    for (uint32_t i = 5; i < graph.node_count; i++) {
+        graph.nodes[i].id ^= 2;
+    }
+    analyze(&graph, &after);
+    struct sonde_heap_growth growth;
+    assert_int_equal(sonde_heap_compare(&before.census, &after.census, &after.heap, &after.classes,
+                                        &after.paths, &growth, NULL),
+                     0);
+    assert_true(growth.numbered_anew);
+    const struct sonde_heap_growth_row *entry = row_of(&growth, "Entry");
+    assert_int_equal(entry->added, 30);
+    assert_int_equal(entry->freed, 0);
+    assert_int_equal(entry->added_size, 30 * 24);
+    assert_int_equal(entry->freed_size, 0);
+    assert_int_equal(entry->retained_delta, 30 * 124);
+    assert_int_equal(entry->sampled, 41);
+    assert_int_equal(entry->alike, 40);
+    const struct sonde_heap_growth_row *old = row_of(&growth, "Old");
+    assert_int_equal(old->added, 0);
+    assert_int_equal(old->freed, 1);
+    assert_true(&growth.rows[growth.suspects[0]] == entry);
     sonde_heap_growth_fini(&growth);
     analysis_fini(&before);
     analysis_fini(&after);
@@ -185,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(classes_that_grew_are_suspects_with_a_typical_object),
+        cmocka_unit_test(objects_that_were_numbered_anew_are_only_counted),
         cmocka_unit_test(the_same_snapshot_twice_has_no_growth),
         cmocka_unit_test(ids_of_any_size_are_sorted),
         cmocka_unit_test(only_the_largest_suspects_are_listed),
