@@ -21,16 +21,15 @@ int cli_compare(struct cli_call *call)
     char after[SONDE_UUID_SIZE];
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
     int format = call->settings.format >= 0 ? call->settings.format : call->settings.output;
+    const struct sonde_results_request request = {
+        .capture = call->settings.capture,
+        .format = (enum sonde_results_report_format)format,
+        .heap_bytes_max = store_heap_bytes(),
+    };
     int r = store_open(&call->settings, &db, &err);
     r = r < 0 ? r : sonde_db_run_resolve(db, call->arguments.positional[0], NULL, before, &err);
     r = r < 0 ? r : sonde_db_run_resolve(db, call->arguments.positional[1], NULL, after, &err);
-    if (r == 0) {
-        r = format == SONDE_RESULTS_HTML
-                ? sonde_results_comparison_page(db, before, after, call->settings.capture, &text,
-                                                &err)
-                : sonde_results_compare(db, before, after, call->settings.capture,
-                                        format == SONDE_RESULTS_JSON, &text, &err);
-    }
+    r = r < 0 ? r : sonde_results_compare(db, before, after, &request, &text, &err);
     sonde_db_close(db);
     return r < 0 ? cli_say_error(&err) : cli_write_output(&call->settings, &text);
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/store.h"
+#include "heap/snapshot.h"
 #include "results/reader.h"
 #include "results/recognize.h"
 #include "results/results.h"
@@ -42,7 +43,7 @@ struct import {
     struct sonde_profile profile;
     struct sonde_results_reader *reader;
     struct sonde_coverage coverage; /* instead of a profile */
-    bool is_coverage;
+    bool is_coverage, is_snapshot;
 };
 
 typedef int (*piece_function)(struct import *import, void *context, const char *data, size_t length,
@@ -212,6 +213,42 @@ static int read_profile(struct import *import, struct sonde_err *err)
     return r < 0 ? sonde_err_wrap(err, r, "%s", import->file) : 0;
 }
 
+static int read_snapshot_piece(struct import *import, void *context, const char *data,
+                               size_t length, struct sonde_err *err)
+{
+    (void)import;
+    return sonde_heap_feed(context, data, length, err);
+}
+
+static int read_snapshot(struct import *import, struct sonde_err *err)
+{
+    struct sonde_heap heap = {0};
+    struct sonde_heap_reader *reader = NULL;
+    int r = sonde_heap_reader_new(&heap, &reader, err);
+    if (r == 0) {
+        sonde_heap_reader_bound(reader, store_heap_bytes(), false);
+    }
+    r = r < 0 ? r : for_each_piece(import, read_snapshot_piece, reader, err);
+    r = r < 0 ? r : sonde_heap_finish(reader, err);
+    sonde_heap_reader_free(reader);
+    sonde_heap_fini(&heap);
+    return r < 0 ? sonde_err_wrap(err, r, "%s", import->file) : 0;
+}
+
+static int read_file(struct import *import, bool sources, struct sonde_err *err)
+{
+    import->is_coverage = strcmp(import->type, SONDE_ARTIFACT_COVERAGE) == 0;
+    import->is_snapshot = strcmp(import->type, SONDE_ARTIFACT_HEAP_SNAPSHOT) == 0;
+    if (import->is_snapshot && sources) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "%s: a heap snapshot has no lines of code: leave out --sources",
+                          import->file);
+    }
+    return import->is_snapshot   ? read_snapshot(import, err)
+           : import->is_coverage ? read_coverage(import, err)
+                                 : read_profile(import, err);
+}
+
 /* ---- into the store ---- */
 
 static int store_piece(struct import *import, void *context, const char *data, size_t length,
@@ -251,7 +288,7 @@ static int store_file(struct import *import, bool sources, struct sonde_err *err
         .capture = import->capture,
         .type = import->type,
         .media_type = import->format->media_type,
-        .data_class = SONDE_DATA_PROFILE,
+        .data_class = import->is_snapshot ? SONDE_DATA_HEAP : SONDE_DATA_PROFILE,
     };
     int r = sonde_buf_check(&name, "a name", err);
     r = r < 0 ? r : sonde_artifact_begin(import->db, &artifact, &writer, err);
@@ -351,9 +388,8 @@ int cli_import(struct cli_call *call)
         r = sonde_fail(&err, SONDE_EIO, errno, "open %s", import.file);
     }
     r = r < 0 ? r : recognize(&import, call->settings.format, &err);
-    import.is_coverage = r == 0 && strcmp(import.type, SONDE_ARTIFACT_COVERAGE) == 0;
     sonde_coverage_init(&import.coverage);
-    r = r < 0 ? r : (import.is_coverage ? read_coverage : read_profile)(&import, &err);
+    r = r < 0 ? r : read_file(&import, call->settings.sources, &err);
     r = r < 0 ? r : store_open(&call->settings, &import.db, &err);
     r = r < 0 ? r : store_run(&import, call->settings.sources, &err);
     sonde_db_close(import.db);

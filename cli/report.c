@@ -24,11 +24,14 @@ int cli_report(struct cli_call *call)
     char uid[SONDE_UUID_SIZE];
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
     int format = call->settings.format >= 0 ? call->settings.format : call->settings.output;
+    const struct sonde_results_request request = {
+        .capture = call->settings.capture,
+        .format = (enum sonde_results_report_format)format,
+        .heap_bytes_max = store_heap_bytes(),
+    };
     int r = store_open(&call->settings, &db, &err);
     r = r < 0 ? r : sonde_db_run_resolve(db, call->arguments.positional[0], NULL, uid, &err);
-    r = r < 0 ? r
-              : sonde_results_report(db, uid, call->settings.capture,
-                                     (enum sonde_results_report_format)format, &text, &err);
+    r = r < 0 ? r : sonde_results_report(db, uid, &request, &text, &err);
     sonde_db_close(db);
     return r < 0 ? cli_say_error(&err) : cli_write_output(&call->settings, &text);
 }

@@ -257,9 +257,11 @@ static void conclude(void *context)
     keep_sources(job);
     job->reported = finish_run(job, &job->report_err);
     if (job->reported == 0) {
-        job->reported = sonde_results_report(job->db, job->run.uid, NULL,
-                                             job->json ? SONDE_RESULTS_JSON : SONDE_RESULTS_TEXT,
-                                             job->out, &job->report_err);
+        const struct sonde_results_request request = {.format = job->json ? SONDE_RESULTS_JSON
+                                                                          : SONDE_RESULTS_TEXT,
+                                                      .heap_bytes_max = store_heap_bytes()};
+        job->reported =
+            sonde_results_report(job->db, job->run.uid, &request, job->out, &job->report_err);
     }
 }
 

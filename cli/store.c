@@ -2,8 +2,10 @@
 #include "cli/store.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "inspector/context.h"
+#include "inspector/memory_limit.h"
 
 /* What is wrong with a store is no fault of the words that were typed. */
 static int open_directory(const char *path, struct sonde_db **ret, struct sonde_err *err)
@@ -34,6 +36,13 @@ int store_open(const struct cli_settings *settings, struct sonde_db **ret, struc
     }
     int r = sonde_buf_check(&path, "the store's path", err);
     return r < 0 ? r : open_directory(path.data, ret, err);
+}
+
+uint64_t store_heap_bytes(void)
+{
+    struct sonde_memory_free memory;
+    sonde_memory_free("/proc", getpid(), &memory);
+    return memory.bytes;
 }
 
 /* ---- keeping what a profile refers to ---- */

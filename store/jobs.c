@@ -83,7 +83,7 @@ static void work(void *context)
     struct job *job = context;
     struct sonde_db *db = NULL;
     if (sonde_db_open(job->jobs->service->directory, &db, &job->result.err) == 0) {
-        job->work(db, job->uid, job->argument, &job->result);
+        job->work(db, job->uid, job->argument, &job->jobs->service->bounds, &job->result);
     }
     sonde_db_close(db);
 }

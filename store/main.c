@@ -16,12 +16,14 @@
 #define STOP_NS (20 * SONDE_SECOND) /* requests under way may take so long to end */
 #define RELOAD_NS (10 * SONDE_SECOND)
 #define DAY (INT64_C(86400) * SONDE_SECOND)
+#define HEAP_MEMORY_MIN (INT64_C(32) << 20)
+#define HEAP_MEMORY (INT64_C(128) << 20)
 #define KEEP_MAX (INT64_C(3650) * DAY)
 
 struct settings {
     const char *directory, *listen, *certificate, *key, *kubeconfig, *controller;
     const char *controller_token_file, *person_token_file;
-    int64_t keep_profile, keep_trace, keep_heap, bytes_max, lost_after;
+    int64_t keep_profile, keep_trace, keep_heap, bytes_max, lost_after, heap_memory;
     bool no_cluster, help, version;
 };
 
@@ -54,6 +56,10 @@ static const struct sonde_option options[] = {
     {"size-max", SONDE_OPTION_NUMBER, AT(bytes_max), 0, INT64_MAX, .argument = "BYTES",
      .help = "remove runs when those that have ended take more, the oldest first of the "
              "namespace that has most (default: 0, no bound)"},
+    {"heap-memory", SONDE_OPTION_NUMBER, AT(heap_memory), HEAP_MEMORY_MIN, INT64_MAX,
+     .argument = "BYTES",
+     .help = "of memory that the analysis of a heap snapshot may take, on top of 100 MiB; larger "
+             "ones are kept but not analysed (default: 134217728)"},
     {"lost-after", SONDE_OPTION_DURATION, AT(lost_after), SONDE_SECOND, DAY, .argument = "TIME",
      .help = "a sidecar that is silent for so long is given up (default: 45s)"},
     {"version", SONDE_OPTION_FLAG, AT(version), .help = "say which version this is"},
@@ -265,6 +271,7 @@ static int start(struct program *program, struct sonde_err *err)
     struct service *service = &program->service;
     service->log = (struct sonde_log){STDERR_FILENO, SONDE_LOG_INFO, "sonde-store"};
     service->directory = settings->directory;
+    service->bounds.heap_bytes = (uint64_t)settings->heap_memory;
     service->controller_user = settings->controller;
     int r = sonde_loop_new(&service->loop, err);
     r = r < 0 ? r
@@ -326,7 +333,8 @@ int main(int argc, char **argv)
                      .keep_profile = 30 * DAY,
                      .keep_trace = 7 * DAY,
                      .keep_heap = 3 * DAY,
-                     .lost_after = 45 * SONDE_SECOND},
+                     .lost_after = 45 * SONDE_SECOND,
+                     .heap_memory = HEAP_MEMORY},
     };
     struct sonde_err err;
     struct sonde_arguments arguments = {0};

@@ -23,7 +23,7 @@ static void log_download(const struct call *call, const char *what)
 /* ---- heaps ---- */
 
 struct heap_search {
-    const char *name; /* of a capture or an artifact; NULL: any */
+    const char *name; /* of a capture, a part of a report or an artifact; NULL: any */
     bool found;
 };
 
@@ -31,8 +31,8 @@ static int look_for_heap(void *context, const struct sonde_artifact *artifact,
                          struct sonde_err *err)
 {
     struct heap_search *search = context;
-    bool meant = !search->name || strcmp(search->name, artifact->capture) == 0 ||
-                 strcmp(search->name, artifact->name) == 0;
+    bool meant =
+        sonde_results_is_named(artifact, search->name) || strcmp(search->name, artifact->name) == 0;
     (void)err;
     search->found = search->found || (meant && artifact->data_class == SONDE_DATA_HEAP);
     return 0;
@@ -197,13 +197,16 @@ void people_run(struct call *call)
 
 /* The argument is "NUMBER CAPTURE", without a name: all captures. */
 static void report(struct sonde_db *db, const char *uid, const char *argument,
-                   struct job_result *ret)
+                   const struct job_bounds *bounds, struct job_result *ret)
 {
-    enum sonde_results_report_format format = (enum sonde_results_report_format)(argument[0] - '0');
-    const char *capture = argument[2] ? argument + 2 : NULL;
-    if (sonde_results_report(db, uid, capture, format, &ret->text, &ret->err) == 0) {
+    const struct sonde_results_request request = {
+        .capture = argument[2] ? argument + 2 : NULL,
+        .format = (enum sonde_results_report_format)(argument[0] - '0'),
+        .heap_bytes_max = bounds->heap_bytes,
+    };
+    if (sonde_results_report(db, uid, &request, &ret->text, &ret->err) == 0) {
         ret->status = 200;
-        ret->media_type = sonde_results_report_media_type(format);
+        ret->media_type = sonde_results_report_media_type(request.format);
     }
 }
 
@@ -252,19 +255,18 @@ void people_findings(struct call *call)
 
 /* The argument is "NUMBER UID CAPTURE": the second run, and a name or nothing. */
 static void compare(struct sonde_db *db, const char *uid, const char *argument,
-                    struct job_result *ret)
+                    const struct job_bounds *bounds, struct job_result *ret)
 {
-    enum sonde_results_report_format format = (enum sonde_results_report_format)(argument[0] - '0');
-    const char *capture = argument[2 + SONDE_UUID_SIZE] ? argument + 2 + SONDE_UUID_SIZE : NULL;
+    const struct sonde_results_request request = {
+        .capture = argument[2 + SONDE_UUID_SIZE] ? argument + 2 + SONDE_UUID_SIZE : NULL,
+        .format = (enum sonde_results_report_format)(argument[0] - '0'),
+        .heap_bytes_max = bounds->heap_bytes,
+    };
     char after[SONDE_UUID_SIZE];
     (void)snprintf(after, sizeof(after), "%s", argument + 2);
-    int r = format == SONDE_RESULTS_HTML
-                ? sonde_results_comparison_page(db, uid, after, capture, &ret->text, &ret->err)
-                : sonde_results_compare(db, uid, after, capture, format == SONDE_RESULTS_JSON,
-                                        &ret->text, &ret->err);
-    if (r == 0) {
+    if (sonde_results_compare(db, uid, after, &request, &ret->text, &ret->err) == 0) {
         ret->status = 200;
-        ret->media_type = sonde_results_report_media_type(format);
+        ret->media_type = sonde_results_report_media_type(request.format);
     }
 }
 
@@ -317,8 +319,9 @@ static int append(void *context, const void *data, size_t length, struct sonde_e
 
 /* The argument is "NUMBER CAPTURE". */
 static void export(struct sonde_db *db, const char *uid, const char *argument,
-                   struct job_result *ret)
+                   const struct job_bounds *bounds, struct job_result *ret)
 {
+    (void)bounds;
     enum sonde_results_format format = (enum sonde_results_format)(argument[0] - '0');
     struct sonde_output output = SONDE_OUTPUT(append, &ret->text);
     int r = sonde_results_export(db, uid, argument + 2, format, &output, &ret->err);
@@ -391,8 +394,9 @@ static int find(struct search *search, const char *uid, struct sonde_err *err)
 }
 
 static void artifact(struct sonde_db *db, const char *uid, const char *argument,
-                     struct job_result *ret)
+                     const struct job_bounds *bounds, struct job_result *ret)
 {
+    (void)bounds;
     struct search search = {.db = db, .name = argument, .text = &ret->text, .fd = -1};
     if (find(&search, uid, &ret->err) == 0) {
         ret->status = 200;

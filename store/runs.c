@@ -239,11 +239,12 @@ static int exists(void *context, const struct sonde_run *run, struct sonde_err *
 }
 
 /* What was captured is there also when it cannot be analysed: that is said, and no failure. */
-static void put_summary(struct sonde_db *db, const char *uid, struct sonde_buf *buf)
+static void put_summary(struct sonde_db *db, const char *uid, const struct job_bounds *bounds,
+                        struct sonde_buf *buf)
 {
     struct sonde_err problem = {0};
     struct sonde_results_summary summary = {0};
-    if (sonde_results_summary(db, uid, &summary, &problem) < 0) {
+    if (sonde_results_summary(db, uid, bounds->heap_bytes, &summary, &problem) < 0) {
         sonde_buf_text(buf, "\"summary\":null,\"problem\":");
         sonde_buf_json_string(buf, sonde_str(problem.message));
         return;
@@ -256,10 +257,10 @@ static void put_summary(struct sonde_db *db, const char *uid, struct sonde_buf *
 
 /* The argument is the beginning of the answer. */
 static void summarize(struct sonde_db *db, const char *uid, const char *argument,
-                      struct job_result *ret)
+                      const struct job_bounds *bounds, struct job_result *ret)
 {
     sonde_buf_text(&ret->text, argument);
-    put_summary(db, uid, &ret->text);
+    put_summary(db, uid, bounds, &ret->text);
     sonde_buf_text(&ret->text, "}\n");
     if (sonde_buf_check(&ret->text, "the answer", &ret->err) == 0) {
         ret->status = 200;

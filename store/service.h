@@ -53,10 +53,16 @@ struct metrics {
     uint64_t answers[6]; /* by class of status */
 };
 
+/* How much a job may take. */
+struct job_bounds {
+    uint64_t heap_bytes; /* of memory, for the analysis of a heap snapshot */
+};
+
 struct service {
     struct sonde_loop *loop;
     struct sonde_log log;
     const char *directory;
+    struct job_bounds bounds;
     struct sonde_db *db;
     struct sonde_server *server;
     struct sonde_kube *kube;     /* NULL: outside a cluster */
@@ -186,7 +192,7 @@ struct job_result {
 /* `work` runs elsewhere and may use of the call only what does not change: uid, namespace. It gets
  * a copy of the argument text. */
 typedef void (*job_work)(struct sonde_db *db, const char *uid, const char *argument,
-                         struct job_result *ret);
+                         const struct job_bounds *bounds, struct job_result *ret);
 int jobs_new(struct service *service, struct jobs **ret, struct sonde_err *err) SONDE_MUST_CHECK;
 /* Waits for those under way. */
 void jobs_free(struct jobs *jobs);

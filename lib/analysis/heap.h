@@ -48,6 +48,9 @@ struct sonde_heap_analysis {
  * SONDE_ENOMEM, SONDE_ELIMIT. */
 int sonde_heap_analyze(struct sonde_heap *heap, struct sonde_heap_analysis *ret,
                        struct sonde_err *err) SONDE_MUST_CHECK;
+/* The kind of finding that a comparison adds. */
+#define SONDE_HEAP_GROWING_CLASS "growing-class"
+
 /* Adds what a comparison with an earlier snapshot found; borrows it. SONDE_ENOMEM. */
 int sonde_heap_analysis_add_growth(struct sonde_heap_analysis *analysis,
                                    const struct sonde_heap_growth *growth,

@@ -237,18 +237,20 @@ static void find_growth(struct sonde_heap_analysis *a)
         uint64_t grown = (uint64_t)row->retained_delta;
         double share = share_of(a, grown);
         double alike = row->sampled ? (double)row->alike / row->sampled : 0;
-        struct sonde_finding *finding =
-            grown < SUSPECT_MIN ? NULL : add(a, "growing-class", 40 + 60 * share, 0.4 + alike / 2);
+        struct sonde_finding *finding = grown < SUSPECT_MIN ? NULL
+                                                            : add(a, SONDE_HEAP_GROWING_CLASS,
+                                                                  40 + 60 * share, 0.4 + alike / 2);
         if (!finding) {
             return;
         }
         char bytes[SONDE_BYTES_SIZE];
         struct sonde_str path = cut(sonde_str(a->suspect_paths[i]), PATH_SHOWN, true);
         (void)snprintf(finding->title, sizeof(finding->title),
-                       "%.*s grew by %u objects to %u, and keeps %s more alive; a typical new one: "
+                       "%.*s grew by %u objects to %u, and keeps %s more alive; a typical %sone: "
                        "%s%.*s",
                        SONDE_STR_ARG(cut(row->name, NAME_SHOWN, false)), row->after - row->before,
                        row->after, sonde_bytes_say((int64_t)grown, bytes),
+                       a->growth->numbered_anew ? "" : "new ",
                        path.length < strlen(a->suspect_paths[i]) ? "…" : "", SONDE_STR_ARG(path));
         (void)snprintf(finding->advice, sizeof(finding->advice),
                        "If there was as much to do at both times, this is a leak: see who adds to "

@@ -4,7 +4,7 @@
 #include "analysis/heap.h"
 #include "analysis/report.h"
 
-enum { NAME_WIDTH = 44, PATH_WIDTH = 78, HELD_WIDTH = 60, PATH_ROWS = 50 };
+enum { NAME_WIDTH = 44, PATH_WIDTH = 78, HELD_WIDTH = 58, PATH_ROWS = 50 };
 
 static double share_of(const struct sonde_heap_analysis *a, uint64_t bytes)
 {
@@ -71,6 +71,11 @@ static void put_delta(struct sonde_buf *buf, int64_t bytes)
 static void put_growth(const struct sonde_heap_analysis *a, struct sonde_buf *buf)
 {
     bool any = false;
+    if (a->growth->numbered_anew) {
+        sonde_buf_text(buf, "\nV8 has numbered the objects anew between the two: new and freed are "
+                            "differences of\ncounts, and paths are those of typical objects, old "
+                            "or new\n");
+    }
     sonde_buf_text(buf, "\ngrowth by class\n    shallow   retained       new     freed  class\n");
     for (uint32_t i = 0; i < a->growth->count && i < SONDE_HEAP_ROWS; i++) {
         const struct sonde_heap_growth_row *row = &a->growth->rows[i];
@@ -89,8 +94,10 @@ static void put_growth(const struct sonde_heap_analysis *a, struct sonde_buf *bu
 static void put_suspects(const struct sonde_heap_analysis *a, struct sonde_buf *buf)
 {
     if (a->growth->suspect_count) {
-        sonde_buf_text(buf, "\nwhat may leak, and what holds a typical new one\n"
-                            "   retained   objects  of these held so  path\n");
+        sonde_buf_text(buf, a->growth->numbered_anew
+                                ? "\nwhat may leak, and what holds a typical one\n"
+                                : "\nwhat may leak, and what holds a typical new one\n");
+        sonde_buf_text(buf, "   retained   objects  of these held so  path\n");
     }
     for (uint32_t i = 0; i < a->growth->suspect_count; i++) {
         const struct sonde_heap_growth_row *row = &a->growth->rows[a->growth->suspects[i]];
@@ -235,7 +242,8 @@ static void json_growth(const struct sonde_heap_analysis *a, struct sonde_buf *b
     if (!growth) {
         return;
     }
-    sonde_buf_text(buf, ",\"growth\":[");
+    sonde_buf_printf(buf, ",\"numberedAnew\":%s,\"growth\":[",
+                     growth->numbered_anew ? "true" : "false");
     bool first = true;
     for (uint32_t i = 0; i < growth->count; i++) {
         const struct sonde_heap_growth_row *row = &growth->rows[i];

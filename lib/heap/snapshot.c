@@ -113,8 +113,8 @@ int sonde_heap_check_room(const struct sonde_heap_reader *r, uint64_t nodes, uin
         return 0;
     }
     return sonde_fail(err, SONDE_ELIMIT, 0,
-                      "heap snapshot: analysing %llu objects with %llu references takes up to %llu "
-                      "MB of memory, and it may take %llu MB",
+                      "heap snapshot: analysing %llu objects with %llu references and their names "
+                      "takes up to %llu MB of memory, and it may take %llu MB",
                       (unsigned long long)nodes, (unsigned long long)edges,
                       (unsigned long long)(bytes / MEGABYTE + 1),
                       (unsigned long long)(r->bytes_max / MEGABYTE));

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "codec/json.h"
+#include "results/compare.h"
 #include "results/load.h"
-#include "results/results.h"
+#include "results/reader.h"
+#include "results/snapshots.h"
 
 enum { WINDOWS_MAX = 1 << 16 };
 
@@ -116,9 +118,9 @@ static struct sonde_compare_side describe(const struct side *side, const char *u
     };
 }
 
-int sonde_results_compare(struct sonde_db *db, const char *before, const char *after,
-                          const char *capture, bool json, struct sonde_buf *buf,
-                          struct sonde_err *err)
+int sonde_results_compare_profiles(struct sonde_db *db, const char *before, const char *after,
+                                   const char *capture, bool json, struct sonde_buf *buf,
+                                   struct sonde_err *err)
 {
     struct side left = {0};
     struct side right = {0};
@@ -138,4 +140,57 @@ int sonde_results_compare(struct sonde_db *db, const char *before, const char *a
     side_fini(&left);
     side_fini(&right);
     return r;
+}
+
+/* ---- which of the ways ---- */
+
+struct kinds {
+    const char *capture; /* NULL: any */
+    bool profile, snapshot;
+};
+
+static int look_at(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    (void)err;
+    struct kinds *kinds = context;
+    if (sonde_results_is_named(artifact, kinds->capture)) {
+        kinds->profile = kinds->profile || sonde_results_is_profile(artifact->type);
+        kinds->snapshot =
+            kinds->snapshot || strcmp(artifact->type, SONDE_ARTIFACT_HEAP_SNAPSHOT) == 0;
+    }
+    return 0;
+}
+
+/* Of both runs. */
+static int choose(struct sonde_db *db, const char *before, const char *after, const char *capture,
+                  bool *ret_heap, struct sonde_err *err)
+{
+    struct kinds kinds[SONDE_SIDES] = {{.capture = capture}, {.capture = capture}};
+    int r = sonde_db_artifacts(db, before, look_at, &kinds[SONDE_BEFORE], err);
+    r = r < 0 ? r : sonde_db_artifacts(db, after, look_at, &kinds[SONDE_AFTER], err);
+    bool profile = kinds[SONDE_BEFORE].profile || kinds[SONDE_AFTER].profile;
+    bool snapshot = kinds[SONDE_BEFORE].snapshot || kinds[SONDE_AFTER].snapshot;
+    if (r == 0 && profile && snapshot) {
+        r = sonde_fail(err, SONDE_EINVALID, 0,
+                       "the runs have profiles and heap snapshots, which cannot be compared with "
+                       "one another: give --capture NAME, one that both have");
+    }
+    *ret_heap = snapshot;
+    return r;
+}
+
+int sonde_results_compare(struct sonde_db *db, const char *before, const char *after,
+                          const struct sonde_results_request *request, struct sonde_buf *buf,
+                          struct sonde_err *err)
+{
+    if (request->format == SONDE_RESULTS_HTML) {
+        return sonde_results_comparison_page(db, before, after, request, buf, err);
+    }
+    bool heap = false;
+    int r = choose(db, before, after, request->capture, &heap, err);
+    if (r < 0 || heap) {
+        return r < 0 ? r : sonde_results_compare_heaps(db, before, after, request, buf, err);
+    }
+    return sonde_results_compare_profiles(db, before, after, request->capture,
+                                          request->format == SONDE_RESULTS_JSON, buf, err);
 }

@@ -5,17 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/cell.h"
 #include "analysis/diagnostics.h"
 #include "analysis/event_loop.h"
-
-enum { PART_BYTES_MAX = 1 << 20, ARTIFACT_BYTES_MAX = SONDE_EVENT_LOOP_BYTES_MAX };
+#include "results/snapshots.h"
 
 struct loading {
     struct sonde_db *db;
-    const char *wanted; /* the capture, or NULL */
-    const char *directory;
+    const struct sonde_results_parts_wanted *wanted;
     struct sonde_results_parts *parts;
+    size_t left; /* bytes of texts */
 };
+
+/* Fills text, json and findings of a part. */
+typedef int (*print_part)(struct loading *loading, const struct sonde_artifact *artifact,
+                          struct sonde_results_part *part, struct sonde_err *err);
 
 static int append(void *context, const void *data, size_t length, struct sonde_err *err)
 {
@@ -23,37 +27,32 @@ static int append(void *context, const void *data, size_t length, struct sonde_e
     return sonde_buf_check(context, "an artifact", err);
 }
 
-/* "loop.w1.0" → "loop.w1" */
-static void name_part(const char *artifact, char *ret, size_t size)
-{
-    const char *dot = strrchr(artifact, '.');
-    (void)snprintf(ret, size, "%.*s", dot ? (int)(dot - artifact) : (int)strlen(artifact),
-                   artifact);
-}
-
-static int print_event_loop(struct sonde_str text, const char *directory,
+static int print_event_loop(struct loading *loading, const struct sonde_artifact *artifact,
                             struct sonde_results_part *part, struct sonde_err *err)
 {
-    struct sonde_event_loop *loop = calloc(1, sizeof(*loop));
-    if (!loop) {
-        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_EVENT_LOOP_BYTES_MAX);
+    int r = sonde_artifact_read(loading->db, artifact, append, &text, err);
+    SONDE_FREE struct sonde_event_loop *loop = calloc(1, sizeof(*loop));
+    if (r < 0 || !loop) {
+        return r < 0 ? r : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
-    int r = sonde_event_loop_analyze(text, loop, err);
+    r = sonde_event_loop_analyze(sonde_buf_view(&text), loop, err);
     if (r == 0) {
         part->findings = loop->finding_count;
-        sonde_event_loop_text(loop, directory, &part->text);
+        sonde_event_loop_text(loop, loading->wanted->directory, &part->text);
         sonde_event_loop_json(loop, &part->json);
     }
     sonde_event_loop_fini(loop);
-    free(loop);
     return r;
 }
 
-static int print_diagnostics(struct sonde_str text, struct sonde_results_part *part,
-                             struct sonde_err *err)
+static int print_diagnostics(struct loading *loading, const struct sonde_artifact *artifact,
+                             struct sonde_results_part *part, struct sonde_err *err)
 {
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_DIAGNOSTICS_BYTES_MAX);
     struct sonde_diagnostics diagnostics;
-    int r = sonde_diagnostics_read(text, &diagnostics, err);
+    int r = sonde_artifact_read(loading->db, artifact, append, &text, err);
+    r = r < 0 ? r : sonde_diagnostics_read(sonde_buf_view(&text), &diagnostics, err);
     if (r == 0) {
         sonde_diagnostics_text(&diagnostics, &part->text);
         sonde_diagnostics_json(&diagnostics, &part->json);
@@ -61,46 +60,140 @@ static int print_diagnostics(struct sonde_str text, struct sonde_results_part *p
     return r;
 }
 
-static int load(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+/* ---- heaps ---- */
+
+int sonde_results_set_top(const struct sonde_buf *text, char ret[SONDE_RESULTS_TOP_MAX],
+                          struct sonde_err *err)
 {
-    struct loading *loading = context;
-    struct sonde_results_parts *parts = loading->parts;
-    bool is_loop = strcmp(artifact->type, SONDE_ARTIFACT_EVENT_LOOP) == 0;
-    bool is_report = strcmp(artifact->type, SONDE_ARTIFACT_REPORT) == 0;
-    if ((!is_loop && !is_report) ||
-        (loading->wanted && strcmp(loading->wanted, artifact->capture) != 0) ||
-        parts->count == SONDE_RESULTS_PARTS_MAX) {
-        return 0;
+    SONDE_BUF_AUTO clean = SONDE_BUF(text->maximum);
+    int r = sonde_buf_check(text, "a summary", err);
+    sonde_cell_clean(&clean, sonde_buf_view(text));
+    r = r < 0 ? r : sonde_buf_check(&clean, "a summary", err);
+    struct sonde_str cut = sonde_buf_view(&clean);
+    cut.length = cut.length < SONDE_RESULTS_TOP_MAX - 1 ? cut.length : SONDE_RESULTS_TOP_MAX - 1;
+    while (cut.length && !sonde_utf8_valid(cut)) {
+        cut.length--;
     }
-    struct sonde_results_part *part = &parts->items[parts->count++];
-    part->text = SONDE_BUF(PART_BYTES_MAX);
-    part->json = SONDE_BUF(PART_BYTES_MAX);
-    name_part(artifact->name, part->name, sizeof(part->name));
-    SONDE_BUF_AUTO text = SONDE_BUF(ARTIFACT_BYTES_MAX);
-    int r = sonde_artifact_read(loading->db, artifact, append, &text, err);
     if (r == 0) {
-        r = is_loop ? print_event_loop(sonde_buf_view(&text), loading->directory, part, err)
-                    : print_diagnostics(sonde_buf_view(&text), part, err);
+        (void)snprintf(ret, SONDE_RESULTS_TOP_MAX, "%.*s", SONDE_STR_ARG(cut));
     }
-    if (r < 0) {
-        return sonde_err_wrap(err, r, "%s", artifact->name);
-    }
-    r = sonde_buf_check(&part->text, "a part of the report", err);
-    r = r < 0 ? r : sonde_buf_check(&part->json, "a part of the report", err);
-    parts->view[parts->count - 1] = (struct sonde_report_part){
-        .name = part->name,
-        .type = is_loop ? SONDE_ARTIFACT_EVENT_LOOP : SONDE_ARTIFACT_REPORT,
-        .text = sonde_buf_view(&part->text),
-        .json = sonde_buf_view(&part->json),
-    };
     return r;
 }
 
-int sonde_results_parts(struct sonde_db *db, const char *uid, const char *capture,
-                        const char *directory, struct sonde_results_parts *ret,
-                        struct sonde_err *err)
+/* "62% Map": of what most is kept. Its path is for those alone who may see the heap. */
+static int name_top(const struct sonde_heap_analysis *a, struct sonde_results_part *part,
+                    struct sonde_err *err)
 {
-    struct loading loading = {db, capture, directory, ret};
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_RESULTS_TOP_MAX * 2);
+    if (a->biggest_count == 0) {
+        return 0;
+    }
+    sonde_buf_printf(&text, "%.0f%% ",
+                     100 * (double)a->biggest[0].retained / (double)a->heap->total_size);
+    sonde_buf_str(&text, sonde_heap_class_name(a->heap, a->biggest[0].node));
+    return sonde_results_set_top(&text, part->top, err);
+}
+
+/* The snapshot of the run before that it is compared with: the one of its name, or the only one.
+ * 0 without one. */
+static int find_earlier(struct loading *loading, const char *name,
+                        struct sonde_results_snapshot *ret, bool *ret_found, struct sonde_err *err)
+{
+    const char *before = loading->wanted->before;
+    int r = SONDE_ENOTFOUND;
+    if (before) {
+        r = sonde_results_snapshot_find(loading->db, before, name, ret, err);
+        r = r == SONDE_ENOTFOUND ? sonde_results_snapshot_find(loading->db, before, NULL, ret, err)
+                                 : r;
+    }
+    *ret_found = r == 0;
+    return r == SONDE_ENOTFOUND || r == SONDE_EINVALID ? 0 : r;
+}
+
+static int print_heap(struct loading *loading, const struct sonde_artifact *artifact,
+                      struct sonde_results_part *part, struct sonde_err *err)
+{
+    struct sonde_results_snapshot snapshot = {.bytes = artifact->bytes};
+    struct sonde_results_snapshot earlier;
+    struct sonde_results_heap heap = {0};
+    (void)snprintf(snapshot.name, sizeof(snapshot.name), "%s", artifact->name);
+    memcpy(snapshot.sha256, artifact->sha256, sizeof(snapshot.sha256));
+    int r = find_earlier(loading, part->name, &earlier, &part->is_compared, err);
+    r = r < 0 ? r
+              : sonde_results_heap_open(loading->db, &snapshot, part->is_compared ? &earlier : NULL,
+                                        loading->wanted->heap_bytes_max, &heap, &part->refused);
+    if (r == 0) {
+        part->findings = heap.analysis.finding_count;
+        sonde_heap_report_text(&heap.analysis, &part->text);
+        sonde_heap_report_json(&heap.analysis, &part->json);
+        r = name_top(&heap.analysis, part, err);
+    } else if (r == SONDE_ELIMIT) {
+        sonde_buf_printf(&part->text, "not analysed: %s\n", part->refused.message);
+        sonde_buf_text(&part->json, ",\"problem\":");
+        sonde_buf_json_string(&part->json, sonde_str(part->refused.message));
+        r = 0;
+    } else if (err && part->refused.code) {
+        *err = part->refused;
+    }
+    sonde_results_heap_fini(&heap);
+    return r;
+}
+
+static const struct {
+    const char *type;
+    print_part print;
+} kinds[] = {
+    {SONDE_ARTIFACT_EVENT_LOOP, print_event_loop},
+    {SONDE_ARTIFACT_REPORT, print_diagnostics},
+    {SONDE_ARTIFACT_HEAP_SNAPSHOT, print_heap},
+};
+
+static int load_part(struct loading *loading, const struct sonde_artifact *artifact, size_t kind,
+                     struct sonde_err *err)
+{
+    struct sonde_results_parts *parts = loading->parts;
+    struct sonde_results_part *part = &parts->items[parts->count++];
+    part->type = kinds[kind].type;
+    part->text = SONDE_BUF(loading->left);
+    part->json = SONDE_BUF(loading->left);
+    sonde_results_part_name(artifact->name, part->name, sizeof(part->name));
+    int r = kinds[kind].print(loading, artifact, part, err);
+    r = r < 0 ? r : sonde_buf_check(&part->text, "a part of the report", err);
+    r = r < 0 ? r : sonde_buf_check(&part->json, "a part of the report", err);
+    if (r < 0) {
+        return sonde_err_wrap(err, r, "%s", artifact->name);
+    }
+    size_t used = part->text.length + part->json.length;
+    loading->left -= used < loading->left ? used : loading->left;
+    parts->view[parts->count - 1] = (struct sonde_report_part){
+        .name = part->name,
+        .type = part->type,
+        .text = sonde_buf_view(&part->text),
+        .json = sonde_buf_view(&part->json),
+    };
+    return 0;
+}
+
+static int load(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    struct loading *loading = context;
+    if (!sonde_results_is_named(artifact, loading->wanted->capture) ||
+        loading->parts->count == SONDE_RESULTS_PARTS_MAX) {
+        return 0;
+    }
+    for (size_t i = 0; i < SONDE_LENGTH(kinds); i++) {
+        if (strcmp(kinds[i].type, artifact->type) == 0) {
+            return load_part(loading, artifact, i, err);
+        }
+    }
+    return 0;
+}
+
+int sonde_results_parts(struct sonde_db *db, const char *uid,
+                        const struct sonde_results_parts_wanted *wanted,
+                        struct sonde_results_parts *ret, struct sonde_err *err)
+{
+    struct loading loading = {db, wanted, ret, SONDE_RESULTS_PARTS_BYTES_MAX};
     ret->count = 0;
     return sonde_db_artifacts(db, uid, load, &loading, err);
 }

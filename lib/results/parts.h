@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of a report that are no profiles: of event loops and diagnostic reports. */
+/* The parts of a report that are no profiles: of event loops, diagnostic reports and heaps. */
 #ifndef SONDE_RESULTS_PARTS_H
 #define SONDE_RESULTS_PARTS_H
 
 #include "analysis/report.h"
 #include "db/db.h"
+#include "results/results.h"
 
-enum { SONDE_RESULTS_PARTS_MAX = 64 }; /* artifacts; beyond: left out */
+enum {
+    SONDE_RESULTS_PARTS_MAX = 64,             /* artifacts; beyond: left out */
+    SONDE_RESULTS_PARTS_BYTES_MAX = 24 << 20, /* of the texts of all */
+};
 
 struct sonde_results_part {
     char name[SONDE_DB_ARTIFACT_NAME_MAX + 1];
+    const char *type; /* static */
     struct sonde_buf text, json;
     size_t findings;
+    char top[SONDE_RESULTS_TOP_MAX]; /* as in a summary; "" when nothing stands out */
+    struct sonde_err refused;        /* why it was not analysed; code 0: it was */
+    bool is_compared;                /* a heap, with an earlier one */
 };
 
 struct sonde_results_parts {
@@ -20,11 +28,23 @@ struct sonde_results_parts {
     size_t count;
 };
 
-/* Those of the capture of this name, or of all (NULL); places are told relative to `directory`. The
- * caller calls sonde_results_parts_fini in any case. */
-int sonde_results_parts(struct sonde_db *db, const char *uid, const char *capture,
-                        const char *directory, struct sonde_results_parts *ret,
-                        struct sonde_err *err) SONDE_MUST_CHECK;
+/* Which parts, and how. */
+struct sonde_results_parts_wanted {
+    const char *capture;     /* its name, or that of one part; NULL: all */
+    const char *directory;   /* places are told relative to it */
+    const char *before;      /* the uid of a run that heaps are compared with, or NULL */
+    uint64_t heap_bytes_max; /* of memory, for a heap */
+};
+
+/* A heap that would take more memory is refused within its part. The caller calls
+ * sonde_results_parts_fini in any case. */
+int sonde_results_parts(struct sonde_db *db, const char *uid,
+                        const struct sonde_results_parts_wanted *wanted,
+                        struct sonde_results_parts *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Sets the line of a summary: clean, and cut between two characters. SONDE_ENOMEM, also that of
+ * the text. */
+int sonde_results_set_top(const struct sonde_buf *text, char ret[SONDE_RESULTS_TOP_MAX],
+                          struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_results_parts_fini(struct sonde_results_parts *parts);
 
 #endif

@@ -7,12 +7,12 @@
 enum { CPUPROFILE, HEAPPROFILE, HEAPSNAPSHOT, COVERAGE, PPROF, FOLDED };
 enum { DEPTH_MAX = 2 * SONDE_HEAPPROFILE_STACK_MAX + 16, STRING_MAX = 1 << 20, DECIDED = 1 };
 
-/* What cannot be imported is told from what nobody knows. */
 static const struct sonde_import_format formats[] = {
     [CPUPROFILE] = {"cpuprofile", SONDE_ARTIFACT_CPU_PROFILE, "cpu", "application/json", "nodes"},
     [HEAPPROFILE] = {"heapprofile", SONDE_ARTIFACT_HEAP_PROFILE, "heap", "application/json",
                      "head"},
-    [HEAPSNAPSHOT] = {"heapsnapshot", NULL, "snapshot", "application/json", "snapshot"},
+    [HEAPSNAPSHOT] = {"heapsnapshot", SONDE_ARTIFACT_HEAP_SNAPSHOT, "snapshot", "application/json",
+                      "snapshot"},
     [COVERAGE] = {"V8 coverage", SONDE_ARTIFACT_COVERAGE, "coverage", "application/json", "result"},
     [PPROF] = {"pprof", SONDE_ARTIFACT_PPROF, "cpu", "application/octet-stream", NULL},
     [FOLDED] = {"folded stacks", SONDE_ARTIFACT_FOLDED_TIME, "cpu", "text/plain", NULL},
@@ -132,12 +132,10 @@ int sonde_recognizer_finish(struct sonde_recognizer *r, struct sonde_err *err)
         }
     }
     if (!r->found) {
-        return sonde_fail(err, SONDE_EINVALID, 0,
-                          "it is no cpuprofile, heapprofile, pprof, folded stacks or V8 coverage");
-    }
-    if (!r->found->artifact) {
-        return sonde_fail(err, SONDE_EINVALID, 0, "it is a %s, which cannot be imported",
-                          r->found->name);
+        return sonde_fail(
+            err, SONDE_EINVALID, 0,
+            "it is no cpuprofile, heapprofile, heapsnapshot, pprof, folded stacks or V8 "
+            "coverage");
     }
     return 0;
 }

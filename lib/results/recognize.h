@@ -12,7 +12,7 @@ enum { SONDE_RECOGNIZE_HEAD_MAX = 4096 }; /* bytes that tell text from anything 
 /* A kind of file that can be told from others. */
 struct sonde_import_format {
     const char *name;     /* "cpuprofile" */
-    const char *artifact; /* the type that it is stored as; NULL: it cannot be imported */
+    const char *artifact; /* the type that it is stored as */
     const char *capture;  /* what its capture is called: "cpu" */
     const char *media_type;
     const char *json_key; /* a key of its outermost object that no other has; NULL: no JSON */

@@ -6,6 +6,7 @@
 #include "analysis/report.h"
 #include "base/clock.h"
 #include "codec/json.h"
+#include "results/compare.h"
 #include "results/load.h"
 #include "results/page.h"
 #include "results/parts.h"
@@ -240,10 +241,42 @@ static void close_report(struct opened *opened)
     free_row(&opened->row);
 }
 
-/* Of bytes_max of memory; `whole`: a page shows the profiles. The caller calls close_report in any
- * case. */
-static int open_report(struct sonde_db *db, const char *uid, const char *capture, size_t bytes_max,
-                       bool whole, struct opened *ret, struct sonde_err *err)
+struct opening {
+    const struct sonde_results_request *request;
+    size_t bytes_max; /* of memory, for the profiles */
+    bool whole;       /* a page shows the profiles */
+    bool without_parts;
+    const char *before; /* the uid of a run that heaps are compared with, or NULL */
+};
+
+/* The parts come first: of what they take only texts are left. */
+static int load_all(struct sonde_db *db, const char *uid, const struct opening *opening,
+                    struct opened *ret, struct sonde_err *err)
+{
+    const char *capture = opening->request->capture;
+    const struct sonde_results_parts_wanted wanted = {
+        .capture = capture,
+        .directory = ret->report.directory,
+        .before = opening->before,
+        .heap_bytes_max = opening->request->heap_bytes_max,
+    };
+    int r = opening->without_parts ? 0 : sonde_results_parts(db, uid, &wanted, &ret->parts, err);
+    r = r < 0 ? r : load_captures(db, uid, capture, ret->loaded, err);
+    ret->report.captures = ret->loaded->captures;
+    ret->report.capture_count = ret->loaded->count;
+    ret->report.parts = ret->parts.view;
+    ret->report.part_count = ret->parts.count;
+    if (r == 0 && capture && !opening->without_parts &&
+        ret->loaded->count + ret->parts.count == 0) {
+        r = sonde_fail(err, SONDE_ENOTFOUND, 0, "the run has no report on a capture called %s",
+                       capture);
+    }
+    return r;
+}
+
+/* The caller calls close_report in any case. */
+static int open_report(struct sonde_db *db, const char *uid, const struct opening *opening,
+                       struct opened *ret, struct sonde_err *err)
 {
     *ret = (struct opened){0};
     int r = sonde_db_run_get(db, uid, copy_row, &ret->row, err);
@@ -255,8 +288,8 @@ static int open_report(struct sonde_db *db, const char *uid, const char *capture
     if (!ret->loaded) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
-    ret->loaded->left = bytes_max;
-    ret->loaded->whole = whole;
+    ret->loaded->left = opening->bytes_max;
+    ret->loaded->whole = opening->whole;
     sonde_time_format(ret->row.run.created_ns, ret->created);
     ret->report = (struct sonde_report){
         .name = ret->row.texts[0],
@@ -267,19 +300,7 @@ static int open_report(struct sonde_db *db, const char *uid, const char *capture
         .created = ret->created,
     };
     read_status(ret->status, &ret->report);
-    r = load_captures(db, ret->row.run.uid, capture, ret->loaded, err);
-    ret->report.captures = ret->loaded->captures;
-    ret->report.capture_count = ret->loaded->count;
-    r = r < 0 ? r
-              : sonde_results_parts(db, ret->row.run.uid, capture, ret->report.directory,
-                                    &ret->parts, err);
-    if (r == 0 && capture && ret->loaded->count + ret->parts.count == 0) {
-        r = sonde_fail(err, SONDE_ENOTFOUND, 0, "the run has no report on a capture called %s",
-                       capture);
-    }
-    ret->report.parts = ret->parts.view;
-    ret->report.part_count = ret->parts.count;
-    return r;
+    return load_all(db, ret->row.run.uid, opening, ret, err);
 }
 
 /* What only a page shows of the captures of a report. */
@@ -364,17 +385,21 @@ static int print(struct sonde_db *db, const struct sonde_report *report,
     return sonde_buf_check(buf, "the report", err);
 }
 
-int sonde_results_report(struct sonde_db *db, const char *uid, const char *capture,
-                         enum sonde_results_report_format format, struct sonde_buf *buf,
+int sonde_results_report(struct sonde_db *db, const char *uid,
+                         const struct sonde_results_request *request, struct sonde_buf *buf,
                          struct sonde_err *err)
 {
     struct opened opened;
-    int r = open_report(db, uid, capture, SONDE_PROFILE_BYTES_MAX, format == SONDE_RESULTS_HTML,
-                        &opened, err);
-    r = r < 0 ? r : print(db, &opened.report, format, buf, err);
+    const struct opening opening = {.request = request,
+                                    .bytes_max = SONDE_PROFILE_BYTES_MAX,
+                                    .whole = request->format == SONDE_RESULTS_HTML};
+    int r = open_report(db, uid, &opening, &opened, err);
+    r = r < 0 ? r : print(db, &opened.report, request->format, buf, err);
     close_report(&opened);
     return r;
 }
+
+/* ---- the page of a comparison ---- */
 
 /* The comparison of each capture that has a partner, as JSON. */
 static int compare_captures(struct sonde_db *db, const struct opened *before,
@@ -382,54 +407,73 @@ static int compare_captures(struct sonde_db *db, const struct opened *before,
                             struct sonde_buf *texts, struct sonde_err *err)
 {
     int r = 0;
-    bool any = false;
     for (size_t i = 0; i < after->report.capture_count && r == 0; i++) {
         size_t partner;
         texts[i] = SONDE_BUF(SONDE_PAGE_REPORT_MAX);
         if (sonde_page_partner(&before->report, &after->report, i, &partner)) {
             bool single = after->report.capture_count == 1 && before->report.capture_count == 1;
-            r = sonde_results_compare(db, before->row.run.uid, after->row.run.uid,
-                                      single ? capture : after->report.captures[i].name, true,
-                                      &texts[i], err);
-            any = true;
+            const char *name = single ? capture : after->report.captures[i].name;
+            r = sonde_results_compare_profiles(db, before->row.run.uid, after->row.run.uid, name,
+                                               true, &texts[i], err);
         }
-    }
-    if (!any) { /* says why */
-        texts[0] = SONDE_BUF(SONDE_PAGE_REPORT_MAX);
-        r = sonde_results_compare(db, before->row.run.uid, after->row.run.uid, capture, true,
-                                  &texts[0], err);
     }
     return r;
 }
 
 /* Before the page's own profiles are loaded: the comparison holds those of both runs itself. */
 static int compare_runs(struct sonde_db *db, const char *before, const char *after,
-                        const char *capture, struct sonde_buf *texts, struct sonde_err *err)
+                        const struct sonde_results_request *request, struct sonde_buf *texts,
+                        struct sonde_err *err)
 {
     struct opened runs[2] = {0};
     struct sonde_report_capture captures[2][SONDE_RESULTS_CAPTURES_MAX];
-    int r = open_report(db, before, capture, SONDE_PROFILE_BYTES_MAX, false, &runs[0], err);
-    r = r < 0 ? r : open_report(db, after, capture, SONDE_PROFILE_BYTES_MAX, false, &runs[1], err);
+    const struct opening opening = {
+        .request = request, .bytes_max = SONDE_PROFILE_BYTES_MAX, .without_parts = true};
+    int r = open_report(db, before, &opening, &runs[0], err);
+    r = r < 0 ? r : open_report(db, after, &opening, &runs[1], err);
     for (size_t i = 0; i < 2 && r == 0; i++) {
         runs[i].report = drawn(&runs[i].report, captures[i]);
     }
-    r = r < 0 ? r : compare_captures(db, &runs[0], &runs[1], capture, texts, err);
+    r = r < 0 ? r : compare_captures(db, &runs[0], &runs[1], request->capture, texts, err);
     close_report(&runs[0]);
     close_report(&runs[1]);
     return r;
 }
 
+/* Whether the page has anything to compare. */
+static bool any_change(const struct opened *after, const struct sonde_buf *texts)
+{
+    bool any = false;
+    for (size_t i = 0; i < SONDE_RESULTS_CAPTURES_MAX; i++) {
+        any = any || texts[i].length > 0;
+    }
+    for (size_t i = 0; i < after->parts.count; i++) {
+        any = any || after->parts.items[i].is_compared;
+    }
+    return any;
+}
+
 int sonde_results_comparison_page(struct sonde_db *db, const char *before, const char *after,
-                                  const char *capture, struct sonde_buf *buf, struct sonde_err *err)
+                                  const struct sonde_results_request *request,
+                                  struct sonde_buf *buf, struct sonde_err *err)
 {
     struct opened runs[2] = {0};
     struct sonde_buf texts[SONDE_RESULTS_CAPTURES_MAX] = {0};
     struct sonde_str changes[SONDE_RESULTS_CAPTURES_MAX];
     struct sonde_report_capture captures[2][SONDE_RESULTS_CAPTURES_MAX];
-    size_t half = SONDE_PROFILE_BYTES_MAX / 2;
-    int r = compare_runs(db, before, after, capture, texts, err);
-    r = r < 0 ? r : open_report(db, before, capture, half, true, &runs[0], err);
-    r = r < 0 ? r : open_report(db, after, capture, half, true, &runs[1], err);
+    struct opening opening = {.request = request,
+                              .bytes_max = SONDE_PROFILE_BYTES_MAX / 2,
+                              .whole = true,
+                              .before = before};
+    int r = compare_runs(db, before, after, request, texts, err);
+    r = r < 0 ? r : open_report(db, after, &opening, &runs[1], err);
+    opening.without_parts = true;
+    r = r < 0 ? r : open_report(db, before, &opening, &runs[0], err);
+    if (r == 0 && !any_change(&runs[1], texts)) { /* says why */
+        struct sonde_results_request as_json = *request;
+        as_json.format = SONDE_RESULTS_JSON;
+        r = sonde_results_compare(db, before, after, &as_json, buf, err);
+    }
     for (size_t i = 0; i < 2 && r == 0; i++) {
         runs[i].report = drawn(&runs[i].report, captures[i]);
     }
@@ -466,14 +510,15 @@ static struct sonde_str base_name(struct sonde_str path)
     return path;
 }
 
-static void name_top(const struct loaded *loaded, size_t i, struct sonde_results_summary *ret)
+static int name_top(const struct loaded *loaded, size_t i, struct sonde_results_summary *ret,
+                    struct sonde_err *err)
 {
     const struct sonde_cpu_analysis *a = loaded->captures[i].analysis;
     const struct sonde_function_table *table = a ? &a->table : &loaded->allocations[i].table;
     const struct sonde_function *function =
         table->function_count ? &table->functions[table->by_blame[0]] : NULL;
     if (!function || function->blamed <= 0) {
-        return;
+        return 0;
     }
     const struct sonde_frame *frame = &loaded->profiles[i].frames[function->frame];
     const struct sonde_position *position = sonde_frame_position(frame);
@@ -485,18 +530,35 @@ static void name_top(const struct loaded *loaded, size_t i, struct sonde_results
     sonde_buf_str(&text, name.length ? name : SONDE_STR("(anonymous)"));
     sonde_buf_char(&text, ' ');
     sonde_report_place("", base_name(position->file), line, &text);
-    if (text.code == 0) {
-        struct sonde_str cut = {
-            text.data, text.length < sizeof(ret->top) - 1 ? text.length : sizeof(ret->top) - 1};
-        while (cut.length && !sonde_utf8_valid(cut)) {
-            cut.length--;
-        }
-        (void)snprintf(ret->top, sizeof(ret->top), "%.*s", SONDE_STR_ARG(cut));
-    }
+    return sonde_results_set_top(&text, ret->top, err);
 }
 
-int sonde_results_summary(struct sonde_db *db, const char *uid, struct sonde_results_summary *ret,
-                          struct sonde_err *err)
+/* Of what is no profile. */
+static int add_parts(struct sonde_db *db, const char *uid, uint64_t heap_bytes_max,
+                     struct sonde_results_summary *ret, struct sonde_err *err)
+{
+    const struct sonde_results_parts_wanted wanted = {.directory = "",
+                                                      .heap_bytes_max = heap_bytes_max};
+    SONDE_FREE struct sonde_results_parts *parts = calloc(1, sizeof(*parts));
+    if (!parts) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    int r = sonde_results_parts(db, uid, &wanted, parts, err);
+    for (size_t i = 0; i < parts->count && r == 0; i++) {
+        const struct sonde_results_part *part = &parts->items[i];
+        r = part->refused.code ? sonde_fail(err, part->refused.code, 0, "%s", part->refused.message)
+                               : 0;
+        ret->findings += (int64_t)part->findings;
+        if (!ret->top[0]) {
+            memcpy(ret->top, part->top, sizeof(ret->top));
+        }
+    }
+    sonde_results_parts_fini(parts);
+    return r;
+}
+
+int sonde_results_summary(struct sonde_db *db, const char *uid, uint64_t heap_bytes_max,
+                          struct sonde_results_summary *ret, struct sonde_err *err)
 {
     bool named = false;
     *ret = (struct sonde_results_summary){0};
@@ -510,7 +572,7 @@ int sonde_results_summary(struct sonde_db *db, const char *uid, struct sonde_res
         loaded->left = SONDE_PROFILE_BYTES_MAX;
         r = load_capture(db, uid, loaded, i, err);
         if (r == 0 && !named && !loaded->is_coverage[i]) {
-            name_top(loaded, i, ret);
+            r = name_top(loaded, i, ret, err);
             named = true;
         }
         ret->findings +=
@@ -519,5 +581,5 @@ int sonde_results_summary(struct sonde_db *db, const char *uid, struct sonde_res
         free_capture(loaded, i);
     }
     free_loaded(loaded);
-    return r;
+    return r < 0 ? r : add_parts(db, uid, heap_bytes_max, ret, err);
 }

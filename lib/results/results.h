@@ -39,22 +39,29 @@ enum sonde_results_report_format {
 extern const char *const sonde_results_report_formats[];
 const char *sonde_results_report_media_type(enum sonde_results_report_format format);
 
+/* Whether an artifact is meant by a name that a request has: of its capture, or of its part of a
+ * report ("4711.heap"); NULL: all are. */
+bool sonde_results_is_named(const struct sonde_artifact *artifact, const char *name);
+
+/* What is asked for. */
+struct sonde_results_request {
+    const char *capture; /* NULL: all of a report; of a comparison all for a page, else the only one
+                            of each run */
+    enum sonde_results_report_format format;
+    uint64_t heap_bytes_max; /* of memory, that the analysis of a heap snapshot may take */
+};
+
 /* Appends the report of a run, or of one of its captures. */
-int sonde_results_report(struct sonde_db *db, const char *uid, const char *capture,
-                         enum sonde_results_report_format format, struct sonde_buf *buf,
+int sonde_results_report(struct sonde_db *db, const char *uid,
+                         const struct sonde_results_request *request, struct sonde_buf *buf,
                          struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Appends the comparison of one capture of two runs (NULL: of each the only one), by their uids, as
- * text or as one JSON object. */
+/* Appends the comparison of two runs, by their uids: of one capture as text or as one JSON object.
+ * HTML: a page like that of a report for the run `after`, which shows first what changed since the
+ * run `before`, in captures of one name (or in the one that is named). */
 int sonde_results_compare(struct sonde_db *db, const char *before, const char *after,
-                          const char *capture, bool json, struct sonde_buf *buf,
+                          const struct sonde_results_request *request, struct sonde_buf *buf,
                           struct sonde_err *err) SONDE_MUST_CHECK;
-
-/* Appends a page like that of a report for the run `after`, which shows first what changed since
- * the run `before`, in captures of one name (or in the one that is named). */
-int sonde_results_comparison_page(struct sonde_db *db, const char *before, const char *after,
-                                  const char *capture, struct sonde_buf *buf,
-                                  struct sonde_err *err) SONDE_MUST_CHECK;
 
 enum sonde_results_format {
     SONDE_RESULTS_CPUPROFILE,
@@ -97,8 +104,11 @@ struct sonde_results_summary {
     int64_t bytes; /* of all artifacts */
 };
 
-/* The most costly function of the first profile (by what it answers for), and the sums. */
-int sonde_results_summary(struct sonde_db *db, const char *uid, struct sonde_results_summary *ret,
+/* The most costly function of the first profile (by what it answers for), else what keeps most
+ * memory in the first heap, and the sums. SONDE_ELIMIT for a heap whose analysis would take more
+ * than heap_bytes_max of memory. */
+int sonde_results_summary(struct sonde_db *db, const char *uid, uint64_t heap_bytes_max,
+                          struct sonde_results_summary *ret,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 
 #endif

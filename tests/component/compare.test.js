@@ -7,7 +7,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
-const zlib = require('node:zlib');
+const { pageData } = require('./support/page.js');
 const { Sonde, exited, profileRun, temporary } = require('./support/sonde.js');
 const { app, load, startTarget } = require('./support/target.js');
 const { lineOf } = require('./support/source.js');
@@ -94,8 +94,7 @@ test('of one window no interval is claimed', async (t) => {
   assert.doesNotMatch(text, /±/);
 
   const page = await sonde.run(['compare', 'before', 'after', '--format', 'html']);
-  const [, packed] = /id="data">([^<]*)/.exec(page.stdout);
-  const data = JSON.parse(zlib.gunzipSync(Buffer.from(packed, 'base64')).toString());
+  const data = pageData(page.stdout);
   assert.deepEqual([data.before.name, data.report.name], ['before', 'after']);
   assert.equal(data.captures.length, 2);
   const [pair] = data.comparison.pairs;

@@ -7,8 +7,8 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
-const zlib = require('node:zlib');
 const esbuild = require('esbuild');
+const { pageData } = require('./support/page.js');
 const { Sonde, exited, temporary } = require('./support/sonde.js');
 const { load, startTarget } = require('./support/target.js');
 const { lineOf } = require('./support/source.js');
@@ -17,9 +17,7 @@ const sources = path.join(__dirname, 'support/bundle');
 
 // The lines of source text in the data of a page: {line: text}.
 function linesOf(html, name) {
-  const [, text] = /id="data">([^<]*)/.exec(html);
-  const data = JSON.parse(zlib.gunzipSync(Buffer.from(text, 'base64')).toString());
-  const [capture] = data.captures;
+  const [capture] = pageData(html).captures;
   return new Map(
     capture.sources
       .filter(({ file }) => capture.strings[file].endsWith(name))

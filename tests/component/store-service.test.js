@@ -11,8 +11,9 @@ const https = require('node:https');
 const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
-const { gunzipSync, zstdDecompressSync } = require('node:zlib');
+const { zstdDecompressSync } = require('node:zlib');
 const { ApiServer } = require('./support/api-server.js');
+const { pageData } = require('./support/page.js');
 const { Service, Sidecar, program, sha256 } = require('./support/store-service.js');
 const { exited, isSanitized, start, temporary } = require('./support/sonde.js');
 const { node } = require('./support/target.js');
@@ -38,12 +39,6 @@ function profileBytes() {
 function refused(answer, status, code) {
   assert.deepEqual([answer.status, answer.json?.code], [status, code], answer.text);
   assert.ok(answer.json.message.length > 10);
-}
-
-// What an HTML report shows, as web/README.md has it.
-function pageData(html) {
-  const [, base64] = /id="data"[^>]*>([^<]*)</.exec(html);
-  return JSON.parse(gunzipSync(Buffer.from(base64, 'base64')).toString());
 }
 
 test('a run goes from its registration to its report', async (t) => {
@@ -531,9 +526,11 @@ test('a heap is seen with the right to heaps alone', async (t) => {
     'runs/slow/report?',
     'runs/slow/findings?',
     'runs/slow/report?capture=snapshot',
+    'runs/slow/report?capture=pod-a.7.snapshot',
     'runs/slow/captures/snapshot?format=raw',
     'runs/slow/captures/pod-a.7.snapshot.0?format=raw',
     'compare?before=slow&after=slow',
+    'compare?before=slow&after=slow&capture=pod-a.7.snapshot',
     `artifacts/${sidecar.uid}.pod-a.7.snapshot.0?`,
   ];
   const ask = (where, token) => service.api('GET', `${where}&namespace=clinic`, { token });

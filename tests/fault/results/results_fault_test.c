@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include "fail.h"
+#include "heap_runs.h"
 #include "results/page.h"
+#include "results/results.h"
 
 struct expected {
     struct sonde_profile profile;
@@ -78,10 +80,58 @@ static void no_allocation_is_taken_for_granted(void **state)
     sonde_profile_fini(&e.profile);
 }
 
+struct printed {
+    struct heap_runs runs;
+    struct sonde_results_request request;
+    uint64_t report, comparison; /* hashes, once known */
+};
+
+/* The same as ever, or nothing. */
+static void assert_whole(const struct sonde_buf *text, uint64_t *hash)
+{
+    uint64_t now = sonde_hash(sonde_buf_view(text));
+    assert_true(*hash == 0 || *hash == now);
+    *hash = now;
+}
+
+static int report_and_compare(void *context)
+{
+    struct printed *p = context;
+    struct sonde_results_summary summary;
+    SONDE_BUF_AUTO report = SONDE_BUF(4 << 20);
+    SONDE_BUF_AUTO comparison = SONDE_BUF(4 << 20);
+    int r = sonde_results_report(p->runs.db, p->runs.after, &p->request, &report, NULL);
+    r = r < 0 ? r
+              : sonde_results_compare(p->runs.db, p->runs.before, p->runs.after, &p->request,
+                                      &comparison, NULL);
+    r = r < 0 ? r : sonde_results_summary(p->runs.db, p->runs.after, UINT64_MAX, &summary, NULL);
+    if (r == 0) {
+        assert_whole(&report, &p->report);
+        assert_whole(&comparison, &p->comparison);
+        assert_int_equal(summary.findings, 1);
+        assert_string_equal(summary.top, "50% Map");
+    }
+    return r;
+}
+
+static void heap_snapshots_take_no_allocation_for_granted(void **state)
+{
+    (void)state;
+    struct printed p = {.request = {.heap_bytes_max = UINT64_MAX}};
+    heap_runs_init(&p.runs);
+    for (int format = SONDE_RESULTS_TEXT; format <= (int)SONDE_RESULTS_HTML; format++) {
+        p.request.format = (enum sonde_results_report_format)format;
+        p.report = p.comparison = 0;
+        fail_each_allocation(report_and_compare, &p);
+    }
+    heap_runs_fini(&p.runs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_allocation_is_taken_for_granted),
+        cmocka_unit_test(heap_snapshots_take_no_allocation_for_granted),
     };
     return cmocka_run_group_tests_name("results_fault", tests, NULL, NULL);
 }

@@ -15,11 +15,13 @@ static void must(bool truth)
     }
 }
 
-static int read_snapshot(struct sonde_heap *heap, struct sonde_str text, size_t step)
+static int read_snapshot(struct sonde_heap *heap, struct sonde_str text, size_t step,
+                         uint64_t bytes_max)
 {
     struct sonde_err err = {0};
     struct sonde_heap_reader *reader;
     must(sonde_heap_reader_new(heap, &reader, &err) == 0);
+    sonde_heap_reader_bound(reader, bytes_max, false);
     int r = 0;
     for (size_t at = 0; at < text.length && r == 0; at += step) {
         size_t left = text.length - at;
@@ -83,6 +85,16 @@ static void compare(const struct sonde_heap_census *before, struct sonde_heap_an
     sonde_heap_census_fini(&after);
 }
 
+/* With little memory it is refused or read all the same. */
+static void read_with_little(struct sonde_str text, size_t step, int unbounded)
+{
+    struct sonde_heap heap = {0};
+    int r = read_snapshot(&heap, text, step, sonde_heap_memory(4, 4, false) + step);
+    must(r == SONDE_ELIMIT || r == unbounded);
+    must(r < 0 || heap.node_count * 41 + heap.edge_count * 12 <= 4 * 41 + 4 * 12 + step);
+    sonde_heap_fini(&heap);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sonde_str rest = {(const char *)data, size};
@@ -91,8 +103,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < 2 && rest.data; i++) {
         struct sonde_heap heap = {0};
         struct sonde_heap_analysis a;
-        if (read_snapshot(&heap, sonde_str_split(&rest, '\0'), step) == 0 &&
-            sonde_heap_analyze(&heap, &a, NULL) == 0) {
+        struct sonde_str text = sonde_str_split(&rest, '\0');
+        int r = read_snapshot(&heap, text, step, UINT64_MAX);
+        read_with_little(text, step, r);
+        if (r == 0 && sonde_heap_analyze(&heap, &a, NULL) == 0) {
             check(&a);
             report(&a);
             if (i == 0) {

@@ -451,9 +451,10 @@ static void a_snapshot_beyond_the_bound_is_refused_at_its_head(void **state)
     struct sonde_err err = {0};
     size_t taken;
     assert_int_equal(read_bounded(sonde_str(text), 128000000, &taken, &err), SONDE_ELIMIT);
-    assert_string_equal(err.message,
-                        "heap snapshot: analysing 10000000 objects with 30000000 references takes "
-                        "up to 787 MB of memory, and it may take 128 MB");
+    assert_string_equal(
+        err.message,
+        "heap snapshot: analysing 10000000 objects with 30000000 references and their names takes "
+        "up to 787 MB of memory, and it may take 128 MB");
     uint64_t enough = sonde_heap_memory(10000000, 30000000, false);
     assert_int_equal(read_bounded(sonde_str(text), enough, &taken, &err), SONDE_EPARSE);
 }

@@ -34,7 +34,7 @@ static void files_are_told_apart_by_what_is_in_them(void **state)
          "cpuprofile"},
         {BYTES("{\"samples\":[],\"head\":{\"nodes\":[]}}"), "heapprofile"},
         {BYTES("{\"timestamp\":1,\"result\":[]}"), "V8 coverage"},
-        {BYTES("{\"snapshot\":{\"meta\":{}},\"nodes\":[1,2]}"), NULL},
+        {BYTES("{\"snapshot\":{\"meta\":{}},\"nodes\":[1,2]}"), "heapsnapshot"},
         {BYTES("\x1f\x8b\x08\x00"), "pprof"},
         {BYTES("\x0a\x04\x08\x01\x10\x02"), "pprof"},
         {BYTES("a;b;c 12\na;b 3.5\n"), "folded stacks"},

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ways to compare runs that sonde_results_compare chooses from. */
+#ifndef SONDE_RESULTS_COMPARE_H
+#define SONDE_RESULTS_COMPARE_H
+
+#include "results/results.h"
+
+/* Of profiles: appends text or one JSON object. `capture` NULL: of each run the only one. */
+int sonde_results_compare_profiles(struct sonde_db *db, const char *before, const char *after,
+                                   const char *capture, bool json, struct sonde_buf *buf,
+                                   struct sonde_err *err) SONDE_MUST_CHECK;
+/* The same of heap snapshots. */
+int sonde_results_compare_heaps(struct sonde_db *db, const char *before, const char *after,
+                                const struct sonde_results_request *request, struct sonde_buf *buf,
+                                struct sonde_err *err) SONDE_MUST_CHECK;
+/* Of all that two runs have in common: appends a page. */
+int sonde_results_comparison_page(struct sonde_db *db, const char *before, const char *after,
+                                  const struct sonde_results_request *request,
+                                  struct sonde_buf *buf, struct sonde_err *err) SONDE_MUST_CHECK;
+
+#endif
