@@ -128,4 +128,4 @@ class Changes {
   }
 }
 
-module.exports = { Changes };
+module.exports = { Changes, runFact };

@@ -5,6 +5,7 @@
 
 const format = require('./format.js');
 const { MODES, THEMES, css } = require('./colours.js');
+const { runFact } = require('./comparison.js');
 const { Grid } = require('./grid.js');
 const { byId, make, name, replace, theme } = require('./dom.js');
 const { dominatorsOf, tiles } = require('./snapshot.js');
@@ -56,7 +57,7 @@ const TABLES = [
       number('retainedGrowthBytes', 'Δ retained', change),
       {
         key: 'alike',
-        label: 'New ones held so',
+        label: 'Held so',
         value: (row) => row.heldAlike / (row.sampled || 1),
         cell: (row) => `${format.count(row.heldAlike)} of ${format.count(row.sampled)}`,
       },
@@ -186,13 +187,15 @@ class Heap {
     return row.index === 0 ? '' : (this.snapshot.objects[row.parent]?.label ?? '');
   }
 
-  show(snapshot, zoomed) {
+  // before: the run that it is compared with, or null.
+  show(snapshot, zoomed, before = null) {
     if (this.snapshot !== snapshot) {
       this.snapshot = snapshot;
       const facts = [
         ['Size', format.bytes(snapshot.bytes)],
         ['Objects', format.count(snapshot.nodes)],
         ['References', format.count(snapshot.edges)],
+        ...(snapshot.numberedAnew ? [['New and freed', 'differences of counts']] : []),
         ...(snapshot.detached ? [['Detached', format.bytes(snapshot.detached)]] : []),
       ];
       replace(
@@ -200,6 +203,7 @@ class Heap {
         ...facts.map(([word, value]) =>
           make('div', {}, make('dt', { text: word }), make('dd', { text: value })),
         ),
+        before && runFact('Compared with', before),
       );
       TABLES.forEach(({ list }, i) => {
         const rows = list === 'objects' ? snapshot.objects.slice(1) : snapshot[list];

@@ -89,13 +89,23 @@ class Page {
         report: from.captures[capture.at] ?? {},
       };
     });
-    const texts = (parts ?? []).map((part) => ({
-      name: part.name,
-      part,
-      directory: report.directory ?? '',
-      report: report.captures[part.at] ?? {},
-    }));
-    return [...pairs, ...own, ...texts];
+    const texts = (parts ?? []).map((part) => {
+      const entry = report.captures[part.at] ?? {};
+      const grown = Boolean(before && entry.growth);
+      return {
+        name: grown ? `${part.name}: before and after` : part.name,
+        part,
+        grown,
+        directory: report.directory ?? '',
+        report: entry,
+      };
+    });
+    return [
+      ...pairs,
+      ...texts.filter(({ grown }) => grown),
+      ...own,
+      ...texts.filter(({ grown }) => !grown),
+    ];
   }
 
   capture(at) {
@@ -161,7 +171,7 @@ class Page {
     byId('part').hidden = !item?.part || isHeap;
     if (item?.part) {
       this.graph.hide();
-      this.showPart(item.part, isHeap ? this.capture(index) : null);
+      this.showPart(item, isHeap ? this.capture(index) : null);
     } else if (item) {
       this.graph.show({
         capture: this.capture(index),
@@ -173,10 +183,10 @@ class Page {
   }
 
   // A heap snapshot, or what is but a text.
-  showPart(part, snapshot) {
+  showPart({ part, grown }, snapshot) {
     if (snapshot) {
       this.heap ??= new Heap((zoom) => this.update({ zoom }, true));
-      this.heap.show(snapshot, this.state.zoom);
+      this.heap.show(snapshot, this.state.zoom, grown ? this.data.before : null);
     } else {
       byId('part-title').textContent = format.clean(part.name);
       byId('part-view').textContent = part.text.split('\n').map(format.clean).join('\n');

@@ -46,6 +46,7 @@ function readSnapshot(report, name) {
     objects: readTree(report.tree),
     duplicates: rows(report.duplicateStrings, ['text']),
     growth: rows(report.growth, ['name']),
+    numberedAnew: report.numberedAnew ?? false,
     suspects: rows(report.suspects, ['name', 'path']),
   };
 }

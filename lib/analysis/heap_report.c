@@ -248,7 +248,7 @@ static void json_growth(const struct sonde_heap_analysis *a, struct sonde_buf *b
     for (uint32_t i = 0; i < growth->count; i++) {
         const struct sonde_heap_growth_row *row = &growth->rows[i];
         bool shown = i < SONDE_HEAP_CLASSES_SHOWN || i + SONDE_HEAP_CLASSES_SHOWN >= growth->count;
-        if (shown && (row->added || row->freed)) {
+        if (shown && (row->added || row->freed || row->size_delta)) {
             sonde_buf_text(buf, first ? "{" : ",{");
             first = false;
             json_growth_row(row, buf);

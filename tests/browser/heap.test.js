@@ -2,11 +2,14 @@
 'use strict';
 
 // What the page makes of heaps: allocations as a flame graph in bytes, a snapshot as treemap and
-// tables. The data are made up, in the shape that lib/analysis writes.
+// tables. The data are made up, in the shape that lib/analysis writes, but for those at the end.
 
 const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
 const test = require('node:test');
-const { Browser } = require('./support/page.js');
+const { Browser, compared, imported, temporary } = require('./support/page.js');
 const { heapData } = require('./support/data.js');
 
 const browser = new Browser(test);
@@ -141,4 +144,68 @@ test('names of objects are text', async (t) => {
   assert.ok(text.includes('sessions</script><img src=x onerror="window.broken=1">\\u{202e}'));
   assert.equal(await report.page.locator('#heap img').count(), 0);
   assert.equal(await report.page.evaluate(() => window.broken), undefined);
+});
+
+// Snapshots that Node.js wrote, of a process whose sessions are known.
+function written(t) {
+  const directory = temporary();
+  t.after(() => fs.rmSync(directory, { recursive: true, force: true }));
+  const files = ['before', 'after'].map((name) => path.join(directory, `${name}.heapsnapshot`));
+  const app = path.join(__dirname, '../component/support/heap-app.js');
+  execFileSync(process.execPath, [app, ...files]);
+  return { directory, files };
+}
+
+const cells = async (report, table) =>
+  (await report.page.locator(`#${table} tbody tr`).allInnerTexts()).map((text) => text.split('\t'));
+
+test('a real snapshot: the treemap leads to the sessions, whose dominators are named', async (t) => {
+  const { directory, files } = written(t);
+  const { html, json } = await imported(directory, 'real.heapsnapshot', fs.readFileSync(files[0]));
+  const report = await browser.open(t, html);
+  const [snapshot] = json.captures;
+  assert.match(await report.text('#findings-list'), /one ArrayBuffer keeps 3\.00 MB alive/);
+  const facts = (await report.text('#heap .facts')).replace(/\s+/g, ' ');
+  assert.ok(facts.includes(`Objects ${snapshot.nodes.toLocaleString('fr').replace(/\s/g, ' ')}`));
+  const tiles = report.page.locator('.treemap button');
+  const labels = () =>
+    tiles.evaluateAll((all) => all.map((tile) => tile.getAttribute('aria-label')));
+  // The tiles of an object are all that it retains.
+  const map = report.page.locator('.treemap');
+  const areaOf = async () => {
+    const { width, height } = await map.boundingBox();
+    const boxes = await tiles.evaluateAll((all) =>
+      all.map((tile) => tile.getBoundingClientRect()).map((box) => box.width * box.height),
+    );
+    return boxes.reduce((sum, box) => sum + box, 0) / (width * height);
+  };
+  assert.ok(Math.abs((await areaOf()) - 1) < 0.05, String(await areaOf()));
+  const row = report.page.locator('#objects-table').getByRole('button', { name: /^Server @/ });
+  await row.click();
+  assert.match((await labels())[0], /^Map @\d+: 9\d\d kB/);
+  await tiles.first().click();
+  assert.match(await report.text('#heap-crumbs'), /All .*Server @\d+ .*Map @\d+ /s);
+  const gathered = (await cells(report, 'biggest-table')).find((one) => /Server/.test(one.at(-1)));
+  assert.deepEqual(
+    [gathered[0], gathered.at(-1)],
+    ['Map', snapshot.biggest.find((one) => /Server/.test(one.path)).path],
+  );
+  await report.page.locator('#heap-classes input').fill('Session');
+  assert.deepEqual((await cells(report, 'classes-table'))[0].slice(0, 2), [
+    'Session',
+    '2\u202f000',
+  ]);
+});
+
+test('the page of two real snapshots shows what grew, and what holds it', async (t) => {
+  const { directory, files } = written(t);
+  const report = await browser.open(t, await compared(directory, files));
+  assert.equal(await report.page.title(), 'after – Sonde report');
+  assert.match(await report.text('#findings-list'), /Session grew by 500 objects to 2500/);
+  assert.match(await report.text('#heap .facts'), /Compared with\s+before \([0-9a-f]{8}\), taken/);
+  const grown = (await cells(report, 'growth-table')).find((one) => one[0] === 'Session');
+  assert.deepEqual(grown.slice(1, 5), ['2\u202f000', '2\u202f500', '500', '0']);
+  const suspect = (await cells(report, 'suspects-table')).find((one) => one[0] === 'Session');
+  assert.match(suspect.at(-1), /\.server → Server\.routes → Map\[\d+\] → Session$/);
+  assert.ok((await report.page.locator('.treemap button').count()) > 3);
 });

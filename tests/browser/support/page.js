@@ -52,6 +52,18 @@ async function profile(directory, script, duration) {
   return report(store, 'last');
 }
 
+// The page of what changed between two files of another tool, each the content of a run of that name.
+async function compared(directory, files) {
+  const store = path.join(directory, 'store');
+  const words = ['--store', store];
+  for (const file of files) {
+    await run(bin, ['import', file, ...words], { timeout: 60000 });
+  }
+  const names = files.map((file) => path.parse(file).name);
+  const options = { maxBuffer: 1 << 28 };
+  return (await run(bin, ['compare', ...names, '--format', 'html', ...words], options)).stdout;
+}
+
 // The same of a file of another tool.
 async function imported(directory, name, content) {
   const store = path.join(directory, 'store');
@@ -213,4 +225,4 @@ class Report {
   }
 }
 
-module.exports = { Browser, imported, pack, profile, temporary, unpack };
+module.exports = { Browser, compared, imported, pack, profile, temporary, unpack };
