@@ -71,7 +71,8 @@ static const struct cli_command commands[] = {
      "RUN --capture NAME --format cpuprofile|heapprofile|pprof|folded|speedscope|coverage|raw [-o "
      "FILE]",
      "hand a capture to another tool", cli_export_options, 1, 1, false, cli_export, cluster_export},
-    {"import", "FILE [--name NAME]", "make a run of a profile or of V8 coverage from elsewhere",
+    {"import", "FILE [--name NAME]",
+     "make a run of a file from elsewhere: a profile, a heap snapshot, V8 coverage",
      cli_import_options, 1, 1, false, cli_import, NULL},
     {"spec", "crds|reference [--directory DIR]",
      "print the custom resource definitions, or the reference pages", cli_spec_options, 1, 1, false,

@@ -98,6 +98,13 @@ static void find_largest_children(const struct sonde_heap_analysis *a, uint32_t 
     }
 }
 
+static int compare_gatherings(const void *a, const void *b)
+{
+    uint64_t left = ((const struct sonde_heap_gathering *)a)->retained;
+    uint64_t right = ((const struct sonde_heap_gathering *)b)->retained;
+    return (left < right) - (left > right);
+}
+
 static int find_gatherings(struct sonde_heap_analysis *a, struct sonde_err *err)
 {
     SONDE_FREE uint32_t *largest = calloc(a->top_count + 1, sizeof(*largest));
@@ -127,6 +134,7 @@ static int find_gatherings(struct sonde_heap_analysis *a, struct sonde_err *err)
         }
         a->biggest[a->biggest_count++] = gathering;
     }
+    qsort(a->biggest, a->biggest_count, sizeof(*a->biggest), compare_gatherings);
     return 0;
 }
 

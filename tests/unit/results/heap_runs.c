@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "graph.h"
+#include "unit/heap/graph.h"
 
 /* global.server.sessions holds Sessions; global itself as many others as make it no finding. */
 static void make_snapshot(uint32_t sessions, struct sonde_buf *text)

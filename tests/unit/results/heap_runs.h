@@ -3,7 +3,7 @@
 #ifndef SONDE_TESTS_UNIT_RESULTS_HEAP_RUNS_H
 #define SONDE_TESTS_UNIT_RESULTS_HEAP_RUNS_H
 
-#include "db_helpers.h"
+#include "unit/db/db_helpers.h"
 
 enum { SESSION_BYTES = 1000000, OTHERS = 50 };
 
