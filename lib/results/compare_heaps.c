@@ -8,7 +8,8 @@
 #include "results/compare.h"
 #include "results/snapshots.h"
 
-enum { BEFORE, AFTER, SIDES, TEXT_MAX = 1 << 20 };
+enum { BEFORE, AFTER, SIDES };
+enum { TEXT_MAX = 1 << 20 };
 
 /* One of the two, as a reader is told of it. */
 struct side {

@@ -8,6 +8,7 @@
 #include "analysis/cell.h"
 #include "analysis/diagnostics.h"
 #include "analysis/event_loop.h"
+#include "analysis/timeline.h"
 #include "results/snapshots.h"
 
 struct loading {
@@ -56,6 +57,21 @@ static int print_diagnostics(struct loading *loading, const struct sonde_artifac
     if (r == 0) {
         sonde_diagnostics_text(&diagnostics, &part->text);
         sonde_diagnostics_json(&diagnostics, &part->json);
+    }
+    return r;
+}
+
+static int print_timeline(struct loading *loading, const struct sonde_artifact *artifact,
+                          struct sonde_results_part *part, struct sonde_err *err)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_TIMELINE_BYTES_MAX);
+    struct sonde_timeline timeline;
+    int r = sonde_artifact_read(loading->db, artifact, append, &text, err);
+    r = r < 0 ? r : sonde_timeline_analyze(sonde_buf_view(&text), &timeline, err);
+    if (r == 0) {
+        part->findings = timeline.finding_count;
+        sonde_timeline_text(&timeline, &part->text);
+        sonde_timeline_json(&timeline, &part->json);
     }
     return r;
 }
@@ -146,6 +162,7 @@ static const struct {
     {SONDE_ARTIFACT_EVENT_LOOP, print_event_loop},
     {SONDE_ARTIFACT_REPORT, print_diagnostics},
     {SONDE_ARTIFACT_HEAP_SNAPSHOT, print_heap},
+    {SONDE_ARTIFACT_TIMELINE, print_timeline},
 };
 
 static int load_part(struct loading *loading, const struct sonde_artifact *artifact, size_t kind,

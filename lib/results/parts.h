@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of a report that are no profiles: of event loops, diagnostic reports and heaps. */
+/* The parts of a report that are no profiles: of event loops, diagnostic reports, heaps and
+ * allocations by time. */
 #ifndef SONDE_RESULTS_PARTS_H
 #define SONDE_RESULTS_PARTS_H
 

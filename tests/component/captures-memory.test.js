@@ -55,7 +55,7 @@ for (const line of lines) {
         await get(target.port, '/work');
       }
     };
-    const { raw } = await take(t, target, 'timeline', ['--duration', '2s'], allocate);
+    const { raw, sonde } = await take(t, target, 'timeline', ['--duration', '2s'], allocate);
     assert.ok(raw.moments.length >= 2, `${raw.moments.length} moments`);
     // The first is what there was before; keepMemory has kept more than a megabyte since.
     const [before, ...since] = raw.moments;
@@ -68,6 +68,12 @@ for (const line of lines) {
       times,
       times.toSorted((a, b) => a - b),
     );
+    const [part] = (await sonde.report()).captures;
+    assert.deepEqual([part.name, part.type], ['timeline', 'AllocationTimeline']);
+    assert.equal(part.before.bytes, before.bytes);
+    assert.equal(part.since.bytes, kept);
+    assert.equal(part.moments, raw.moments.length);
+    assert.ok(['growing-heap', 'healthy'].includes(part.findings[0].kind));
     await isAsBefore(target);
   });
 }

@@ -10,6 +10,7 @@
 #include "analysis/compare.h"
 #include "analysis/event_loop.h"
 #include "analysis/report.h"
+#include "analysis/timeline.h"
 #include "fail.h"
 
 struct expected {
@@ -200,6 +201,28 @@ static int read_event_loop(void *context)
     return r;
 }
 
+static int read_timeline(void *context)
+{
+    (void)context;
+    static struct sonde_timeline timeline;
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 16);
+    int r = sonde_timeline_analyze(SONDE_STR("{\"moments\":[{\"milliseconds\":0,\"bytes\":9},"
+                                             "{\"milliseconds\":7,\"bytes\":5}]}"),
+                                   &timeline, NULL);
+    if (r == 0) {
+        sonde_timeline_text(&timeline, &text);
+        sonde_timeline_json(&timeline, &text);
+        r = text.code;
+    }
+    return r;
+}
+
+static void allocations_by_time_may_fail(void **state)
+{
+    (void)state;
+    fail_each_allocation(read_timeline, NULL);
+}
+
 static void an_event_loop_may_fail(void **state)
 {
     (void)state;
@@ -222,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_loop_may_fail),
+        cmocka_unit_test(allocations_by_time_may_fail),
         cmocka_unit_test(no_allocation_is_taken_for_granted),
         cmocka_unit_test(no_allocation_of_coverage_is_taken_for_granted),
         cmocka_unit_test(no_allocation_of_a_comparison_is_taken_for_granted),

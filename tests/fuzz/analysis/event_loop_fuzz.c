@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A record of an event loop, or a diagnostic report, that may be anything: what is read of it is
- * told in JSON that can be read again. */
+/* A record of an event loop, of allocations by time, or a diagnostic report, that may be anything:
+ * what is read of it is told in JSON that can be read again. */
 #include <stdlib.h>
 
 #include "analysis/diagnostics.h"
 #include "analysis/event_loop.h"
+#include "analysis/timeline.h"
+#include "codec/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -40,6 +42,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (sonde_diagnostics_read(text, &diagnostics, NULL) == 0) {
         sonde_diagnostics_text(&diagnostics, &lines);
         sonde_diagnostics_json(&diagnostics, &members);
+        must_be_json(&members);
+    }
+    sonde_buf_clear(&members);
+    struct sonde_timeline timeline;
+    if (sonde_timeline_analyze(text, &timeline, NULL) == 0) {
+        sonde_timeline_text(&timeline, &lines);
+        sonde_timeline_json(&timeline, &members);
         must_be_json(&members);
     }
     return 0;
