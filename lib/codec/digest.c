@@ -15,12 +15,23 @@ void sonde_hexadecimal(const void *data, size_t length, char *ret)
     ret[2 * length] = '\0';
 }
 
-bool sonde_sha256_bytes(struct sonde_str data, unsigned char ret[SONDE_DIGEST_BYTES])
+static bool digest_bytes(const char *algorithm, struct sonde_str data, unsigned char *ret,
+                         size_t size)
 {
     size_t length = 0;
-    return EVP_Q_digest(NULL, "SHA256", NULL, data.data ? data.data : "", data.length, ret,
+    return EVP_Q_digest(NULL, algorithm, NULL, data.data ? data.data : "", data.length, ret,
                         &length) == 1 &&
-           length == SONDE_DIGEST_BYTES;
+           length == size;
+}
+
+bool sonde_sha256_bytes(struct sonde_str data, unsigned char ret[SONDE_DIGEST_BYTES])
+{
+    return digest_bytes("SHA256", data, ret, SONDE_DIGEST_BYTES);
+}
+
+bool sonde_sha1_bytes(struct sonde_str data, unsigned char ret[SONDE_SHA1_BYTES])
+{
+    return digest_bytes("SHA1", data, ret, SONDE_SHA1_BYTES);
 }
 
 void sonde_sha256(struct sonde_str data, char ret[SONDE_DIGEST_SIZE])

@@ -10,6 +10,7 @@
 enum {
     SONDE_DIGEST_BYTES = 32,
     SONDE_DIGEST_SIZE = 65, /* 64 hexadecimal digits and the NUL */
+    SONDE_SHA1_BYTES = 20,
 };
 
 /* SHA-256 (FIPS 180-4) in lower-case hexadecimal; "" when OpenSSL cannot (out of memory). */
@@ -23,6 +24,9 @@ void sonde_sha256_add(struct sonde_sha256 *digest, const void *data, size_t leng
 /* Of all that was added; "" when OpenSSL cannot. */
 void sonde_sha256_end(struct sonde_sha256 *digest, char ret[SONDE_DIGEST_SIZE]);
 void sonde_sha256_free(struct sonde_sha256 *digest);
+/* SHA-1 (FIPS 180-4) as bytes, for protocols that ask for it and keep no secret by it; false when
+ * OpenSSL cannot. */
+bool sonde_sha1_bytes(struct sonde_str data, unsigned char ret[SONDE_SHA1_BYTES]);
 /* Bytes in lower-case hexadecimal; ret has 2 * length + 1 bytes. */
 void sonde_hexadecimal(const void *data, size_t length, char *ret);
 
