@@ -12,6 +12,4 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION devel)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-# Loaded by libwebsockets at run time, so no dependency that a linker sees.
-set(CPACK_DEBIAN_PACKAGE_DEPENDS libwebsockets-evlib-uv)
 include(CPack)

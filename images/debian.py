@@ -52,9 +52,9 @@ def find(soname):
     raise content.Failure(f"no package installed here has {soname}: install the one that has it")
 
 
-def closure(program, loads):
+def closure(program):
     """What a program needs, in the end: {name: path}, and who needs whom as pairs of names, the
-    program's being "". `loads` names what libraries load by themselves."""
+    program's being ""."""
     interpreter, first = dynamic(program)
     if interpreter is None:
         raise content.Failure(f"{program} names no interpreter: link it dynamically")
@@ -68,7 +68,7 @@ def closure(program, loads):
             continue
         found.setdefault(soname, None)
         found[soname] = found[soname] or find(soname)
-        needed = dynamic(found[soname])[1] + loads.get(soname, [])
+        needed = dynamic(found[soname])[1]
         waiting += [(soname, other) for other in needed]
     return found, edges
 
@@ -161,9 +161,9 @@ def add_licences(root, package):
         add_licences(root, "base-files")
 
 
-def add_libraries(root, program, of, loads):
+def add_libraries(root, program, of):
     """Puts what the program (of the content.Package `of`) needs into the image."""
-    libraries, edges = closure(program, loads)
+    libraries, edges = closure(program)
     real = {name: os.path.realpath(path) for name, path in libraries.items()}
     package_of = owners(set(real.values()))
     packages = {"": of}

@@ -1,249 +1,358 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/websocket.h"
 
-#include <dlfcn.h>
-#include <libwebsockets.h>
-#include <link.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
+#include "base/random.h"
+#include "http/websocket_frames.h"
+#include "http/websocket_handshake.h"
 
-/* One libwebsockets context a connection: its memory goes with it. Contexts on a
- * foreign loop die over several rounds of it, so the object outlives its owner's free. */
+enum state {
+    IDLE,
+    CONNECTING,
+    HANDSHAKING,
+    OPEN,
+    CLOSING, /* our close frame is queued: the peer is to answer it, and to hang up */
+    LEAVING, /* closed before it was open: only `closed` is to be called */
+    ENDED,
+};
+
+enum {
+    /* Beside the messages: the handshake's request, or pongs and a close frame. */
+    CONTROL_ROOM = 4096,
+};
+
 struct sonde_websocket {
+    uv_poll_t poll;                         /* the handle: what libuv knows of it */
     struct sonde_websocket_options options; /* strings are not kept */
     struct sonde_loop *loop;
-    struct lws_context *context;
-    struct lws *wsi;
-    struct sonde_buf queue; /* of messages: LWS_PRE bytes, a size_t length, the text */
-    size_t sent;            /* bytes of the queue that are sent */
-    struct sonde_timer *timeout;
-    struct sonde_timer *reaper;
-    uv_idle_t stage; /* of the reaping: once a round of the loop at most */
+    struct sonde_timer *timeout; /* of the handshake, then of the close */
+    struct sonde_buf queue;      /* of bytes that wait to be sent */
+    struct sonde_handshake handshake;
+    struct sonde_frames frames;
     struct sonde_err err;
-    uint64_t message_bytes;
-    bool first; /* the next piece begins a message */
-    bool open;
-    bool closing; /* we asked for it */
-    bool ended;   /* `closed` was called, or is not wanted any more */
+    enum state state;
+    int fd;
+    bool polling; /* the handle is initialised */
+    bool paused;
+    bool peer_closed; /* its close frame has come */
     bool freed;
+    char input[SONDE_WEBSOCKET_PIECE_MAX];
 };
 
-struct message_head {
-    size_t length;
-    unsigned char room[LWS_PRE];
-};
+/* ---- the end ---- */
 
+static void free_socket(void *memory)
+{
+    struct sonde_websocket *s = memory;
+    sonde_handshake_fini(&s->handshake);
+    sonde_buf_fini(&s->queue);
+    free(s);
+}
+
+static void poll_closed(uv_handle_t *handle)
+{
+    struct sonde_websocket *s = handle->data;
+    s->polling = false;
+    if (s->freed) {
+        free_socket(s);
+    }
+}
+
+/* Lets go of the connection; the memory stays until libuv has let go of its handle. */
+static void disconnect(struct sonde_websocket *s)
+{
+    if (s->polling && !uv_is_closing((uv_handle_t *)&s->poll)) {
+        uv_close((uv_handle_t *)&s->poll, poll_closed);
+    }
+    sonde_closep(&s->fd);
+    s->fd = -1;
+    s->state = ENDED;
+}
+
+/* With the reason that is in s->err. */
 static void end(struct sonde_websocket *s)
 {
-    s->open = false;
-    s->wsi = NULL;
-    if (s->ended) {
-        return; /* maybe freed: only libwebsockets still holds on to it */
-    }
-    s->ended = true;
+    bool asked = s->state == CLOSING || s->state == LEAVING;
     sonde_timer_stop(s->timeout);
-    if (s->closing && s->err.code == SONDE_ENETWORK) {
+    disconnect(s);
+    if (asked && (s->err.code == SONDE_ENETWORK || s->err.code == SONDE_ETIMEOUT)) {
         sonde_err_clear(&s->err); /* how it ended does not matter any more */
     }
     s->options.closed(s->options.context, &s->err);
 }
 
-static int write_next(struct sonde_websocket *s)
+static void lose(struct sonde_websocket *s, const char *what, int sys)
 {
-    if (s->sent == s->queue.length) {
-        sonde_buf_clear(&s->queue);
-        s->sent = 0;
-        return s->closing ? -1 : 0;
-    }
-    struct message_head head;
-    memcpy(&head, s->queue.data + s->sent, sizeof(head));
-    unsigned char *text = (unsigned char *)s->queue.data + s->sent + sizeof(head);
-    s->sent += sizeof(head) + head.length;
-    if (lws_write(s->wsi, text, head.length, LWS_WRITE_TEXT) < (int)head.length) {
-        (void)sonde_fail(&s->err, SONDE_ENETWORK, 0,
-                         "WebSocket: the connection broke while sending");
-        return -1;
-    }
-    lws_callback_on_writable(s->wsi);
-    return 0;
-}
-
-static int receive(struct sonde_websocket *s, const char *data, size_t length)
-{
-    bool last = lws_is_final_fragment(s->wsi) && lws_remaining_packet_payload(s->wsi) == 0;
-    s->message_bytes += length;
-    /* What a frame announces counts before it arrives. */
-    uint64_t announced = lws_remaining_packet_payload(s->wsi);
-    if (announced > s->options.message_max ||
-        s->message_bytes > s->options.message_max - announced) {
-        (void)sonde_fail(&s->err, SONDE_ELIMIT, 0, "WebSocket: a message of more than %llu bytes",
-                         (unsigned long long)s->options.message_max);
-        return -1;
-    }
-    bool first = s->first;
-    s->first = last;
-    if (last) {
-        s->message_bytes = 0;
-    }
-    if (s->ended) {
-        return 0;
-    }
-    return s->options.fragment(s->options.context, data, length, first, last, &s->err) < 0 ? -1 : 0;
-}
-
-static void connection_failed(struct sonde_websocket *s, const char *why)
-{
-    if (!s->err.code) {
-        (void)sonde_fail(&s->err, SONDE_ENETWORK, 0, "WebSocket: %s", why ? why : "cannot connect");
-    }
+    (void)sonde_fail(&s->err, SONDE_ENETWORK, sys, "WebSocket: %s", what);
     end(s);
 }
-
-static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *data,
-                    size_t length)
-{
-    (void)user;
-    struct lws_context *context = lws_get_context(wsi);
-    struct sonde_websocket *s = context ? lws_context_user(context) : NULL;
-    if (!s || (s->wsi && s->wsi != wsi)) {
-        return 0;
-    }
-    switch (reason) {
-    case LWS_CALLBACK_CLIENT_ESTABLISHED:
-        if (s->ended) {
-            return -1; /* too late */
-        }
-        if (s->closing) {
-            return -1;
-        }
-        sonde_timer_stop(s->timeout);
-        s->open = true;
-        s->options.opened(s->options.context);
-        return s->ended ? -1 : 0;
-    case LWS_CALLBACK_CLIENT_RECEIVE:
-        return receive(s, data, length);
-    case LWS_CALLBACK_CLIENT_WRITEABLE:
-        return s->open ? write_next(s) : 0;
-    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-        connection_failed(s, data);
-        return 0;
-    case LWS_CALLBACK_CLIENT_CLOSED:
-    case LWS_CALLBACK_WSI_DESTROY: /* the only word of some ends during the handshake */
-        connection_failed(s, "the peer closed the connection");
-        return 0;
-    default:
-        return 0;
-    }
-}
-
-static const struct lws_protocols protocols[] = {
-    {.name = "", .callback = callback, .rx_buffer_size = SONDE_WEBSOCKET_PIECE_MAX},
-    {0},
-};
 
 static void timed_out(void *context)
 {
     struct sonde_websocket *s = context;
-    (void)sonde_fail(&s->err, SONDE_ETIMEOUT, 0, "WebSocket: no handshake in time");
-    end(s); /* what is left of the connection goes with the context */
+    (void)sonde_fail(&s->err, SONDE_ETIMEOUT, 0, "WebSocket: no %s in time",
+                     s->state == CLOSING ? "answer to our close" : "handshake");
+    end(s);
 }
 
-/* libwebsockets unloads its libuv plugin with the last context, while handles whose callbacks are
- * the plugin's are still closing on our loop: it has to stay. */
-static int pin_object(struct dl_phdr_info *object, size_t size, void *context)
+/* ---- sending ---- */
+
+static void queue_frame(struct sonde_websocket *s, enum sonde_frame_opcode opcode,
+                        struct sonde_str payload)
 {
-    (void)size;
-    (void)context;
-    if (!strstr(object->dlpi_name, "libwebsockets-evlib_uv")) {
+    unsigned char mask[SONDE_FRAME_MASK_SIZE];
+    sonde_random_bytes(mask, sizeof(mask));
+    sonde_frame_write(&s->queue, opcode, payload, mask);
+}
+
+static void queue_close(struct sonde_websocket *s, uint16_t status)
+{
+    const char bytes[] = {(char)(status >> 8), (char)status};
+    queue_frame(s, SONDE_FRAME_CLOSE, (struct sonde_str){bytes, status ? sizeof(bytes) : 0});
+}
+
+/* What the connection takes at once. A negative errno. */
+static int send_queued(struct sonde_websocket *s)
+{
+    size_t sent = 0;
+    int r = 0;
+    while (sent < s->queue.length && r == 0) {
+        ssize_t count =
+            send(s->fd, s->queue.data + sent, s->queue.length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count >= 0) {
+            sent += (size_t)count;
+        } else if (errno != EINTR) {
+            r = -errno;
+        }
+    }
+    sonde_buf_consume(&s->queue, sent);
+    return r == -EAGAIN || r == -EWOULDBLOCK ? 0 : r;
+}
+
+/* The peer is told why, as far as that is possible at once. */
+static void fail(struct sonde_websocket *s)
+{
+    if (s->state == OPEN) {
+        queue_close(s, s->err.code == SONDE_EPROTOCOL ? SONDE_FRAME_STATUS_PROTOCOL
+                       : s->err.code == SONDE_ELIMIT  ? SONDE_FRAME_STATUS_TOO_BIG
+                                                      : SONDE_FRAME_STATUS_NORMAL);
+        (void)send_queued(s);
+    }
+    end(s);
+}
+
+/* ---- receiving ---- */
+
+static void begin_closing(struct sonde_websocket *s)
+{
+    s->state = CLOSING;
+    queue_close(s, SONDE_FRAME_STATUS_NORMAL);
+    sonde_timer_start(s->timeout, SONDE_WEBSOCKET_CLOSE_NS, 0);
+}
+
+/* What the peer closes by itself is answered, and over; an answer to ours leaves it to the peer to
+ * hang up (RFC 6455 §7.1.1). */
+static void take_close(struct sonde_websocket *s, uint16_t status)
+{
+    s->peer_closed = true;
+    if (s->state == CLOSING) {
+        return;
+    }
+    (void)sonde_fail(&s->err, SONDE_ENETWORK, 0, "WebSocket: the peer closed it (%u)",
+                     status ? status : SONDE_FRAME_STATUS_NONE);
+    queue_close(s, status);
+    (void)send_queued(s);
+    end(s);
+}
+
+static int take_message(struct sonde_websocket *s, const struct sonde_frame_piece *piece)
+{
+    /* Also while closing: what was asked for before may still come. */
+    return s->options.fragment(s->options.context, piece->data.data, piece->data.length,
+                               piece->first, piece->last, &s->err);
+}
+
+static int take_piece(struct sonde_websocket *s, const struct sonde_frame_piece *piece)
+{
+    switch (piece->opcode) {
+    case SONDE_FRAME_CLOSE:
+        take_close(s, piece->status);
+        return 0;
+    case SONDE_FRAME_PING:
+        queue_frame(s, SONDE_FRAME_PONG, piece->data);
+        return sonde_buf_check(&s->queue, "what waits to be sent to the peer", &s->err);
+    case SONDE_FRAME_PONG:
+        return 0;
+    default:
+        return take_message(s, piece);
+    }
+}
+
+static void take_frames(struct sonde_websocket *s, struct sonde_str input)
+{
+    while (s->state != ENDED && !s->peer_closed) {
+        struct sonde_frame_piece piece;
+        int r = sonde_frames_read(&s->frames, &input, &piece, &s->err);
+        if (r == 0) {
+            return;
+        }
+        r = r < 0 ? r : take_piece(s, &piece);
+        if (r < 0 && s->state != ENDED) {
+            fail(s);
+        }
+    }
+}
+
+/* Returns what is left of the input. */
+static struct sonde_str take_answer(struct sonde_websocket *s, struct sonde_str input)
+{
+    int r = sonde_handshake_read(&s->handshake, &input, &s->err);
+    if (r < 0) {
+        end(s);
+    } else if (r > 0) {
+        sonde_handshake_fini(&s->handshake);
+        sonde_timer_stop(s->timeout);
+        s->state = OPEN;
+        s->options.opened(s->options.context);
+    }
+    return input;
+}
+
+static void receive(struct sonde_websocket *s)
+{
+    ssize_t count = recv(s->fd, s->input, sizeof(s->input), MSG_DONTWAIT);
+    if (count < 0) {
+        if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK) {
+            lose(s, "the connection broke", errno);
+        }
+        return;
+    }
+    if (count == 0) {
+        lose(s, "the peer closed the connection", 0);
+        return;
+    }
+    struct sonde_str input = {s->input, (size_t)count};
+    if (s->state == HANDSHAKING) {
+        input = take_answer(s, input);
+    }
+    if (s->state == OPEN || s->state == CLOSING) {
+        take_frames(s, input);
+    }
+}
+
+/* ---- the connection ---- */
+
+static void ready(uv_poll_t *poll, int status, int events);
+
+/* Has the loop wait for what the state needs. */
+static void watch(struct sonde_websocket *s)
+{
+    if (s->state == IDLE || s->state == ENDED) {
+        return;
+    }
+    int events = s->state == CONNECTING || s->queue.length ? UV_WRITABLE : 0;
+    events |= s->state == CONNECTING || s->paused ? 0 : UV_READABLE;
+    events = s->state == LEAVING ? 0 : events;
+    /* It can only fail for a handle that is closing. */
+    (void)(events ? uv_poll_start(&s->poll, events, ready) : uv_poll_stop(&s->poll));
+}
+
+static void check_connected(struct sonde_websocket *s)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+    if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error) {
+        lose(s, "cannot connect", error ? error : errno);
+        return;
+    }
+    s->state = HANDSHAKING;
+}
+
+/* libuv reports an error of the socket as a status: recv and send say which one. */
+static void ready(uv_poll_t *poll, int status, int events)
+{
+    struct sonde_websocket *s = poll->data;
+    events = status < 0 ? UV_READABLE | UV_WRITABLE : events;
+    if (s->state == CONNECTING) {
+        check_connected(s);
+    }
+    if (s->state != ENDED && events & UV_READABLE && !s->paused) {
+        receive(s);
+    }
+    if (s->state != ENDED && s->state != CONNECTING && s->queue.length) {
+        int error = send_queued(s);
+        if (error < 0) {
+            lose(s, "the connection broke while sending", -error);
+        }
+    }
+    watch(s);
+}
+
+static int parse_address(const struct sonde_websocket_options *options,
+                         struct sockaddr_storage *ret, socklen_t *ret_size, struct sonde_err *err)
+{
+    struct sockaddr_in *four = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)ret;
+    *ret = (struct sockaddr_storage){0};
+    if (inet_pton(AF_INET, options->host, &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        four->sin_port = htons(options->port);
+        *ret_size = sizeof(*four);
         return 0;
     }
-    void *handle = dlopen(object->dlpi_name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-    if (handle) {
-        (void)dlclose(handle);
+    if (inet_pton(AF_INET6, options->host, &six->sin6_addr) == 1) {
+        six->sin6_family = AF_INET6;
+        six->sin6_port = htons(options->port);
+        *ret_size = sizeof(*six);
+        return 0;
     }
-    return 1;
+    return sonde_fail(err, SONDE_EINVALID, 0, "WebSocket: '%.64s' is no IP address", options->host);
 }
 
-static int create_context(struct sonde_websocket *s, struct sonde_err *err)
+static int connect_to(struct sonde_websocket *s, const struct sockaddr_storage *address,
+                      socklen_t size, struct sonde_err *err)
 {
-    void *loops[1] = {sonde_loop_uv(s->loop)};
-    struct lws_context_creation_info info = {
-        .port = CONTEXT_PORT_NO_LISTEN,
-        .protocols = protocols,
-        .options = LWS_SERVER_OPTION_LIBUV,
-        .foreign_loops = loops,
-        .user = s,
-        .pcontext = &s->context,
-        .pt_serv_buf_size = SONDE_WEBSOCKET_PIECE_MAX,
-        .fd_limit_per_thread = 16,
-    };
-    lws_set_log_level(0, NULL);
-    s->context = lws_create_context(&info);
-    if (!s->context) {
-        return sonde_fail(err, SONDE_EIO, 0,
-                          "WebSocket: libwebsockets cannot start on libuv: "
-                          "install the package libwebsockets-evlib-uv");
+    const int on = 1;
+    s->fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (s->fd < 0) {
+        return sonde_fail(err, SONDE_EIO, errno, "WebSocket: create a socket");
     }
-    (void)dl_iterate_phdr(pin_object, NULL);
+    (void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (connect(s->fd, (const struct sockaddr *)address, size) < 0 && errno != EINPROGRESS) {
+        return sonde_fail(err, SONDE_ENETWORK, errno, "WebSocket: cannot connect");
+    }
+    int code = uv_poll_init(sonde_loop_uv(s->loop), &s->poll, s->fd);
+    if (code < 0) {
+        return sonde_fail(err, code == UV_ENOMEM ? SONDE_ENOMEM : SONDE_EIO, -code,
+                          "WebSocket: watch a socket");
+    }
+    s->poll.data = s;
+    s->polling = true;
     return 0;
 }
 
-static int begin(struct sonde_websocket *s, const struct sonde_websocket_options *options,
-                 struct sonde_err *err)
+static int queue_request(struct sonde_websocket *s, const struct sonde_websocket_options *options,
+                         struct sonde_err *err)
 {
-    char authority[80];
+    char authority[INET6_ADDRSTRLEN + 16];
+    unsigned char nonce[SONDE_HANDSHAKE_NONCE_SIZE];
     bool six = strchr(options->host, ':') != NULL;
     (void)snprintf(authority, sizeof(authority), six ? "[%s]:%u" : "%s:%u", options->host,
                    options->port);
-    struct lws_client_connect_info info = {
-        .context = s->context,
-        .address = options->host,
-        .port = options->port,
-        .path = options->path,
-        .host = authority,
-        .ietf_version_or_minus_one = -1,
-        .local_protocol_name = "",
-        .ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
-        .pwsi = &s->wsi,
-    };
-    sonde_timer_start(s->timeout, options->connect_timeout_ns, 0);
-    if (!lws_client_connect_via_info(&info)) {
-        return sonde_fail(err, s->err.code ? s->err.code : SONDE_ENETWORK, 0, "%s",
-                          s->err.code ? s->err.message : "WebSocket: cannot connect");
-    }
-    return 0;
+    sonde_random_bytes(nonce, sizeof(nonce));
+    return sonde_handshake_begin(&s->handshake, authority, options->path, nonce, &s->queue, err);
 }
 
-static void reaped(uv_handle_t *stage)
-{
-    free(stage->data);
-}
-
-static void reap_stage(uv_idle_t *stage)
-{
-    struct sonde_websocket *s = stage->data;
-    (void)uv_idle_stop(stage);
-    if (s->context) {
-        /* On a foreign loop it takes a call for each stage; the last one sets s->context
-         * to NULL through pcontext. */
-        lws_context_destroy(s->context);
-        return;
-    }
-    sonde_timer_free(s->reaper);
-    sonde_buf_fini(&s->queue);
-    uv_close((uv_handle_t *)stage, reaped);
-}
-
-/* What a stage closes must be closed before the next one, and the loop does that at the end of a
- * round: a timer alone can fire twice in one. */
-static void reap(void *context)
-{
-    struct sonde_websocket *s = context;
-    (void)uv_idle_start(&s->stage, reap_stage);
-}
+/* ---- the interface ---- */
 
 int sonde_websocket_new(struct sonde_loop *loop, struct sonde_websocket **ret,
                         struct sonde_err *err)
@@ -253,20 +362,11 @@ int sonde_websocket_new(struct sonde_loop *loop, struct sonde_websocket **ret,
         return sonde_fail(err, SONDE_ENOMEM, 0, "WebSocket: out of memory");
     }
     s->loop = loop;
-    s->queue = SONDE_BUF(SONDE_WEBSOCKET_QUEUE_MAX);
-    s->first = true;
-    s->ended = true; /* until it is connected */
-    int r = sonde_timer_new(loop, reap, s, &s->reaper, err);
+    s->fd = -1;
+    s->queue = SONDE_BUF(SONDE_WEBSOCKET_QUEUE_MAX + CONTROL_ROOM);
+    int r = sonde_timer_new(loop, timed_out, s, &s->timeout, err);
     if (r < 0) {
-        free(s);
-        return r;
-    }
-    (void)uv_idle_init(sonde_loop_uv(loop), &s->stage); /* cannot fail */
-    s->stage.data = s;
-    r = sonde_timer_new(loop, timed_out, s, &s->timeout, err);
-    r = r < 0 ? r : create_context(s, err);
-    if (r < 0) {
-        sonde_websocket_free(s);
+        free_socket(s);
         return r;
     }
     *ret = s;
@@ -276,57 +376,59 @@ int sonde_websocket_new(struct sonde_loop *loop, struct sonde_websocket **ret,
 int sonde_websocket_connect(struct sonde_websocket *socket,
                             const struct sonde_websocket_options *options, struct sonde_err *err)
 {
+    struct sockaddr_storage address;
+    socklen_t size;
+    int r = parse_address(options, &address, &size, err);
+    r = r < 0 ? r : queue_request(socket, options, err);
+    r = r < 0 ? r : connect_to(socket, &address, size, err);
+    if (r < 0) {
+        return r;
+    }
     socket->options = *options;
     socket->options.host = NULL;
     socket->options.path = NULL;
-    int r = begin(socket, options, err); /* a failure within is its result, not a callback */
-    if (r < 0) {
-        sonde_timer_stop(socket->timeout);
-        return r;
-    }
-    socket->ended = false;
+    sonde_frames_init(&socket->frames, options->message_max);
+    socket->state = CONNECTING;
+    sonde_timer_start(socket->timeout, options->connect_timeout_ns, 0);
+    watch(socket);
     return 0;
 }
 
 int sonde_websocket_send(struct sonde_websocket *socket, const char *text, size_t length,
                          struct sonde_err *err)
 {
-    if (!socket->open || socket->closing) {
+    if (socket->state != OPEN) {
         return sonde_fail(err, SONDE_ENETWORK, 0, "WebSocket: the connection is closed");
     }
-    struct message_head head = {.length = length};
-    if (socket->sent == socket->queue.length) {
-        sonde_buf_clear(&socket->queue);
-        socket->sent = 0;
-    }
-    if (length > socket->queue.maximum - socket->queue.length ||
-        sizeof(head) > socket->queue.maximum - socket->queue.length - length) {
+    size_t room = SONDE_WEBSOCKET_QUEUE_MAX - SONDE_FRAME_HEAD_MAX;
+    if (length > room || socket->queue.length > room - length) {
         return sonde_fail(err, SONDE_ELIMIT, 0, "WebSocket: %zu bytes wait to be sent already",
                           socket->queue.length);
     }
-    sonde_buf_append(&socket->queue, &head, sizeof(head));
-    sonde_buf_append(&socket->queue, text, length);
+    queue_frame(socket, SONDE_FRAME_TEXT, (struct sonde_str){text, length});
     int r = sonde_buf_check(&socket->queue, "the WebSocket's queue", err);
-    if (r < 0) {
-        return r;
+    if (r == 0) {
+        watch(socket);
     }
-    lws_callback_on_writable(socket->wsi);
-    return 0;
+    return r;
 }
 
 void sonde_websocket_pause(struct sonde_websocket *socket, bool paused)
 {
-    if (socket->wsi && socket->open) {
-        (void)lws_rx_flow_control(socket->wsi, paused ? 0 : 1);
-    }
+    socket->paused = paused;
+    watch(socket);
 }
 
 void sonde_websocket_close(struct sonde_websocket *socket)
 {
-    socket->closing = true;
-    if (socket->wsi) {
-        lws_callback_on_writable(socket->wsi);
+    if (socket->state == OPEN) {
+        begin_closing(socket);
+    } else if (socket->state == CONNECTING || socket->state == HANDSHAKING) {
+        socket->state = LEAVING;
+        sonde_timer_start(socket->timeout, 0, 0);
     }
+    socket->paused = false;
+    watch(socket);
 }
 
 void sonde_websocket_free(struct sonde_websocket *socket)
@@ -335,8 +437,9 @@ void sonde_websocket_free(struct sonde_websocket *socket)
         return;
     }
     socket->freed = true;
-    socket->ended = true;
     sonde_timer_free(SONDE_TAKE(socket->timeout));
-    /* Never destroy a context from within its own callback: do it on a later round. */
-    sonde_timer_start(socket->reaper, 0, SONDE_MILLISECOND);
+    disconnect(socket);
+    if (!socket->polling) {
+        free_socket(socket);
+    }
 }

@@ -4,9 +4,8 @@
 // Processes that cannot be profiled: a clear reason, and they are left alone.
 
 const assert = require('node:assert/strict');
-const path = require('node:path');
 const test = require('node:test');
-const { Sonde, bin, exited, output, profileAsNobody, start } = require('./support/sonde.js');
+const { Sonde, exited, profileAsNobody, start } = require('./support/sonde.js');
 const { alive, inspectorPort, listens, startTarget } = require('./support/target.js');
 
 const notRoot = process.getuid() !== 0 && 'needs root to become another user';
@@ -27,25 +26,6 @@ test("another user's process: UidMismatch", { skip: notRoot }, async (t) => {
   exited(result, 1);
   assert.match(result.stderr, /sonde: UidMismatch: .*user 0.*user 65534\n {2}Run as that user/);
   await wasNotSignalled(target);
-});
-
-test('libwebsockets without its libuv plugin: found before the signal', async (t) => {
-  if (notRoot) {
-    t.skip(notRoot);
-    return;
-  }
-  const target = await startTarget(t);
-  const library = /=> (\S*libwebsockets\.so\S*)/.exec(await output('ldd', [bin]))[1];
-  const plugin = path.join(path.dirname(library), 'libwebsockets-evlib_uv.so');
-  const { store } = new Sonde(t);
-  const script = 'mount --bind /dev/null "$1" && shift && exec "$@"';
-  const command = [bin, 'profile', '--pid', String(target.pid), '--store', store];
-  const result = await start(t, 'unshare', ['-m', 'sh', '-c', script, 'sh', plugin, ...command])
-    .done;
-  exited(result, 1);
-  assert.match(result.stderr, /install the package libwebsockets-evlib-uv/);
-  await wasNotSignalled(target);
-  await target.isAsBefore();
 });
 
 test('a process that is not Node.js: TargetNotNode, not signalled', async (t) => {
