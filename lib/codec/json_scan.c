@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/window.h"
+
 enum state {
     VALUE,          /* a value must come */
     VALUE_OR_CLOSE, /* just behind [ */
@@ -216,20 +218,42 @@ static int keep_text(struct sonde_json_scanner *s, const char *data, size_t leng
     return 0;
 }
 
-#define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* How many of the 8 bytes from the first on are plain: no quote, backslash, control character, and
- * nothing beyond ASCII. */
-static inline size_t plain_bytes(const char *data)
+/* Those of a window's bytes that are not plain: quotes, backslashes, control characters, and what
+ * is beyond ASCII. */
+static inline uint64_t special_bytes(const char *data)
 {
-    uint64_t word;
-    memcpy(&word, data, sizeof(word));
-    uint64_t quote = word ^ EIGHT('"');
-    uint64_t backslash = word ^ EIGHT('\\');
-    uint64_t special = ((quote - EIGHT(1)) & ~quote) | ((backslash - EIGHT(1)) & ~backslash) |
-                       ((word - EIGHT(0x20)) & ~word) | word;
-    special &= EIGHT(0x80);
-    return special ? (size_t)__builtin_ctzll(special) / 8 : 8;
+    return SONDE_WINDOW_WHERE(data, part,
+                              (part == '"') | (part == '\\') | (part < 0x20) | (part > 0x7f));
+}
+
+/* Copies the plain bytes and the short escapes of one window, up to anything else. Returns how many
+ * bytes it took. */
+static inline size_t take_window(const char *data, char *out, size_t *ret_written)
+{
+    enum { ESCAPE_LENGTH = 2, HALF = SONDE_WINDOW / 2 };
+    uint64_t special = special_bytes(data);
+    size_t from = 0;
+    char *at = out;
+    while (special) {
+        size_t next = sonde_window_first(special);
+        char meant = data[next] == '\\' && next + 1 < SONDE_WINDOW ? unescaped(data[next + 1]) : 0;
+        memcpy(at, data + from, HALF); /* more than is needed costs less than how much that is */
+        if (next - from > HALF) {
+            memcpy(at + HALF, data + from + HALF, HALF);
+        }
+        at += next - from;
+        from = next;
+        if (!meant) {
+            *ret_written = (size_t)(at - out);
+            return next;
+        }
+        *at++ = meant;
+        from += ESCAPE_LENGTH;
+        special &= ~(UINT64_C(3) << next);
+    }
+    memcpy(at, data + from, SONDE_WINDOW);
+    *ret_written = (size_t)(at - out) + SONDE_WINDOW - from;
+    return SONDE_WINDOW;
 }
 
 /* Copies what is plain, and short escapes, for as long as there is nothing else: most of what an
@@ -237,26 +261,16 @@ static inline size_t plain_bytes(const char *data)
 static int scan_text(struct sonde_json_scanner *s, const char *data, size_t length, size_t *at,
                      struct sonde_err *err)
 {
-    enum { STEP = 8, SHORT = 2 };
+    enum { ROOM = 2 * SONDE_WINDOW }; /* that a window reads and writes, at most */
     size_t i = *at;
+    size_t taken = 1;
     int r = 0;
-    while (r == 0 && length - i >= STEP) {
-        if (s->text_size - s->text_length < STEP) {
-            break;
-        }
-        size_t count = plain_bytes(data + i);
-        memcpy(s->text_buffer + s->text_length, data + i, STEP);
-        s->text_length += count;
-        i += count;
-        if (count < STEP) {
-            char meant = data[i] == '\\' && length - i >= SHORT ? unescaped(data[i + 1]) : 0;
-            if (!meant) {
-                break;
-            }
-            s->text_buffer[s->text_length++] = meant;
-            i += SHORT;
-        }
-        r = s->text_size - s->text_length < STEP ? flush_text(s, err) : 0;
+    while (r == 0 && taken && length - i >= ROOM && s->text_size - s->text_length >= ROOM) {
+        size_t written = 0;
+        taken = take_window(data + i, s->text_buffer + s->text_length, &written);
+        s->text_length += written;
+        i += taken;
+        r = s->text_size - s->text_length < ROOM ? flush_text(s, err) : 0;
     }
     *at = i;
     return r;

@@ -20,6 +20,31 @@
 #include "base/random.h"
 #include "base/siphash.h"
 #include "base/str.h"
+#include "base/window.h"
+
+static void a_window_tells_which_bytes_are_what(void **state)
+{
+    (void)state;
+    char bytes[SONDE_WINDOW + 1];
+    uint64_t seed = 7;
+    for (int round = 0; round < 1000; round++) {
+        const char *data = bytes + round % 2; /* aligned or not */
+        uint64_t digits = 0;
+        for (size_t i = 0; i < sizeof(bytes); i++) {
+            bytes[i] = (char)(sonde_random_next(&seed) % (round % 4 ? 64 : 256));
+        }
+        for (unsigned i = 0; i < SONDE_WINDOW; i++) {
+            digits |= (uint64_t)(data[i] >= '0' && data[i] <= '9') << i;
+        }
+        uint64_t found = SONDE_WINDOW_WHERE(data, part, (part - '0') < 10);
+        assert_true(found == digits);
+    }
+    assert_true(sonde_window_below(0) == 0);
+    assert_true(sonde_window_below(63) == UINT64_MAX >> 1);
+    assert_int_equal(sonde_window_first(UINT64_C(5) << 61), 61);
+    assert_int_equal(sonde_window_behind(UINT64_C(5) << 61), 64);
+    assert_int_equal(sonde_window_behind(1), 1);
+}
 
 static void errors_carry_code_class_and_text(void **state)
 {
@@ -414,6 +439,7 @@ int main(void)
         cmocka_unit_test(files_are_read_within_a_bound),
         cmocka_unit_test(log_lines_are_json),
         cmocka_unit_test(siphash_is_the_published_one),
+        cmocka_unit_test(a_window_tells_which_bytes_are_what),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

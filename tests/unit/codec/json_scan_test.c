@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -169,6 +171,31 @@ static void a_value_can_be_taken_raw(void **state)
     }
 }
 
+struct pieces {
+    struct sonde_buf raw;
+    char buffer[400];
+};
+
+static int take_piece(void *context, const char *data, size_t length, struct sonde_err *err)
+{
+    (void)err;
+    struct pieces *pieces = context;
+    assert_true(length <= sizeof(pieces->buffer));
+    sonde_buf_append(&pieces->raw, data, length);
+    return 0;
+}
+
+static int take_key(void *context, struct sonde_json_scanner *scanner,
+                    const struct sonde_json_token *token, struct sonde_err *err)
+{
+    (void)err;
+    struct pieces *pieces = context;
+    if (token->event == SONDE_JSON_KEY) {
+        sonde_json_scan_text(scanner, take_piece, pieces, pieces->buffer, sizeof(pieces->buffer));
+    }
+    return 0;
+}
+
 static void a_string_can_be_taken_in_pieces(void **state)
 {
     (void)state;
@@ -201,6 +228,64 @@ static void a_string_can_be_taken_in_pieces(void **state)
         sonde_buf_fini(&record.events);
         sonde_buf_fini(&record.raw);
     }
+}
+
+/* A string of all that a string may hold, in bursts. */
+static void write_random_string(struct sonde_buf *text, uint64_t *seed)
+{
+    static const char *const parts[] = {"\\n",      "\\\"",
+                                        "\\\\",     "\\/",
+                                        "\\u00e9",  "1",
+                                        "2,3",      " ",
+                                        "\xc3\xa9", "\xf0\x9f\x98\x80",
+                                        "4",        "x",
+                                        "\x7f",     "\\ud83d\\ude00",
+                                        "]}"};
+    sonde_buf_clear(text);
+    sonde_buf_text(text, "{\"key\":\"");
+    for (unsigned burst = 0; burst < 12; burst++) {
+        const char *part = parts[sonde_random_next(seed) % SONDE_LENGTH(parts)];
+        sonde_buf_repeat(text, '0', sonde_random_next(seed) % 70);
+        for (uint64_t i = sonde_random_next(seed) % 40; i > 0; i--) {
+            sonde_buf_text(text, part);
+        }
+    }
+    sonde_buf_text(text, "\"}");
+}
+
+/* Long enough, and into a buffer that is large enough, for many bytes at a look. */
+static void a_string_in_pieces_is_the_same(void **state)
+{
+    (void)state;
+    uint64_t seed = (uint64_t)time(NULL);
+    print_message("seed %llu\n", (unsigned long long)seed);
+    struct sonde_buf text = SONDE_BUF(1 << 20);
+    for (int round = 0; round < 300; round++) {
+        write_random_string(&text, &seed);
+        cJSON *json = cJSON_Parse(text.data);
+        assert_non_null(json);
+        const char *expected = cJSON_GetObjectItem(json, "key")->valuestring;
+        for (size_t piece = 63; piece < 5000; piece = piece * 2 + 3) {
+            struct pieces pieces = {.raw = SONDE_BUF(1 << 20)};
+            struct sonde_json_scanner scanner;
+            sonde_json_scanner_init(&scanner, limits, take_key, &pieces);
+            for (size_t at = 0; at < text.length; at += piece) {
+                size_t left = text.length - at;
+                size_t length = left < piece ? left : piece;
+                char *copy = malloc(length); /* so that a read beyond it is found */
+                memcpy(copy, text.data + at, length);
+                assert_int_equal(sonde_json_scan(&scanner, copy, length, NULL), 0);
+                free(copy);
+            }
+            assert_int_equal(sonde_json_scan_finish(&scanner, NULL), 0);
+            sonde_json_scanner_fini(&scanner);
+            sonde_buf_char(&pieces.raw, '\0');
+            assert_string_equal(pieces.raw.data, expected);
+            sonde_buf_fini(&pieces.raw);
+        }
+        cJSON_Delete(json);
+    }
+    sonde_buf_fini(&text);
 }
 
 static void what_is_not_json_is_refused(void **state)
@@ -416,6 +501,7 @@ int main(void)
         cmocka_unit_test(a_value_can_be_taken_raw),
         cmocka_unit_test(an_array_can_be_handed_over),
         cmocka_unit_test(a_string_can_be_taken_in_pieces),
+        cmocka_unit_test(a_string_in_pieces_is_the_same),
         cmocka_unit_test(what_is_not_json_is_refused),
         cmocka_unit_test(bounds_hold),
         cmocka_unit_test(deep_texts_are_scanned),
