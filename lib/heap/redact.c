@@ -30,8 +30,8 @@ int redact_flush(struct sonde_heap_redactor *r, struct sonde_err *err)
     return code;
 }
 
-int redact_write(struct sonde_heap_redactor *r, const char *data, size_t length,
-                 struct sonde_err *err)
+int redact_write_long(struct sonde_heap_redactor *r, const char *data, size_t length,
+                      struct sonde_err *err)
 {
     while (length) {
         size_t room = OUT_SIZE - r->out_length;

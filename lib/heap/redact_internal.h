@@ -100,8 +100,18 @@ struct sonde_heap_redactor {
 
 int redact_malformed(const char *what, struct sonde_err *err);
 int redact_flush(struct sonde_heap_redactor *r, struct sonde_err *err) SONDE_MUST_CHECK;
-int redact_write(struct sonde_heap_redactor *r, const char *data, size_t length,
-                 struct sonde_err *err) SONDE_MUST_CHECK;
+int redact_write_long(struct sonde_heap_redactor *r, const char *data, size_t length,
+                      struct sonde_err *err) SONDE_MUST_CHECK;
+static inline int redact_write(struct sonde_heap_redactor *r, const char *data, size_t length,
+                               struct sonde_err *err)
+{
+    if (length >= OUT_SIZE - r->out_length) {
+        return redact_write_long(r, data, length, err);
+    }
+    memcpy(r->out + r->out_length, data, length);
+    r->out_length += length;
+    return 0;
+}
 /* Room for OUT_ROOM bytes. */
 static inline int redact_room(struct sonde_heap_redactor *r, struct sonde_err *err)
 {
@@ -119,6 +129,9 @@ void redact_begin_section(struct sonde_heap_redactor *r, enum section section);
 /* Takes bytes of a section from *at on, up to and with its last bracket. */
 int redact_numbers(struct sonde_heap_redactor *r, const char *data, size_t length, size_t *at,
                    struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Writes a number, of 20 digits at most; returns behind it. */
+char *redact_number(char *out, uint64_t number);
 
 /* redact_text.c */
 int redact_strings(struct sonde_heap_redactor *r, const char *data, size_t length, size_t *at,

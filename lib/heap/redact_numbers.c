@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sections of numbers. Nodes and edges are most of a snapshot: what the engine writes goes a
- * record at a time, by words of eight digits; everything else by bytes. */
+/* The sections of numbers. Nodes and edges are most of a snapshot: what the engine writes goes
+ * by whole records, several at a look; everything else by bytes. */
 #include <stdlib.h>
 
+#include "base/window.h"
 #include "heap/redact_internal.h"
 
 /* ---- uses of strings ---- */
@@ -38,7 +39,7 @@ int redact_mark(struct sonde_heap_redactor *r, uint64_t index, enum use use, str
 
 /* ---- one number ---- */
 
-static char *write_number(char *out, uint64_t number)
+char *redact_number(char *out, uint64_t number)
 {
     char digits[24];
     size_t at = sizeof(digits);
@@ -72,7 +73,7 @@ static int write_field(struct sonde_heap_redactor *r, enum use use, struct sonde
         }
         number = 2 * number + (use == USE_VALUE);
     }
-    r->out_length = (size_t)(write_number(r->out + r->out_length, number) - r->out);
+    r->out_length = (size_t)(redact_number(r->out + r->out_length, number) - r->out);
     return 0;
 }
 
@@ -216,41 +217,29 @@ static int take_byte(struct sonde_heap_redactor *r, char c, struct sonde_err *er
 /* ---- by records ---- */
 
 #define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
-enum { RECORD_MAX = 320 }; /* bytes that one of the most fields, of 15 digits each, has at most */
+/* Bytes that may be read from the beginning of a window on: a record begins within it, and is
+ * copied with a window's width from its second field on. */
+enum { READ_MAX = 2 * SONDE_WINDOW };
 
-static inline uint64_t load(const char *p)
-{
-    uint64_t word;
-    memcpy(&word, p, 8);
-    return word;
-}
-
-/* How many digits stand at p, at most 8; *ret_digits are they, a digit a byte. */
-static inline unsigned digits_at(const char *p, uint64_t *ret_digits)
-{
-    uint64_t digits = load(p) ^ EIGHT('0');
-    uint64_t other = (((digits & EIGHT(0x7f)) + EIGHT(0x76)) | digits) & EIGHT(0x80);
-    *ret_digits = digits;
-    return other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
-}
-
-/* Where the number at p ends, or NULL when it has more digits than two words hold. */
-static inline const char *skip_number(const char *p)
-{
-    uint64_t digits;
-    unsigned count = digits_at(p, &digits);
-    if (count == 8) {
-        unsigned more = digits_at(p + 8, &digits);
-        return more < 8 ? p + 8 + more : NULL;
-    }
-    return count ? p + count : NULL;
-}
+/* A record of a window: [begin, end), with the end of line and the comma behind it, and the end of
+ * its second field. */
+struct record {
+    unsigned begin, index, index_end, end;
+};
 
 static inline uint64_t value_of(uint64_t digits)
 {
     digits = (digits * 10 + (digits >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
     digits = (digits * 100 + (digits >> 16)) & UINT64_C(0x0000ffff0000ffff);
     return (digits * 10000 + (digits >> 32)) & UINT64_C(0xffffffff);
+}
+
+/* The `count` < 8 digits at p, a digit a byte, at the end of the word. */
+static inline uint64_t digits_at(const char *p, unsigned count)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof(word));
+    return (word ^ EIGHT('0')) << (64 - 8 * count);
 }
 
 /* Writes twice the number (and one more, when `odd`) whose `count` < 8 digits stand at the end of
@@ -266,131 +255,166 @@ static inline char *write_doubled(char *out, uint64_t digits, unsigned count, bo
     return out + count;
 }
 
-/* The string's index at p, doubled. Returns behind it in the input; NULL: not by records. */
-static const char *take_index(struct sonde_heap_redactor *r, const char *p, enum use use,
-                              char **out)
+/* Writes the second field, of that use. False: not by records. */
+static inline bool take_second(struct sonde_heap_redactor *r, const char *p, unsigned count,
+                               enum use use, char **out)
 {
-    uint64_t digits;
-    unsigned count = digits_at(p, &digits);
-    if (count == 0 || count == 8) {
-        return NULL;
+    if (count >= 8) {
+        return false;
     }
-    digits <<= 64 - 8 * count;
-    if (use != USE_VALUE) {
-        uint64_t index = value_of(digits);
-        size_t byte = index / 4;
-        if (byte >= r->uses_size) {
-            return NULL; /* the slow way makes room */
-        }
-        r->uses[byte] |= (uint8_t)((unsigned)use << (index % 4 * 2));
-    }
-    *out = write_doubled(*out, digits, count, use == USE_VALUE);
-    return p + count;
-}
-
-/* An element's index at p, as it is to be written. */
-static const char *take_element(const char *p, uint64_t *next, char **out)
-{
-    uint64_t digits;
-    unsigned count = digits_at(p, &digits);
-    if (count == 0 || count == 8) {
-        return NULL;
-    }
-    *out = write_number(*out, element_index(next, value_of(digits << (64 - 8 * count))));
-    return p + count;
-}
-
-/* A whole node as the engine writes it: "3,1234,…,0\n,". */
-static const char *take_node(struct sonde_heap_redactor *r, const char *p, char **ret_out)
-{
-    char *out = *ret_out;
-    unsigned type = (unsigned)(*p - '0');
-    *out++ = *p++;
-    if (*p >= '0' && *p <= '9') {
-        type = type * 10 + (unsigned)(*p - '0');
-        *out++ = *p++;
-    }
-    if (type >= r->node_types || *p != ',') {
-        return NULL;
-    }
-    *out++ = *p++;
-    p = take_index(r, p, (enum use)r->node_use[type], &out);
-    if (!p) {
-        return NULL;
-    }
-    const char *rest = p;
-    for (unsigned i = 2; i < r->fields; i++) {
-        p = *p == ',' ? skip_number(p + 1) : NULL;
-        if (!p) {
-            return NULL;
-        }
-    }
-    if (p[0] != '\n' || p[1] != ',') {
-        return NULL;
-    }
-    p += 2;
-    memcpy(out, rest, (size_t)(p - rest));
-    *ret_out = out + (p - rest);
-    return p;
-}
-
-/* A whole edge: "2,1234,7654321\n,". */
-static const char *take_edge(struct sonde_heap_redactor *r, const char *p, char **ret_out)
-{
-    char *out = *ret_out;
-    unsigned type = (unsigned)(p[0] - '0');
-    if (type >= r->edge_types || type > 9 || p[1] != ',') {
-        return NULL;
-    }
-    enum use use = (enum use)r->edge_use[type];
-    uint64_t element = use == USE_ELEMENT ? r->element : 0;
-    memcpy(out, p, 2);
-    out += 2;
-    p += 2;
-    const char *rest = p;
     if (use == USE_PLAIN) {
-        p = skip_number(p);
-    } else if (use == USE_ELEMENT) {
-        rest = p = take_element(p, &element, &out);
-    } else {
-        rest = p = take_index(r, p, use, &out);
+        memcpy(*out, p, 8);
+        *out += count;
+        return true;
     }
-    p = p && *p == ',' ? skip_number(p + 1) : NULL;
-    if (!p || p[0] != '\n' || p[1] != ',') {
-        return NULL;
+    uint64_t digits = digits_at(p, count);
+    if (use == USE_VALUE) {
+        *out = write_doubled(*out, digits, count, true);
+        return true;
     }
-    p += 2;
-    memcpy(out, rest, 36); /* at most two numbers */
-    *ret_out = out + (p - rest);
-    r->element = element;
-    return p;
+    uint64_t number = value_of(digits);
+    if (use == USE_ELEMENT) {
+        uint64_t element = element_index(&r->element, number);
+        if (element == number) {
+            memcpy(*out, p, 8);
+            *out += count;
+        } else {
+            *out = redact_number(*out, element);
+        }
+        return true;
+    }
+    size_t byte = number / 4;
+    if (byte >= r->uses_size) {
+        return false; /* the slow way makes room */
+    }
+    r->uses[byte] |= (uint8_t)((unsigned)use << (number % 4 * 2));
+    *out = write_doubled(*out, digits, count, false);
+    return true;
 }
 
-/* As many whole records as there are. */
-static int take_records(struct sonde_heap_redactor *r, const char *data, size_t length, size_t *at,
-                        struct sonde_err *err)
+/* One record at p, which is well-formed: "3,1234,…,0\n,". Returns how it is written, or NULL. */
+static inline char *take_record(struct sonde_heap_redactor *r, const char *p,
+                                const struct record *record, char *out)
 {
     bool node = r->section == NODES;
-    const char *p = data + *at;
-    const char *end = data + length;
-    int code = 0;
-    while (end - p >= RECORD_MAX) {
-        code = redact_room(r, err);
-        if (code < 0) {
-            break;
-        }
-        char *out = r->out + r->out_length;
-        const char *next = node ? take_node(r, p, &out) : take_edge(r, p, &out);
-        if (!next) {
-            break;
-        }
-        p = next;
-        r->out_length = (size_t)(out - r->out);
-        r->counts.nodes += node;
-        r->counts.edges += !node;
-        r->expects = EXPECT_NEXT;
+    const char *type_at = p + record->begin;
+    unsigned type = (unsigned)(type_at[0] - '0');
+    unsigned type_length = record->index - 1 - record->begin;
+    if (type_length == 2) {
+        type = type * 10 + (unsigned)(type_at[1] - '0');
     }
-    *at = (size_t)(p - data);
+    if (type_length > 2 || type >= (node ? r->node_types : r->edge_types)) {
+        return NULL;
+    }
+    enum use use = (enum use)(node ? r->node_use : r->edge_use)[type];
+    r->element = !node && use == USE_ELEMENT ? r->element : 0;
+    memcpy(out, type_at, 4);
+    out += type_length + 1;
+    if (!take_second(r, p + record->index, record->index_end - record->index, use, &out)) {
+        return NULL;
+    }
+    memcpy(out, p + record->index_end, SONDE_WINDOW);
+    return out + (record->end - record->index_end);
+}
+
+/* Where numbers and records end in a window, and where the first thing stands that is no record as
+ * the engine writes it (or not in the window as a whole). */
+struct window {
+    uint64_t commas, ends;
+    unsigned good; /* bytes */
+};
+
+static inline struct window look(const char *p)
+{
+    enum { LAST = SONDE_WINDOW - 1 };
+    uint64_t digits = SONDE_WINDOW_WHERE(p, part, (part - '0') < 10);
+    uint64_t commas = SONDE_WINDOW_WHERE(p, part, part == ',');
+    uint64_t zeros = SONDE_WINDOW_WHERE(p, part, part == '0');
+    uint64_t ends = ~(digits | commas);
+    /* An empty field; anything but a comma behind the end of a line; a zero before other digits;
+     * more than 15 digits. */
+    uint64_t runs = digits & (digits >> 1);
+    runs &= runs >> 2;
+    runs &= runs >> 4;
+    runs &= runs >> 8;
+    uint64_t bad = (commas & (commas << 1)) | (ends & ((commas | ends) << 1)) |
+                   (digits & (ends << 1)) | (zeros & ~(digits << 1) & (digits >> 1)) | runs |
+                   UINT64_C(1) << LAST;
+    return (struct window){commas, ends, sonde_window_first(bad)};
+}
+
+/* As many whole records of a window as there are; returns how many bytes they have. */
+static unsigned take_records(struct sonde_heap_redactor *r, const char *p)
+{
+    struct window window = look(p);
+    struct record record = {0};
+    char *out = r->out + r->out_length;
+    unsigned records = 0;
+    while (window.ends) {
+        unsigned line = sonde_window_first(window.ends);
+        uint64_t commas =
+            window.commas & sonde_window_below(line) & ~sonde_window_below(record.begin);
+        record.end = line + 2;
+        uint64_t rest = commas;
+        for (unsigned i = 2; i < r->fields; i++) {
+            rest &= rest - 1;
+        }
+        /* Exactly one comma is left: there are as many as fields, less one. */
+        if (record.end > window.good || p[line] != '\n' || rest == 0 || (rest & (rest - 1))) {
+            break;
+        }
+        record.index = sonde_window_first(commas) + 1;
+        commas &= commas - 1;
+        record.index_end = commas ? sonde_window_first(commas) : line;
+        char *behind = take_record(r, p, &record, out);
+        if (!behind) {
+            break;
+        }
+        out = behind;
+        record.begin = record.end;
+        window.ends &= window.ends - 1;
+        records++;
+    }
+    r->out_length = (size_t)(out - r->out);
+    *(r->section == NODES ? &r->counts.nodes : &r->counts.edges) += records;
+    return record.begin;
+}
+
+/* As many plain numbers of a window as there are, each with the comma behind it. */
+static unsigned take_plain(struct sonde_heap_redactor *r, const char *p)
+{
+    struct window window = look(p);
+    uint64_t good = sonde_window_below(window.good);
+    uint64_t commas = window.commas & good;
+    for (uint64_t ends = window.ends & good; ends; ends &= ends - 1) {
+        unsigned line = sonde_window_first(ends);
+        if (p[line] != '\n') {
+            commas &= sonde_window_below(line);
+            break;
+        }
+    }
+    bool number_first = !((window.commas | window.ends) & 1);
+    unsigned taken = commas && number_first ? sonde_window_behind(commas) : 0;
+    memcpy(r->out + r->out_length, p, SONDE_WINDOW);
+    r->out_length += taken;
+    return taken;
+}
+
+/* As much as there is of what the engine writes, a window at a time. */
+static int take_windows(struct sonde_heap_redactor *r, const char *data, size_t length, size_t *at,
+                        struct sonde_err *err)
+{
+    bool records = r->section == NODES || r->section == EDGES;
+    unsigned taken = 1;
+    int code = 0;
+    while (code == 0 && taken && length - *at >= READ_MAX) {
+        code = redact_room(r, err);
+        if (code == 0) {
+            taken = records ? take_records(r, data + *at) : take_plain(r, data + *at);
+            *at += taken;
+            r->expects = taken ? EXPECT_NEXT : r->expects;
+        }
+    }
     return code;
 }
 
@@ -399,11 +423,12 @@ int redact_numbers(struct sonde_heap_redactor *r, const char *data, size_t lengt
 {
     int code = 0;
     while (*at < length && code == 0 && r->state == IN_SECTION) {
-        bool fast = r->section == EDGES || (r->section == NODES && !r->options.numbers);
+        bool fast = r->section == EDGES || (r->section == NODES && !r->options.numbers) ||
+                    r->section == LOCATIONS || r->section == SAMPLES;
         bool at_record = fast && r->field == 0 && !r->in_number && r->expects != EXPECT_COMMA &&
-                         length - *at >= RECORD_MAX;
+                         length - *at >= READ_MAX;
         if (at_record) {
-            code = take_records(r, data, length, at, err);
+            code = take_windows(r, data, length, at, err);
         }
         /* The record that the fast way does not take, or what is left of the piece. */
         do {

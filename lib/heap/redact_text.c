@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The strings: what may be read, and what stands in the place of the rest. */
+#include "base/window.h"
 #include "heap/redact_internal.h"
+
+enum { REDACTED_SIZE = 64 };
 
 /* ---- the string under way ---- */
 
@@ -40,27 +43,32 @@ static void keep_unit(struct sonde_heap_redactor *r, uint32_t unit)
     keep(r, bytes, length);
 }
 
-static int write_redacted(struct sonde_heap_redactor *r, struct sonde_err *err)
+/* A word as eight hexadecimal digits, the first in the lowest byte. */
+static uint64_t hexadecimal(uint32_t word)
 {
-    static const char digits[] = "0123456789abcdef";
-    char text[64] = "\"string:";
-    size_t at = strlen("\"string:");
+#define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
+    uint64_t digits = __builtin_bswap32(word);
+    digits = (digits | digits << 16) & UINT64_C(0x0000ffff0000ffff);
+    digits = (digits | digits << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    digits = (digits >> 4 | digits << 8) & EIGHT(0x0f);
+    uint64_t letters = (digits + EIGHT(6)) >> 4 & EIGHT(1);
+    return digits + EIGHT('0') + letters * ('a' - '9' - 1);
+#undef EIGHT
+}
+
+/* What stands in place of the string under way; returns its length. */
+static size_t redacted_text(const struct sonde_heap_redactor *r, char ret[REDACTED_SIZE])
+{
+    static const char begin[] = "\"string:";
     uint64_t hash = sonde_siphash_end(&r->hash);
-    uint64_t units = r->units;
-    size_t count = 1;
-    for (uint64_t rest = units / 10; rest; rest /= 10) {
-        count++;
-    }
-    for (size_t i = count; i-- > 0; units /= 10) {
-        text[at + i] = (char)('0' + units % 10);
-    }
-    at += count;
-    text[at++] = ':';
-    for (int shift = 60; shift >= 0; shift -= 4) {
-        text[at++] = digits[hash >> shift & 15];
-    }
-    text[at++] = '"';
-    return redact_write(r, text, at, err);
+    uint64_t digits[] = {hexadecimal((uint32_t)(hash >> 32)), hexadecimal((uint32_t)hash)};
+    memcpy(ret, begin, sizeof(begin));
+    char *at = redact_number(ret + sizeof(begin) - 1, r->units);
+    *at++ = ':';
+    memcpy(at, digits, sizeof(digits));
+    at += sizeof(digits);
+    *at++ = '"';
+    return (size_t)(at - ret);
 }
 
 static bool is_plain(struct sonde_str text)
@@ -92,6 +100,8 @@ static int end_string(struct sonde_heap_redactor *r, struct sonde_err *err)
     size_t byte = r->string / 4;
     unsigned uses = byte < r->uses_size ? (unsigned)r->uses[byte] >> (r->string % 4 * 2) & 3U : 0;
     struct sonde_str text = {r->text, r->text_length};
+    char redacted[REDACTED_SIZE];
+    size_t length = redacted_text(r, redacted);
     bool unknown_use = r->string >= SONDE_HEAP_STRINGS_MAX;
     bool engine = !(uses & USE_NAME);
     bool known = !unknown_use && uses && redact_name_known(r, text, engine);
@@ -105,12 +115,12 @@ static int end_string(struct sonde_heap_redactor *r, struct sonde_err *err)
         code = write_name(r, text, err);
     } else if (uses || unknown_use) {
         r->counts.redacted++;
-        code = write_redacted(r, err);
+        code = redact_write(r, redacted, length, err);
     } else {
         code = redact_write(r, "\"\"", 2, err);
     }
     code = code < 0 ? code : redact_write(r, ",", 1, err);
-    code = code < 0 ? code : write_redacted(r, err);
+    code = code < 0 ? code : redact_write(r, redacted, length, err);
     r->string++;
     r->counts.strings++;
     r->state = IN_STRINGS;
@@ -124,7 +134,15 @@ static int end_string(struct sonde_heap_redactor *r, struct sonde_err *err)
 static size_t take_plain(struct sonde_heap_redactor *r, const char *data, size_t length, size_t at)
 {
     size_t from = at;
-    uint64_t units = 0;
+    bool ascii = true;
+    while (ascii && length - at >= SONDE_WINDOW_PART) {
+        sonde_window_part part = sonde_window_load(data + at);
+        uint64_t other = sonde_window_bits(
+            (sonde_window_part)((part == '"') | (part == '\\') | (part < 0x20) | (part > 0x7f)));
+        ascii = other == 0;
+        at += ascii ? (size_t)SONDE_WINDOW_PART : sonde_window_first(other);
+    }
+    uint64_t units = at - from;
     for (; at < length; at++) {
         unsigned char c = (unsigned char)data[at];
         if (c == '"' || c == '\\' || c < 0x20) {
