@@ -37,14 +37,21 @@ static int begin(struct sonde_stream *s)
                    ? 0
                    : SONDE_ENOMEM;
     }
+    static const struct {
+        ZSTD_cParameter name;
+        int value;
+    } parameters[] = {
+        {ZSTD_c_compressionLevel, SONDE_ZSTD_LEVEL},
+        {ZSTD_c_windowLog, SONDE_ZSTD_WINDOW_LOG},
+        {ZSTD_c_hashLog, SONDE_ZSTD_HASH_LOG},
+        {ZSTD_c_checksumFlag, 1},
+    };
     s->zstd_out = ZSTD_createCCtx();
-    if (!s->zstd_out ||
-        ZSTD_isError(
-            ZSTD_CCtx_setParameter(s->zstd_out, ZSTD_c_compressionLevel, SONDE_ZSTD_LEVEL)) ||
-        ZSTD_isError(
-            ZSTD_CCtx_setParameter(s->zstd_out, ZSTD_c_windowLog, SONDE_ZSTD_WINDOW_LOG)) ||
-        ZSTD_isError(ZSTD_CCtx_setParameter(s->zstd_out, ZSTD_c_checksumFlag, 1))) {
-        return SONDE_ENOMEM;
+    for (size_t i = 0; i < SONDE_LENGTH(parameters); i++) {
+        if (!s->zstd_out || ZSTD_isError(ZSTD_CCtx_setParameter(s->zstd_out, parameters[i].name,
+                                                                parameters[i].value))) {
+            return SONDE_ENOMEM;
+        }
     }
     return 0;
 }
