@@ -82,7 +82,8 @@ struct sonde_heap_redactor {
 
     /* Two bits for each string: USE_ENGINE and USE_NAME, as 1 and 2. */
     uint8_t *uses;
-    size_t uses_size; /* bytes */
+    size_t uses_size; /* bytes that are set, of: */
+    size_t uses_capacity;
 
     /* The string under way. */
     uint64_t key_of_hash[2];

@@ -8,13 +8,18 @@
 
 /* ---- uses of strings ---- */
 
+/* No more than is needed is touched: it is memory only then. */
 static int grow_uses(struct sonde_heap_redactor *r, size_t wanted, struct sonde_err *err)
 {
-    size_t before = r->uses_size;
-    if (sonde_array_grow(&r->uses, &r->uses_size, wanted, 1, SONDE_HEAP_STRINGS_MAX / 4) < 0) {
+    enum { STEP = 4096 };
+    if (sonde_array_grow(&r->uses, &r->uses_capacity, wanted, 1, SONDE_HEAP_STRINGS_MAX / 4) < 0) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
-    memset(r->uses + before, 0, r->uses_size - before);
+    size_t left = r->uses_capacity - r->uses_size;
+    size_t step = wanted - r->uses_size;
+    step = step + STEP < left ? step + STEP : left;
+    memset(r->uses + r->uses_size, 0, step);
+    r->uses_size += step;
     return 0;
 }
 
