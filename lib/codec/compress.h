@@ -12,9 +12,9 @@
 enum sonde_compression { SONDE_GZIP, SONDE_ZSTD };
 
 enum {
-    /* zstd at level 1 with a window of 2^17 bytes takes about 0.6 MiB, a decoder about 0.3. */
+    /* zstd at level 1 with a window of 2^15 bytes takes about 0.25 MiB, a decoder about 0.2. */
     SONDE_ZSTD_LEVEL = 1,
-    SONDE_ZSTD_WINDOW_LOG = 17,
+    SONDE_ZSTD_WINDOW_LOG = 15,
     SONDE_ZSTD_HASH_LOG = 11,       /* a table that stays in the processor's first cache */
     SONDE_ZSTD_WINDOW_LOG_MAX = 23, /* accepted when reading */
 };
