@@ -12,6 +12,8 @@ const root = path.resolve(__dirname, '..');
 const TICKS_PER_SECOND = 100; // of /proc/PID/stat; getconf CLK_TCK on Linux
 const BOOTSTRAP_ROUNDS = 10000;
 const SEED = 20260101;
+const POLL_MILLISECONDS = 10;
+const LIMIT_MILLISECONDS = 15 * 60 * 1000;
 
 // parse({seconds: 30, sonde: 'path'}): the defaults, overridden by --seconds 10 --sonde PATH.
 function parse(defaults) {
@@ -146,6 +148,47 @@ function memory(pid) {
   return /^VmHWM:/m.test(status) ? { rss: field('VmRSS'), peak: field('VmHWM') } : undefined;
 }
 
+// Runs a program to its end: its result, seconds, CPU seconds of all threads and peak memory. What
+// it has used is asked for until it is gone.
+async function measure(command, args, spawnOptions = {}) {
+  const begin = process.hrtime.bigint();
+  const job = start(command, args, spawnOptions);
+  let peak = 0;
+  let cpu = 0;
+  const timer = setInterval(() => {
+    peak = Math.max(peak, memory(job.pid)?.peak ?? 0);
+    cpu = Math.max(cpu, cpuSeconds(job.pid) ?? 0);
+  }, POLL_MILLISECONDS);
+  const limit = setTimeout(() => job.child.kill('SIGKILL'), LIMIT_MILLISECONDS);
+  const result = await job.ended;
+  clearInterval(timer);
+  clearTimeout(limit);
+  const seconds = Number(process.hrtime.bigint() - begin) / 1e9;
+  return { ...result, seconds, cpu, peak };
+}
+
+// Writes the document of a run that takes a heap snapshot, whatever it costs; gives its path.
+function snapshotDocument(directory, redaction) {
+  const document = path.join(directory, 'run.yaml');
+  const spec = {
+    target: { podName: 'local' },
+    captures: [{ name: 'heap', type: 'HeapSnapshot', redaction }],
+    safety: { maxPauseSeconds: 600, heapHeadroomPercent: 0 },
+  };
+  const kind = { apiVersion: 'sonde.dev/v1alpha1', kind: 'ProfileRun' };
+  fs.writeFileSync(document, JSON.stringify({ ...kind, metadata: { name: 'bench' }, spec }));
+  return document;
+}
+
+// The status of the only run in a store.
+function runStatus(store) {
+  const { DatabaseSync } = require('node:sqlite'); // since Node.js 22
+  const database = new DatabaseSync(path.join(store, 'runs.db'), { readOnly: true });
+  const row = database.prepare('SELECT status FROM runs').get();
+  database.close();
+  return JSON.parse(row.status);
+}
+
 // The p-quantile (0–1) by nearest rank.
 function quantile(values, p) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -204,6 +247,7 @@ module.exports = {
   machine,
   machineSeconds,
   main,
+  measure,
   memory,
   ownSeconds,
   parse,
@@ -212,6 +256,8 @@ module.exports = {
   ratio,
   root,
   run,
+  runStatus,
+  snapshotDocument,
   start,
   temporaryDirectory,
   withInterval,

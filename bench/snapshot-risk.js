@@ -7,7 +7,6 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { DatabaseSync } = require('node:sqlite');
 const {
   checkProgram,
   finish,
@@ -16,6 +15,8 @@ const {
   main,
   parse,
   run,
+  runStatus,
+  snapshotDocument,
   start,
   temporaryDirectory,
 } = require('./measure.js');
@@ -48,15 +49,8 @@ async function snapshot(sonde, node, shape, directory) {
   const script = path.join(__dirname, 'heap-shapes.js');
   const target = start(node, ['--max-old-space-size=8000', script, shape, `${options.count}`]);
   await firstOutput(target);
-  const document = path.join(directory, 'run.yaml');
+  const document = snapshotDocument(directory, 'None');
   const store = path.join(directory, `${shape}-${target.pid}`);
-  const spec = {
-    target: { podName: 'local' },
-    captures: [{ name: 'heap', type: 'HeapSnapshot', redaction: 'None' }],
-    safety: { maxPauseSeconds: 600, heapHeadroomPercent: 0 },
-  };
-  const kind = { apiVersion: 'sonde.dev/v1alpha1', kind: 'ProfileRun' };
-  fs.writeFileSync(document, JSON.stringify({ ...kind, metadata: { name: 'risk' }, spec }));
   const before = status(target.pid, 'VmRSS');
   const spent = mainThreadSeconds(target.pid);
   resetPeak(target.pid);
@@ -66,11 +60,9 @@ async function snapshot(sonde, node, shape, directory) {
   const bytes = status(target.pid, 'VmHWM') - before;
   target.child.kill('SIGKILL');
   await target.ended;
-  const database = new DatabaseSync(path.join(store, 'runs.db'), { readOnly: true });
-  const row = database.prepare('SELECT status FROM runs').get();
-  database.close();
+  const { heapSnapshot } = runStatus(store);
   fs.rmSync(store, { recursive: true });
-  return { ...JSON.parse(row.status).heapSnapshot, seconds, bytes };
+  return { ...heapSnapshot, seconds, bytes };
 }
 
 main(async () => {

@@ -11,20 +11,16 @@ const path = require('node:path');
 const {
   atEnd,
   checkProgram,
-  cpuSeconds,
   machine,
   main,
-  memory,
+  measure,
   parse,
   quantile,
   root,
   run,
-  start,
   temporaryDirectory,
 } = require('./measure.js');
 
-const POLL_MILLISECONDS = 10;
-const LIMIT_MILLISECONDS = 15 * 60 * 1000;
 const folder = path.join(__dirname, 'snapshot');
 const packages = {
   devtools: 'chrome-devtools-frontend',
@@ -55,28 +51,10 @@ function takeSnapshot() {
   return file;
 }
 
-// What a process has used is asked for until it is gone.
-async function measure(command, args) {
-  const begin = process.hrtime.bigint();
-  const job = start(command, args, { cwd: folder });
-  let peak = 0;
-  let cpu = 0;
-  const timer = setInterval(() => {
-    peak = Math.max(peak, memory(job.pid)?.peak ?? 0);
-    cpu = Math.max(cpu, cpuSeconds(job.pid) ?? 0);
-  }, POLL_MILLISECONDS);
-  const limit = setTimeout(() => job.child.kill('SIGKILL'), LIMIT_MILLISECONDS);
-  const result = await job.ended;
-  clearInterval(timer);
-  clearTimeout(limit);
-  const seconds = Number(process.hrtime.bigint() - begin) / 1e9;
-  return { ...result, seconds, cpu, peak };
-}
-
 async function repeat(name, command, args) {
   const all = [];
   for (let i = 0; i < options.times; i++) {
-    const one = await measure(command, args);
+    const one = await measure(command, args, { cwd: folder });
     if (one.code !== 0) {
       const reason = one.stderr
         .trim()
@@ -136,7 +114,7 @@ main(async () => {
       fs.readFileSync(path.join(folder, 'node_modules', packages[name], 'package.json'), 'utf8'),
     );
     if (name === 'devtools') {
-      await measure(node(options.runner), [...words, '/dev/null', bundle]); // bundles, then fails
+      await measure(node(options.runner), [...words, '/dev/null', bundle], { cwd: folder }); // bundles, then fails
     }
     const label = `${packages[name]} ${version}`;
     const theirs = await repeat(label, node(options.runner), [...large, file, bundle]);
