@@ -20,6 +20,7 @@ enum { LIST_MAX = 65536, PATH_TEXT_MAX = 128, WORKERS_TEXT_MAX = 1024 };
 
 #define POLL_FIRST_NS (5 * SONDE_MILLISECOND)
 #define POLL_LAST_NS (50 * SONDE_MILLISECOND)
+#define STARTING_POLL_NS (50 * SONDE_MILLISECOND)
 #define REQUEST_TIMEOUT_NS (2 * SONDE_SECOND)
 /* After so long the inspector may be elsewhere than the options say (process.debugPort). */
 #define ELSEWHERE_NS (500 * SONDE_MILLISECOND)
@@ -434,6 +435,13 @@ static int send_closer(struct sonde_visit *v, const struct sonde_err *err)
     return 0;
 }
 
+/* What the probe has thrown, or NULL. */
+static const cJSON *thrown(const cJSON *result)
+{
+    return cJSON_GetObjectItemCaseSensitive(
+        cJSON_GetObjectItemCaseSensitive(result, "exceptionDetails"), "exception");
+}
+
 static int installed(void *context, const cJSON *result, const char *failure, struct sonde_err *err)
 {
     struct visit_thread *thread = context;
@@ -450,12 +458,18 @@ static int installed(void *context, const cJSON *result, const char *failure, st
         workers_installed(thread, good);
         return 0;
     }
+    const char *word = sonde_json_string_or(thrown(result), "value", "");
+    bool starting = strcmp(word, "starting") == 0;
+    if (starting && sonde_clock_monotonic() - v->state_since_ns < SONDE_OPENING_TIMEOUT_NS) {
+        sonde_timer_start(v->timer, STARTING_POLL_NS, 0);
+        return 0;
+    }
     if (!good) {
-        const cJSON *exception = cJSON_GetObjectItemCaseSensitive(
-            cJSON_GetObjectItemCaseSensitive(result, "exceptionDetails"), "exception");
         int r = sonde_fail_reason(
             err, SONDE_EPROTOCOL, SONDE_REASON_INTERNAL, "the probe could not be installed: %.300s",
-            failure ? failure : sonde_json_string_or(exception, "description", "no reason"));
+            failure    ? failure
+            : starting ? "it is still starting"
+                       : sonde_json_string_or(thrown(result), "description", "no reason"));
         return v->result.was_open ? r : send_closer(v, err);
     }
     if (v->ending) {

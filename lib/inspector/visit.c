@@ -425,7 +425,11 @@ static void timer_fired(void *context)
         attach_poll(v);
         break;
     case VISIT_INSTALLING:
-        workers_given_up(v);
+        if (v->main.installed) {
+            workers_given_up(v);
+        } else {
+            attach_install(&v->main); /* it was still starting */
+        }
         break;
     case VISIT_CAPTURING:
         capture_timer_fired(v);

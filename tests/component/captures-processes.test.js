@@ -94,6 +94,25 @@ test('a worker that comes while it is captured is captured, too', async (t) => {
   assert.match(functions.join(), /busyInWorker|often/);
 });
 
+test('workers that still start are left alone, and captured once they have begun', async (t) => {
+  const target = await startApp(t);
+  const sonde = new Sonde(t);
+  const args = ['profile', '--workers', 'all', '--duration', '10s', '--pid', String(target.pid)];
+  const running = sonde.start(args);
+  await running.says(/capturing/);
+  const count = 12;
+  const starts = Array.from({ length: count }, () => get(target.port, '/worker?ms=60000'));
+  await Promise.all(starts);
+  exited(await running.done, 0);
+  assert.deepEqual(await get(target.port, '/workers-ended'), { workersEnded: 0 });
+  for (let number = 1; number <= count; number++) {
+    const args = ['export', 'last', '--capture', `cpu.w${number}.0`, '--format', 'raw'];
+    const profile = await sonde.json(args);
+    const functions = profile.nodes.map((node) => node.callFrame.functionName);
+    assert.match(functions.join(), /busyInWorker|often/, `worker ${number}`);
+  }
+});
+
 test('we are stopped while we capture worker threads: it ends in them, too', async (t) => {
   const target = await startApp(t, { mode: 'workers' });
   const sonde = new Sonde(t);

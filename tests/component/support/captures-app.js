@@ -15,6 +15,7 @@ const { Worker, isMainThread } = require('node:worker_threads');
 const mode = process.env.CAPTURES_APP ?? '';
 const kept = [];
 let sink = 0;
+let workersEnded = 0;
 
 function keepMemory() {
   for (let i = 0; i < 400; i++) {
@@ -185,9 +186,13 @@ const routes = {
     return { ok: true };
   },
   '/worker': (url) => {
-    const ends = new Worker(__filename, { argv: [url.searchParams.get('ms')] });
-    return { thread: ends.threadId };
+    const worker = new Worker(__filename, { argv: [url.searchParams.get('ms')] });
+    worker.on('exit', () => {
+      workersEnded += 1;
+    });
+    return { thread: worker.threadId };
   },
+  '/workers-ended': () => ({ workersEnded }),
   '/collections': () => ({ collections }),
   '/state': state,
   '/late': () => late('late'),
