@@ -15,7 +15,7 @@
 #include "spec/artifact.h"
 #include "spec/reason.h"
 
-enum { CHUNK = 65536, NAME_MAX_BYTES = 63, SOURCE_MAX = 16 << 20 };
+enum { CHUNK = 65536, NAME_MAX_BYTES = 63 };
 enum unit { MICROSECONDS, BYTES };
 
 static const char *const units[] = {[MICROSECONDS] = "microseconds", [BYTES] = "bytes", NULL};
@@ -180,22 +180,6 @@ static int read_coverage(struct import *import, struct sonde_err *err)
     return r < 0 ? sonde_err_wrap(err, r, "%s", import->file) : 0;
 }
 
-/* V8 counts in offsets; which line that is, only the script's text says. */
-static int add_lines(struct import *import, struct sonde_err *err)
-{
-    struct sonde_coverage *coverage = &import->coverage;
-    int r = 0;
-    for (uint32_t i = 0; i < coverage->script_count && r == 0; i++) {
-        SONDE_BUF_AUTO path = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
-        SONDE_BUF_AUTO text = SONDE_BUF(SOURCE_MAX);
-        if (sonde_url_path(coverage->scripts[i].url, &path, NULL) == 0 &&
-            sonde_read_file(AT_FDCWD, path.data, &text, NULL) == 0) {
-            r = sonde_coverage_add_source(coverage, i, sonde_buf_view(&text), err);
-        }
-    }
-    return r;
-}
-
 /* What cannot be read is not stored. */
 static int read_profile(struct import *import, struct sonde_err *err)
 {
@@ -258,26 +242,7 @@ static int store_piece(struct import *import, void *context, const char *data, s
     return sonde_artifact_write(context, data, length, err);
 }
 
-static int write_piece(void *context, const void *data, size_t length, struct sonde_err *err)
-{
-    return sonde_artifact_write(context, data, length, err);
-}
-
-/* As the file is, or coverage with the lines that were looked up. */
-static int store_content(struct import *import, bool sources, struct sonde_artifact_writer *writer,
-                         struct sonde_err *err)
-{
-    if (!import->is_coverage || !sources) {
-        return for_each_piece(import, store_piece, writer, err);
-    }
-    struct sonde_output output = SONDE_OUTPUT(write_piece, writer);
-    int r = add_lines(import, err);
-    r = r < 0 ? r : sonde_coverage_write(&import->coverage, &output, err);
-    sonde_output_fini(&output);
-    return r;
-}
-
-static int store_file(struct import *import, bool sources, struct sonde_err *err)
+static int store_file(struct import *import, struct sonde_err *err)
 {
     SONDE_BUF_AUTO name = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
     struct sonde_artifact_writer *writer = NULL;
@@ -292,7 +257,7 @@ static int store_file(struct import *import, bool sources, struct sonde_err *err
     };
     int r = sonde_buf_check(&name, "a name", err);
     r = r < 0 ? r : sonde_artifact_begin(import->db, &artifact, &writer, err);
-    r = r < 0 ? r : store_content(import, sources, writer, err);
+    r = r < 0 ? r : for_each_piece(import, store_piece, writer, err);
     if (r < 0) {
         sonde_artifact_abort(writer);
         return r;
@@ -344,8 +309,10 @@ static int keep_sources(struct import *import, struct sonde_err *err)
     if (root < 0) {
         return sonde_fail(err, SONDE_EIO, errno, "open /");
     }
-    return store_keep_sources(import->db, import->run.uid, import->capture, root, &import->profile,
-                              err);
+    return import->is_coverage
+               ? store_find_sources(import->db, import->run.uid, import->capture, root, err)
+               : store_keep_sources(import->db, import->run.uid, import->capture, root,
+                                    &import->profile, SONDE_CONTEXT_PLACES, err);
 }
 
 static int store_run(struct import *import, bool sources, struct sonde_err *err)
@@ -355,8 +322,8 @@ static int store_run(struct import *import, bool sources, struct sonde_err *err)
     if (r < 0) {
         return r;
     }
-    r = store_file(import, sources, err);
-    r = r < 0 || !sources || import->is_coverage ? r : keep_sources(import, err);
+    r = store_file(import, err);
+    r = r < 0 || !sources ? r : keep_sources(import, err);
     r = r < 0 ? r : complete_run(import, err);
     if (r < 0) {
         int removed = sonde_db_run_delete(import->db, import->run.uid, NULL);

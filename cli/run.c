@@ -222,14 +222,7 @@ static void keep_sources(struct job *job)
     struct sonde_err err;
     for (size_t i = 0; i < spec->captures.count && job->target->root >= 0; i++) {
         const char *capture = spec->captures.items[i].name;
-        struct sonde_profile profile = {0};
-        SONDE_BUF_AUTO name = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
-        int r = sonde_results_profile(job->db, job->run.uid, capture, &profile, &name, &err);
-        if (r == 0) {
-            r = store_keep_sources(job->db, job->run.uid, capture, job->target->root, &profile,
-                                   &err);
-        }
-        sonde_profile_fini(&profile);
+        int r = store_find_sources(job->db, job->run.uid, capture, job->target->root, &err);
         (void)r; /* without them the capture is kept all the same, with the engine's places */
     }
 }

@@ -2,10 +2,11 @@
 #include "cli/store.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "inspector/context.h"
 #include "inspector/memory_limit.h"
+#include "inspector/script_urls.h"
 
 /* What is wrong with a store is no fault of the words that were typed. */
 static int open_directory(const char *path, struct sonde_db **ret, struct sonde_err *err)
@@ -45,7 +46,7 @@ uint64_t store_heap_bytes(void)
     return memory.bytes;
 }
 
-/* ---- keeping what a profile refers to ---- */
+/* ---- keeping what a capture refers to ---- */
 
 struct keeping {
     struct sonde_db *db;
@@ -81,9 +82,51 @@ static int keep(void *context, const char *name, const char *type, struct sonde_
     return keep_artifact(keeping->db, &artifact, text, err);
 }
 
+struct looking {
+    struct sonde_db *db;
+    const char *capture;
+    bool found;
+    enum sonde_context_kind kind;
+    struct sonde_script_urls urls;
+};
+
+static int look_at_piece(void *context, const void *data, size_t length, struct sonde_err *err)
+{
+    (void)err;
+    sonde_script_urls_feed(context, data, length);
+    return 0;
+}
+
+static int look_at(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    struct looking *looking = context;
+    if (strcmp(artifact->capture, looking->capture) != 0 ||
+        !sonde_script_urls_wanted(artifact->type)) {
+        return 0;
+    }
+    looking->found = true;
+    looking->kind = sonde_context_kind_of(artifact->type);
+    sonde_script_urls_begin(&looking->urls);
+    return sonde_artifact_read(looking->db, artifact, look_at_piece, &looking->urls, err);
+}
+
 int store_keep_sources(struct sonde_db *db, const char *uid, const char *capture, int root,
-                       const struct sonde_profile *profile, struct sonde_err *err)
+                       const struct sonde_profile *profile, enum sonde_context_kind kind,
+                       struct sonde_err *err)
 {
     struct keeping keeping = {db, uid, capture};
-    return sonde_context_write(root, profile, capture, keep, &keeping, err);
+    return sonde_context_write(root, profile, kind, capture, keep, &keeping, err);
+}
+
+int store_find_sources(struct sonde_db *db, const char *uid, const char *capture, int root,
+                       struct sonde_err *err)
+{
+    struct looking looking = {.db = db, .capture = capture};
+    int r = sonde_script_urls_init(&looking.urls, err);
+    r = r < 0 ? r : sonde_db_artifacts(db, uid, look_at, &looking, err);
+    if (r == 0 && looking.found) {
+        r = store_keep_sources(db, uid, capture, root, &looking.urls.scripts, looking.kind, err);
+    }
+    sonde_script_urls_fini(&looking.urls);
+    return r;
 }

@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 #include "db/db.h"
-#include "profile/profile.h"
+#include "inspector/context.h"
 
 /* Opens --store, or $XDG_STATE_HOME/sonde, or ~/.local/state/sonde. */
 int store_open(const struct cli_settings *settings, struct sonde_db **ret,
@@ -14,9 +14,13 @@ int store_open(const struct cli_settings *settings, struct sonde_db **ret,
 /* Bytes of memory that the analysis of a heap snapshot may take: what is free here. */
 uint64_t store_heap_bytes(void);
 
-/* Stores the source maps and package versions that the profile refers to as artifacts of the run.
- */
+/* Stores what the scripts of the profile refer to below `root` as artifacts of the run:
+ * inspector/context.h. */
 int store_keep_sources(struct sonde_db *db, const char *uid, const char *capture, int root,
-                       const struct sonde_profile *profile, struct sonde_err *err) SONDE_MUST_CHECK;
+                       const struct sonde_profile *profile, enum sonde_context_kind kind,
+                       struct sonde_err *err) SONDE_MUST_CHECK;
+/* The same of the scripts that the stored artifacts of a capture name; nothing when none does. */
+int store_find_sources(struct sonde_db *db, const char *uid, const char *capture, int root,
+                       struct sonde_err *err) SONDE_MUST_CHECK;
 
 #endif

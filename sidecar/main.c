@@ -13,10 +13,17 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "inspector/context.h"
-#include "profile/cpuprofile.h"
+#include "inspector/script_urls.h"
 #include "sidecar/sidecar.h"
 #include "spec/artifact.h"
 #include "spec/reason.h"
+
+/* The scripts that a capture names, for their source maps. */
+struct scripts {
+    bool known;
+    enum sonde_context_kind kind;
+    struct sonde_script_urls urls;
+};
 
 struct program {
     struct settings settings;
@@ -39,8 +46,8 @@ struct program {
     char process_name[SIDECAR_PROCESS_MAX]; /* "4711", "4711-w1" */
     uint64_t streamed;                      /* bytes of artifacts that were not received whole */
     const struct sonde_process *process;
-    /* The scripts of each capture: only their URLs. */
-    struct sonde_profile scripts[SONDE_CAPTURES_MAX];
+    struct scripts scripts[SONDE_CAPTURES_MAX]; /* of each capture of the process */
+    struct scripts *naming; /* those that the artifact being received names, or NULL */
 };
 
 static void note(struct program *program, const struct sonde_err *err)
@@ -108,6 +115,30 @@ static bool is_streamed(const struct program *program)
     return false;
 }
 
+/* Without them the engine's places stay. */
+static void begin_naming(struct program *program)
+{
+    const struct sonde_profile_run *spec = program->settings.spec;
+    struct scripts *scripts = NULL;
+    struct sonde_err err;
+    for (size_t i = 0; i < spec->captures.count && i < SONDE_CAPTURES_MAX; i++) {
+        if (strcmp(spec->captures.items[i].name, program->capture) == 0 &&
+            sonde_script_urls_wanted(program->type->name)) {
+            scripts = &program->scripts[i];
+        }
+    }
+    if (scripts && !scripts->known) {
+        scripts->known = sonde_script_urls_init(&scripts->urls, &err) == 0;
+        scripts->kind = sonde_context_kind_of(program->type->name);
+    }
+    program->naming = scripts && scripts->known ? scripts : NULL;
+    if (program->naming) {
+        sonde_script_urls_begin(&scripts->urls);
+    } else if (scripts) {
+        sonde_script_urls_fini(&scripts->urls); /* no memory */
+    }
+}
+
 static int sink_begin(void *context, const struct sonde_capture_artifact *artifact,
                       struct sonde_err *err)
 {
@@ -121,6 +152,7 @@ static int sink_begin(void *context, const struct sonde_capture_artifact *artifa
                    artifact->worker);
     (void)snprintf(program->name, sizeof(program->name), "%s.%d.%s", program->settings.target,
                    (int)program->process->pid, artifact->name);
+    begin_naming(program);
     return is_streamed(program) ? store_open(program->store, program->name, program->capture,
                                              program->type, program->process_name, err)
                                 : 0;
@@ -129,6 +161,9 @@ static int sink_begin(void *context, const struct sonde_capture_artifact *artifa
 static int sink_write(void *context, const char *data, size_t length, struct sonde_err *err)
 {
     struct program *program = context;
+    if (program->naming) {
+        sonde_script_urls_feed(&program->naming->urls, data, length);
+    }
     if (is_streamed(program)) {
         /* The store can only say it when all was sent. */
         program->streamed += length;
@@ -143,46 +178,11 @@ static int sink_write(void *context, const char *data, size_t length, struct son
     return sonde_buf_check(&program->body, "an artifact", err);
 }
 
-static struct sonde_profile *scripts_of(struct program *program, const char *capture)
-{
-    const struct sonde_profile_run *spec = program->settings.spec;
-    for (size_t i = 0; i < spec->captures.count && i < SONDE_CAPTURES_MAX; i++) {
-        if (strcmp(spec->captures.items[i].name, capture) == 0) {
-            return &program->scripts[i];
-        }
-    }
-    return NULL;
-}
-
-/* Of each window only the scripts' URLs stay, for their source maps. */
-static void keep_scripts(struct program *program)
-{
-    struct sonde_profile *scripts = scripts_of(program, program->capture);
-    struct sonde_profile window = {0};
-    struct sonde_profile_source source = {0};
-    struct sonde_cpuprofile_reader *reader = NULL;
-    struct sonde_err err;
-    int r = sonde_profile_init(&window, &err);
-    r = r < 0 || scripts->nodes ? r : sonde_profile_init(scripts, &err);
-    r = r < 0 ? r : sonde_cpuprofile_reader_new(&window, &source, &reader, &err);
-    r = r < 0 ? r : sonde_cpuprofile_feed(reader, program->body.data, program->body.length, &err);
-    for (size_t i = 0; r == 0 && i < window.frame_count; i++) {
-        uint32_t frame;
-        r = sonde_profile_frame(scripts, (struct sonde_str){0}, window.frames[i].generated.file, 1,
-                                1, &frame, &err);
-    }
-    sonde_cpuprofile_reader_free(reader);
-    sonde_profile_fini(&window);
-}
-
 static int sink_commit(void *context, struct sonde_err *err)
 {
     struct program *program = context;
     if (is_streamed(program)) {
         return store_commit(program->store, err);
-    }
-    if (strcmp(program->type->name, SONDE_ARTIFACT_CPU_PROFILE) == 0) {
-        keep_scripts(program); /* without them the engine's places stay */
     }
     return store_put(program->store, program->name, program->capture, program->type,
                      program->process_name, &program->body, err);
@@ -253,7 +253,7 @@ static void send_sources(struct program *program, int root)
 {
     const struct sonde_profile_run *spec = program->settings.spec;
     for (size_t i = 0; i < spec->captures.count && i < SONDE_CAPTURES_MAX; i++) {
-        struct sonde_profile *scripts = &program->scripts[i];
+        struct scripts *scripts = &program->scripts[i];
         char prefix[SIDECAR_NAME_MAX];
         struct sonde_err err;
         (void)snprintf(program->capture, sizeof(program->capture), "%s",
@@ -262,13 +262,21 @@ static void send_sources(struct program *program, int root)
                        (int)program->process->pid, program->capture);
         (void)snprintf(program->process_name, sizeof(program->process_name), "%d",
                        (int)program->process->pid);
-        if (scripts->nodes && root >= 0 &&
-            sonde_context_write(root, scripts, prefix, put_context, program, &err) < 0) {
+        if (scripts->known && root >= 0 &&
+            sonde_context_write(root, &scripts->urls.scripts, scripts->kind, prefix, put_context,
+                                program, &err) < 0) {
             SONDE_LOG(&program->log, SONDE_LOG_WARN, "source maps are missing",
                       SONDE_FIELD_STR("error", sonde_str(err.message)));
         }
-        sonde_profile_fini(scripts);
-        *scripts = (struct sonde_profile){0};
+    }
+}
+
+static void forget_scripts(struct program *program)
+{
+    program->naming = NULL;
+    for (size_t i = 0; i < SONDE_CAPTURES_MAX; i++) {
+        sonde_script_urls_fini(&program->scripts[i].urls);
+        program->scripts[i] = (struct scripts){0};
     }
 }
 
@@ -318,6 +326,7 @@ static void visit(struct program *program, const struct sonde_process *process)
     if (!program->cancelled && program->err.code == 0) {
         send_sources(program, root);
     }
+    forget_scripts(program);
     while (store_busy(program->store)) {
         sonde_loop_run(program->loop);
     }

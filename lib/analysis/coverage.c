@@ -12,10 +12,11 @@ static const struct sonde_coverage_script *script_of(const struct sonde_coverage
     return &c->scripts[c->functions[function].script];
 }
 
+/* Code that ran before the counting began says nothing: it is no function of the application. */
 static bool is_own(const struct sonde_coverage *c, uint32_t function)
 {
-    return script_of(c, function)->category == SONDE_CATEGORY_APP &&
-           script_of(c, function)->url.length > 0;
+    return sonde_coverage_category(c, function) == SONDE_CATEGORY_APP &&
+           script_of(c, function)->url.length > 0 && !sonde_coverage_ran_before(c, function);
 }
 
 static uint32_t length_of(const struct sonde_coverage *c, uint32_t function)
@@ -73,8 +74,9 @@ static int add_blocks(struct sonde_coverage_analysis *a, uint32_t function, stru
         if (r < 0) {
             return sonde_fail(err, r, 0, "the analysis: out of memory");
         }
-        a->blocks[a->block_count++] =
-            (struct sonde_coverage_block){function, segment->start, segment->end};
+        a->blocks[a->block_count++] = (struct sonde_coverage_block){
+            function, segment->start, segment->end,
+            sonde_coverage_place(a->coverage, function, of->first_segment + i)};
     }
     return 0;
 }
@@ -112,22 +114,130 @@ static int sort(struct sonde_coverage_analysis *a, struct sonde_err *err)
     return r;
 }
 
+/* ---- files ---- */
+
+double sonde_coverage_share(uint64_t executed, uint64_t characters)
+{
+    return characters ? (double)executed / (double)characters : 1;
+}
+
+static int compare_files(const void *a, const void *b)
+{
+    const struct sonde_coverage_file *left = a;
+    const struct sonde_coverage_file *right = b;
+    uint64_t left_missed = left->characters - left->executed;
+    uint64_t right_missed = right->characters - right->executed;
+    if (left_missed != right_missed) {
+        return left_missed > right_missed ? -1 : 1;
+    }
+    return sonde_str_compare(left->file, right->file);
+}
+
+static int find_file(struct sonde_coverage_analysis *a, struct sonde_map *index, uint32_t function,
+                     struct sonde_coverage_file **ret, struct sonde_err *err)
+{
+    struct sonde_map_slot *slot = NULL;
+    bool fresh = false;
+    struct sonde_str name = sonde_coverage_position(a->coverage, function).file;
+    int r = sonde_array_grow(&a->files, &a->file_capacity, a->file_count + 1, sizeof(*a->files),
+                             SONDE_COVERAGE_FUNCTIONS_MAX + 1);
+    r = r < 0 ? r : sonde_map_insert(index, name, &slot, &fresh);
+    if (r < 0) {
+        return sonde_fail(err, r, 0, "the analysis: out of memory");
+    }
+    if (fresh) {
+        slot->value = a->file_count;
+        a->files[a->file_count++] = (struct sonde_coverage_file){.file = name};
+    }
+    *ret = &a->files[slot->value];
+    return 0;
+}
+
+static int add_function(struct sonde_coverage_analysis *a, struct sonde_map *index,
+                        uint32_t function, struct sonde_err *err)
+{
+    struct sonde_coverage_file *file;
+    int r = find_file(a, index, function, &file, err);
+    if (r == 0) {
+        file->functions++;
+        file->called += a->coverage->functions[function].count > 0;
+    }
+    return r;
+}
+
+static int add_stretch(struct sonde_coverage_analysis *a, struct sonde_map *index,
+                       const struct sonde_coverage_stretch *stretch, struct sonde_err *err)
+{
+    struct sonde_coverage_file *file;
+    uint64_t length = stretch->end - stretch->start;
+    uint64_t executed = stretch->count > 0 ? length : 0;
+    int r = find_file(a, index, stretch->function, &file, err);
+    if (r == 0) {
+        file->characters += length;
+        file->executed += executed;
+        a->characters += length;
+        a->executed += executed;
+    }
+    return r;
+}
+
+static int add_script(struct sonde_coverage_analysis *a, struct sonde_map *index, uint32_t first,
+                      const uint32_t *next, struct sonde_err *err)
+{
+    struct sonde_coverage_stretch *stretches = NULL;
+    size_t count = 0;
+    int r = sonde_coverage_stretches(a->coverage, first, next, &stretches, &count, err);
+    for (size_t i = 0; i < count && r == 0; i++) {
+        if (is_own(a->coverage, stretches[i].function)) {
+            r = add_stretch(a, index, &stretches[i], err);
+        }
+    }
+    for (uint32_t k = first; k && r == 0; k = next[k - 1]) {
+        if (is_own(a->coverage, k - 1)) {
+            r = add_function(a, index, k - 1, err);
+        }
+    }
+    free(stretches);
+    return r;
+}
+
+static int add_files(struct sonde_coverage_analysis *a, struct sonde_err *err)
+{
+    const struct sonde_coverage *c = a->coverage;
+    struct sonde_map index = SONDE_MAP(SONDE_COVERAGE_FUNCTIONS_MAX);
+    SONDE_FREE uint32_t *first = calloc(c->script_count + 1, sizeof(*first));
+    SONDE_FREE uint32_t *next = calloc(c->function_count + 1, sizeof(*next));
+    if (!first || !next) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "the analysis: out of memory");
+    }
+    int r = 0;
+    sonde_coverage_link(c, first, next);
+    for (size_t i = 0; i < c->script_count && r == 0; i++) {
+        r = add_script(a, &index, first[i], next, err);
+    }
+    sonde_map_fini(&index);
+    if (a->file_count) {
+        qsort(a->files, a->file_count, sizeof(*a->files), compare_files);
+    }
+    return r;
+}
+
 /* ---- findings ---- */
 
 static struct sonde_finding *add(struct sonde_coverage_analysis *a, const char *kind, int severity,
                                  uint32_t function)
 {
     const struct sonde_coverage *c = a->coverage;
-    const struct sonde_coverage_function *of = &c->functions[function];
+    struct sonde_position at = sonde_coverage_position(c, function);
     struct sonde_finding *finding = &a->findings[a->finding_count++];
     *finding = (struct sonde_finding){
         .tool = "coverage",
         .kind = kind,
         .severity = severity,
         .confidence = 1,
-        .function = of->name.length ? of->name : SONDE_STR("(anonymous)"),
-        .file = script_of(c, function)->url,
-        .line = sonde_coverage_line(c, of->script, of->start),
+        .function = sonde_coverage_name(c, function),
+        .file = at.file,
+        .line = at.line,
     };
     return finding;
 }
@@ -187,6 +297,7 @@ int sonde_coverage_analyze(const struct sonde_coverage *coverage,
         r = sonde_fail(err, SONDE_ENOMEM, 0, "the analysis: out of memory");
     }
     r = r < 0 ? r : sort(a, err);
+    r = r < 0 ? r : add_files(a, err);
     if (r < 0) {
         sonde_coverage_analysis_fini(a);
         return r;
@@ -201,6 +312,7 @@ void sonde_coverage_analysis_fini(struct sonde_coverage_analysis *analysis)
         free(analysis->hottest);
         free(analysis->never);
         free(analysis->blocks);
+        free(analysis->files);
         *analysis = (struct sonde_coverage_analysis){0};
     }
 }

@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "profile/profile.h"
+#include "codec/json.h"
 
 enum { PLACES_TOLD = 5 };
 
 struct reading {
     struct sonde_event_loop *loop;
-    const cJSON **frames;
+    uint32_t *frames; /* by their place in the record: those of the loop */
     size_t frame_count;
 };
 
@@ -51,30 +51,22 @@ static void read_whole(const cJSON *json, struct sonde_event_loop *loop)
 
 /* ---- places ---- */
 
-static const cJSON *frame_at(const struct reading *reading, const cJSON *index)
+static const struct sonde_frame *frame_at(const struct reading *reading, const cJSON *index)
 {
     bool good = cJSON_IsNumber(index) && index->valuedouble >= 0 &&
                 index->valuedouble < (double)reading->frame_count;
-    return good ? reading->frames[(size_t)index->valuedouble] : NULL;
+    return good ? &reading->loop->frames.frames[reading->frames[(size_t)index->valuedouble]] : NULL;
 }
 
-static bool is_app(const cJSON *frame)
+static const struct sonde_frame *choose_frame(const struct reading *reading, const cJSON *stack)
 {
-    struct sonde_str package;
-    return sonde_category_of(sonde_str(sonde_json_string_or(frame, "function", "")),
-                             sonde_str(sonde_json_string_or(frame, "url", "")),
-                             &package) == SONDE_CATEGORY_APP;
-}
-
-static const cJSON *choose_frame(const struct reading *reading, const cJSON *stack)
-{
-    const cJSON *chosen = NULL;
+    const struct sonde_frame *chosen = NULL;
     const cJSON *index;
     bool app = false;
     cJSON_ArrayForEach(index, stack)
     {
-        const cJSON *frame = frame_at(reading, index);
-        bool this_app = frame && is_app(frame);
+        const struct sonde_frame *frame = frame_at(reading, index);
+        bool this_app = frame && frame->category == SONDE_CATEGORY_APP;
         if (frame && (this_app || !app)) {
             chosen = frame;
             app = app || this_app;
@@ -83,16 +75,17 @@ static const cJSON *choose_frame(const struct reading *reading, const cJSON *sta
     return chosen;
 }
 
-static int find_place(struct sonde_event_loop *loop, const cJSON *frame)
+static int find_place(struct sonde_event_loop *loop, const struct sonde_frame *frame)
 {
     if (!frame) {
         return SONDE_EVENT_LOOP_NO_PLACE;
     }
+    const struct sonde_position *at = sonde_frame_position(frame);
     struct sonde_event_loop_place place = {
-        .function = sonde_str(sonde_json_string_or(frame, "function", "")),
-        .file = sonde_str(sonde_json_string_or(frame, "url", "")),
-        .line = integer(frame, "line"),
-        .column = integer(frame, "column"),
+        .function = frame->source_function.length ? frame->source_function : frame->function,
+        .file = at->file,
+        .line = at->line,
+        .column = at->column,
     };
     for (size_t i = 0; i < loop->place_count; i++) {
         const struct sonde_event_loop_place *other = &loop->places[i];
@@ -168,32 +161,44 @@ static void sort_places(struct sonde_event_loop *loop)
     }
 }
 
-static int read_stalls(const cJSON *json, struct sonde_event_loop *loop, struct sonde_err *err)
+static int read_frames(const cJSON *json, struct reading *reading, struct sonde_err *err)
 {
     const cJSON *frames = cJSON_GetObjectItemCaseSensitive(json, "frames");
     const cJSON *row;
     size_t count = (size_t)cJSON_GetArraySize(frames);
-    struct reading reading = {.loop = loop};
-    if (count > SONDE_EVENT_LOOP_FRAMES_MAX) {
-        return sonde_fail(err, SONDE_ELIMIT, 0, "an event loop's record with %zu frames", count);
+    int r = sonde_profile_init(&reading->loop->frames, err);
+    if (r == 0 && count > SONDE_EVENT_LOOP_FRAMES_MAX) {
+        r = sonde_fail(err, SONDE_ELIMIT, 0, "an event loop's record with %zu frames", count);
     }
-    SONDE_FREE const cJSON **table = calloc(count + 1, sizeof(const cJSON *));
-    if (!table) {
+    if (r < 0) {
+        return r;
+    }
+    reading->frames = calloc(count + 1, sizeof(*reading->frames));
+    if (!reading->frames) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
-    reading.frames = table;
     cJSON_ArrayForEach(row, frames)
     {
-        table[reading.frame_count++] = row;
+        r = r < 0 ? r
+                  : sonde_profile_frame(&reading->loop->frames,
+                                        sonde_str(sonde_json_string_or(row, "function", "")),
+                                        sonde_str(sonde_json_string_or(row, "url", "")),
+                                        integer(row, "line"), integer(row, "column"),
+                                        &reading->frames[reading->frame_count++], err);
     }
+    return r;
+}
+
+static void read_stalls(const cJSON *json, struct reading *reading)
+{
+    const cJSON *row;
     cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(json, "stalls"))
     {
-        add_stall(&reading, row);
+        add_stall(reading, row);
     }
     int64_t omitted = sonde_json_integer_or(json, "stallsOmitted", 0);
-    loop->stalls_seen += omitted > 0 ? (size_t)omitted : 0;
-    sort_places(loop);
-    return 0;
+    reading->loop->stalls_seen += omitted > 0 ? (size_t)omitted : 0;
+    sort_places(reading->loop);
 }
 
 /* ---- findings ---- */
@@ -291,28 +296,30 @@ static void sort_findings(struct sonde_event_loop *loop)
     }
 }
 
-int sonde_event_loop_analyze(struct sonde_str text, struct sonde_event_loop *ret,
-                             struct sonde_err *err)
+int sonde_event_loop_analyze(struct sonde_str text, const struct sonde_event_loop_mapper *mapper,
+                             struct sonde_event_loop *ret, struct sonde_err *err)
 {
+    SONDE_JSON_AUTO *json = NULL;
+    struct reading reading = {.loop = ret};
     *ret = (struct sonde_event_loop){0};
-    int r = sonde_json_parse_up_to(text, SONDE_EVENT_LOOP_BYTES_MAX, &ret->json, err);
-    if (r == 0 && !cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(ret->json, "delay"))) {
+    int r = sonde_json_parse_up_to(text, SONDE_EVENT_LOOP_BYTES_MAX, &json, err);
+    if (r == 0 && !cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(json, "delay"))) {
         r = sonde_fail(err, SONDE_EPARSE, 0, "no record of an event loop: delay is missing");
     }
-    if (r < 0) {
-        return r;
-    }
-    read_whole(ret->json, ret);
-    r = read_stalls(ret->json, ret, err);
+    r = r < 0 ? r : read_frames(json, &reading, err);
+    r = r < 0 || !mapper ? r : mapper->map(mapper->context, &ret->frames, err);
     if (r == 0) {
+        read_whole(json, ret);
+        read_stalls(json, &reading);
         find_stalls(ret);
         find_rest(ret);
         sort_findings(ret);
     }
+    free(reading.frames);
     return r;
 }
 
 void sonde_event_loop_fini(struct sonde_event_loop *loop)
 {
-    cJSON_Delete(SONDE_TAKE(loop->json));
+    sonde_profile_fini(&loop->frames);
 }

@@ -7,7 +7,7 @@
 #include "analysis/finding.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "codec/json.h"
+#include "profile/profile.h"
 
 enum {
     SONDE_EVENT_LOOP_BYTES_MAX = 16 << 20,
@@ -34,7 +34,7 @@ struct sonde_event_loop_stall {
 };
 
 struct sonde_event_loop {
-    cJSON *json; /* what the texts are views into */
+    struct sonde_profile frames; /* of the stacks: what the texts are views into */
     double milliseconds;
     double utilization;
     double mean_ms, p50_ms, p99_ms, max_ms; /* of the delay */
@@ -53,10 +53,16 @@ struct sonde_event_loop {
     size_t finding_count;
 };
 
-/* SONDE_EPARSE for what is no such record, SONDE_ELIMIT, SONDE_ENOMEM. The caller calls
- * sonde_event_loop_fini in any case. */
-int sonde_event_loop_analyze(struct sonde_str text, struct sonde_event_loop *ret,
-                             struct sonde_err *err) SONDE_MUST_CHECK;
+/* Gives frames the places of their sources. */
+struct sonde_event_loop_mapper {
+    void *context;
+    int (*map)(void *context, struct sonde_profile *frames, struct sonde_err *err);
+};
+
+/* SONDE_EPARSE for what is no such record, SONDE_ELIMIT, SONDE_ENOMEM, or the mapper's code (NULL:
+ * the engine's places stay). The caller calls sonde_event_loop_fini in any case. */
+int sonde_event_loop_analyze(struct sonde_str text, const struct sonde_event_loop_mapper *mapper,
+                             struct sonde_event_loop *ret, struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_event_loop_fini(struct sonde_event_loop *loop);
 
 /* Its part of a report: lines, with places relative to `directory`; members of a JSON object, each

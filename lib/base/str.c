@@ -326,3 +326,13 @@ bool sonde_utf8_valid(struct sonde_str text)
     }
     return true;
 }
+
+size_t sonde_utf16_length(struct sonde_str text)
+{
+    size_t units = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        units += (size_t)((byte & 0xc0) != 0x80) + (size_t)(byte >= 0xf0);
+    }
+    return units;
+}

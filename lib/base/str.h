@@ -58,5 +58,7 @@ size_t sonde_str_distance(struct sonde_str a, struct sonde_str b);
 
 /* True for well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool sonde_utf8_valid(struct sonde_str text);
+/* The UTF-16 units of UTF-8: one for each character, two beyond U+FFFF. */
+size_t sonde_utf16_length(struct sonde_str text);
 
 #endif

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is stored beside a capture so that it can be read later: its source maps, and a document
- * that says which map belongs to which script and which version a package has:
- * {"maps":[{"url","artifact"}],"packages":[{"directory","version"}]}. */
+ * that says which map belongs to which script, which version a package has, and for coverage, which
+ * counts in offsets, how long the lines of scripts are, in UTF-16 units:
+ * {"maps":[{"url","artifact"}],"packages":[{"directory","version"}],"lines":[{"url","lengths"}]}.
+ */
 #ifndef SONDE_INSPECTOR_CONTEXT_H
 #define SONDE_INSPECTOR_CONTEXT_H
 
 #include "inspector/source_files.h"
+
+/* What of it is wanted. */
+enum sonde_context_kind { SONDE_CONTEXT_PLACES, SONDE_CONTEXT_OFFSETS /* with lines */ };
 
 enum {
     SONDE_CONTEXT_MAX = 4 << 20,  /* bytes of the document */
@@ -18,8 +23,10 @@ typedef int (*sonde_context_function)(void *context, const char *name, const cha
 
 /* Reads what the scripts of the profile refer to below root (see sonde_source_files_read), and
  * calls `put` for each map (PREFIX.source-map.N) and at last for the document (PREFIX.context). */
-int sonde_context_write(int root, const struct sonde_profile *profile, const char *prefix,
-                        sonde_context_function put, void *context,
+int sonde_context_write(int root, const struct sonde_profile *profile, enum sonde_context_kind kind,
+                        const char *prefix, sonde_context_function put, void *context,
                         struct sonde_err *err) SONDE_MUST_CHECK;
+/* Which kind an artifact of that type (of spec/artifact.h) needs. */
+enum sonde_context_kind sonde_context_kind_of(const char *type);
 
 #endif

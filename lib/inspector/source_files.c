@@ -26,7 +26,7 @@ static int open_inside(int root, const char *path)
     return fd;
 }
 
-/* Reads the last bytes of a file, as many as buf may hold. */
+/* Reads the last bytes of a file, as many as buf may hold: SONDE_ELIMIT when these are not all. */
 static int read_tail(int root, const char *path, struct sonde_buf *buf)
 {
     SONDE_CLOSE int fd = open_inside(root, path);
@@ -34,10 +34,12 @@ static int read_tail(int root, const char *path, struct sonde_buf *buf)
     if (fd < 0 || fstat(fd, &status) < 0) {
         return SONDE_ENOTFOUND;
     }
-    if (status.st_size > (off_t)buf->maximum) {
+    bool cut = status.st_size > (off_t)buf->maximum;
+    if (cut) {
         (void)lseek(fd, status.st_size - (off_t)buf->maximum, SEEK_SET);
     }
-    return sonde_read_all(fd, buf, path, NULL);
+    int r = sonde_read_all(fd, buf, path, NULL);
+    return r == 0 && cut ? SONDE_ELIMIT : r;
 }
 
 static int read_map_file(int root, struct sonde_str script, struct sonde_str reference,
@@ -57,25 +59,41 @@ static int read_map_file(int root, struct sonde_str script, struct sonde_str ref
     return read_tail(root, whole.data, ret);
 }
 
-static int script_map(int root, struct sonde_str url, const struct sonde_source_files *callbacks,
-                      struct sonde_err *err)
+/* `path`: of the script, `text`: its end. */
+static int script_map(int root, struct sonde_str url, struct sonde_str path, struct sonde_str text,
+                      const struct sonde_source_files *callbacks, struct sonde_err *err)
 {
-    SONDE_BUF_AUTO path = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
-    SONDE_BUF_AUTO script = SONDE_BUF(SONDE_SCRIPT_TAIL_MAX);
     SONDE_BUF_AUTO map = SONDE_BUF(SONDE_SOURCE_MAP_BYTES_MAX);
-    if (sonde_url_path(url, &path, NULL) < 0 || read_tail(root, path.data, &script) < 0) {
-        return 0;
-    }
-    struct sonde_str reference = sonde_source_map_url(sonde_buf_view(&script));
+    struct sonde_str reference = sonde_source_map_url(text);
     if (reference.length == 0) {
         return 0;
     }
-    int r = sonde_str_starts(reference, "data:")
-                ? sonde_source_map_inline(reference, &map, NULL)
-                : read_map_file(root, sonde_buf_view(&path), reference, &map);
+    int r = sonde_str_starts(reference, "data:") ? sonde_source_map_inline(reference, &map, NULL)
+                                                 : read_map_file(root, path, reference, &map);
     return r < 0 || map.length == 0
                ? 0
                : callbacks->map(callbacks->context, url, sonde_buf_view(&map), err);
+}
+
+static int visit_script(int root, struct sonde_str url, const struct sonde_source_files *callbacks,
+                        struct sonde_err *err)
+{
+    SONDE_BUF_AUTO path = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_SCRIPT_TAIL_MAX);
+    if (sonde_url_path(url, &path, NULL) < 0) {
+        return 0;
+    }
+    int r = read_tail(root, path.data, &text);
+    if (r < 0 && r != SONDE_ELIMIT) {
+        return 0;
+    }
+    if (r == 0 && callbacks->script) {
+        r = callbacks->script(callbacks->context, url, sonde_buf_view(&text), err);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return script_map(root, url, sonde_buf_view(&path), sonde_buf_view(&text), callbacks, err);
 }
 
 static int package_version(int root, struct sonde_str directory,
@@ -113,7 +131,8 @@ static int visit_frame(int root, const struct sonde_frame *frame, struct sonde_m
     if (r < 0) {
         return sonde_fail(err, r, 0, "out of memory");
     }
-    return app ? script_map(root, key, callbacks, err) : package_version(root, key, callbacks, err);
+    return app ? visit_script(root, key, callbacks, err)
+               : package_version(root, key, callbacks, err);
 }
 
 int sonde_source_files_read(int root, const struct sonde_profile *profile,

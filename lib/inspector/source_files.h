@@ -16,6 +16,10 @@ enum {
 
 struct sonde_source_files {
     void *context;
+    /* The whole text of the script `url`, of at most SONDE_SCRIPT_TAIL_MAX bytes. NULL: none is
+     * wanted. */
+    int (*script)(void *context, struct sonde_str url, struct sonde_str text,
+                  struct sonde_err *err);
     /* The text of the map of the script `url`. */
     int (*map)(void *context, struct sonde_str url, struct sonde_str text, struct sonde_err *err);
     /* The version in `directory`/package.json; directory as the script's URL begins. */
@@ -23,8 +27,8 @@ struct sonde_source_files {
                    struct sonde_err *err);
 };
 
-/* Calls back for each application script of the profile that has a map, and for each package. root:
- * a directory descriptor (/proc/PID/root), which paths and links cannot leave. Files that are
+/* Calls back for each application script of the profile, also with its map, and for each package.
+ * root: a directory descriptor (/proc/PID/root), which paths and links cannot leave. Files that are
  * missing or malformed are passed over; a callback's negative code ends the call with it. */
 int sonde_source_files_read(int root, const struct sonde_profile *profile,
                             const struct sonde_source_files *callbacks,

@@ -26,6 +26,8 @@ void sonde_coverage_fini(struct sonde_coverage *coverage)
         free(coverage->functions);
         free(coverage->segments);
         free(coverage->lines);
+        free(coverage->sources);
+        free(coverage->places);
         *coverage = (struct sonde_coverage){0};
     }
 }
@@ -36,7 +38,9 @@ size_t sonde_coverage_bytes(const struct sonde_coverage *coverage)
     size_t slots = c->texts.capacity + c->script_index.capacity + c->function_index.capacity;
     return c->text.used + slots * sizeof(struct sonde_map_slot) +
            c->script_capacity * sizeof(*c->scripts) + c->function_capacity * sizeof(*c->functions) +
-           c->segment_capacity * sizeof(*c->segments) + c->line_capacity * sizeof(*c->lines);
+           c->segment_capacity * sizeof(*c->segments) + c->line_capacity * sizeof(*c->lines) +
+           (c->sources ? c->function_count * sizeof(*c->sources) : 0) +
+           (c->places ? c->segment_count * sizeof(*c->places) : 0);
 }
 
 static int failed(int code, const char *what, struct sonde_err *err)
@@ -246,6 +250,8 @@ int sonde_coverage_function(struct sonde_coverage *coverage, uint32_t script, st
         return failed(r, "functions", err);
     }
     uint64_t calls = ranges[0].count;
+    uint32_t *last = &c->scripts[script].end;
+    *last = ranges[0].end > *last ? ranges[0].end : *last;
     size_t first = c->segment_count;
     r = enter(c, &c->function_index, (struct sonde_str){(const char *)&key, sizeof(key)},
               c->function_count, &slot, err);
@@ -317,24 +323,6 @@ int sonde_coverage_add_line(struct sonde_coverage *coverage, uint32_t script, ui
     c->lines[c->line_count++] = start;
     to->line_count++;
     return 0;
-}
-
-int sonde_coverage_add_source(struct sonde_coverage *coverage, uint32_t script,
-                              struct sonde_str source, struct sonde_err *err)
-{
-    uint32_t offset = 0;
-    coverage->scripts[script].line_count = 0;
-    int r = sonde_coverage_add_line(coverage, script, 0, err);
-    for (size_t i = 0; i < source.length && r == 0; i++) {
-        unsigned char byte = (unsigned char)source.data[i];
-        /* UTF-16: one unit for each character, two beyond U+FFFF. */
-        offset += (byte & 0xc0) != 0x80;
-        offset += byte >= 0xf0;
-        if (byte == '\n') {
-            r = sonde_coverage_add_line(coverage, script, offset, err);
-        }
-    }
-    return r;
 }
 
 int32_t sonde_coverage_line(const struct sonde_coverage *coverage, uint32_t script, uint32_t offset)

@@ -6,6 +6,7 @@
 
 #include "profile/output.h"
 #include "profile/profile.h"
+#include "profile/source_map.h"
 
 /* All of it together is less than 128 MiB, with what a file takes while it is read. */
 enum {
@@ -23,6 +24,7 @@ struct sonde_coverage_script {
     enum sonde_category category;
     struct sonde_str package;
     uint32_t first_line, line_count; /* where its lines begin; none: unknown */
+    uint32_t end;                    /* of the function that ends last */
 };
 
 /* A stretch of a function without a change in how often it ran, in UTF-16 units of the script. */
@@ -39,6 +41,18 @@ struct sonde_coverage_function {
     uint32_t first_segment, segment_count;
 };
 
+/* What a source map says of a function. */
+struct sonde_coverage_source {
+    struct sonde_position at; /* file empty: nothing */
+    struct sonde_str name;    /* empty: as the engine names it */
+    enum sonde_category category;
+};
+
+/* The lines of the source that a stretch lies on, through a source map; 0: unknown. */
+struct sonde_coverage_place {
+    int32_t line, last_line;
+};
+
 struct sonde_coverage {
     struct sonde_arena text;
     struct sonde_map texts, script_index, function_index;
@@ -51,6 +65,9 @@ struct sonde_coverage {
     uint32_t *lines; /* offsets at which lines begin */
     size_t line_count, line_capacity;
     unsigned files; /* added */
+    /* By function and by segment; NULL: no source map was applied. */
+    struct sonde_coverage_source *sources;
+    struct sonde_coverage_place *places;
 };
 
 /* The memory that it has taken. */
@@ -74,12 +91,65 @@ int sonde_coverage_finish(struct sonde_coverage_reader *reader,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_coverage_reader_free(struct sonde_coverage_reader *reader);
 
-/* Says where the lines of a script begin, by its text (UTF-8). */
-int sonde_coverage_add_source(struct sonde_coverage *coverage, uint32_t script,
-                              struct sonde_str source, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Says where the lines of a script begin, by their lengths in UTF-16 units without their line
+ * feeds. Nothing happens when that is known, when the coverage has no such script or no room for
+ * them, or when a function of it ends behind the last one: another text ran than theirs. */
+int sonde_coverage_add_lengths(struct sonde_coverage *coverage, struct sonde_str url,
+                               const uint32_t *lengths, size_t count,
+                               struct sonde_err *err) SONDE_MUST_CHECK;
 /* The line, from 1, of an offset; 0: unknown. */
 int32_t sonde_coverage_line(const struct sonde_coverage *coverage, uint32_t script,
                             uint32_t offset);
+
+/* Sets the source positions of all functions and segments of the script `url`, when its lines are
+ * known. All files have been added before. SONDE_ENOMEM, SONDE_ELIMIT. */
+int sonde_coverage_apply_source_map(struct sonde_coverage *coverage, struct sonde_str url,
+                                    const struct sonde_source_map *map,
+                                    struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* What a person sees of a function: the source's name and place where there is one, else the
+ * engine's. The name of an anonymous one is "(anonymous)"; columns are unknown. */
+struct sonde_str sonde_coverage_name(const struct sonde_coverage *coverage, uint32_t function);
+struct sonde_position sonde_coverage_position(const struct sonde_coverage *coverage,
+                                              uint32_t function);
+enum sonde_category sonde_coverage_category(const struct sonde_coverage *coverage,
+                                            uint32_t function);
+/* The lines of a segment of the function in the file of its position. */
+struct sonde_coverage_place sonde_coverage_place(const struct sonde_coverage *coverage,
+                                                 uint32_t function, uint32_t segment);
+/* Whether it is the code of a whole script that did not run: it did before the counting began. */
+bool sonde_coverage_ran_before(const struct sonde_coverage *coverage, uint32_t function);
+
+/* A stretch of a script and the innermost function that it belongs to. */
+struct sonde_coverage_stretch {
+    uint32_t start, end;
+    uint64_t count;
+    uint32_t function;
+};
+
+/* Walks the functions of each script: first[script] and next[function] are indexes plus 1, 0 ends.
+ * Both are as long as their tables. */
+void sonde_coverage_link(const struct sonde_coverage *coverage, uint32_t *first, uint32_t *next);
+
+/* The script's stretches in order, without those of code that ran before, in one array that the
+ * caller frees. `first` is that of the script and `next` as above. SONDE_ENOMEM. */
+int sonde_coverage_stretches(const struct sonde_coverage *coverage, uint32_t first,
+                             const uint32_t *next, struct sonde_coverage_stretch **ret,
+                             size_t *ret_count, struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* How often a line of a source ran: its least and its most busy code. */
+struct sonde_coverage_mark {
+    bool has_code;
+    uint64_t least, most;
+};
+
+/* Marks the lines 1 to `count` of the source `file` (as sonde_coverage_position has it), as far as
+ * the map of the script `url` places code of the stretches on them. */
+void sonde_coverage_mark_lines(const struct sonde_coverage *coverage, struct sonde_str url,
+                               const struct sonde_source_map *map,
+                               const struct sonde_coverage_stretch *stretches, size_t stretch_count,
+                               struct sonde_str file, struct sonde_coverage_mark *marks,
+                               size_t count);
 
 /* Writes it all as one file: blocks are the stretches that differ from their function, and the
  * lines stand in the source-map-cache. */

@@ -89,11 +89,7 @@ int sonde_coverage_write(const struct sonde_coverage *coverage, struct sonde_out
     if (!first || !next) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "coverage: out of memory");
     }
-    for (size_t i = c->function_count; i-- > 0;) {
-        uint32_t script = c->functions[i].script;
-        next[i] = first[script];
-        first[script] = (uint32_t)i + 1;
-    }
+    sonde_coverage_link(c, first, next);
     sonde_buf_text(&output->piece, "{\"result\":[");
     int r = put_scripts(c, first, next, output, err);
     sonde_buf_char(&output->piece, ']');

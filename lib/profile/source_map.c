@@ -259,6 +259,32 @@ int sonde_source_map_parse(struct sonde_str text, struct sonde_source_map **ret,
     return 0;
 }
 
+static struct sonde_mapping mapping_of(const struct sonde_source_map *map,
+                                       const struct segment *segment)
+{
+    return (struct sonde_mapping){
+        .source = map->sources[segment->source],
+        .line = segment->source_line + 1,
+        .column = segment->source_column + 1,
+        .name = segment->name == NONE ? (struct sonde_str){0} : map->names[segment->name],
+        .segment_line = segment->line + 1,
+        .segment_column = segment->column + 1,
+    };
+}
+
+bool sonde_source_map_next(const struct sonde_source_map *map, size_t *at,
+                           struct sonde_mapping *ret)
+{
+    while (*at < map->segment_count) {
+        const struct segment *segment = &map->segments[(*at)++];
+        if (segment->source != NONE) {
+            *ret = mapping_of(map, segment);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool sonde_source_map_find(const struct sonde_source_map *map, int32_t line, int32_t column,
                            struct sonde_mapping *ret)
 {
@@ -283,13 +309,7 @@ bool sonde_source_map_find(const struct sonde_source_map *map, int32_t line, int
     if (found->source == NONE) {
         return false;
     }
-    *ret = (struct sonde_mapping){
-        .source = map->sources[found->source],
-        .line = found->source_line + 1,
-        .column = found->source_column + 1,
-        .name = found->name == NONE ? (struct sonde_str){0} : map->names[found->name],
-        .segment_column = found->column + 1,
-    };
+    *ret = mapping_of(map, found);
     return true;
 }
 
@@ -362,7 +382,7 @@ static void resolve_relative(struct sonde_str file, struct sonde_str source, str
 
 /* "../src/a.ts" beside "file:///app/dist/a.js" is "file:///app/src/a.ts"; bundlers' own schemes
  * ("webpack:///./src/a.ts") lose the scheme. */
-static void resolve(struct sonde_str file, struct sonde_str source, struct sonde_buf *ret)
+void sonde_source_map_file(struct sonde_str file, struct sonde_str source, struct sonde_buf *ret)
 {
     static const char scheme[] = "://";
     const char *found = source.length ? memmem(source.data, source.length, scheme, 3) : NULL;
@@ -393,7 +413,7 @@ static int pass_texts(const cJSON *json, struct sonde_str url, sonde_source_text
         SONDE_BUF_AUTO file = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
         join_root(root, source, &joined);
         if (joined.code == 0) {
-            resolve(url, sonde_buf_view(&joined), &file);
+            sonde_source_map_file(url, sonde_buf_view(&joined), &file);
         }
         if (joined.code == SONDE_ENOMEM || file.code == SONDE_ENOMEM) {
             return no_room(SONDE_ENOMEM, err);
@@ -449,7 +469,7 @@ static int map_frame(struct sonde_profile *profile, struct sonde_frame *frame,
         return 0;
     }
     SONDE_BUF_AUTO file = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
-    resolve(frame->generated.file, mapping.source, &file);
+    sonde_source_map_file(frame->generated.file, mapping.source, &file);
     int r = sonde_buf_check(&file, "a source's name", err);
     r = r < 0 ? r : sonde_profile_text(profile, sonde_buf_view(&file), &frame->source.file, err);
     r = r < 0 ? r : sonde_profile_text(profile, own_name(map, frame), &frame->source_function, err);

@@ -17,7 +17,8 @@ struct sonde_mapping {
     struct sonde_str source; /* as the map has it, behind its sourceRoot; a view */
     int32_t line, column;    /* 1-based */
     struct sonde_str name;   /* the original identifier, often empty; a view */
-    int32_t segment_column;  /* where the mapping begins on the generated line, 1-based */
+    int32_t segment_line;    /* where the mapping begins in the generated script, 1-based … */
+    int32_t segment_column;  /* … and on that line */
 };
 
 /* The caller frees it. SONDE_EPARSE, SONDE_ELIMIT, SONDE_ENOMEM. */
@@ -29,6 +30,15 @@ void sonde_source_map_free(struct sonde_source_map *map);
  * column 0, of the line's first segment. */
 bool sonde_source_map_find(const struct sonde_source_map *map, int32_t line, int32_t column,
                            struct sonde_mapping *ret);
+
+/* The mappings in the order of the generated script, from 0 on; those without a source are passed
+ * over. false: there is no further one. Begin with *at 0. */
+bool sonde_source_map_next(const struct sonde_source_map *map, size_t *at,
+                           struct sonde_mapping *ret);
+
+/* Appends the name of a mapping's source as the source positions have it: "../src/a.ts" of the
+ * script "file:///app/dist/a.js" is "file:///app/src/a.ts". */
+void sonde_source_map_file(struct sonde_str url, struct sonde_str source, struct sonde_buf *buf);
 
 /* The URL in the last "//# sourceMappingURL=" (or the older "//@") of a script, or of its tail;
  * empty when none. */

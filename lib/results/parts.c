@@ -7,8 +7,8 @@
 
 #include "analysis/cell.h"
 #include "analysis/diagnostics.h"
-#include "analysis/event_loop.h"
 #include "analysis/timeline.h"
+#include "results/event_loop.h"
 #include "results/snapshots.h"
 
 struct loading {
@@ -37,7 +37,7 @@ static int print_event_loop(struct loading *loading, const struct sonde_artifact
     if (r < 0 || !loop) {
         return r < 0 ? r : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
-    r = sonde_event_loop_analyze(sonde_buf_view(&text), loop, err);
+    r = sonde_results_event_loop(loading->db, artifact, sonde_buf_view(&text), loop, err);
     if (r == 0) {
         part->findings = loop->finding_count;
         sonde_event_loop_text(loop, loading->wanted->directory, &part->text);

@@ -191,7 +191,7 @@ static int read_event_loop(void *context)
     int r = sonde_event_loop_analyze(
         SONDE_STR("{\"delay\":{},\"stalls\":[{\"milliseconds\":60,\"samples\":1,\"stack\":[0]}],"
                   "\"frames\":[{\"function\":\"f\",\"url\":\"file:///a.js\"}]}"),
-        &loop, NULL);
+        NULL, &loop, NULL);
     if (r == 0) {
         sonde_event_loop_text(&loop, "/srv", &text);
         sonde_event_loop_json(&loop, &text);

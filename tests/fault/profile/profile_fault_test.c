@@ -222,6 +222,28 @@ static int read_coverage(struct sonde_coverage *coverage)
     return r;
 }
 
+static int map_coverage(struct sonde_coverage *coverage)
+{
+    static const char map_text[] =
+        "{\"version\":3,\"sources\":[\"a.ts\"],\"names\":[],\"mappings\":\"AAAA\"}";
+    struct sonde_str url = coverage->scripts[0].url;
+    const uint32_t lengths[] = {coverage->functions[0].end, 0};
+    struct sonde_coverage_stretch *stretches = NULL;
+    size_t count = 0;
+    struct sonde_source_map *map = NULL;
+    uint32_t first[8];
+    uint32_t next[8];
+    int r = sonde_coverage_add_lengths(coverage, url, lengths, 2, NULL);
+    r = r < 0 ? r : sonde_source_map_parse(sonde_str(map_text), &map, NULL);
+    r = r < 0 ? r : sonde_coverage_apply_source_map(coverage, url, map, NULL);
+    sonde_source_map_free(map);
+    assert_true(coverage->script_count < 8 && coverage->function_count < 8);
+    sonde_coverage_link(coverage, first, next);
+    r = r < 0 ? r : sonde_coverage_stretches(coverage, first[0], next, &stretches, &count, NULL);
+    free(stretches);
+    return r;
+}
+
 static int read_and_write_coverage(void *context)
 {
     size_t *expected = context;
@@ -230,7 +252,7 @@ static int read_and_write_coverage(void *context)
     sonde_coverage_init(&coverage);
     int r = read_coverage(&coverage);
     r = r < 0 ? r : read_coverage(&coverage);
-    r = r < 0 ? r : sonde_coverage_add_source(&coverage, 0, SONDE_STR("a\nb\n"), NULL);
+    r = r < 0 ? r : map_coverage(&coverage);
     if (r == 0) {
         struct sonde_output output = SONDE_OUTPUT(take, &written);
         r = sonde_coverage_write(&coverage, &output, NULL);

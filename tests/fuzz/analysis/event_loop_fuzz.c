@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sonde_str text = {(const char *)data, size};
     SONDE_BUF_AUTO lines = SONDE_BUF(1 << 20);
     SONDE_BUF_AUTO members = SONDE_BUF(1 << 20);
-    if (sonde_event_loop_analyze(text, &loop, NULL) == 0) {
+    if (sonde_event_loop_analyze(text, NULL, &loop, NULL) == 0) {
         if (loop.finding_count == 0) {
             abort();
         }

@@ -124,6 +124,13 @@ static void only_the_applications_own_code_counts(void **state)
     assert_true(sonde_str_is(r.coverage.functions[r.analysis.hottest[0]].name, "often"));
     assert_int_equal(r.analysis.block_count, 2);
     assert_int_equal(r.analysis.blocks[0].start, 20);
+    /* 300 characters, of which "never" has 30, "longer" 90, and two stretches 15. */
+    assert_int_equal(r.analysis.file_count, 1);
+    assert_int_equal(r.analysis.files[0].characters, 300);
+    assert_int_equal(r.analysis.files[0].executed, 165);
+    assert_int_equal(r.analysis.files[0].functions, 4);
+    assert_int_equal(r.analysis.files[0].called, 2);
+    assert_int_equal(r.analysis.executed, 165);
     done(&r);
 }
 
@@ -144,6 +151,8 @@ static void the_report_says_what_never_ran_and_what_ran_most(void **state)
         "        30  never                           a.js:3\n",
         "never reached inside of functions that were called\n",
         "        10  often                           a.js:2\n",
+        "your files, the most code that never ran first\n",
+        "    55.0 %            2 of 4  a.js\n",
     };
     for (size_t i = 0; i < SONDE_LENGTH(wanted); i++) {
         if (!strstr(text.data, wanted[i])) {
@@ -165,6 +174,8 @@ static void the_report_says_what_never_ran_and_what_ran_most(void **state)
     assert_int_equal(sonde_json_integer_or(block, "start", 0), 40);
     assert_int_equal(sonde_json_integer_or(block, "lastLine", 0), 2);
     assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(item, "neverCalled")), 2);
+    const cJSON *file = cJSON_GetArrayItem(cJSON_GetObjectItem(item, "files"), 0);
+    assert_int_equal(sonde_json_integer_or(file, "executedCharacters", 0), 165);
     done(&r);
 }
 

@@ -25,7 +25,7 @@ static void analyze(struct sonde_event_loop *loop, const char *utilization, cons
     SONDE_BUF_AUTO text = SONDE_BUF(1 << 16);
     sonde_buf_printf(&text, HEAD, utilization);
     sonde_buf_printf(&text, "\"stalls\":[%s]," FRAMES, stalls);
-    assert_int_equal(sonde_event_loop_analyze(sonde_buf_view(&text), loop, NULL), 0);
+    assert_int_equal(sonde_event_loop_analyze(sonde_buf_view(&text), NULL, loop, NULL), 0);
 }
 
 static void stalls_are_told_by_place(void **state)
@@ -114,7 +114,7 @@ static void what_is_no_record_is_refused(void **state)
     static const char *const texts[] = {"", "[]", "{}", "{\"delay\":1}", "{\"delay\":{}"};
     for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
         static struct sonde_event_loop loop;
-        assert_true(sonde_event_loop_analyze(sonde_str(texts[i]), &loop, NULL) < 0);
+        assert_true(sonde_event_loop_analyze(sonde_str(texts[i]), NULL, &loop, NULL) < 0);
         sonde_event_loop_fini(&loop);
     }
 }

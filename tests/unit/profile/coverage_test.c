@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -297,20 +298,157 @@ static void a_written_file_reads_back(void **state)
     sonde_coverage_fini(&again);
 }
 
-/* V8 counts UTF-16 units: of U+1F600 two, of ä one. */
-static void lines_come_from_the_source(void **state)
+static void lines_come_from_their_lengths(void **state)
 {
     (void)state;
+    static const uint32_t lengths[] = {1, 4, 0, 3};
+    static const int32_t lines[] = {1, 1, 2, 2, 2, 2, 2, 3, 4, 4};
     struct sonde_coverage c;
     sonde_coverage_init(&c);
-    read_good_coverage(&c, ONE(RANGE(0, 12, 1)));
+    read_good_coverage(&c, ONE(RANGE(0, 11, 1)));
     assert_int_equal(sonde_coverage_line(&c, 0, 5), 0);
-    assert_int_equal(
-        sonde_coverage_add_source(&c, 0, SONDE_STR("\xc3\xa4\n\xf0\x9f\x98\x80x\r\n\nz"), NULL), 0);
-    static const int32_t lines[] = {1, 1, 2, 2, 2, 2, 2, 3, 4, 4};
+    /* Code behind the last line: these are not the lines of what ran. */
+    assert_int_equal(sonde_coverage_add_lengths(&c, SONDE_STR("/a.js"), lengths, 3, NULL), 0);
+    assert_int_equal(sonde_coverage_line(&c, 0, 5), 0);
+    assert_int_equal(sonde_coverage_add_lengths(&c, SONDE_STR("/b.js"), lengths, 4, NULL), 0);
+    assert_int_equal(c.script_count, 1);
+    assert_int_equal(sonde_coverage_add_lengths(&c, SONDE_STR("/a.js"), lengths, 4, NULL), 0);
     for (uint32_t i = 0; i < SONDE_LENGTH(lines); i++) {
         assert_int_equal(sonde_coverage_line(&c, 0, i), lines[i]);
     }
+    /* What is known stays. */
+    assert_int_equal(sonde_coverage_add_lengths(&c, SONDE_STR("/a.js"), (uint32_t[]){99}, 1, NULL),
+                     0);
+    assert_int_equal(sonde_coverage_line(&c, 0, 9), 4);
+    sonde_coverage_fini(&c);
+    /* More lines than there is room for are left out. */
+    size_t many = (size_t)SONDE_COVERAGE_LINES_MAX + 1;
+    uint32_t *zeros = calloc(many, sizeof(*zeros));
+    assert_non_null(zeros);
+    sonde_coverage_init(&c);
+    read_good_coverage(&c, ONE(RANGE(0, 11, 1)));
+    assert_int_equal(sonde_coverage_add_lengths(&c, SONDE_STR("/a.js"), zeros, many, NULL), 0);
+    assert_int_equal(sonde_coverage_line(&c, 0, 5), 0);
+    assert_int_equal(sonde_coverage_add_lengths(&c, SONDE_STR("/a.js"), zeros, many - 1, NULL), 0);
+    assert_int_equal(sonde_coverage_line(&c, 0, 5), 6);
+    free(zeros);
+    sonde_coverage_fini(&c);
+}
+
+/* function e(t){if(t)x()} with e from line 4 of the source, x() from line 6; and two lines below,
+ * g, from another source. */
+static const char mapped[] =
+    "{\"result\":[{\"url\":\"file:///app/dist/a.js\",\"functions\":[{\"functionName\":\"\","
+    "\"ranges\":[" RANGE(0, 70, 1) "]},{\"functionName\":\"e\",\"ranges\":[" RANGE(
+        0, 23, 5) "," RANGE(19, 22,
+                            0) "]},{\"functionName\":\"longName\",\"ranges\":[" RANGE(30, 60,
+                                                                                      0) "]}]}]}";
+static const char map_text[] =
+    "{\"version\":3,\"sources\":[\"../src/a.ts\",\"../node_modules/x/i.js\"],"
+    "\"names\":[\"checksumOf\",\"argument\"],"
+    /* 0 → a.ts 4:1; 9 (e) → 4:10 checksumOf; 11 (t) → 4:21 argument; 13 → 5:3; 19 → 6:5; then the
+     * second line: 6 → i.js 2:1 */
+    "\"mappings\":\"AAGA,SAASA,EAAWC,EAClB,MACE;MCJJ\"}";
+
+static void places_come_from_a_source_map(void **state)
+{
+    (void)state;
+    static const uint32_t lengths[] = {23, 46};
+    struct sonde_source_map *map = NULL;
+    struct sonde_coverage c;
+    struct sonde_str url = SONDE_STR("file:///app/dist/a.js");
+    sonde_coverage_init(&c);
+    read_good_coverage(&c, mapped);
+    assert_int_equal(sonde_source_map_parse(sonde_str(map_text), &map, NULL), 0);
+    /* Without lines an offset is no place. */
+    assert_int_equal(sonde_coverage_apply_source_map(&c, url, map, NULL), 0);
+    assert_true(sonde_str_is(sonde_coverage_name(&c, 1), "e"));
+    assert_int_equal(sonde_coverage_add_lengths(&c, url, lengths, 2, NULL), 0);
+    assert_int_equal(sonde_coverage_position(&c, 1).line, 1);
+    assert_int_equal(sonde_coverage_apply_source_map(&c, url, map, NULL), 0);
+    assert_true(sonde_str_is(sonde_coverage_name(&c, 1), "checksumOf"));
+    assert_true(sonde_str_is(sonde_coverage_position(&c, 1).file, "file:///app/src/a.ts"));
+    assert_int_equal(sonde_coverage_position(&c, 1).line, 4);
+    assert_int_equal(sonde_coverage_category(&c, 1), SONDE_CATEGORY_APP);
+    uint32_t block = c.functions[1].first_segment + 1;
+    assert_int_equal(c.segments[block].count, 0);
+    assert_int_equal(sonde_coverage_place(&c, 1, block).line, 6);
+    assert_int_equal(sonde_coverage_place(&c, 1, block).last_line, 6);
+    /* What a bundler took in is of its package; a name that is not short is the source's own. */
+    assert_true(sonde_str_is(sonde_coverage_name(&c, 2), "longName"));
+    assert_int_equal(sonde_coverage_category(&c, 2), SONDE_CATEGORY_DEPENDENCY);
+    assert_int_equal(sonde_coverage_position(&c, 2).line, 2);
+    sonde_source_map_free(map);
+    sonde_coverage_fini(&c);
+}
+
+static void assert_mark(const struct sonde_coverage_mark *mark, int64_t least, int64_t most)
+{
+    assert_int_equal(mark->has_code ? (int64_t)mark->least : -1, least);
+    assert_int_equal(mark->has_code ? (int64_t)mark->most : -1, most);
+}
+
+static void lines_of_a_source_are_marked(void **state)
+{
+    (void)state;
+    static const uint32_t lengths[] = {23, 46};
+    struct sonde_source_map *map = NULL;
+    struct sonde_coverage c;
+    struct sonde_str url = SONDE_STR("file:///app/dist/a.js");
+    struct sonde_coverage_stretch *stretches = NULL;
+    size_t count = 0;
+    uint32_t first[1];
+    uint32_t next[3];
+    sonde_coverage_init(&c);
+    read_good_coverage(&c, mapped);
+    assert_int_equal(sonde_source_map_parse(sonde_str(map_text), &map, NULL), 0);
+    assert_int_equal(sonde_coverage_add_lengths(&c, url, lengths, 2, NULL), 0);
+    sonde_coverage_link(&c, first, next);
+    assert_int_equal(sonde_coverage_stretches(&c, first[0], next, &stretches, &count, NULL), 0);
+    /* The innermost function counts. */
+    static const uint32_t ends[] = {19, 22, 23, 30, 60, 70};
+    static const uint32_t functions[] = {1, 1, 1, 0, 2, 0};
+    static const uint64_t counts[] = {5, 0, 5, 1, 0, 1};
+    assert_int_equal(count, SONDE_LENGTH(ends));
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(stretches[i].start, i ? ends[i - 1] : 0);
+        assert_int_equal(stretches[i].end, ends[i]);
+        assert_int_equal(stretches[i].function, functions[i]);
+        assert_int_equal(stretches[i].count, counts[i]);
+    }
+    struct sonde_coverage_mark marks[6] = {0};
+    sonde_coverage_mark_lines(&c, url, map, stretches, count, SONDE_STR("file:///app/src/a.ts"),
+                              marks, SONDE_LENGTH(marks));
+    assert_mark(&marks[0], -1, -1);
+    assert_mark(&marks[3], 5, 5);
+    assert_mark(&marks[4], 5, 5);
+    assert_mark(&marks[5], 0, 0);
+    free(stretches);
+    sonde_source_map_free(map);
+    sonde_coverage_fini(&c);
+}
+
+/* A script that was loaded before its code was counted has not "never run". */
+static void code_that_ran_before_says_nothing(void **state)
+{
+    (void)state;
+    struct sonde_coverage_stretch *stretches = NULL;
+    struct sonde_coverage c;
+    size_t count = 0;
+    uint32_t first[1];
+    uint32_t next[2];
+    sonde_coverage_init(&c);
+    read_good_coverage(
+        &c, "{\"result\":[{\"url\":\"/a.js\",\"functions\":[{\"functionName\":\"\","
+            "\"ranges\":[" RANGE(0, 90, 0) "]},{\"functionName\":\"f\",\"ranges\":[" RANGE(
+                10, 20, 0) "]}]}]}");
+    assert_true(sonde_coverage_ran_before(&c, 0));
+    assert_false(sonde_coverage_ran_before(&c, 1));
+    sonde_coverage_link(&c, first, next);
+    assert_int_equal(sonde_coverage_stretches(&c, first[0], next, &stretches, &count, NULL), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(stretches[0].start, 10);
+    free(stretches);
     sonde_coverage_fini(&c);
 }
 
@@ -324,7 +462,10 @@ int main(void)
         cmocka_unit_test(odd_ranges_are_cut),
         cmocka_unit_test(nested_ranges_are_flattened_as_by_painting),
         cmocka_unit_test(a_written_file_reads_back),
-        cmocka_unit_test(lines_come_from_the_source),
+        cmocka_unit_test(lines_come_from_their_lengths),
+        cmocka_unit_test(places_come_from_a_source_map),
+        cmocka_unit_test(lines_of_a_source_are_marked),
+        cmocka_unit_test(code_that_ran_before_says_nothing),
     };
     return cmocka_run_group_tests_name("coverage", tests, NULL, NULL);
 }

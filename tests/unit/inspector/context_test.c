@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which scripts artifacts name, and what is kept of them. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "codec/json.h"
+#include "inspector/context.h"
+#include "inspector/script_urls.h"
+#include "spec/artifact.h"
+
+static void feed(struct sonde_script_urls *urls, const char *text, size_t step)
+{
+    size_t length = strlen(text);
+    sonde_script_urls_begin(urls);
+    for (size_t at = 0; at < length; at += step) {
+        sonde_script_urls_feed(urls, text + at, length - at < step ? length - at : step);
+    }
+}
+
+/* "a b c": the files that are known, without the root. */
+static void assert_scripts(const struct sonde_script_urls *urls, const char *expected)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(4096);
+    sonde_buf_text(&text, "");
+    for (size_t i = 1; i < urls->scripts.frame_count; i++) {
+        sonde_buf_text(&text, i > 1 ? " " : "");
+        sonde_buf_str(&text, urls->scripts.frames[i].generated.file);
+    }
+    assert_string_equal(text.data, expected);
+}
+
+static void scripts_are_found_in_every_kind_of_artifact(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"nodes\":[{\"id\":1,\"callFrame\":{\"functionName\":\"url\",\"url\":\"\"}},"
+        "{\"id\":2,\"callFrame\":{\"url\":\"file:///app/a.js\",\"functionName\":\"f\"}}]}",
+        "{\"head\":{\"callFrame\":{\"url\":\"\"},\"children\":[{\"callFrame\":{\"url\":"
+        "\"file:///app/a.js\"}},{\"callFrame\":{\"url\":\"file:///app/b.js\"}}]}}",
+        "{\"result\":[{\"scriptId\":\"1\",\"url\":\"file:///app/b.js\",\"functions\":[]}]}",
+        "{\"frames\":[{\"function\":\"url\",\"url\":\"file:///app/c.js\",\"line\":1}]}",
+    };
+    for (size_t step = 1; step < 30; step++) {
+        struct sonde_script_urls urls;
+        assert_int_equal(sonde_script_urls_init(&urls, NULL), 0);
+        for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
+            feed(&urls, texts[i], step);
+        }
+        assert_scripts(&urls, "file:///app/a.js file:///app/b.js file:///app/c.js");
+        sonde_script_urls_fini(&urls);
+    }
+    assert_true(sonde_script_urls_wanted(SONDE_ARTIFACT_COVERAGE));
+    assert_false(sonde_script_urls_wanted(SONDE_ARTIFACT_HEAP_SNAPSHOT));
+}
+
+/* What is no JSON any more ends an artifact, and not the next one. */
+static void a_broken_artifact_is_passed_over(void **state)
+{
+    (void)state;
+    struct sonde_script_urls urls;
+    assert_int_equal(sonde_script_urls_init(&urls, NULL), 0);
+    feed(&urls, "{\"url\":\"/a.js\",}{\"url\":\"/b.js\"}", 5);
+    assert_false(urls.reading);
+    feed(&urls, "{\"url\":\"/c.js\"", 99); /* cut */
+    feed(&urls, "{\"url\":\"/d.js\"}", 99);
+    assert_scripts(&urls, "/a.js /c.js /d.js");
+    sonde_script_urls_fini(&urls);
+}
+
+/* However many a target names: what is beyond the memory for them is left out. */
+static void hostile_numbers_of_scripts_are_bounded(void **state)
+{
+    (void)state;
+    struct sonde_script_urls urls;
+    SONDE_BUF_AUTO text = SONDE_BUF(32 << 20);
+    assert_int_equal(sonde_script_urls_init(&urls, NULL), 0);
+    sonde_buf_text(&text, "[");
+    for (unsigned i = 0; i < 200000; i++) {
+        sonde_buf_printf(&text, "%s{\"url\":\"file:///app/%u.js\"}", i ? "," : "", i);
+    }
+    sonde_buf_text(&text, "]");
+    feed(&urls, text.data, 1 << 16);
+    assert_false(urls.reading);
+    assert_true(urls.scripts.frame_count > 1000);
+    assert_true(urls.scripts.budget.used <= SONDE_SCRIPT_URLS_BYTES_MAX);
+    sonde_script_urls_fini(&urls);
+}
+
+/* ---- what is kept ---- */
+
+struct kept {
+    struct sonde_buf document, map;
+};
+
+static int put(void *context, const char *name, const char *type, struct sonde_str text,
+               struct sonde_err *err)
+{
+    struct kept *kept = context;
+    bool map = strcmp(type, SONDE_ARTIFACT_SOURCE_MAP) == 0;
+    (void)err;
+    assert_string_equal(name, map ? "x.source-map.0" : "x.context");
+    sonde_buf_str(map ? &kept->map : &kept->document, text);
+    return 0;
+}
+
+static void write_file(int root, const char *name, struct sonde_str text)
+{
+    SONDE_CLOSE int fd = openat(root, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(sonde_write_all(fd, text.data, text.length, name, NULL), 0);
+}
+
+static void keep(enum sonde_context_kind kind, struct kept *ret)
+{
+    static const char map[] = "{\"version\":3}";
+    char directory[] = "/tmp/sonde-context-XXXXXX";
+    struct sonde_script_urls urls;
+    assert_non_null(mkdtemp(directory));
+    SONDE_CLOSE int root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(root >= 0);
+    /* V8 counts UTF-16 units: of U+1F600 two, of ä one; the mark at the beginning is no text. */
+    write_file(root, "a.js",
+               SONDE_STR("\xef\xbb\xbf\xc3\xa4\n\xf0\x9f\x98\x80x\r\n\n//# "
+                         "sourceMappingURL=a.map"));
+    write_file(root, "a.map", sonde_str(map));
+    *ret = (struct kept){SONDE_BUF(1 << 16), SONDE_BUF(1 << 16)};
+    assert_int_equal(sonde_script_urls_init(&urls, NULL), 0);
+    feed(&urls, "[{\"url\":\"file:///a.js\"},{\"url\":\"file:///missing.js\"}]", 99);
+    assert_int_equal(sonde_context_write(root, &urls.scripts, kind, "x", put, ret, NULL), 0);
+    sonde_script_urls_fini(&urls);
+    assert_int_equal(unlinkat(root, "a.js", 0), 0);
+    assert_int_equal(unlinkat(root, "a.map", 0), 0);
+    assert_int_equal(rmdir(directory), 0);
+    assert_string_equal(ret->map.data, map);
+}
+
+static void maps_and_lines_of_scripts_are_kept(void **state)
+{
+    (void)state;
+    struct kept kept;
+    assert_int_equal(sonde_context_kind_of(SONDE_ARTIFACT_COVERAGE), SONDE_CONTEXT_OFFSETS);
+    assert_int_equal(sonde_context_kind_of(SONDE_ARTIFACT_CPU_PROFILE), SONDE_CONTEXT_PLACES);
+    keep(SONDE_CONTEXT_OFFSETS, &kept);
+    assert_string_equal(kept.document.data,
+                        "{\"maps\":[{\"url\":\"file:///a.js\",\"artifact\":\"x.source-map.0\"}],"
+                        "\"packages\":[],\"lines\":[{\"url\":\"file:///a.js\",\"lengths\":[1,4,0,"
+                        "26]}]}");
+    sonde_buf_fini(&kept.document);
+    sonde_buf_fini(&kept.map);
+    keep(SONDE_CONTEXT_PLACES, &kept);
+    assert_non_null(strstr(kept.document.data, "\"lines\":[]"));
+    sonde_buf_fini(&kept.document);
+    sonde_buf_fini(&kept.map);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scripts_are_found_in_every_kind_of_artifact),
+        cmocka_unit_test(a_broken_artifact_is_passed_over),
+        cmocka_unit_test(hostile_numbers_of_scripts_are_bounded),
+        cmocka_unit_test(maps_and_lines_of_scripts_are_kept),
+    };
+    return cmocka_run_group_tests_name("context", tests, NULL, NULL);
+}
