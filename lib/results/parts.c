@@ -40,6 +40,7 @@ static int print_event_loop(struct loading *loading, const struct sonde_artifact
     r = sonde_results_event_loop(loading->db, artifact, sonde_buf_view(&text), loop, err);
     if (r == 0) {
         part->findings = loop->finding_count;
+        r = sonde_results_top_offer_finding(&part->top, &loop->findings[0], err);
         sonde_event_loop_text(loop, loading->wanted->directory, &part->text);
         sonde_event_loop_json(loop, &part->json);
     }
@@ -78,24 +79,6 @@ static int print_timeline(struct loading *loading, const struct sonde_artifact *
 
 /* ---- heaps ---- */
 
-int sonde_results_set_top(const struct sonde_buf *text, char ret[SONDE_RESULTS_TOP_MAX],
-                          struct sonde_err *err)
-{
-    SONDE_BUF_AUTO clean = SONDE_BUF(text->maximum);
-    int r = sonde_buf_check(text, "a summary", err);
-    sonde_cell_clean(&clean, sonde_buf_view(text));
-    r = r < 0 ? r : sonde_buf_check(&clean, "a summary", err);
-    struct sonde_str cut = sonde_buf_view(&clean);
-    cut.length = cut.length < SONDE_RESULTS_TOP_MAX - 1 ? cut.length : SONDE_RESULTS_TOP_MAX - 1;
-    while (cut.length && !sonde_utf8_valid(cut)) {
-        cut.length--;
-    }
-    if (r == 0) {
-        (void)snprintf(ret, SONDE_RESULTS_TOP_MAX, "%.*s", SONDE_STR_ARG(cut));
-    }
-    return r;
-}
-
 /* "62% Map": of what most is kept. Its path is for those alone who may see the heap. */
 static int name_top(const struct sonde_heap_analysis *a, struct sonde_results_part *part,
                     struct sonde_err *err)
@@ -107,7 +90,8 @@ static int name_top(const struct sonde_heap_analysis *a, struct sonde_results_pa
     sonde_buf_printf(&text, "%.0f%% ",
                      100 * (double)a->biggest[0].retained / (double)a->heap->total_size);
     sonde_buf_str(&text, sonde_heap_class_name(a->heap, a->biggest[0].node));
-    return sonde_results_set_top(&text, part->top, err);
+    return sonde_results_top_offer(&part->top, a->finding_count ? a->findings[0].severity : 0,
+                                   &text, err);
 }
 
 /* The snapshot of the run before that it is compared with: the one of its name, or the only one.
@@ -171,6 +155,7 @@ static int load_part(struct loading *loading, const struct sonde_artifact *artif
     struct sonde_results_parts *parts = loading->parts;
     struct sonde_results_part *part = &parts->items[parts->count++];
     part->type = kinds[kind].type;
+    part->top = SONDE_RESULTS_TOP;
     part->text = SONDE_BUF(loading->left);
     part->json = SONDE_BUF(loading->left);
     sonde_results_part_name(artifact->name, part->name, sizeof(part->name));

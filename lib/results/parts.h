@@ -7,6 +7,7 @@
 #include "analysis/report.h"
 #include "db/db.h"
 #include "results/results.h"
+#include "results/top.h"
 
 enum {
     SONDE_RESULTS_PARTS_MAX = 64,             /* artifacts; beyond: left out */
@@ -18,9 +19,9 @@ struct sonde_results_part {
     const char *type; /* static */
     struct sonde_buf text, json;
     size_t findings;
-    char top[SONDE_RESULTS_TOP_MAX]; /* as in a summary; "" when nothing stands out */
-    struct sonde_err refused;        /* why it was not analysed; code 0: it was */
-    bool is_compared;                /* a heap, with an earlier one */
+    struct sonde_results_top top; /* the worst of them */
+    struct sonde_err refused;     /* why it was not analysed; code 0: it was */
+    bool is_compared;             /* a heap, with an earlier one */
 };
 
 struct sonde_results_parts {
@@ -42,10 +43,6 @@ struct sonde_results_parts_wanted {
 int sonde_results_parts(struct sonde_db *db, const char *uid,
                         const struct sonde_results_parts_wanted *wanted,
                         struct sonde_results_parts *ret, struct sonde_err *err) SONDE_MUST_CHECK;
-/* Sets the line of a summary: clean, and cut between two characters. SONDE_ENOMEM, also that of
- * the text. */
-int sonde_results_set_top(const struct sonde_buf *text, char ret[SONDE_RESULTS_TOP_MAX],
-                          struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_results_parts_fini(struct sonde_results_parts *parts);
 
 #endif

@@ -13,6 +13,7 @@
 #include "results/reader.h"
 #include "results/results.h"
 #include "results/sources.h"
+#include "results/top.h"
 
 const char *const sonde_results_report_formats[] = {
     [SONDE_RESULTS_TEXT] = "text",
@@ -499,43 +500,45 @@ static int add_bytes(void *context, const struct sonde_artifact *artifact, struc
     return 0;
 }
 
-/* The file's name alone: a column has little room. */
-static struct sonde_str base_name(struct sonde_str path)
-{
-    for (size_t i = path.length; i > 0; i--) {
-        if (path.data[i - 1] == '/') {
-            return (struct sonde_str){path.data + i, path.length - i};
-        }
-    }
-    return path;
-}
-
-static int name_top(const struct loaded *loaded, size_t i, struct sonde_results_summary *ret,
-                    struct sonde_err *err)
+/* The most costly function of a profile, by what it answers for. */
+static int offer_profile(const struct loaded *loaded, size_t i, struct sonde_results_top *top,
+                         struct sonde_err *err)
 {
     const struct sonde_cpu_analysis *a = loaded->captures[i].analysis;
-    const struct sonde_function_table *table = a ? &a->table : &loaded->allocations[i].table;
+    const struct sonde_allocation_analysis *allocations = &loaded->allocations[i];
+    const struct sonde_function_table *table = a ? &a->table : &allocations->table;
     const struct sonde_function *function =
         table->function_count ? &table->functions[table->by_blame[0]] : NULL;
+    const struct sonde_finding *worst = a ? a->findings : allocations->findings;
     if (!function || function->blamed <= 0) {
         return 0;
     }
     const struct sonde_frame *frame = &loaded->profiles[i].frames[function->frame];
     const struct sonde_position *position = sonde_frame_position(frame);
-    int32_t line = function->hot_line ? function->hot_line : position->line;
-    struct sonde_str name = sonde_frame_name(frame);
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PROFILE_NAME_MAX * 3);
     sonde_buf_printf(&text, "%.0f%% ",
                      100 * sonde_share(function->blamed, a ? a->busy_ns : table->whole));
-    sonde_buf_str(&text, name.length ? name : SONDE_STR("(anonymous)"));
-    sonde_buf_char(&text, ' ');
-    sonde_report_place("", base_name(position->file), line, &text);
-    return sonde_results_set_top(&text, ret->top, err);
+    sonde_results_top_place(sonde_frame_name(frame), position->file,
+                            function->hot_line ? function->hot_line : position->line, &text);
+    return sonde_results_top_offer(top, worst->severity, &text, err);
+}
+
+static int offer_capture(const struct loaded *loaded, size_t i, struct sonde_results_top *top,
+                         struct sonde_err *err)
+{
+    const struct sonde_coverage_analysis *coverage = &loaded->coverage_analyses[i];
+    if (!loaded->is_coverage[i]) {
+        return offer_profile(loaded, i, top, err);
+    }
+    return coverage->finding_count
+               ? sonde_results_top_offer_finding(top, &coverage->findings[0], err)
+               : 0;
 }
 
 /* Of what is no profile. */
 static int add_parts(struct sonde_db *db, const char *uid, uint64_t heap_bytes_max,
-                     struct sonde_results_summary *ret, struct sonde_err *err)
+                     struct sonde_results_summary *ret, struct sonde_results_top *top,
+                     struct sonde_err *err)
 {
     const struct sonde_results_parts_wanted wanted = {.directory = "",
                                                       .heap_bytes_max = heap_bytes_max};
@@ -549,8 +552,8 @@ static int add_parts(struct sonde_db *db, const char *uid, uint64_t heap_bytes_m
         r = part->refused.code ? sonde_fail(err, part->refused.code, 0, "%s", part->refused.message)
                                : 0;
         ret->findings += (int64_t)part->findings;
-        if (!ret->top[0]) {
-            memcpy(ret->top, part->top, sizeof(ret->top));
+        if (part->top.severity > top->severity) {
+            *top = part->top;
         }
     }
     sonde_results_parts_fini(parts);
@@ -560,7 +563,7 @@ static int add_parts(struct sonde_db *db, const char *uid, uint64_t heap_bytes_m
 int sonde_results_summary(struct sonde_db *db, const char *uid, uint64_t heap_bytes_max,
                           struct sonde_results_summary *ret, struct sonde_err *err)
 {
-    bool named = false;
+    struct sonde_results_top top = SONDE_RESULTS_TOP;
     *ret = (struct sonde_results_summary){0};
     struct loaded *loaded = calloc(1, sizeof(*loaded));
     if (!loaded) {
@@ -571,15 +574,14 @@ int sonde_results_summary(struct sonde_db *db, const char *uid, uint64_t heap_by
     for (size_t i = 0; i < loaded->count && r == 0; i++) {
         loaded->left = SONDE_PROFILE_BYTES_MAX;
         r = load_capture(db, uid, loaded, i, err);
-        if (r == 0 && !named && !loaded->is_coverage[i]) {
-            r = name_top(loaded, i, ret, err);
-            named = true;
-        }
+        r = r < 0 ? r : offer_capture(loaded, i, &top, err);
         ret->findings +=
             (int64_t)(loaded->analyses[i].finding_count + loaded->allocations[i].finding_count +
                       loaded->coverage_analyses[i].finding_count);
         free_capture(loaded, i);
     }
     free_loaded(loaded);
-    return r < 0 ? r : add_parts(db, uid, heap_bytes_max, ret, err);
+    r = r < 0 ? r : add_parts(db, uid, heap_bytes_max, ret, &top, err);
+    memcpy(ret->top, top.text, sizeof(ret->top));
+    return r;
 }

@@ -98,15 +98,15 @@ int sonde_results_raw_open(struct sonde_db *db, const char *uid, const char *nam
                            struct sonde_err *err) SONDE_MUST_CHECK;
 
 struct sonde_results_summary {
-    char
-        top[SONDE_RESULTS_TOP_MAX]; /* "38% loadVisits patients.js:41"; "" when nothing was found */
+    /* "38% loadVisits patients.js:41": the worst finding of all captures; "": nothing was found */
+    char top[SONDE_RESULTS_TOP_MAX];
     int64_t findings;
     int64_t bytes; /* of all artifacts */
 };
 
-/* The most costly function of the first profile (by what it answers for), else what keeps most
- * memory in the first heap, and the sums. SONDE_ELIMIT for a heap whose analysis would take more
- * than heap_bytes_max of memory. */
+/* The worst finding of all captures: of a profile said by the function that answers for most, of a
+ * heap by what keeps most memory; and the sums. SONDE_ELIMIT for a heap whose analysis would take
+ * more than heap_bytes_max of memory. */
 int sonde_results_summary(struct sonde_db *db, const char *uid, uint64_t heap_bytes_max,
                           struct sonde_results_summary *ret,
                           struct sonde_err *err) SONDE_MUST_CHECK;

@@ -123,7 +123,8 @@ static const struct sonde_object artifact = {
 static const struct sonde_object run_summary = {
     .fields =
         (const struct sonde_field[]){
-            TEXT("top", "The most costly function: its share, name and place."),
+            TEXT("top",
+                 "The worst finding of all captures: how much, in which function and where."),
             COUNT("findings", "How many findings the report has."),
             COUNT("bytes", "The size of all artifacts."),
             {0},

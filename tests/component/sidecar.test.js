@@ -8,7 +8,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
-const esbuild = require('esbuild');
+const { bundle, sources } = require('./support/bundled.js');
 const { copyOfApp } = require('./support/captures.js');
 const { isSanitized, nobody, start, temporary } = require('./support/sonde.js');
 const {
@@ -32,6 +32,7 @@ const {
   get,
   inspectorPort,
   listens,
+  load,
   node,
   profilerRuns,
   startTarget,
@@ -78,14 +79,8 @@ test('a profile of 2 s: windows, report, message, and nothing left', async (t) =
 });
 
 test('a minified bundle: its source map is stored and applied', async (t) => {
-  const sources = path.join(__dirname, 'support/bundle');
   const directory = temporary(t, 'sonde-pod-');
-  const script = path.join(directory, 'dist', 'server.js');
-  await esbuild.build({
-    ...{ entryPoints: [path.join(sources, 'server.ts')], outfile: script, bundle: true },
-    ...{ minify: true, platform: 'node', target: 'node18', sourcemap: 'linked' },
-    logLevel: 'error',
-  });
+  const script = await bundle(directory, 'server');
   const store = await startStore(t);
   const target = await startTarget(t, { script });
   busy(t, target);
@@ -97,6 +92,51 @@ test('a minified bundle: its source map is stored and applied', async (t) => {
   const [top] = (await store.report(run)).captures[0].functions;
   assert.match(top.sourceFile, /bundle\/checksum\.ts$/);
   assert.equal(top.sourceLine, lineOf(path.join(sources, 'checksum.ts'), 'function checksumOf'));
+});
+
+test('allocations, coverage and stalls: the same, and the worst of them sums the run up', async (t) => {
+  const visits = path.join(sources, 'visits.ts');
+  const directory = temporary(t, 'sonde-pod-');
+  const script = await bundle(directory, 'clinic');
+  const store = await startStore(t);
+  const target = await startTarget(t, { script });
+  for (const each of ['/keep', '/block', '/merge']) {
+    load(t, target.port, each, 1);
+  }
+  const captures = [
+    { name: 'coverage', type: 'Coverage', durationSeconds: 2 },
+    { name: 'heap', type: 'AllocationSampling', durationSeconds: 1 },
+    { name: 'loop', type: 'EventLoop', durationSeconds: 2 },
+  ];
+  const run = await store.newRun(runOf(directory, captures));
+  await startSidecar(t, store, run).end(0);
+  await target.stop();
+  fs.rmSync(directory, { recursive: true });
+  const report = await store.report(run);
+  const [coverage, heap, loop] = report.captures;
+  const keep = heap.functions.find((one) => one.function === 'keepVisit');
+  assert.match(keep.sourceFile, /bundle\/visits\.ts$/);
+  assert.equal(keep.sourceLine, lineOf(visits, 'function keepVisit'));
+  const merge = coverage.mostCalled.find((one) => one.function === 'mergeVisits');
+  assert.equal(merge.sourceLine, lineOf(visits, 'function mergeVisits'));
+  const block = loop.findings.find((one) => one.kind === 'loop-stall');
+  assert.match(block.where[0].file, /bundle\/visits\.ts$/);
+  const line = lineOf(visits, 'function blockLoop');
+  assert.equal(block.where[0].line, line);
+  const { summary } = await store.conclude(run);
+  const worst = Math.max(
+    ...report.captures.flatMap(({ findings }) => findings.map(({ severity }) => severity)),
+  );
+  const [first] = loop.findings;
+  assert.equal(first.severity, worst);
+  assert.match(
+    summary.top,
+    new RegExp(`stalled blockLoop visits\\.ts:${line}$|event loop was busy`),
+  );
+  assert.equal(
+    summary.findings,
+    report.captures.reduce((sum, { findings }) => sum + findings.length, 0),
+  );
 });
 
 // ---- the end before the end ----
@@ -282,9 +322,10 @@ test('every type of capture in one run, with worker threads', async (t) => {
   const { artifacts } = await store.view(run);
   const found = artifacts.map(({ capture, type }) => `${capture} ${type}`).sort();
   const threads = ['cpu CPUProfile', 'heap HeapProfile', 'coverage Coverage', 'loop EventLoop'];
+  const contexts = captures.slice(0, threads.length).map(({ name }) => `${name} Context`);
   const expected = threads.flatMap((one) => [one, one, one]);
-  assert.deepEqual(found, [...expected, 'cpu Context', 'report Report'].sort());
-  assert.equal(result.artifacts, artifacts.length - 1);
+  assert.deepEqual(found, [...expected, ...contexts, 'report Report'].sort());
+  assert.equal(result.artifacts, artifacts.length - contexts.length);
   const names = artifacts.map(({ id }) => id).filter((id) => id.includes('.heap.'));
   assert.match(names.sort().join(' '), /heap\.0 .*heap\.w1\.0 .*heap\.w2\.0$/);
   await until(async () => !(await listens(inspectorPort)), 10000, 'the inspector to close');

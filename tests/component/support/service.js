@@ -125,9 +125,15 @@ class Store {
   }
 
   // Ends the run, and returns its report.
-  async report(run, state = 'Succeeded', reason = 'Completed') {
+  // Ends a run, or asks again how it ended.
+  async conclude(run, state = 'Succeeded', reason = 'Completed') {
     const completed = Math.floor(Date.now() / 1000);
-    await this.call('POST', `runs/${run.uid}/conclude`, { state, reason, message: '', completed });
+    const words = { state, reason, message: '', completed };
+    return JSON.parse(await this.call('POST', `runs/${run.uid}/conclude`, words));
+  }
+
+  async report(run, state, reason) {
+    await this.conclude(run, state, reason);
     const text = await this.call(
       'GET',
       `runs/${run.uid}/report?format=json`,
