@@ -6,6 +6,7 @@
 
 #include "codec/json.h"
 #include "results/compare.h"
+#include "results/compare_coverage.h"
 #include "results/load.h"
 #include "results/reader.h"
 #include "results/snapshots.h"
@@ -187,10 +188,12 @@ int sonde_results_compare(struct sonde_db *db, const char *before, const char *a
         return sonde_results_comparison_page(db, before, after, request, buf, err);
     }
     bool heap = false;
+    bool coverage = false;
     int r = choose(db, before, after, request->capture, &heap, err);
+    r = r < 0 ? r : sonde_results_is_coverage(db, before, request->capture, &coverage, err);
     if (r < 0 || heap) {
         return r < 0 ? r : sonde_results_compare_heaps(db, before, after, request, buf, err);
     }
-    return sonde_results_compare_profiles(db, before, after, request->capture,
-                                          request->format == SONDE_RESULTS_JSON, buf, err);
+    return (coverage ? sonde_results_compare_coverage : sonde_results_compare_profiles)(
+        db, before, after, request->capture, request->format == SONDE_RESULTS_JSON, buf, err);
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "analysis/compare.h"
+#include "analysis/compare_coverage.h"
 #include "analysis/event_loop.h"
 #include "analysis/report.h"
 #include "analysis/timeline.h"
@@ -148,6 +149,19 @@ static void read_coverage(struct sonde_coverage *coverage)
     sonde_coverage_reader_free(reader);
 }
 
+static int compare_coverage(const struct sonde_coverage_analysis *analysis, struct sonde_buf *text)
+{
+    const struct sonde_coverage_side side = {"1", "run", "coverage", "/srv/app", analysis};
+    struct sonde_coverage_comparison comparison;
+    int r = sonde_coverage_compare(&side, &side, &comparison, NULL);
+    if (r == 0) {
+        sonde_coverage_comparison_text(&comparison, text);
+        sonde_coverage_comparison_json(&comparison, text);
+        sonde_coverage_comparison_fini(&comparison);
+    }
+    return r;
+}
+
 static int analyze_coverage(void *context)
 {
     const struct sonde_coverage *coverage = context;
@@ -161,8 +175,10 @@ static int analyze_coverage(void *context)
     sonde_coverage_json(&analysis, &text);
     assert_int_equal(analysis.block_count, 1);
     assert_int_equal(analysis.never_count, 1);
+    assert_int_equal(analysis.file_count, 1);
+    r = compare_coverage(&analysis, &text);
     sonde_coverage_analysis_fini(&analysis);
-    return text.code;
+    return r < 0 ? r : text.code;
 }
 
 static void no_allocation_of_coverage_is_taken_for_granted(void **state)

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "results/compare_coverage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "analysis/compare_coverage.h"
+#include "codec/json.h"
+#include "results/reader.h"
+
+enum { COVERAGE_BYTES_MAX = SONDE_PROFILE_BYTES_MAX };
+
+/* ---- which captures ---- */
+
+struct looking {
+    const char *wanted;
+    bool coverage, profile;
+    struct sonde_buf *name; /* of the coverage; NULL: it does not matter */
+};
+
+static int look(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    struct looking *looking = context;
+    if (looking->wanted && strcmp(looking->wanted, artifact->capture) != 0) {
+        return 0;
+    }
+    looking->profile = looking->profile || sonde_results_is_profile(artifact->type);
+    if (strcmp(artifact->type, SONDE_ARTIFACT_COVERAGE) != 0) {
+        return 0;
+    }
+    looking->coverage = true;
+    if (looking->name && looking->name->length == 0) {
+        sonde_buf_text(looking->name, artifact->capture);
+    } else if (looking->name && !sonde_str_is(sonde_buf_view(looking->name), artifact->capture)) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "the run has several captures, among them %s and %s: give --capture NAME",
+                          looking->name->data, artifact->capture);
+    }
+    return looking->name ? sonde_buf_check(looking->name, "a capture's name", err) : 0;
+}
+
+int sonde_results_is_coverage(struct sonde_db *db, const char *uid, const char *capture, bool *ret,
+                              struct sonde_err *err)
+{
+    struct looking looking = {.wanted = capture};
+    int r = sonde_db_artifacts(db, uid, look, &looking, err);
+    *ret = looking.coverage && !looking.profile;
+    return r;
+}
+
+/* ---- both sides ---- */
+
+struct side {
+    char name[SONDE_DB_NAME_MAX + 1];
+    struct sonde_buf directory, capture;
+    struct sonde_coverage coverage;
+    struct sonde_coverage_analysis analysis;
+};
+
+static void side_fini(struct side *side)
+{
+    sonde_buf_fini(&side->directory);
+    sonde_buf_fini(&side->capture);
+    sonde_coverage_analysis_fini(&side->analysis);
+    sonde_coverage_fini(&side->coverage);
+}
+
+static int copy_row(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    struct side *side = context;
+    SONDE_JSON_AUTO *status = NULL;
+    int r = sonde_json_parse(sonde_str(run->status), &status, err);
+    (void)snprintf(side->name, sizeof(side->name), "%s", run->name);
+    sonde_buf_text(&side->directory, sonde_json_string_or(status, "directory", ""));
+    return r < 0 ? r : sonde_buf_check(&side->directory, "a directory's name", err);
+}
+
+static int load(struct sonde_db *db, const char *uid, const char *capture, struct side *ret,
+                struct sonde_err *err)
+{
+    struct looking looking = {.wanted = capture, .name = &ret->capture};
+    ret->directory = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
+    ret->capture = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
+    int r = sonde_db_run_get(db, uid, copy_row, ret, err);
+    r = r < 0 ? r : sonde_db_artifacts(db, uid, look, &looking, err);
+    if (r == 0 && !looking.coverage) {
+        r = sonde_fail(err, SONDE_EINVALID, 0,
+                       "one capture is coverage and the other is not: give --capture NAME");
+    }
+    r = r < 0 ? r : sonde_results_coverage(db, uid, ret->capture.data, &ret->coverage, err);
+    if (r == 0 && sonde_coverage_bytes(&ret->coverage) > COVERAGE_BYTES_MAX) {
+        r = sonde_fail(err, SONDE_ELIMIT, 0,
+                       "the coverage takes more than %d MiB of memory: capture fewer processes",
+                       COVERAGE_BYTES_MAX >> 20);
+    }
+    r = r < 0 ? r : sonde_coverage_analyze(&ret->coverage, &ret->analysis, err);
+    return r < 0 ? sonde_err_wrap(err, r, "%.64s", ret->name[0] ? ret->name : uid) : 0;
+}
+
+static struct sonde_coverage_side describe(const struct side *side, const char *uid)
+{
+    return (struct sonde_coverage_side){
+        .uid = uid,
+        .name = side->name,
+        .capture = side->capture.data,
+        .directory = side->directory.data ? side->directory.data : "",
+        .analysis = &side->analysis,
+    };
+}
+
+int sonde_results_compare_coverage(struct sonde_db *db, const char *before, const char *after,
+                                   const char *capture, bool json, struct sonde_buf *buf,
+                                   struct sonde_err *err)
+{
+    struct side left = {0};
+    struct side right = {0};
+    struct sonde_coverage_comparison comparison;
+    int r = load(db, before, capture, &left, err);
+    r = r < 0 ? r : load(db, after, capture, &right, err);
+    if (r == 0) {
+        struct sonde_coverage_side sides[SONDE_SIDES] = {describe(&left, before),
+                                                         describe(&right, after)};
+        r = sonde_coverage_compare(&sides[SONDE_BEFORE], &sides[SONDE_AFTER], &comparison, err);
+    }
+    if (r == 0) {
+        (json ? sonde_coverage_comparison_json : sonde_coverage_comparison_text)(&comparison, buf);
+        sonde_coverage_comparison_fini(&comparison);
+        r = sonde_buf_check(buf, "the comparison", err);
+    }
+    side_fini(&left);
+    side_fini(&right);
+    return r;
+}
