@@ -6,9 +6,11 @@
 const states = require('./state.js');
 const format = require('./format.js');
 const { Graph } = require('./graph.js');
+const { Coverage } = require('./coverage.js');
 const { Heap } = require('./heap.js');
 const { byId, make, name, replace } = require('./dom.js');
 const { readTree } = require('./capture.js');
+const { readCoverage, readCoverageChanges } = require('./covered.js');
 const { unite } = require('./difference.js');
 const { readSnapshot } = require('./snapshot.js');
 const { showCost, showFindings, showRun } = require('./head.js');
@@ -73,7 +75,7 @@ class Page {
   }
 
   // What can be looked at: comparisons first, then the captures, then what has no tree.
-  static items({ captures, comparison, report, before, parts }) {
+  static items({ captures, comparison, report, before, parts, coverage }) {
     const pairs = (comparison?.pairs ?? []).map((pair) => ({
       name: `${captures[pair.after].name}: before and after`,
       pair,
@@ -89,6 +91,15 @@ class Page {
         report: from.captures[capture.at] ?? {},
       };
     });
+    const covered = (coverage ?? []).map(({ at, sources }) => ({
+      name: report.captures[at]?.name ?? '',
+      coverage: {
+        sources,
+        changes: comparison?.coverage?.find(({ after }) => after === at)?.changes,
+      },
+      directory: report.directory ?? '',
+      report: report.captures[at] ?? {},
+    }));
     const texts = (parts ?? []).map((part) => {
       const entry = report.captures[part.at] ?? {};
       const grown = Boolean(before && entry.growth);
@@ -104,19 +115,22 @@ class Page {
       ...pairs,
       ...texts.filter(({ grown }) => grown),
       ...own,
+      ...covered,
       ...texts.filter(({ grown }) => !grown),
     ];
   }
 
   capture(at) {
     if (!this.read.has(at)) {
-      const { pair, part, index, directory, report } = this.items[at];
+      const { pair, part, coverage, index, directory, report } = this.items[at];
       const find = (wanted) => this.capture(this.items.findIndex((item) => item.index === wanted));
       const capture = pair
         ? unite(find(pair.before), find(pair.after))
         : part
           ? readSnapshot(report, part.name)
-          : readTree(this.data.captures[index], directory);
+          : coverage
+            ? readCoverage(report, coverage.sources, directory)
+            : readTree(this.data.captures[index], directory);
       capture.index = at;
       capture.changes = pair?.changes;
       this.read.set(at, capture);
@@ -144,6 +158,10 @@ class Page {
 
   // The place of a finding: the function that begins there, or is called so.
   look(at) {
+    if (this.items[this.shown]?.coverage) {
+      this.coverage.look(at);
+      return;
+    }
     const capture = this.graph.capture;
     const row =
       this.graph.rows.find(
@@ -168,10 +186,16 @@ class Page {
     }
     const isHeap = item?.part && item.report.tree !== undefined;
     byId('heap').hidden = !isHeap;
+    byId('coverage').hidden = !item?.coverage;
     byId('part').hidden = !item?.part || isHeap;
     if (item?.part) {
       this.graph.hide();
       this.showPart(item, isHeap ? this.capture(index) : null);
+    } else if (item?.coverage) {
+      this.graph.hide();
+      this.coverage ??= new Coverage((frame) => this.update({ frame }, true));
+      const changes = readCoverageChanges(item.coverage.changes);
+      this.coverage.show(this.capture(index), changes, this.state.frame);
     } else if (item) {
       this.graph.show({
         capture: this.capture(index),

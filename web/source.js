@@ -41,4 +41,4 @@ function sourceRows(capture, frame) {
   return { rows, hasText: rows.some((row) => row.text !== '') };
 }
 
-module.exports = { sourceRows };
+module.exports = { cleanLine, sourceRows };

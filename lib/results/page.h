@@ -11,13 +11,15 @@ enum {
     SONDE_PAGE_TEXTS_MAX = 1 << 23,   /* different names of a capture */
     SONDE_PAGE_SOURCES_MAX = 4096,    /* stretches of source text */
     SONDE_PAGE_SOURCE_BYTES_MAX = 1 << 20,
+    SONDE_PAGE_MARK_BYTES_MAX = 4 << 20, /* of memory for what marks their lines */
 };
 
 /* Some lines of a source file, one after the other. */
 struct sonde_page_source {
-    struct sonde_str file; /* as sonde_frame_position has it */
-    int32_t first;         /* the line's number, from 1 */
-    struct sonde_str text; /* the lines, with a line feed between them */
+    struct sonde_str file;                   /* as sonde_frame_position has it */
+    int32_t first;                           /* the line's number, from 1 */
+    struct sonde_str text;                   /* the lines, with a line feed between them */
+    const struct sonde_coverage_mark *marks; /* of coverage: one for each line; else NULL */
 };
 
 /* What a page shows of a capture, in the order of the report's captures. */
@@ -37,8 +39,8 @@ struct sonde_page {
                                         of the comparison; empty: none. NULL: of none */
 };
 
-/* Which capture of the run before a capture is compared with: of equal unit, the one of its name
- * or, when both runs have just one, that. false: none. */
+/* Which capture of the run before a capture is compared with: of equal unit, or both of coverage,
+ * the one of its name or, when both runs have just one such, that. false: none. */
 bool sonde_page_partner(const struct sonde_report *before, const struct sonde_report *report,
                         size_t capture, size_t *ret);
 

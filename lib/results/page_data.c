@@ -206,27 +206,34 @@ static int put_texts(struct writing *page, struct sonde_err *err)
     return 0;
 }
 
-/* The lines one by one: a piece of output is small. */
-static int put_source(struct writing *page, const struct sonde_page_source *source,
-                      struct sonde_err *err)
+/* One by one: a piece of output is small. Returns their number. */
+static int put_lines(struct sonde_output *output, struct sonde_str text, struct sonde_err *err)
 {
-    struct sonde_buf *buf = &page->output->piece;
-    struct sonde_str rest = source->text;
-    sonde_buf_printf(buf, "{\"file\":%lld,\"first\":%d,\"lines\":[",
-                     (long long)intern(page, source->file), source->first);
+    int count = 0;
+    sonde_buf_text(&output->piece, "\"lines\":[");
     do {
-        const char *separator = rest.data == source->text.data ? "" : ",";
-        sonde_buf_text(buf, separator);
-        struct sonde_str line = sonde_str_split(&rest, '\n');
+        sonde_buf_text(&output->piece, count ? "," : "");
+        struct sonde_str line = sonde_str_split(&text, '\n');
         line.length -= sonde_str_ends(line, "\r") ? 1 : 0;
-        sonde_buf_json_string(buf, sonde_profile_cut(line));
-        int r = sonde_output_flush(page->output, false, err);
+        sonde_buf_json_string(&output->piece, sonde_profile_cut(line));
+        int r = sonde_output_flush(output, false, err);
         if (r < 0) {
             return r;
         }
-    } while (rest.length);
-    sonde_buf_text(buf, "]}");
-    return 0;
+        count++;
+    } while (text.length);
+    sonde_buf_char(&output->piece, ']');
+    return count;
+}
+
+static int put_source(struct writing *page, const struct sonde_page_source *source,
+                      struct sonde_err *err)
+{
+    sonde_buf_printf(&page->output->piece, "{\"file\":%lld,\"first\":%d,",
+                     (long long)intern(page, source->file), source->first);
+    int r = put_lines(page->output, source->text, err);
+    sonde_buf_char(&page->output->piece, '}');
+    return r < 0 ? r : 0;
 }
 
 static int put_sources(struct writing *page, const struct sonde_page_capture *capture,
@@ -301,18 +308,86 @@ static int put_report(const struct sonde_report *report, struct sonde_output *ou
     return r < 0 ? r : put_json(sonde_buf_view(&text), output, err);
 }
 
+/* How many of the captures before it have a tree: its place among those. */
+static size_t tree_index(const struct sonde_report *report, size_t capture)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < capture; i++) {
+        count += report->captures[i].profile != NULL;
+    }
+    return count;
+}
+
 static int put_captures(const struct sonde_page *page, bool before, struct sonde_output *output,
                         struct sonde_err *err)
 {
     const struct sonde_report *report = before ? page->before : page->report;
     const struct sonde_page_capture *captures = before ? page->before_captures : page->captures;
-    bool first = !before || page->report->capture_count == 0;
+    bool any = before && tree_index(page->report, page->report->capture_count) > 0;
     int r = 0;
     for (size_t i = 0; i < report->capture_count && r == 0; i++) {
-        sonde_buf_text(&output->piece, i || !first ? "," : "");
-        r = put_capture(&report->captures[i], i, before, captures ? &captures[i] : NULL, output,
-                        err);
+        if (report->captures[i].profile) {
+            sonde_buf_text(&output->piece, any ? "," : "");
+            any = true;
+            r = put_capture(&report->captures[i], i, before, captures ? &captures[i] : NULL, output,
+                            err);
+        }
     }
+    return r;
+}
+
+/* ,"NAME":[…]: how often the lines ran; -1: they have no code. */
+static int put_marks(struct sonde_output *output, const char *name,
+                     const struct sonde_coverage_mark *marks, int count, struct sonde_err *err)
+{
+    struct sonde_buf *buf = &output->piece;
+    int r = 0;
+    sonde_buf_printf(buf, ",\"%s\":[", name);
+    for (int i = 0; i < count && r == 0; i++) {
+        uint64_t runs = strcmp(name, "least") == 0 ? marks[i].least : marks[i].most;
+        sonde_buf_text(buf, i ? "," : "");
+        put_number(buf, marks[i].has_code ? (int64_t)runs : -1);
+        r = sonde_output_flush(output, false, err);
+    }
+    sonde_buf_char(buf, ']');
+    return r;
+}
+
+static int put_covered_source(const struct sonde_page_source *source, struct sonde_output *output,
+                              struct sonde_err *err)
+{
+    sonde_buf_text(&output->piece, "{\"file\":");
+    sonde_buf_json_string(&output->piece, source->file);
+    sonde_buf_printf(&output->piece, ",\"first\":%d,", source->first);
+    int count = put_lines(output, source->text, err);
+    int r = count < 0 ? count : put_marks(output, "least", source->marks, count, err);
+    r = r < 0 ? r : put_marks(output, "most", source->marks, count, err);
+    sonde_buf_char(&output->piece, '}');
+    return r;
+}
+
+/* What the report's JSON has not got of captures of coverage: the sources. */
+static int put_coverage(const struct sonde_page *page, struct sonde_output *output,
+                        struct sonde_err *err)
+{
+    struct sonde_buf *buf = &output->piece;
+    bool any = false;
+    int r = 0;
+    sonde_buf_text(buf, ",\"coverage\":[");
+    for (size_t i = 0; i < page->report->capture_count && r == 0; i++) {
+        const struct sonde_page_capture *own = page->captures ? &page->captures[i] : NULL;
+        if (page->report->captures[i].profile) {
+            continue;
+        }
+        sonde_buf_printf(buf, "%s{\"at\":%zu,\"sources\":[", any ? "," : "", i);
+        any = true;
+        for (size_t k = 0; own && k < own->source_count && r == 0; k++) {
+            sonde_buf_text(buf, k ? "," : "");
+            r = put_covered_source(&own->sources[k], output, err);
+        }
+        sonde_buf_text(buf, "]}");
+    }
+    sonde_buf_char(buf, ']');
     return r;
 }
 
@@ -339,15 +414,31 @@ static int put_parts(const struct sonde_report *report, struct sonde_output *out
     return r;
 }
 
+static bool is_alike(const struct sonde_report_capture *left,
+                     const struct sonde_report_capture *right)
+{
+    return left->profile && right->profile ? left->profile->unit == right->profile->unit
+                                           : !left->profile && !right->profile;
+}
+
+static size_t count_alike(const struct sonde_report *report,
+                          const struct sonde_report_capture *capture)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < report->capture_count; i++) {
+        count += is_alike(&report->captures[i], capture);
+    }
+    return count;
+}
+
 bool sonde_page_partner(const struct sonde_report *before, const struct sonde_report *report,
                         size_t capture, size_t *ret)
 {
     const struct sonde_report_capture *own = &report->captures[capture];
-    bool single = report->capture_count == 1 && before->capture_count == 1;
+    bool single = count_alike(report, own) == 1 && count_alike(before, own) == 1;
     for (size_t i = 0; i < before->capture_count; i++) {
         const struct sonde_report_capture *other = &before->captures[i];
-        if (other->profile->unit == own->profile->unit &&
-            (single || strcmp(other->name, own->name) == 0)) {
+        if (is_alike(other, own) && (single || strcmp(other->name, own->name) == 0)) {
             *ret = i;
             return true;
         }
@@ -355,21 +446,25 @@ bool sonde_page_partner(const struct sonde_report *before, const struct sonde_re
     return false;
 }
 
-/* Which captures belong together, by their places in "captures". */
-static int put_pairs(const struct sonde_page *page, struct sonde_output *output,
-                     struct sonde_err *err)
+/* Which captures belong together: trees by their places in "captures", coverage by those in the
+ * reports. */
+static int put_pairs(const struct sonde_page *page, const char *name, bool trees,
+                     struct sonde_output *output, struct sonde_err *err)
 {
     struct sonde_buf *buf = &output->piece;
+    size_t own_trees = tree_index(page->report, page->report->capture_count);
     bool first = true;
     int r = 0;
-    sonde_buf_text(buf, ",\"comparison\":{\"pairs\":[");
+    sonde_buf_printf(buf, "\"%s\":[", name);
     for (size_t i = 0; i < page->report->capture_count && r == 0; i++) {
         size_t partner;
-        if (!sonde_page_partner(page->before, page->report, i, &partner)) {
+        if ((page->report->captures[i].profile != NULL) != trees ||
+            !sonde_page_partner(page->before, page->report, i, &partner)) {
             continue;
         }
         sonde_buf_printf(buf, "%s{\"before\":%zu,\"after\":%zu", first ? "" : ",",
-                         page->report->capture_count + partner, i);
+                         trees ? own_trees + tree_index(page->before, partner) : partner,
+                         trees ? tree_index(page->report, i) : i);
         first = false;
         if (page->changes && page->changes[i].length) {
             sonde_buf_text(buf, ",\"changes\":");
@@ -377,7 +472,18 @@ static int put_pairs(const struct sonde_page *page, struct sonde_output *output,
         }
         sonde_buf_char(buf, '}');
     }
-    sonde_buf_text(buf, "]}");
+    sonde_buf_char(buf, ']');
+    return r;
+}
+
+static int put_comparison(const struct sonde_page *page, struct sonde_output *output,
+                          struct sonde_err *err)
+{
+    sonde_buf_text(&output->piece, ",\"comparison\":{");
+    int r = put_pairs(page, "pairs", true, output, err);
+    sonde_buf_char(&output->piece, ',');
+    r = r < 0 ? r : put_pairs(page, "coverage", false, output, err);
+    sonde_buf_char(&output->piece, '}');
     return r;
 }
 
@@ -394,9 +500,10 @@ int sonde_page_data(const struct sonde_page *page, struct sonde_output *output,
     r = r < 0 ? r : put_captures(page, false, output, err);
     r = r < 0 || !page->before ? r : put_captures(page, true, output, err);
     sonde_buf_char(&output->piece, ']');
+    r = r < 0 ? r : put_coverage(page, output, err);
     r = r < 0 ? r : put_parts(page->report, output, err);
     if (r == 0 && page->before) {
-        r = put_pairs(page, output, err);
+        r = put_comparison(page, output, err);
     }
     sonde_buf_char(&output->piece, '}');
     return r < 0 ? r : sonde_output_flush(output, true, err);

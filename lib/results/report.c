@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "codec/json.h"
 #include "results/compare.h"
+#include "results/compare_coverage.h"
+#include "results/covered_sources.h"
 #include "results/load.h"
 #include "results/page.h"
 #include "results/parts.h"
@@ -326,25 +328,13 @@ static int load_extras(struct sonde_db *db, const struct sonde_report *report,
         const struct sonde_report_capture *capture = &report->captures[i];
         struct sonde_sources *sources = &ret->sources[ret->count++];
         *sources = SONDE_SOURCES;
-        r = sonde_sources_add(db, report->uid, capture->name, capture->profile, sources, err);
+        r = capture->profile
+                ? sonde_sources_add(db, report->uid, capture->name, capture->profile, sources, err)
+                : sonde_covered_sources_add(db, report->uid, capture->name,
+                                            capture->coverage->coverage, sources, err);
         ret->captures[i] = (struct sonde_page_capture){sources->rows, sources->count};
     }
     return r;
-}
-
-/* The report with what a page shows: coverage has neither a tree nor a text of its own. */
-static struct sonde_report drawn(const struct sonde_report *report,
-                                 struct sonde_report_capture ret[SONDE_RESULTS_CAPTURES_MAX])
-{
-    struct sonde_report copy = *report;
-    copy.captures = ret;
-    copy.capture_count = 0;
-    for (size_t i = 0; i < report->capture_count; i++) {
-        if (report->captures[i].profile) {
-            ret[copy.capture_count++] = report->captures[i];
-        }
-    }
-    return copy;
 }
 
 /* before NULL: a page of one run. */
@@ -353,16 +343,13 @@ static int print_page(struct sonde_db *db, const struct sonde_report *before,
                       struct sonde_buf *buf, struct sonde_err *err)
 {
     struct page_extras extras[2] = {0};
-    struct sonde_report_capture captures[2][SONDE_RESULTS_CAPTURES_MAX];
-    const struct sonde_report now = drawn(report, captures[0]);
-    const struct sonde_report then = before ? drawn(before, captures[1]) : (struct sonde_report){0};
-    const struct sonde_page page = {.report = &now,
+    const struct sonde_page page = {.report = report,
                                     .captures = extras[0].captures,
-                                    .before = before ? &then : NULL,
+                                    .before = before,
                                     .before_captures = extras[1].captures,
                                     .changes = changes};
-    int r = load_extras(db, &now, &extras[0], err);
-    r = r < 0 || !before ? r : load_extras(db, &then, &extras[1], err);
+    int r = load_extras(db, report, &extras[0], err);
+    r = r < 0 || !before ? r : load_extras(db, before, &extras[1], err);
     r = r < 0 ? r : sonde_page_write(&page, buf, err);
     free_extras(&extras[0]);
     free_extras(&extras[1]);
@@ -412,10 +399,11 @@ static int compare_captures(struct sonde_db *db, const struct opened *before,
         size_t partner;
         texts[i] = SONDE_BUF(SONDE_PAGE_REPORT_MAX);
         if (sonde_page_partner(&before->report, &after->report, i, &partner)) {
-            bool single = after->report.capture_count == 1 && before->report.capture_count == 1;
-            const char *name = single ? capture : after->report.captures[i].name;
-            r = sonde_results_compare_profiles(db, before->row.run.uid, after->row.run.uid, name,
-                                               true, &texts[i], err);
+            const struct sonde_report_capture *own = &after->report.captures[i];
+            bool same = strcmp(before->report.captures[partner].name, own->name) == 0;
+            r = (own->profile ? sonde_results_compare_profiles : sonde_results_compare_coverage)(
+                db, before->row.run.uid, after->row.run.uid, same ? own->name : capture, true,
+                &texts[i], err);
         }
     }
     return r;
@@ -427,14 +415,10 @@ static int compare_runs(struct sonde_db *db, const char *before, const char *aft
                         struct sonde_err *err)
 {
     struct opened runs[2] = {0};
-    struct sonde_report_capture captures[2][SONDE_RESULTS_CAPTURES_MAX];
     const struct opening opening = {
         .request = request, .bytes_max = SONDE_PROFILE_BYTES_MAX, .without_parts = true};
     int r = open_report(db, before, &opening, &runs[0], err);
     r = r < 0 ? r : open_report(db, after, &opening, &runs[1], err);
-    for (size_t i = 0; i < 2 && r == 0; i++) {
-        runs[i].report = drawn(&runs[i].report, captures[i]);
-    }
     r = r < 0 ? r : compare_captures(db, &runs[0], &runs[1], request->capture, texts, err);
     close_report(&runs[0]);
     close_report(&runs[1]);
@@ -461,7 +445,6 @@ int sonde_results_comparison_page(struct sonde_db *db, const char *before, const
     struct opened runs[2] = {0};
     struct sonde_buf texts[SONDE_RESULTS_CAPTURES_MAX] = {0};
     struct sonde_str changes[SONDE_RESULTS_CAPTURES_MAX];
-    struct sonde_report_capture captures[2][SONDE_RESULTS_CAPTURES_MAX];
     struct opening opening = {.request = request,
                               .bytes_max = SONDE_PROFILE_BYTES_MAX / 2,
                               .whole = true,
@@ -474,9 +457,6 @@ int sonde_results_comparison_page(struct sonde_db *db, const char *before, const
         struct sonde_results_request as_json = *request;
         as_json.format = SONDE_RESULTS_JSON;
         r = sonde_results_compare(db, before, after, &as_json, buf, err);
-    }
-    for (size_t i = 0; i < 2 && r == 0; i++) {
-        runs[i].report = drawn(&runs[i].report, captures[i]);
     }
     for (size_t i = 0; i < SONDE_RESULTS_CAPTURES_MAX; i++) {
         changes[i] = sonde_buf_view(&texts[i]);

@@ -22,6 +22,7 @@ void sonde_sources_fini(struct sonde_sources *sources)
 {
     free(sources->rows);
     sonde_arena_fini(&sources->text);
+    sonde_arena_fini(&sources->marks);
     *sources = SONDE_SOURCES;
 }
 
@@ -89,21 +90,23 @@ static struct sonde_str cut_lines(struct sonde_str *rest, int32_t *line, int32_t
     return lines;
 }
 
-static int keep(struct sonde_sources *sources, const struct stretch *stretch,
-                struct sonde_str lines, struct sonde_err *err)
+int sonde_sources_keep(struct sonde_sources *sources, const struct sonde_page_source *source,
+                       struct sonde_page_source **ret, struct sonde_err *err)
 {
-    if (sources->text.used + lines.length + 1 > SONDE_PAGE_SOURCE_BYTES_MAX ||
+    *ret = NULL;
+    if (sources->text.used + source->text.length + 1 > SONDE_PAGE_SOURCE_BYTES_MAX ||
         sources->count == SONDE_PAGE_SOURCES_MAX) {
         return 0;
     }
     int r = sonde_array_grow(&sources->rows, &sources->capacity, sources->count + 1,
                              sizeof(*sources->rows), SONDE_PAGE_SOURCES_MAX);
-    struct sonde_str copy = sonde_arena_copy(&sources->text, lines);
+    struct sonde_str copy = sonde_arena_copy(&sources->text, source->text);
     if (r < 0 || !copy.data) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
-    sources->rows[sources->count++] =
-        (struct sonde_page_source){stretch->file, stretch->first, copy};
+    *ret = &sources->rows[sources->count++];
+    **ret = *source;
+    (*ret)->text = copy;
     return 0;
 }
 
@@ -129,7 +132,12 @@ static int take_text(void *context, struct sonde_str file, struct sonde_str text
             continue; /* two scripts were made of the file: its text is the same */
         }
         stretch->found = true;
-        int r = keep(search->sources, stretch, lines, err);
+        struct sonde_page_source *row;
+        int r =
+            sonde_sources_keep(search->sources,
+                               &(struct sonde_page_source){
+                                   .file = stretch->file, .first = stretch->first, .text = lines},
+                               &row, err);
         if (r < 0) {
             return r;
         }

@@ -14,6 +14,7 @@ const {
   comparisonData,
   exampleData,
   exampleReport,
+  coverageData,
   heapData,
 } = require('./support/data.js');
 
@@ -273,6 +274,7 @@ for (const [what, data, hash] of [
   ['a profile', exampleData(), '#function=2'],
   ['a comparison', comparisonData(), ''],
   ['a snapshot', heapData({ growth: true }), '#capture=1'],
+  ['coverage', coverageData({ compared: true }), '#capture=1&function=0'],
 ]) {
   test(`${what}: all that is operated has a name, all that is read has its roles`, async (t) => {
     const report = await browser.open(t, data, { hash });

@@ -7,13 +7,11 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
-const esbuild = require('esbuild');
+const { bundle, sources } = require('./support/bundled.js');
 const { pageData } = require('./support/page.js');
-const { Sonde, exited, temporary } = require('./support/sonde.js');
+const { Sonde, exited, profileRun, temporary } = require('./support/sonde.js');
 const { load, startTarget } = require('./support/target.js');
 const { lineOf } = require('./support/source.js');
-
-const sources = path.join(__dirname, 'support/bundle');
 
 // The lines of source text in the data of a page: {line: text}.
 function linesOf(html, name) {
@@ -28,20 +26,10 @@ function linesOf(html, name) {
 for (const sourcemap of ['external', 'linked', 'inline']) {
   test(`a minified bundle with a source map: ${sourcemap}`, async (t) => {
     const directory = temporary(t);
-    const bundle = path.join(directory, 'dist', 'server.js');
-    await esbuild.build({
-      entryPoints: [path.join(sources, 'server.ts')],
-      outfile: bundle,
-      bundle: true,
-      minify: true,
-      platform: 'node',
-      target: 'node18',
-      // "external" alone leaves no trace in the bundle: its map is then beside it by name.
-      sourcemap,
-      logLevel: 'error',
-    });
-    assert.doesNotMatch(fs.readFileSync(bundle, 'utf8').split('//# source')[0], /checksumOf/);
-    const target = await startTarget(t, { script: bundle });
+    // "external" alone leaves no trace in the bundle: its map is then beside it by name.
+    const script = await bundle(directory, 'server', sourcemap);
+    assert.doesNotMatch(fs.readFileSync(script, 'utf8').split('//# source')[0], /checksumOf/);
+    const target = await startTarget(t, { script });
     load(t, target.port);
     const sonde = new Sonde(t);
     const result = await sonde.run(['profile', '--pid', String(target.pid), '--duration', '2s']);
@@ -66,3 +54,73 @@ for (const sourcemap of ['external', 'linked', 'inline']) {
     assert.match(folded.stdout, /checksum/);
   });
 }
+
+// A run of `captures` of the service while it is asked for `paths`; its files are gone afterwards.
+async function capture(t, sonde, name, paths, captures) {
+  const directory = temporary(t);
+  const document = path.join(directory, 'run.json');
+  fs.writeFileSync(document, profileRun(name, captures));
+  const target = await startTarget(t, { script: await bundle(directory, 'clinic') });
+  const loads = paths.map((each) => load(t, target.port, each, 1));
+  exited(await sonde.run(['run', document, '--pid', String(target.pid)]), 0);
+  await Promise.all(loads.map((each) => each.stop()));
+  await target.stop();
+  fs.rmSync(directory, { recursive: true });
+}
+
+const visits = path.join(sources, 'visits.ts');
+
+test('allocations, coverage and stalls are told in the sources', async (t) => {
+  const sonde = new Sonde(t);
+  await capture(
+    t,
+    sonde,
+    'places',
+    ['/keep', '/block', '/merge'],
+    [
+      { name: 'heap', type: 'AllocationSampling', durationSeconds: 1 },
+      { name: 'coverage', type: 'Coverage', durationSeconds: 2 },
+      { name: 'loop', type: 'EventLoop', durationSeconds: 2 },
+    ],
+  );
+  const report = await sonde.report();
+  const [heap, coverage, loop] = report.captures;
+  const keep = heap.functions.find((one) => one.function === 'keepVisit');
+  assert.match(keep.sourceFile, /bundle\/visits\.ts$/);
+  assert.equal(keep.sourceLine, lineOf(visits, 'function keepVisit'));
+  const block = loop.findings.find((one) => one.kind === 'loop-stall');
+  assert.match(block.where[0].file, /bundle\/visits\.ts$/);
+  assert.equal(block.where[0].line, lineOf(visits, 'function blockLoop'));
+  assert.equal(block.where[0].function, 'blockLoop');
+  const called = coverage.mostCalled.find((one) => one.function === 'mergeVisits');
+  assert.match(called.sourceFile, /bundle\/visits\.ts$/);
+  assert.equal(called.sourceLine, lineOf(visits, 'function mergeVisits'));
+  assert.ok(coverage.files.some(({ file }) => file.endsWith('bundle/visits.ts')));
+});
+
+test('lines of sources are marked by what ran, and runs are compared', async (t) => {
+  const captures = [{ name: 'coverage', type: 'Coverage', durationSeconds: 1 }];
+  const sonde = new Sonde(t);
+  await capture(t, sonde, 'places', ['/merge', '/keep'], captures);
+  await capture(t, sonde, 'later', ['/merge'], captures);
+  const page = await sonde.run(['report', 'places', '--format', 'html']);
+  const [covered] = pageData(page.stdout).coverage;
+  const source = covered.sources.find(({ file }) => file.endsWith('bundle/visits.ts'));
+  const marks = (text) => {
+    const index = lineOf(visits, text) - source.first;
+    return [source.least[index], source.most[index]];
+  };
+  assert.match(source.lines[lineOf(visits, 'function keepVisit') - 1], /function keepVisit/);
+  assert.ok(marks('kept.push')[1] > 0);
+  assert.deepEqual(marks('patient: number;'), [-1, -1]);
+  // In the later run /keep was not asked for.
+  const compared = await sonde.run(['compare', 'places', 'later', '--output', 'json']);
+  const gone = JSON.parse(compared.stdout).functions.find((one) => one.function === 'keepVisit');
+  assert.match(gone.file, /visits\.ts$/);
+  assert.ok(gone.callsBefore > 0);
+  assert.equal(gone.callsAfter, 0);
+  const text = await sonde.run(['compare', 'places', 'later']);
+  assert.match(text.stdout, /functions executed only before\n.*\n.*keepVisit +.*visits\.ts:\d+/);
+  const html = await sonde.run(['compare', 'places', 'later', '--format', 'html']);
+  assert.equal(pageData(html.stdout).comparison.coverage.length, 1);
+});

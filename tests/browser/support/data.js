@@ -407,7 +407,137 @@ function heapData(options) {
   };
 }
 
+// Of 1000 characters 300 never ran, 200 of them in visits.ts, whose text is there.
+const coverageCapture = {
+  name: 'coverage',
+  type: 'Coverage',
+  findings: [
+    {
+      tool: 'coverage',
+      kind: 'never-called',
+      severity: 10,
+      confidence: 1,
+      title: '2 of 5 functions of yours were never called, the longest of them mergeVisits',
+      advice: 'What nothing reaches can go.',
+      evidence: { neverCalled: { value: 2, unit: 'count' } },
+      where: [
+        { function: 'mergeVisits', file: 'file:///srv/app/src/visits.ts', line: 4, column: 0 },
+      ],
+    },
+  ],
+  scripts: 2,
+  functionCount: 5,
+  calledCount: 3,
+  characters: 1000,
+  executedCharacters: 700,
+  mostCalled: [
+    {
+      function: 'handle',
+      url: 'file:///srv/app/server.js',
+      start: 10,
+      end: 90,
+      line: 3,
+      count: 900,
+    },
+    {
+      ...{ function: 'loadVisits', url: 'file:///srv/app/dist/a.js', start: 0, end: 300, line: 1 },
+      ...{ sourceFile: 'file:///srv/app/src/visits.ts', sourceLine: 1, count: 12 },
+    },
+  ],
+  neverCalled: [
+    {
+      ...{ function: 'mergeVisits', url: 'file:///srv/app/dist/a.js', start: 300, end: 480 },
+      ...{ line: 1, sourceFile: 'file:///srv/app/src/visits.ts', sourceLine: 4, count: 0 },
+    },
+    {
+      function: 'evil\u202e',
+      url: 'file:///srv/app/server.js',
+      start: 5,
+      end: 105,
+      line: 0,
+      count: 0,
+    },
+  ],
+  neverReached: [
+    {
+      ...{ function: 'loadVisits', url: 'file:///srv/app/dist/a.js', start: 20, end: 40, line: 1 },
+      ...{ lastLine: 1, sourceFile: 'file:///srv/app/src/visits.ts', sourceLine: 1 },
+      ...{ firstSourceLine: 2, lastSourceLine: 3 },
+    },
+  ],
+  files: [
+    {
+      ...{ file: 'file:///srv/app/src/visits.ts', functionCount: 2, calledCount: 1 },
+      ...{ characters: 500, executedCharacters: 300 },
+    },
+    {
+      ...{ file: 'file:///srv/app/server.js', functionCount: 3, calledCount: 2 },
+      ...{ characters: 500, executedCharacters: 400 },
+    },
+  ],
+};
+
+function coverageData({ compared = false } = {}) {
+  const { handle } = example;
+  const cpu = new Stacks().add([handle], 1e6, 1000).capture();
+  const report = { ...exampleReport, captures: [...exampleReport.captures, coverageCapture] };
+  const changes = {
+    unit: 'calls',
+    before: { uid: '11111111-2222', name: 'monday' },
+    after: { uid: '33333333-4444', name: 'tuesday' },
+    functions: [
+      {
+        ...{ function: 'mergeVisits', file: 'src/visits.ts', lineBefore: 4, lineAfter: 4 },
+        ...{ callsBefore: 7, callsAfter: 0, characters: 180 },
+      },
+      {
+        ...{ function: 'handle', file: 'server.js', lineBefore: 3, lineAfter: 3 },
+        ...{ callsBefore: 100, callsAfter: 900, characters: 80 },
+      },
+    ],
+    stretches: [
+      {
+        ...{ function: 'loadVisits', file: 'src/visits.ts', executed: 'before', characters: 20 },
+        ...{ start: 20, end: 40, line: 2, lastLine: 3 },
+      },
+    ],
+  };
+  return {
+    version: 1,
+    report,
+    captures: [cpu],
+    coverage: [
+      {
+        at: 1,
+        sources: [
+          {
+            file: 'file:///srv/app/src/visits.ts',
+            first: 1,
+            lines: [
+              'function loadVisits() {',
+              '\tif (none) { return <b>[]</b>; }',
+              '',
+              'function mergeVisits() {}',
+            ],
+            least: [12, 0, -1, 0],
+            most: [12, 12, -1, 0],
+          },
+        ],
+      },
+    ],
+    parts: [],
+    ...(compared
+      ? {
+          before: exampleReport,
+          comparison: { pairs: [], coverage: [{ before: 1, after: 1, changes }] },
+        }
+      : {}),
+  };
+}
+
 module.exports = {
+  coverageCapture,
+  coverageData,
   heapData,
   comparisonData,
   Stacks,

@@ -41,7 +41,7 @@ static int write_page(void *context)
 {
     struct expected *e = context;
     const struct sonde_page_source source = {SONDE_STR("file:///srv/app/a.js"), 1,
-                                             SONDE_STR("one\ntwo")};
+                                             SONDE_STR("one\ntwo"), NULL};
     const struct sonde_page_capture sources = {&source, 1};
     struct sonde_report_capture capture = {
         .name = "cpu", .duration_s = 1, .profile = &e->profile, .analysis = &e->analysis};

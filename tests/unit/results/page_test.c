@@ -147,8 +147,8 @@ static void lines_of_a_source(void **state)
 {
     const struct reported *r = *state;
     const struct sonde_page_source sources[] = {
-        {SONDE_STR(APP), 41, SONDE_STR("function loadVisits() {\r\n\n  \"a\tb\"")},
-        {SONDE_STR(APP), 90, SONDE_STR("}")},
+        {SONDE_STR(APP), 41, SONDE_STR("function loadVisits() {\r\n\n  \"a\tb\""), NULL},
+        {SONDE_STR(APP), 90, SONDE_STR("}"), NULL},
     };
     const struct sonde_page_capture captures[] = {{sources, 2}};
     SONDE_JSON_AUTO *json = data_of(r, captures);
