@@ -7,7 +7,8 @@
 #include "profile/profile.h"
 
 enum {
-    SONDE_PPROF_BYTES_MAX = 256 << 20, /* of a file, unpacked */
+    SONDE_PPROF_BYTES_MAX = 64 << 20, /* of a file, unpacked; with its tables less than
+                                         SONDE_PROFILE_FILE_MAX */
     SONDE_PPROF_STRINGS_MAX = 1 << 22,
     SONDE_PPROF_ITEMS_MAX = 1 << 21, /* functions, or locations, or their lines */
     SONDE_PPROF_TYPES_MAX = 16,      /* values of one sample */

@@ -52,6 +52,7 @@ struct sonde_pprof_reader {
     size_t line_count, line_capacity;
     uint64_t *stack; /* ids of locations of the sample at hand */
     size_t stack_count, stack_capacity;
+    struct sonde_budget budget; /* of the text and all these */
     /* What a sample's amount is. */
     size_t value, count; /* indexes of types; count NONE: none */
     int64_t scale;
@@ -87,6 +88,7 @@ int sonde_pprof_reader_new(struct sonde_profile *profile, struct sonde_pprof_rea
     }
     r->profile = profile;
     r->text = SONDE_BUF(SONDE_PPROF_BYTES_MAX);
+    r->budget.maximum = SONDE_PROFILE_FILE_MAX;
     *ret = r;
     return 0;
 }
@@ -189,11 +191,11 @@ static int take_function(struct sonde_pprof_reader *r, struct sonde_str text, st
         }
     }
     size_t wanted = r->function_count + 1;
-    int code = sonde_array_grow(&r->functions, &r->function_capacity, wanted, sizeof(*r->functions),
-                                SONDE_PPROF_ITEMS_MAX);
+    int code = sonde_array_grow_within(&r->budget, &r->functions, &r->function_capacity, wanted,
+                                       sizeof(*r->functions), SONDE_PPROF_ITEMS_MAX);
     code = code ? code
-                : sonde_array_grow(&r->function_ids, &r->function_id_capacity, wanted,
-                                   sizeof(*r->function_ids), SONDE_PPROF_ITEMS_MAX);
+                : sonde_array_grow_within(&r->budget, &r->function_ids, &r->function_id_capacity,
+                                          wanted, sizeof(*r->function_ids), SONDE_PPROF_ITEMS_MAX);
     if (more < 0 || code < 0) {
         return more < 0 ? more : no_room(code, "functions", err);
     }
@@ -214,8 +216,8 @@ static int take_line(struct sonde_pprof_reader *r, struct sonde_str text, struct
             line.line = line_of(field.value);
         }
     }
-    int code = sonde_array_grow(&r->lines, &r->line_capacity, r->line_count + 1, sizeof(*r->lines),
-                                SONDE_PPROF_ITEMS_MAX);
+    int code = sonde_array_grow_within(&r->budget, &r->lines, &r->line_capacity, r->line_count + 1,
+                                       sizeof(*r->lines), SONDE_PPROF_ITEMS_MAX);
     if (more < 0 || code < 0) {
         return more < 0 ? more : no_room(code, "lines", err);
     }
@@ -241,11 +243,11 @@ static int take_location(struct sonde_pprof_reader *r, struct sonde_str text, st
         }
     }
     size_t wanted = r->location_count + 1;
-    int code = sonde_array_grow(&r->locations, &r->location_capacity, wanted, sizeof(*r->locations),
-                                SONDE_PPROF_ITEMS_MAX);
+    int code = sonde_array_grow_within(&r->budget, &r->locations, &r->location_capacity, wanted,
+                                       sizeof(*r->locations), SONDE_PPROF_ITEMS_MAX);
     code = code ? code
-                : sonde_array_grow(&r->location_ids, &r->location_id_capacity, wanted,
-                                   sizeof(*r->location_ids), SONDE_PPROF_ITEMS_MAX);
+                : sonde_array_grow_within(&r->budget, &r->location_ids, &r->location_id_capacity,
+                                          wanted, sizeof(*r->location_ids), SONDE_PPROF_ITEMS_MAX);
     if (more < 0 || code < 0) {
         return more < 0 ? more : no_room(code, "locations", err);
     }
@@ -256,7 +258,8 @@ static int take_location(struct sonde_pprof_reader *r, struct sonde_str text, st
 
 static int take_string(struct sonde_pprof_reader *r, struct sonde_str text, struct sonde_err *err)
 {
-    int code = sonde_array_grow(&r->strings, &r->string_capacity, r->string_count + 1,
+    int code =
+        sonde_array_grow_within(&r->budget, &r->strings, &r->string_capacity, r->string_count + 1,
                                 sizeof(*r->strings), SONDE_PPROF_STRINGS_MAX);
     if (code < 0) {
         return no_room(code, "strings", err);
@@ -483,7 +486,8 @@ static int frame_of(struct sonde_pprof_reader *r, struct function *function, uin
 
 static int push_location(struct sonde_pprof_reader *r, uint64_t id, struct sonde_err *err)
 {
-    int code = sonde_array_grow(&r->stack, &r->stack_capacity, r->stack_count + 1,
+    int code =
+        sonde_array_grow_within(&r->budget, &r->stack, &r->stack_capacity, r->stack_count + 1,
                                 sizeof(*r->stack), SONDE_PPROF_STACK_MAX);
     if (code < 0) {
         return no_room(code, "locations in one sample", err);
@@ -632,6 +636,9 @@ int sonde_pprof_finish(struct sonde_pprof_reader *r, struct sonde_err *err)
     int code = r->stream ? sonde_stream_finish(r->stream, err) : 0;
     if (code == 0 && r->text.length == 0) {
         return malformed(err, "the file is empty");
+    }
+    if (code == 0 && !sonde_budget_take(&r->budget, r->text.capacity)) {
+        return no_room(SONDE_ELIMIT, "bytes", err);
     }
     int64_t before = r->profile->total;
     code = code ? code : take_tables(r, err);

@@ -301,6 +301,30 @@ static void a_bomb_is_a_limit(void **state)
     sonde_profile_fini(&profile);
 }
 
+/* Entries of two bytes each that the tables have many times as many for: as large as each table may
+ * be, together they are not. */
+static void tables_share_the_memory_of_a_file(void **state)
+{
+    (void)state;
+    static const char string[] = "\x32";
+    static const char location[] = "\x22";
+    struct sonde_profile profile;
+    struct sonde_err err = {0};
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PPROF_BYTES_MAX);
+    sonde_buf_append(&text, HEAD, sizeof(HEAD) - 1);
+    for (size_t i = 0; i < SONDE_PPROF_STRINGS_MAX - 8; i++) {
+        sonde_buf_append(&text, string, sizeof(string)); /* with its length, 0 */
+    }
+    for (size_t i = 0; i < SONDE_PPROF_ITEMS_MAX - 8; i++) {
+        sonde_buf_append(&text, location, sizeof(location));
+    }
+    assert_int_equal(text.code, 0);
+    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
+    assert_int_equal(read_pprof(&profile, sonde_buf_view(&text), 0, &err), SONDE_ELIMIT);
+    assert_non_null(strstr(err.message, "too many locations"));
+    sonde_profile_fini(&profile);
+}
+
 /* ---- what we write ---- */
 
 static void add_row(struct sonde_profile *profile, uint32_t parent, const char *function,
@@ -532,6 +556,7 @@ int main(void)
         cmocka_unit_test(types_and_units_are_understood),
         cmocka_unit_test(hostile_files_are_refused),
         cmocka_unit_test(a_bomb_is_a_limit),
+        cmocka_unit_test(tables_share_the_memory_of_a_file),
         cmocka_unit_test(what_is_written_reads_back),
         cmocka_unit_test(go_tool_pprof_reads_a_heap),
         cmocka_unit_test(what_go_tool_pprof_writes_is_read),
