@@ -3,6 +3,7 @@
 
 #include "codec/json_scan.h"
 #include "profile/coverage_internal.h"
+#include "profile/reading.h"
 
 enum { DEPTH_MAX = 64 };
 enum section { ELSEWHERE, RESULT, CACHE };
@@ -58,11 +59,7 @@ struct sonde_coverage_reader {
     bool lines_known;     /* of a file before this one */
 };
 
-static int no_room(int code, const char *what, struct sonde_err *err)
-{
-    return code == SONDE_ENOMEM ? sonde_fail(err, code, 0, "coverage: out of memory")
-                                : sonde_fail(err, code, 0, "coverage: too many %s", what);
-}
+static const char format[] = "coverage";
 
 static void on_key(struct sonde_coverage_reader *r, const struct sonde_json_token *token)
 {
@@ -149,7 +146,7 @@ static int begin_object(struct sonde_coverage_reader *r, unsigned depth, struct 
         int code = sonde_array_grow(&r->functions, &r->function_capacity, r->function_count + 1,
                                     sizeof(*r->functions), SONDE_COVERAGE_FUNCTIONS_MAX);
         if (code < 0) {
-            return no_room(code, "functions", err);
+            return sonde_read_no_room(format, code, "functions", err);
         }
         r->name = SONDE_STR("");
         r->of_function = UNKNOWN;
@@ -170,7 +167,7 @@ static int end_range(struct sonde_coverage_reader *r, struct sonde_err *err)
     int code = sonde_array_grow(&r->ranges, &r->range_capacity, r->range_count + 1,
                                 sizeof(*r->ranges), SONDE_COVERAGE_SEGMENTS_MAX);
     if (code < 0) {
-        return no_room(code, "blocks", err);
+        return sonde_read_no_room(format, code, "blocks", err);
     }
     r->ranges[r->range_count++] = r->range;
     return 0;
@@ -254,7 +251,7 @@ int sonde_coverage_reader_new(struct sonde_coverage *coverage, struct sonde_cove
 {
     struct sonde_coverage_reader *r = calloc(1, sizeof(*r));
     if (!r) {
-        return no_room(SONDE_ENOMEM, "", err);
+        return sonde_read_no_room(format, SONDE_ENOMEM, "", err);
     }
     struct sonde_json_limits limits = {.depth = DEPTH_MAX, .string = SONDE_COVERAGE_STRING_MAX};
     r->coverage = coverage;

@@ -4,6 +4,7 @@
 #include "codec/json_scan.h"
 #include "profile/cpuprofile.h"
 #include "profile/ids.h"
+#include "profile/reading.h"
 
 enum {
     DEPTH_MAX = 16,
@@ -35,10 +36,6 @@ enum field {
     PARENT,
     CALL_FRAME,
     POSITION_TICKS,
-    FUNCTION_NAME,
-    URL,
-    LINE_NUMBER,
-    COLUMN_NUMBER,
     LINE,
     TICKS,
 };
@@ -59,10 +56,6 @@ static const struct {
     {"parent", 3, PARENT},
     {"callFrame", 3, CALL_FRAME},
     {"positionTicks", 3, POSITION_TICKS},
-    {"functionName", 4, FUNCTION_NAME},
-    {"url", 4, URL},
-    {"lineNumber", 4, LINE_NUMBER},
-    {"columnNumber", 4, COLUMN_NUMBER},
     {"line", 5, LINE},
     {"ticks", 5, TICKS},
 };
@@ -72,7 +65,7 @@ struct sonde_cpuprofile_reader {
     struct sonde_profile_source *source;
     struct sonde_json_scanner scanner;
     enum section section;
-    enum field field, part; /* of a node; of its callFrame or positionTicks */
+    enum field field, part; /* of a node; of its positionTicks */
     struct raw_node *nodes;
     size_t node_count, node_capacity;
     struct edge *edges;
@@ -85,18 +78,14 @@ struct sonde_cpuprofile_reader {
     size_t tick_count, tick_capacity;
     struct sonde_budget budget; /* of all these */
     struct raw_node current;
-    struct sonde_buf function, url;
-    int32_t line, column, tick_line;
+    struct sonde_call_frame frame;
+    int32_t tick_line;
     uint32_t tick_count_now;
     int64_t start_us, end_us;
     bool has_nodes, has_end;
 };
 
-static int no_room(int code, const char *what, struct sonde_err *err)
-{
-    return code == SONDE_ENOMEM ? sonde_fail(err, code, 0, "a cpuprofile: out of memory")
-                                : sonde_fail(err, code, 0, "a cpuprofile with too many %s", what);
-}
+static const char format[] = "cpuprofile";
 
 #define PUSH(reader, array, count, capacity, maximum, what, err, ...)                              \
     __extension__({                                                                                \
@@ -106,7 +95,7 @@ static int no_room(int code, const char *what, struct sonde_err *err)
         if (code_ == 0) {                                                                          \
             (reader)->array[(reader)->count++] = __VA_ARGS__;                                      \
         } else {                                                                                   \
-            code_ = no_room(code_, (what), (err));                                                 \
+            code_ = sonde_read_no_room(format, code_, (what), (err));                              \
         }                                                                                          \
         code_;                                                                                     \
     })
@@ -121,28 +110,10 @@ static int key_value(struct sonde_str text, unsigned depth)
     return 0;
 }
 
-static int64_t whole(const struct sonde_json_token *token)
-{
-    double value = 0;
-    if (token->is_integer) {
-        return token->integer;
-    }
-    /* Older tools write fractions of a microsecond. */
-    return sonde_parse_double(token->text, &value) == 0 && value > -9e15 && value < 9e15
-               ? (int64_t)value
-               : 0;
-}
-
-static int32_t small(const struct sonde_json_token *token)
-{
-    int64_t value = whole(token);
-    return value < 0 || value >= INT32_MAX ? -1 : (int32_t)value;
-}
-
 static int top_number(struct sonde_cpuprofile_reader *r, const struct sonde_json_token *token,
                       struct sonde_err *err)
 {
-    int64_t value = whole(token);
+    int64_t value = sonde_read_whole(token);
     switch (r->section) {
     case START_TIME:
         r->start_us = value;
@@ -164,18 +135,18 @@ static int top_number(struct sonde_cpuprofile_reader *r, const struct sonde_json
 
 static uint32_t bounded_count(const struct sonde_json_token *token)
 {
-    int64_t value = whole(token);
+    int64_t value = sonde_read_whole(token);
     return value < 0 || value > UINT32_MAX ? 0 : (uint32_t)value;
 }
 
 static void own_number(struct sonde_cpuprofile_reader *r, const struct sonde_json_token *token)
 {
     if (r->field == ID) {
-        r->current.id = (uint64_t)whole(token);
+        r->current.id = (uint64_t)sonde_read_whole(token);
     } else if (r->field == HIT_COUNT) {
         r->current.hits = bounded_count(token);
     } else if (r->field == PARENT) {
-        r->current.parent_id = (uint64_t)whole(token);
+        r->current.parent_id = (uint64_t)sonde_read_whole(token);
         r->current.has_parent = true;
     }
 }
@@ -189,16 +160,11 @@ static int node_number(struct sonde_cpuprofile_reader *r, const struct sonde_jso
     }
     if (token->depth == 4 && r->field == CHILDREN) {
         return PUSH(r, edges, edge_count, edge_capacity, SONDE_PROFILE_NODES_MAX, "nodes", err,
-                    (struct edge){(uint32_t)r->node_count, (uint64_t)whole(token)});
+                    (struct edge){(uint32_t)r->node_count, (uint64_t)sonde_read_whole(token)});
     }
-    bool call_frame = token->depth == 4 && r->field == CALL_FRAME;
     bool tick = token->depth == 5 && r->field == POSITION_TICKS;
-    if (call_frame && r->part == LINE_NUMBER) {
-        r->line = small(token);
-    } else if (call_frame && r->part == COLUMN_NUMBER) {
-        r->column = small(token);
-    } else if (tick && r->part == LINE) {
-        r->tick_line = small(token);
+    if (tick && r->part == LINE) {
+        r->tick_line = sonde_read_small(token);
     } else if (tick && r->part == TICKS) {
         r->tick_count_now = bounded_count(token);
     }
@@ -209,9 +175,7 @@ static int begin_object(struct sonde_cpuprofile_reader *r, unsigned depth)
 {
     if (r->section == NODES && depth == 2) {
         r->current = (struct raw_node){.parent = NONE, .node = NONE};
-        r->line = r->column = -1;
-        sonde_buf_clear(&r->function);
-        sonde_buf_clear(&r->url);
+        sonde_call_frame_begin(&r->frame);
     } else if (r->section == NODES && depth == 4) {
         r->tick_line = 0;
         r->tick_count_now = 0;
@@ -233,26 +197,10 @@ static int end_object(struct sonde_cpuprofile_reader *r, unsigned depth, struct 
     if (depth != 2) {
         return 0;
     }
-    /* V8 counts lines and columns from 0, and has -1 for none. */
-    int code =
-        sonde_profile_frame(r->profile, sonde_buf_view(&r->function), sonde_buf_view(&r->url),
-                            r->line + 1, r->column + 1, &r->current.frame, err);
+    int code = sonde_call_frame_end(&r->frame, r->profile, &r->current.frame, err);
     return code ? code
                 : PUSH(r, nodes, node_count, node_capacity, SONDE_PROFILE_NODES_MAX, "nodes", err,
                        r->current);
-}
-
-static int node_string(struct sonde_cpuprofile_reader *r, const struct sonde_json_token *token,
-                       struct sonde_err *err)
-{
-    if (r->field != CALL_FRAME || token->depth != 4 ||
-        (r->part != FUNCTION_NAME && r->part != URL)) {
-        return 0;
-    }
-    struct sonde_buf *buf = r->part == URL ? &r->url : &r->function;
-    sonde_buf_clear(buf);
-    sonde_buf_str(buf, sonde_profile_cut(token->text));
-    return sonde_buf_check(buf, "a name", err);
 }
 
 static int on_token(void *context, struct sonde_json_scanner *scanner,
@@ -260,6 +208,9 @@ static int on_token(void *context, struct sonde_json_scanner *scanner,
 {
     (void)scanner;
     struct sonde_cpuprofile_reader *r = context;
+    if (r->section == NODES && r->field == CALL_FRAME && token->depth == 4) {
+        return sonde_call_frame_take(&r->frame, token, err);
+    }
     switch (token->event) {
     case SONDE_JSON_KEY:
         if (token->depth == 1) {
@@ -273,8 +224,6 @@ static int on_token(void *context, struct sonde_json_scanner *scanner,
         return 0;
     case SONDE_JSON_NUMBER:
         return r->section == NODES ? node_number(r, token, err) : top_number(r, token, err);
-    case SONDE_JSON_STRING:
-        return r->section == NODES ? node_string(r, token, err) : 0;
     case SONDE_JSON_OBJECT_BEGIN:
         return begin_object(r, token->depth);
     case SONDE_JSON_OBJECT_END:
@@ -293,14 +242,13 @@ int sonde_cpuprofile_reader_new(struct sonde_profile *profile, struct sonde_prof
     }
     struct sonde_cpuprofile_reader *r = calloc(1, sizeof(*r));
     if (!r) {
-        return sonde_fail(err, SONDE_ENOMEM, 0, "a cpuprofile: out of memory");
+        return sonde_read_no_room(format, SONDE_ENOMEM, "", err);
     }
     struct sonde_json_limits limits = {.depth = DEPTH_MAX, .string = 1 << 20};
     r->profile = profile;
     r->source = source;
     r->budget.maximum = SONDE_PROFILE_FILE_MAX;
-    r->function = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
-    r->url = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
+    sonde_call_frame_init(&r->frame);
     sonde_json_scanner_init(&r->scanner, limits, on_token, r);
     *ret = r;
     return 0;
@@ -312,8 +260,7 @@ void sonde_cpuprofile_reader_free(struct sonde_cpuprofile_reader *r)
         return;
     }
     sonde_json_scanner_fini(&r->scanner);
-    sonde_buf_fini(&r->function);
-    sonde_buf_fini(&r->url);
+    sonde_call_frame_fini(&r->frame);
     free(r->nodes);
     free(r->edges);
     free(r->samples);
@@ -341,7 +288,7 @@ static int make_index(const struct sonde_cpuprofile_reader *r, struct sonde_id *
     for (size_t i = 0; i < r->node_count; i++) {
         index[i] = (struct sonde_id){r->nodes[i].id, (uint32_t)i};
     }
-    return sonde_ids_sort(index, r->node_count, "cpuprofile", "nodes", err);
+    return sonde_ids_sort(index, r->node_count, format, "nodes", err);
 }
 
 static int set_parents(struct sonde_cpuprofile_reader *r, const struct sonde_id *index,
@@ -400,7 +347,7 @@ static int place_nodes(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
 {
     SONDE_FREE uint32_t *path = calloc(r->node_count + 1, sizeof(*path));
     if (!path) {
-        return no_room(SONDE_ENOMEM, "", err);
+        return sonde_read_no_room(format, SONDE_ENOMEM, "", err);
     }
     int code = 0;
     for (size_t i = 0; i < r->node_count && code == 0; i++) {
@@ -582,12 +529,12 @@ static int compare_moments(const void *a, const void *b)
 static int sort_samples(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
 {
     if (!sonde_budget_take(&r->budget, r->sample_count * sizeof(struct moment))) {
-        return no_room(SONDE_ELIMIT, "samples out of order", err);
+        return sonde_read_no_room(format, SONDE_ELIMIT, "samples out of order", err);
     }
     SONDE_FREE struct moment *moments = calloc(r->sample_count, sizeof(*moments));
     r->budget.used -= r->sample_count * sizeof(*moments);
     if (!moments) {
-        return no_room(SONDE_ENOMEM, "", err);
+        return sonde_read_no_room(format, SONDE_ENOMEM, "", err);
     }
     for (size_t i = 0; i < r->sample_count; i++) {
         moments[i] = (struct moment){r->deltas[i], i, r->samples[i]};
@@ -647,7 +594,7 @@ static int count(struct sonde_cpuprofile_reader *r, bool sampled, struct sonde_e
     struct sonde_profile_source source = *r->source;
     SONDE_FREE struct share *shares = calloc(r->profile->node_count, sizeof(*shares));
     if (!shares) {
-        return no_room(SONDE_ENOMEM, "", err);
+        return sonde_read_no_room(format, SONDE_ENOMEM, "", err);
     }
     int code = (sampled ? add_samples : add_hits)(r, &source, shares, err);
     code = code ? code : add_ticks(r, shares, err);
@@ -666,11 +613,11 @@ int sonde_cpuprofile_finish(struct sonde_cpuprofile_reader *r, struct sonde_err 
         return code;
     }
     if (!sonde_budget_take(&r->budget, r->node_count * sizeof(struct sonde_id))) {
-        return no_room(SONDE_ELIMIT, "nodes", err);
+        return sonde_read_no_room(format, SONDE_ELIMIT, "nodes", err);
     }
     SONDE_FREE struct sonde_id *index = calloc(r->node_count, sizeof(*index));
     if (!index) {
-        return no_room(SONDE_ENOMEM, "", err);
+        return sonde_read_no_room(format, SONDE_ENOMEM, "", err);
     }
     code = make_index(r, index, err);
     code = code ? code : set_parents(r, index, err);

@@ -4,6 +4,7 @@
 #include "codec/json_scan.h"
 #include "profile/heapprofile.h"
 #include "profile/ids.h"
+#include "profile/reading.h"
 
 enum {
     DEPTH_MAX = 2 * SONDE_HEAPPROFILE_STACK_MAX + 16, /* an object and an array for each frame */
@@ -34,10 +35,6 @@ enum field {
     SELF_SIZE,
     ID,
     CHILDREN,
-    FUNCTION_NAME,
-    URL,
-    LINE_NUMBER,
-    COLUMN_NUMBER,
     SIZE,
     NODE_ID,
     ORDINAL,
@@ -50,11 +47,6 @@ struct name {
 
 static const struct name of_node[] = {
     {"callFrame", CALL_FRAME}, {"selfSize", SELF_SIZE}, {"id", ID}, {"children", CHILDREN}, {0}};
-static const struct name of_frame[] = {{"functionName", FUNCTION_NAME},
-                                       {"url", URL},
-                                       {"lineNumber", LINE_NUMBER},
-                                       {"columnNumber", COLUMN_NUMBER},
-                                       {0}};
 static const struct name of_sample[] = {
     {"size", SIZE}, {"nodeId", NODE_ID}, {"ordinal", ORDINAL}, {0}};
 
@@ -63,7 +55,6 @@ struct sonde_heapprofile_reader {
     struct sonde_json_scanner scanner;
     enum section section;
     enum field field;    /* of the node, or of the sample */
-    enum field part;     /* of its callFrame */
     uint32_t current;    /* the raw node that is being read, or NONE */
     unsigned node_depth; /* containers around that node's object */
     unsigned skip_depth; /* a member that is not known: containers around it … */
@@ -75,15 +66,10 @@ struct sonde_heapprofile_reader {
     size_t sample_count, sample_capacity;
     struct sonde_budget budget; /* of both */
     struct raw_sample sample;
-    struct sonde_buf function, url;
-    int32_t line, column;
+    struct sonde_call_frame frame;
 };
 
-static int no_room(int code, const char *what, struct sonde_err *err)
-{
-    return code == SONDE_ENOMEM ? sonde_fail(err, code, 0, "a heapprofile: out of memory")
-                                : sonde_fail(err, code, 0, "a heapprofile with too many %s", what);
-}
+static const char format[] = "heapprofile";
 
 static enum field field_named(const struct name *names, struct sonde_str text)
 {
@@ -95,29 +81,12 @@ static enum field field_named(const struct name *names, struct sonde_str text)
     return UNKNOWN;
 }
 
-static int64_t whole(const struct sonde_json_token *token)
-{
-    double value = 0;
-    if (token->is_integer) {
-        return token->integer;
-    }
-    return sonde_parse_double(token->text, &value) == 0 && value > -9e15 && value < 9e15
-               ? (int64_t)value
-               : 0;
-}
-
 static int64_t bytes_of(const struct sonde_json_token *token)
 {
-    int64_t value = whole(token);
+    int64_t value = sonde_read_whole(token);
     return value < 0                             ? 0
            : value > SONDE_HEAPPROFILE_BYTES_MAX ? SONDE_HEAPPROFILE_BYTES_MAX
                                                  : value;
-}
-
-static int32_t small(const struct sonde_json_token *token)
-{
-    int64_t value = whole(token);
-    return value < 0 || value >= INT32_MAX ? -1 : (int32_t)value;
 }
 
 /* ---- nodes ---- */
@@ -127,7 +96,7 @@ static int begin_node(struct sonde_heapprofile_reader *r, unsigned depth, struct
     int code = sonde_array_grow_within(&r->budget, &r->nodes, &r->node_capacity, r->node_count + 1,
                                        sizeof(*r->nodes), SONDE_PROFILE_NODES_MAX);
     if (code < 0) {
-        return no_room(code, "nodes", err);
+        return sonde_read_no_room(format, code, "nodes", err);
     }
     r->nodes[r->node_count] = (struct raw_node){.frame = NONE, .parent = r->current};
     r->current = (uint32_t)r->node_count++;
@@ -143,23 +112,6 @@ static void end_node(struct sonde_heapprofile_reader *r)
         r->node_depth -= 2;
         r->field = CHILDREN;
     }
-}
-
-static void begin_frame(struct sonde_heapprofile_reader *r)
-{
-    r->in_frame = true;
-    r->part = UNKNOWN;
-    r->line = r->column = -1;
-    sonde_buf_clear(&r->function);
-    sonde_buf_clear(&r->url);
-}
-
-static int end_frame(struct sonde_heapprofile_reader *r, struct sonde_err *err)
-{
-    r->in_frame = false;
-    /* V8 counts lines and columns from 0, and has -1 for none. */
-    return sonde_profile_frame(r->profile, sonde_buf_view(&r->function), sonde_buf_view(&r->url),
-                               r->line + 1, r->column + 1, &r->nodes[r->current].frame, err);
 }
 
 static void skip(struct sonde_heapprofile_reader *r, unsigned depth)
@@ -181,7 +133,8 @@ static int begin_container(struct sonde_heapprofile_reader *r, bool object, unsi
     }
     if (r->section == HEAD && inside && !r->in_frame) {
         if (object && depth == r->node_depth + 1 && r->field == CALL_FRAME) {
-            begin_frame(r);
+            r->in_frame = true;
+            sonde_call_frame_begin(&r->frame);
             return 0;
         }
         if (object && depth == r->node_depth + 2 && r->field == CHILDREN) {
@@ -200,7 +153,8 @@ static int begin_container(struct sonde_heapprofile_reader *r, bool object, unsi
 static int end_object(struct sonde_heapprofile_reader *r, unsigned depth, struct sonde_err *err)
 {
     if (r->in_frame && depth == r->node_depth + 1) {
-        return end_frame(r, err);
+        r->in_frame = false;
+        return sonde_call_frame_end(&r->frame, r->profile, &r->nodes[r->current].frame, err);
     }
     if (r->current != NONE && depth == r->node_depth) {
         end_node(r);
@@ -213,7 +167,7 @@ static int end_object(struct sonde_heapprofile_reader *r, unsigned depth, struct
         sonde_array_grow_within(&r->budget, &r->samples, &r->sample_capacity, r->sample_count + 1,
                                 sizeof(*r->samples), SONDE_PROFILE_SAMPLES_MAX);
     if (code < 0) {
-        return no_room(code, "samples", err);
+        return sonde_read_no_room(format, code, "samples", err);
     }
     r->samples[r->sample_count++] = r->sample;
     return 0;
@@ -230,8 +184,6 @@ static void on_key(struct sonde_heapprofile_reader *r, const struct sonde_json_t
         r->has_head = r->has_head || r->section == HEAD;
     } else if (r->section == SAMPLES) {
         r->field = field_named(of_sample, token->text);
-    } else if (r->in_frame) {
-        r->part = field_named(of_frame, token->text);
     } else {
         r->field = field_named(of_node, token->text);
     }
@@ -243,35 +195,19 @@ static void on_number(struct sonde_heapprofile_reader *r, const struct sonde_jso
         if (r->field == SIZE) {
             r->sample.size = bytes_of(token);
         } else if (r->field == NODE_ID) {
-            r->sample.node = (uint64_t)whole(token);
+            r->sample.node = (uint64_t)sonde_read_whole(token);
         } else if (r->field == ORDINAL) {
-            r->sample.ordinal = whole(token);
+            r->sample.ordinal = sonde_read_whole(token);
         }
-    } else if (r->in_frame && r->part == LINE_NUMBER) {
-        r->line = small(token);
-    } else if (r->in_frame && r->part == COLUMN_NUMBER) {
-        r->column = small(token);
-    } else if (r->current != NONE && !r->in_frame && token->depth == r->node_depth + 1) {
+    } else if (r->current != NONE && token->depth == r->node_depth + 1) {
         struct raw_node *node = &r->nodes[r->current];
         if (r->field == SELF_SIZE) {
             node->size = bytes_of(token);
         } else if (r->field == ID) {
-            node->id = (uint64_t)whole(token);
+            node->id = (uint64_t)sonde_read_whole(token);
             node->has_id = true;
         }
     }
-}
-
-static int on_string(struct sonde_heapprofile_reader *r, const struct sonde_json_token *token,
-                     struct sonde_err *err)
-{
-    if (!r->in_frame || (r->part != FUNCTION_NAME && r->part != URL)) {
-        return 0;
-    }
-    struct sonde_buf *buf = r->part == URL ? &r->url : &r->function;
-    sonde_buf_clear(buf);
-    sonde_buf_str(buf, sonde_profile_cut(token->text));
-    return sonde_buf_check(buf, "a name", err);
 }
 
 static int on_token(void *context, struct sonde_json_scanner *scanner,
@@ -284,6 +220,11 @@ static int on_token(void *context, struct sonde_json_scanner *scanner,
         r->skips = !(ends && token->depth == r->skip_depth);
         return 0;
     }
+    if (r->in_frame && token->depth == r->node_depth + 2) {
+        return token->event == SONDE_JSON_OBJECT_BEGIN || token->event == SONDE_JSON_ARRAY_BEGIN
+                   ? begin_container(r, token->event == SONDE_JSON_OBJECT_BEGIN, token->depth, err)
+                   : sonde_call_frame_take(&r->frame, token, err);
+    }
     switch (token->event) {
     case SONDE_JSON_KEY:
         on_key(r, token);
@@ -291,8 +232,6 @@ static int on_token(void *context, struct sonde_json_scanner *scanner,
     case SONDE_JSON_NUMBER:
         on_number(r, token);
         return 0;
-    case SONDE_JSON_STRING:
-        return on_string(r, token, err);
     case SONDE_JSON_OBJECT_BEGIN:
     case SONDE_JSON_ARRAY_BEGIN:
         return begin_container(r, token->event == SONDE_JSON_OBJECT_BEGIN, token->depth, err);
@@ -312,14 +251,13 @@ int sonde_heapprofile_reader_new(struct sonde_profile *profile,
     }
     struct sonde_heapprofile_reader *r = calloc(1, sizeof(*r));
     if (!r) {
-        return no_room(SONDE_ENOMEM, "", err);
+        return sonde_read_no_room(format, SONDE_ENOMEM, "", err);
     }
     struct sonde_json_limits limits = {.depth = DEPTH_MAX, .string = 1 << 20};
     r->profile = profile;
     r->current = NONE;
     r->budget.maximum = SONDE_PROFILE_FILE_MAX;
-    r->function = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
-    r->url = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
+    sonde_call_frame_init(&r->frame);
     sonde_json_scanner_init(&r->scanner, limits, on_token, r);
     *ret = r;
     return 0;
@@ -331,8 +269,7 @@ void sonde_heapprofile_reader_free(struct sonde_heapprofile_reader *r)
         return;
     }
     sonde_json_scanner_fini(&r->scanner);
-    sonde_buf_fini(&r->function);
-    sonde_buf_fini(&r->url);
+    sonde_call_frame_fini(&r->frame);
     free(r->nodes);
     free(r->samples);
     free(r);
@@ -382,7 +319,7 @@ static int resolve_samples(struct sonde_heapprofile_reader *r, struct sonde_err 
 {
     SONDE_FREE struct sonde_id *ids = calloc(r->node_count, sizeof(*ids));
     if (!ids) {
-        return no_room(SONDE_ENOMEM, "", err);
+        return sonde_read_no_room(format, SONDE_ENOMEM, "", err);
     }
     size_t count = 0;
     for (uint32_t i = 0; i < r->node_count; i++) {
@@ -390,7 +327,7 @@ static int resolve_samples(struct sonde_heapprofile_reader *r, struct sonde_err 
             ids[count++] = (struct sonde_id){r->nodes[i].id, i};
         }
     }
-    int code = sonde_ids_sort(ids, count, "heapprofile", "nodes", err);
+    int code = sonde_ids_sort(ids, count, format, "nodes", err);
     size_t known = 0;
     for (size_t i = 0; i < r->sample_count && code == 0; i++) {
         uint32_t raw = sonde_ids_find(ids, count, r->samples[i].node);
@@ -410,7 +347,10 @@ static int resolve_samples(struct sonde_heapprofile_reader *r, struct sonde_err 
 static int count(struct sonde_heapprofile_reader *r, struct sonde_err *err)
 {
     SONDE_FREE uint64_t *samples = calloc(r->node_count, sizeof(*samples));
-    int code = samples ? 0 : no_room(SONDE_ENOMEM, "", err);
+    int code = 0;
+    if (!samples) {
+        return sonde_read_no_room(format, SONDE_ENOMEM, "", err);
+    }
     for (size_t i = 0; code == 0 && i < r->sample_count; i++) {
         const struct raw_sample *sample = &r->samples[i];
         samples[sample->node]++;

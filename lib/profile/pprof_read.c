@@ -6,6 +6,7 @@
 #include "profile/ids.h"
 #include "profile/pprof.h"
 #include "profile/pprof_fields.h"
+#include "profile/reading.h"
 
 enum { NONE = SONDE_ID_NONE, GZIP_FIRST = 0x1f, GZIP_SECOND = 0x8b };
 
@@ -59,11 +60,7 @@ struct sonde_pprof_reader {
     bool cpu;
 };
 
-static int no_room(int code, const char *what, struct sonde_err *err)
-{
-    return code == SONDE_ENOMEM ? sonde_fail(err, code, 0, "pprof: out of memory")
-                                : sonde_fail(err, code, 0, "pprof: too many %s", what);
-}
+static const char format[] = "pprof";
 
 static int malformed(struct sonde_err *err, const char *what)
 {
@@ -84,7 +81,7 @@ int sonde_pprof_reader_new(struct sonde_profile *profile, struct sonde_pprof_rea
 {
     struct sonde_pprof_reader *r = calloc(1, sizeof(*r));
     if (!r) {
-        return no_room(SONDE_ENOMEM, "", err);
+        return sonde_read_no_room(format, SONDE_ENOMEM, "", err);
     }
     r->profile = profile;
     r->text = SONDE_BUF(SONDE_PPROF_BYTES_MAX);
@@ -197,7 +194,7 @@ static int take_function(struct sonde_pprof_reader *r, struct sonde_str text, st
                 : sonde_array_grow_within(&r->budget, &r->function_ids, &r->function_id_capacity,
                                           wanted, sizeof(*r->function_ids), SONDE_PPROF_ITEMS_MAX);
     if (more < 0 || code < 0) {
-        return more < 0 ? more : no_room(code, "functions", err);
+        return more < 0 ? more : sonde_read_no_room(format, code, "functions", err);
     }
     r->function_ids[r->function_count] = (struct sonde_id){id, (uint32_t)r->function_count};
     r->functions[r->function_count++] = function;
@@ -219,7 +216,7 @@ static int take_line(struct sonde_pprof_reader *r, struct sonde_str text, struct
     int code = sonde_array_grow_within(&r->budget, &r->lines, &r->line_capacity, r->line_count + 1,
                                        sizeof(*r->lines), SONDE_PPROF_ITEMS_MAX);
     if (more < 0 || code < 0) {
-        return more < 0 ? more : no_room(code, "lines", err);
+        return more < 0 ? more : sonde_read_no_room(format, code, "lines", err);
     }
     r->lines[r->line_count++] = line;
     return 0;
@@ -249,7 +246,7 @@ static int take_location(struct sonde_pprof_reader *r, struct sonde_str text, st
                 : sonde_array_grow_within(&r->budget, &r->location_ids, &r->location_id_capacity,
                                           wanted, sizeof(*r->location_ids), SONDE_PPROF_ITEMS_MAX);
     if (more < 0 || code < 0) {
-        return more < 0 ? more : no_room(code, "locations", err);
+        return more < 0 ? more : sonde_read_no_room(format, code, "locations", err);
     }
     r->location_ids[r->location_count] = (struct sonde_id){id, (uint32_t)r->location_count};
     r->locations[r->location_count++] = location;
@@ -262,7 +259,7 @@ static int take_string(struct sonde_pprof_reader *r, struct sonde_str text, stru
         sonde_array_grow_within(&r->budget, &r->strings, &r->string_capacity, r->string_count + 1,
                                 sizeof(*r->strings), SONDE_PPROF_STRINGS_MAX);
     if (code < 0) {
-        return no_room(code, "strings", err);
+        return sonde_read_no_room(format, code, "strings", err);
     }
     r->strings[r->string_count++] = text;
     return 0;
@@ -274,7 +271,7 @@ static int take_message(struct sonde_pprof_reader *r, const struct sonde_protobu
     switch (field->number) {
     case PROFILE_SAMPLE_TYPE:
         if (r->type_count == SONDE_PPROF_TYPES_MAX) {
-            return no_room(SONDE_ELIMIT, "types of values", err);
+            return sonde_read_no_room(format, SONDE_ELIMIT, "types of values", err);
         }
         return take_type(field->bytes, &r->types[r->type_count++], err);
     case PROFILE_PERIOD_TYPE:
@@ -490,7 +487,7 @@ static int push_location(struct sonde_pprof_reader *r, uint64_t id, struct sonde
         sonde_array_grow_within(&r->budget, &r->stack, &r->stack_capacity, r->stack_count + 1,
                                 sizeof(*r->stack), SONDE_PPROF_STACK_MAX);
     if (code < 0) {
-        return no_room(code, "locations in one sample", err);
+        return sonde_read_no_room(format, code, "locations in one sample", err);
     }
     r->stack[r->stack_count++] = id;
     return 0;
@@ -587,7 +584,7 @@ static int add_sample(struct sonde_pprof_reader *r, struct sonde_str text, struc
     uint32_t node;
     int code = place_stack(r, samples, &node, err);
     if (code == 0 && __builtin_mul_overflow(amount, r->scale, &amount)) {
-        return no_room(SONDE_ELIMIT, "nanoseconds or bytes", err);
+        return sonde_read_no_room(format, SONDE_ELIMIT, "nanoseconds or bytes", err);
     }
     return code ? code : sonde_profile_add_amount(r->profile, node, amount, samples, err);
 }
@@ -638,7 +635,7 @@ int sonde_pprof_finish(struct sonde_pprof_reader *r, struct sonde_err *err)
         return malformed(err, "the file is empty");
     }
     if (code == 0 && !sonde_budget_take(&r->budget, r->text.capacity)) {
-        return no_room(SONDE_ELIMIT, "bytes", err);
+        return sonde_read_no_room(format, SONDE_ELIMIT, "bytes", err);
     }
     int64_t before = r->profile->total;
     code = code ? code : take_tables(r, err);
