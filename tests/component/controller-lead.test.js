@@ -8,14 +8,26 @@ const { randomUUID } = require('node:crypto');
 const { test } = require('node:test');
 const { conditionWords, now, open, until } = require('./support/cluster.js');
 
+async function kill(controller) {
+  controller.child.kill('SIGKILL');
+  await controller.done;
+}
+
+// A run whose controller is killed once it is attached; with beats, its sidecar is returned.
+async function abandon(clinic, { beats = false } = {}) {
+  clinic.cluster.run('slow');
+  const controller = clinic.controller();
+  await clinic.cluster.attached('pod-a');
+  const sidecar = beats ? clinic.sidecar('pod-a') : null;
+  await sidecar?.beat();
+  await kill(controller);
+  return sidecar;
+}
+
 test('after SIGKILL another one goes on, and attaches nothing twice', async (t) => {
   const clinic = await open(t);
   const { cluster } = clinic;
-  cluster.run('slow');
-  const first = clinic.controller();
-  await cluster.attached('pod-a');
-  first.child.kill('SIGKILL');
-  await first.done;
+  await abandon(clinic);
   clinic.controller();
   await clinic.sidecar('pod-a').captures();
   assert.equal(conditionWords(await cluster.ends('slow')), 'True Completed');
@@ -33,8 +45,7 @@ test('a leader whose watch is behind overwrites no choice', async (t) => {
   const attached = () => pods.find((pod) => cluster.entries(pod).length);
   const pod = await until(attached, 10000, 'the sidecar');
   await until(() => cluster.get('profileruns', 'slow').status?.targets, 10000, 'the choice');
-  first.child.kill('SIGKILL');
-  await first.done;
+  await kill(first);
   cluster.tell(pod, cluster.entries(pod)[0].name, { running: { startedAt: now() } });
   let conflicts = 0;
   const held = [];
@@ -67,11 +78,7 @@ test('a leader whose watch is behind overwrites no choice', async (t) => {
 test('a sidecar that no kubelet starts is given up, by whoever leads', async (t) => {
   const clinic = await open(t);
   const { cluster } = clinic;
-  cluster.run('slow');
-  const first = clinic.controller();
-  await cluster.attached('pod-a');
-  first.child.kill('SIGKILL');
-  await first.done;
+  await abandon(clinic);
   clinic.controller();
   const ended = await cluster.ends('slow', 75000);
   assert.equal(conditionWords(ended), 'False SidecarNotStarted');
@@ -81,13 +88,7 @@ test('a sidecar that no kubelet starts is given up, by whoever leads', async (t)
 test('a run that was deleted while no controller ran leaves', async (t) => {
   const clinic = await open(t);
   const { cluster } = clinic;
-  cluster.run('slow');
-  const first = clinic.controller();
-  await cluster.attached('pod-a');
-  const sidecar = clinic.sidecar('pod-a');
-  await sidecar.beat();
-  first.child.kill('SIGKILL');
-  await first.done;
+  const sidecar = await abandon(clinic, { beats: true });
   cluster.drop('profileruns', 'slow');
   clinic.controller();
   await sidecar.cancelled();
@@ -113,13 +114,7 @@ test('a run of another controller’s namespace goes on', async (t) => {
 test('a run that a cache which is behind does not have goes on', async (t) => {
   const clinic = await open(t);
   const { cluster } = clinic;
-  cluster.run('slow');
-  const first = clinic.controller();
-  await cluster.attached('pod-a');
-  const sidecar = clinic.sidecar('pod-a');
-  await sidecar.beat();
-  first.child.kill('SIGKILL');
-  await first.done;
+  const sidecar = await abandon(clinic, { beats: true });
   const held = [];
   let isBehind = true;
   cluster.answer = (request, response) => {
@@ -154,8 +149,7 @@ test('of two replicas one leads, and the other one takes over', async (t) => {
   );
   const other = both.find((one) => one !== leader);
   assert.doesNotMatch(other.stderr(), /"leading"/);
-  leader.child.kill('SIGKILL');
-  await leader.done;
+  await kill(leader);
   const begin = Date.now();
   cluster.run('slow');
   await until(() => cluster.entries('pod-a').length, 25000, 'the other one at work');

@@ -110,14 +110,20 @@ static const struct row new_rows[] = {
     {"handler", APP("/app"), 12, 2, 0},
 };
 
+/* Two captures of time of the example. */
+static void begin_both(struct capture **before, struct capture **after)
+{
+    *before = begin(old_rows, SONDE_LENGTH(old_rows), "/srv/clinic", SONDE_PROFILE_NANOSECONDS);
+    *after = begin(new_rows, SONDE_LENGTH(new_rows), "/app", SONDE_PROFILE_NANOSECONDS);
+}
+
 static void functions_are_matched_by_name_and_file(void **state)
 {
     (void)state;
     struct sonde_comparison c;
-    struct capture *before =
-        begin(old_rows, SONDE_LENGTH(old_rows), "/srv/clinic", SONDE_PROFILE_NANOSECONDS);
-    struct capture *after =
-        begin(new_rows, SONDE_LENGTH(new_rows), "/app", SONDE_PROFILE_NANOSECONDS);
+    struct capture *before;
+    struct capture *after;
+    begin_both(&before, &after);
     /* One second: 50 ms, 100 ms, 200 ms; 10 ms; idle. */
     static const int64_t first[] = {50, 100, 200, 10, 640};
     for (size_t i = 0; i < SONDE_LENGTH(first); i++) {
@@ -178,10 +184,9 @@ static void the_interval_is_welchs_of_two_ratios(void **state)
 {
     (void)state;
     struct sonde_comparison c;
-    struct capture *before =
-        begin(old_rows, SONDE_LENGTH(old_rows), "/srv/clinic", SONDE_PROFILE_NANOSECONDS);
-    struct capture *after =
-        begin(new_rows, SONDE_LENGTH(new_rows), "/app", SONDE_PROFILE_NANOSECONDS);
+    struct capture *before;
+    struct capture *after;
+    begin_both(&before, &after);
     static const struct {
         int64_t before, before_all, after, after_all;
     } windows[] = {{100, 1000, 200, 1000}, {120, 1000, 220, 1000}, {110, 1000, 390, 2000}};
@@ -346,10 +351,9 @@ static void the_text_says_how_sure_it_is(void **state)
 {
     (void)state;
     struct sonde_comparison c;
-    struct capture *before =
-        begin(old_rows, SONDE_LENGTH(old_rows), "/srv/clinic", SONDE_PROFILE_NANOSECONDS);
-    struct capture *after =
-        begin(new_rows, SONDE_LENGTH(new_rows), "/app", SONDE_PROFILE_NANOSECONDS);
+    struct capture *before;
+    struct capture *after;
+    begin_both(&before, &after);
     for (int64_t i = 0; i < 6; i++) {
         add(before, 1, (100 + i) * MS);
         add(before, 4, (900 - i) * MS);

@@ -33,8 +33,7 @@ static void assert_title(const struct sonde_heap_analysis *a, const char *kind, 
 /* A heap of 100 MB: a Map of sessions, strings that repeat, and the rest in many small things. */
 static void make(struct graph *graph, uint32_t sessions)
 {
-    *graph = (struct graph){0};
-    graph_roots(graph);
+    graph_begin(graph);
     uint32_t server = graph_node(graph, SONDE_HEAP_OBJECT, "Server", 100);
     uint32_t map = graph_node(graph, SONDE_HEAP_OBJECT, "Map", 20);
     uint32_t table = graph_node(graph, SONDE_HEAP_ARRAY, "", 300);

@@ -59,8 +59,7 @@ struct service {
 static struct service make_service(struct graph *graph)
 {
     struct service s;
-    *graph = (struct graph){0};
-    graph_roots(graph);
+    graph_begin(graph);
     s.server = graph_node(graph, SONDE_HEAP_OBJECT, "Server", 100);
     s.map = graph_node(graph, SONDE_HEAP_OBJECT, "Map", 20);
     s.table = graph_node(graph, SONDE_HEAP_ARRAY, "", 300);
@@ -215,8 +214,7 @@ static void long_paths_lose_their_middle(void **state)
     (void)state;
     static struct graph graph;
     for (uint32_t length = 1; length < 120; length++) {
-        graph = (struct graph){0};
-        graph_roots(&graph);
+        graph_begin(&graph);
         uint32_t last = 2;
         for (uint32_t i = 0; i < length; i++) {
             uint32_t next = graph_node(&graph, SONDE_HEAP_OBJECT, "Link", 1);

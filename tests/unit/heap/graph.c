@@ -52,6 +52,12 @@ void graph_roots(struct graph *graph)
     (void)graph_edge(graph, root, SONDE_HEAP_EDGE_SHORTCUT, "1", global);
 }
 
+void graph_begin(struct graph *graph)
+{
+    *graph = (struct graph){0};
+    graph_roots(graph);
+}
+
 static const char head[] =
     "{\"snapshot\":{\"meta\":{\"node_fields\":[\"type\",\"name\",\"id\",\"self_size\","
     "\"edge_count\",\"trace_node_id\",\"detachedness\"],\"node_types\":[[\"hidden\",\"array\","

@@ -38,6 +38,8 @@ uint32_t graph_index(struct graph *graph, uint32_t from, enum sonde_heap_edge_ty
                      uint32_t index, uint32_t to);
 /* The root, "(GC roots)" below it, and a global object: nodes 0, 1 and 2. */
 void graph_roots(struct graph *graph);
+/* An empty graph with its roots. */
+void graph_begin(struct graph *graph);
 
 void graph_write(const struct graph *graph, struct sonde_buf *text);
 /* Reads a text in pieces of `step` bytes. Returns what the reader did; the heap is to be freed in

@@ -50,8 +50,7 @@ static const struct sonde_heap_growth_row *row_of(const struct sonde_heap_growth
 /* global.cache → Cache → Entries, each with a Value, and global.current → Entry. */
 static void make(struct graph *graph, uint32_t first_id, uint32_t entries, bool gone)
 {
-    *graph = (struct graph){0};
-    graph_roots(graph);
+    graph_begin(graph);
     uint32_t cache = graph_node(graph, SONDE_HEAP_OBJECT, "Cache", 16);
     uint32_t current = graph_node(graph, SONDE_HEAP_OBJECT, "Entry", 24);
     (void)graph_edge(graph, 2, SONDE_HEAP_EDGE_PROPERTY, "cache", cache);
@@ -195,8 +194,7 @@ static void only_the_largest_suspects_are_listed(void **state)
     static char names[40][8];
     struct analysis before;
     struct analysis after;
-    graph = (struct graph){0};
-    graph_roots(&graph);
+    graph_begin(&graph);
     analyze(&graph, &before);
     for (unsigned i = 0; i < 40; i++) {
         unsigned size = 8 * (1 + i * 7 % 40);

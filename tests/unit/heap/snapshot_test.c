@@ -219,8 +219,7 @@ static void strings_that_are_there_more_than_once_are_counted(void **state)
 {
     (void)state;
     static struct graph graph;
-    graph = (struct graph){0};
-    graph_roots(&graph);
+    graph_begin(&graph);
     for (int i = 0; i < 5; i++) {
         (void)graph_node(&graph, SONDE_HEAP_STRING, "five times", 24);
         (void)graph_node(&graph, SONDE_HEAP_STRING, "different sizes", 2000 + (uint64_t)i * 8);
@@ -245,8 +244,7 @@ static void only_the_costliest_duplicates_are_listed(void **state)
     (void)state;
     static struct graph graph;
     static char names[100][8];
-    graph = (struct graph){0};
-    graph_roots(&graph);
+    graph_begin(&graph);
     for (unsigned i = 0; i < 100; i++) {
         unsigned size = 8 * (1 + i * 37 % 100);
         (void)snprintf(names[i], sizeof(names[i]), "s%u", size);
@@ -266,8 +264,7 @@ static void values_of_weak_maps_are_held_by_their_keys_only(void **state)
 {
     (void)state;
     static struct graph graph;
-    graph = (struct graph){0};
-    graph_roots(&graph);
+    graph_begin(&graph);
     uint32_t table = graph_node(&graph, SONDE_HEAP_ARRAY, "table", 1);
     uint32_t key = graph_node(&graph, SONDE_HEAP_OBJECT, "Key", 1);
     uint32_t value = graph_node(&graph, SONDE_HEAP_OBJECT, "Value", 1);

@@ -17,16 +17,7 @@
 static int read_coverage(struct sonde_coverage *coverage, struct sonde_str text, size_t step,
                          struct sonde_err *err)
 {
-    struct sonde_coverage_reader *reader = NULL;
-    int r = sonde_coverage_reader_new(coverage, &reader, err);
-    step = step ? step : text.length + 1;
-    for (size_t at = 0; at < text.length && r == 0; at += step) {
-        size_t left = text.length - at;
-        r = sonde_coverage_feed(reader, text.data + at, left < step ? left : step, err);
-    }
-    r = r < 0 ? r : sonde_coverage_finish(reader, err);
-    sonde_coverage_reader_free(reader);
-    return r;
+    return READ_WITH(coverage, text, step, err, coverage);
 }
 
 static void read_good_coverage(struct sonde_coverage *coverage, const char *text)
@@ -159,11 +150,7 @@ static void many_processes_take_the_memory_of_one(void **state)
 static void hostile_coverage_is_refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        int code;
-        const char *says;
-    } rows[] = {
+    static const struct refused rows[] = {
         {"", SONDE_EPARSE, ""},
         {"{}", SONDE_EPARSE, "no result"},
         {"[]", SONDE_EPARSE, "no result"},
@@ -174,10 +161,7 @@ static void hostile_coverage_is_refused(void **state)
         struct sonde_coverage c;
         struct sonde_err err = {0};
         sonde_coverage_init(&c);
-        int r = read_coverage(&c, sonde_str(rows[i].text), 0, &err);
-        if (r != rows[i].code || !strstr(err.message, rows[i].says)) {
-            fail_msg("%s\n gave %d: %s", rows[i].text, r, err.message);
-        }
+        assert_refused(&rows[i], read_coverage(&c, sonde_str(rows[i].text), 0, &err), &err);
         sonde_coverage_fini(&c);
     }
 }

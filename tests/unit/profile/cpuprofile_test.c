@@ -63,8 +63,7 @@ static void a_sample_counts_until_the_next_one(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, NULL, "{" NODES "," TIMES "," SAMPLES "}");
+    read_alone(&profile, "{" NODES "," TIMES "," SAMPLES "}");
     assert_example(&profile);
     sonde_profile_fini(&profile);
 }
@@ -105,19 +104,18 @@ static void parents_stand_for_children_and_ids_are_arbitrary(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, NULL,
-              "{\"nodes\":["
-              "{\"id\":4000000007,\"parent\":0," FRAME(
-                  "inner", "", -1,
-                  -1) "},"
-                      "{\"id\":0,\"parent\":12," FRAME(
-                          "outer", "file:///a.js", 0,
-                          0) "},"
-                             "{\"id\":12," FRAME("(root)", "", -1,
-                                                 -1) "}],"
-                                                     "\"startTime\":0,\"endTime\":100,\"samples\":["
-                                                     "4000000007,0],\"timeDeltas\":[0,40]}");
+    read_alone(&profile, "{\"nodes\":["
+                         "{\"id\":4000000007,\"parent\":0," FRAME(
+                             "inner", "", -1,
+                             -1) "},"
+                                 "{\"id\":0,\"parent\":12," FRAME(
+                                     "outer", "file:///a.js", 0,
+                                     0) "},"
+                                        "{\"id\":12," FRAME(
+                                            "(root)", "", -1,
+                                            -1) "}],"
+                                                "\"startTime\":0,\"endTime\":100,\"samples\":["
+                                                "4000000007,0],\"timeDeltas\":[0,40]}");
     assert_int_equal(node_at(&profile, "outer;inner")->self, 40000);
     assert_int_equal(node_at(&profile, "outer")->self, 60000);
     assert_int_equal(profile.node_count, 3);
@@ -129,14 +127,13 @@ static void unknown_members_are_passed_over(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, NULL,
-              "{\"nodes\":[{\"id\":1," FRAME(
-                  "f", "file:///a.js", 6,
-                  2) ",\"scope\":"
-                     "{\"lineNumber\":99,\"columnNumber\":98,\"url\":\"no\",\"list\":[{\"line\":1,"
-                     "\"ticks\":5,\"deep\":{\"id\":4}}]},\"deoptReason\":\"x\"}],"
-                     "\"startTime\":0,\"endTime\":10,\"samples\":[1],\"timeDeltas\":[0]}");
+    read_alone(&profile,
+               "{\"nodes\":[{\"id\":1," FRAME(
+                   "f", "file:///a.js", 6,
+                   2) ",\"scope\":"
+                      "{\"lineNumber\":99,\"columnNumber\":98,\"url\":\"no\",\"list\":[{\"line\":1,"
+                      "\"ticks\":5,\"deep\":{\"id\":4}}]},\"deoptReason\":\"x\"}],"
+                      "\"startTime\":0,\"endTime\":10,\"samples\":[1],\"timeDeltas\":[0]}");
     const struct sonde_frame *frame = frame_named(&profile, "f");
     assert_int_equal(frame->generated.line, 7);
     assert_int_equal(frame->generated.column, 3);
@@ -148,8 +145,7 @@ static void hit_counts_alone_share_the_time(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, NULL, "{" NODES "," TIMES "}");
+    read_alone(&profile, "{" NODES "," TIMES "}");
     assert_consistent(&profile);
     assert_int_equal(profile.total_samples, 6);
     /* 10,000 µs; parts are rounded to a microsecond, their sum is whole */
@@ -178,10 +174,8 @@ static void long_times_without_samples_are_whole(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, NULL,
-              "{\"nodes\":[{\"id\":1,\"hitCount\":7," FRAME(
-                  "(idle)", "", -1, -1) "}],\"startTime\":0,\"endTime\":7200000000}");
+    read_alone(&profile, "{\"nodes\":[{\"id\":1,\"hitCount\":7," FRAME(
+                             "(idle)", "", -1, -1) "}],\"startTime\":0,\"endTime\":7200000000}");
     assert_consistent(&profile);
     assert_int_equal(profile.total, INT64_C(7200000000000));
     assert_int_equal(profile.total_samples, 7);
@@ -193,11 +187,9 @@ static void negative_deltas_do_not_stretch_time(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, NULL,
-              "{" NODES ",\"startTime\":0,\"endTime\":1000,\"samples\":[3,4,2,5],"
-              /* at 100, 600, 400, 900: in order of time idle comes before load */
-              "\"timeDeltas\":[100,500,-200,500]}");
+    read_alone(&profile, "{" NODES ",\"startTime\":0,\"endTime\":1000,\"samples\":[3,4,2,5],"
+                         /* at 100, 600, 400, 900: in order of time idle comes before load */
+                         "\"timeDeltas\":[100,500,-200,500]}");
     assert_consistent(&profile);
     assert_int_equal(profile.total, 900000);
     assert_int_equal(node_at(&profile, "handler")->self, 300000);
@@ -207,15 +199,21 @@ static void negative_deltas_do_not_stretch_time(void **state)
     sonde_profile_fini(&profile);
 }
 
+/* A window from 0 to 1000 µs: handler, then load at 800. */
+static void read_first(struct sonde_profile *ret, struct sonde_profile_source *source)
+{
+    assert_int_equal(sonde_profile_init(ret, NULL), 0);
+    read_good(ret, source,
+              "{" NODES ",\"startTime\":0,\"endTime\":1000,\"samples\":[3,4],"
+              "\"timeDeltas\":[0,800]}");
+}
+
 static void windows_that_overlap_are_counted_once(void **state)
 {
     (void)state;
     struct sonde_profile profile;
     struct sonde_profile_source source = {0};
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, &source,
-              "{" NODES ",\"startTime\":0,\"endTime\":1000,\"samples\":[3,4],"
-              "\"timeDeltas\":[0,800]}");
+    read_first(&profile, &source);
     /* begins at 700: its sample at 800 is the same tick as that above */
     read_good(&profile, &source,
               "{" NODES ",\"startTime\":700,\"endTime\":2000,\"samples\":[3,4,2],"
@@ -256,10 +254,7 @@ static void windows_beyond_the_samples_are_counted_once(void **state)
     (void)state;
     struct sonde_profile profile;
     struct sonde_profile_source source = {0};
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, &source,
-              "{" NODES ",\"startTime\":0,\"endTime\":1000,\"samples\":[3,4],"
-              "\"timeDeltas\":[0,800]}");
+    read_first(&profile, &source);
     profile.budget.maximum = profile.budget.used;
     read_good(&profile, &source,
               "{" NODES ",\"startTime\":700,\"endTime\":2000,\"samples\":[3,4,2,2,2,2,2,2,2,2],"
@@ -344,12 +339,10 @@ static void empty_profiles_are_profiles(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, NULL,
-              "{\"nodes\":[{\"id\":1," FRAME(
-                  "(root)", "", -1,
-                  -1) "}],"
-                      "\"startTime\":5,\"endTime\":5,\"samples\":[],\"timeDeltas\":[]}");
+    read_alone(&profile, "{\"nodes\":[{\"id\":1," FRAME(
+                             "(root)", "", -1,
+                             -1) "}],"
+                                 "\"startTime\":5,\"endTime\":5,\"samples\":[],\"timeDeltas\":[]}");
     assert_int_equal(profile.total, 0);
     assert_int_equal(profile.node_count, 1);
     assert_int_equal(profile.windows, 1);
@@ -360,14 +353,12 @@ static void one_sample_lasts_until_the_end(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(
-        &profile, NULL,
-        "{\"nodes\":[{\"id\":1," FRAME(
-            "(root)", "", -1, -1) ",\"children\":[2]},"
-                                  "{\"id\":2," FRAME("f", "/a.js", 0,
-                                                     0) "}],\"startTime\":5,\"endTime\":45,"
-                                                        "\"samples\":[2],\"timeDeltas\":[10]}");
+    read_alone(&profile, "{\"nodes\":[{\"id\":1," FRAME(
+                             "(root)", "", -1,
+                             -1) ",\"children\":[2]},"
+                                 "{\"id\":2," FRAME("f", "/a.js", 0,
+                                                    0) "}],\"startTime\":5,\"endTime\":45,"
+                                                       "\"samples\":[2],\"timeDeltas\":[10]}");
     assert_int_equal(profile.total, 30000);
     assert_int_equal(profile.total_samples, 1);
     assert_int_equal(node_at(&profile, "f")->self, 30000);
@@ -378,14 +369,16 @@ static void one_sample_lasts_until_the_end(void **state)
 #define N(id, rest) "{\"id\":" #id "," FRAME("f", "", 0, 0) rest "}"
 #define ONE_NODE "\"nodes\":[" N(1, "") "]"
 
+static int read_only_window(struct sonde_profile *profile, struct sonde_str text, size_t step,
+                            struct sonde_err *err)
+{
+    return read_window(profile, NULL, text, step, err);
+}
+
 static void hostile_profiles_are_refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        int code;
-        const char *says;
-    } rows[] = {
+    static const struct refused rows[] = {
         {"", SONDE_EPARSE, ""},
         {"{", SONDE_EPARSE, ""},
         {"{}", SONDE_EPARSE, "no nodes"},
@@ -416,29 +409,15 @@ static void hostile_profiles_are_refused(void **state)
          SONDE_EPARSE, "time"},
         {"{\"nodes\":[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]}", SONDE_ELIMIT, "deeper"},
     };
-    for (size_t i = 0; i < SONDE_LENGTH(rows); i++) {
-        struct sonde_profile profile;
-        struct sonde_err err = {0};
-        assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-        int r = read_window(&profile, NULL, sonde_str(rows[i].text), 0, &err);
-        if (r != rows[i].code || !strstr(err.message, rows[i].says)) {
-            fail_msg("%s\n gave %d: %s", rows[i].text, r, err.message);
-        }
-        /* a refused window leaves nothing that counts */
-        assert_int_equal(profile.total_samples, 0);
-        assert_int_equal(profile.total, 0);
-        assert_int_equal(profile.windows, 0);
-        sonde_profile_fini(&profile);
-    }
+    assert_profiles_refused(rows, SONDE_LENGTH(rows), read_only_window);
 }
 
 static void odd_positions_become_unknown_ones(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(
-        &profile, NULL,
+    read_alone(
+        &profile,
         "{\"nodes\":[{\"id\":1," FRAME(
             "f", "file:///a.js", -70,
             99999999999) "}],\"startTime\":0,\"endTime\":10,\"samples\":[1],\"timeDeltas\":[0]}");
@@ -583,8 +562,7 @@ static void a_full_disk_ends_each_writer(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good(&profile, NULL, "{" NODES "," TIMES "," SAMPLES "}");
+    read_alone(&profile, "{" NODES "," TIMES "," SAMPLES "}");
     struct sonde_err err = {0};
     struct sonde_output output = SONDE_OUTPUT(refuse, NULL);
     assert_int_equal(sonde_cpuprofile_write(&profile, &output, &err), SONDE_ENOSPACE);

@@ -14,16 +14,7 @@
 static int read_folded(struct sonde_profile *profile, enum sonde_profile_unit unit,
                        struct sonde_str text, size_t step, struct sonde_err *err)
 {
-    struct sonde_folded_reader *reader = NULL;
-    int r = sonde_folded_reader_new(profile, unit, &reader, err);
-    step = step ? step : text.length + 1;
-    for (size_t at = 0; at < text.length && r == 0; at += step) {
-        size_t left = text.length - at;
-        r = sonde_folded_feed(reader, text.data + at, left < step ? left : step, err);
-    }
-    r = r < 0 ? r : sonde_folded_finish(reader, err);
-    sonde_folded_reader_free(reader);
-    return r;
+    return READ_WITH(folded, text, step, err, profile, unit);
 }
 
 static const char example[] =

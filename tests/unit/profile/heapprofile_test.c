@@ -14,16 +14,7 @@
 static int read_heap(struct sonde_profile *profile, struct sonde_str text, size_t step,
                      struct sonde_err *err)
 {
-    struct sonde_heapprofile_reader *reader = NULL;
-    int r = sonde_heapprofile_reader_new(profile, &reader, err);
-    step = step ? step : text.length + 1;
-    for (size_t at = 0; at < text.length && r == 0; at += step) {
-        size_t left = text.length - at;
-        r = sonde_heapprofile_feed(reader, text.data + at, left < step ? left : step, err);
-    }
-    r = r < 0 ? r : sonde_heapprofile_finish(reader, err);
-    sonde_heapprofile_reader_free(reader);
-    return r;
+    return READ_WITH(heapprofile, text, step, err, profile);
 }
 
 static void read_good_heap(struct sonde_profile *profile, const char *text)
@@ -32,6 +23,12 @@ static void read_good_heap(struct sonde_profile *profile, const char *text)
     if (read_heap(profile, sonde_str(text), 0, &err) != 0) {
         fail_msg("%s", err.message);
     }
+}
+
+static void read_heap_alone(struct sonde_profile *ret, const char *text)
+{
+    assert_int_equal(sonde_profile_init(ret, NULL), 0);
+    read_good_heap(ret, text);
 }
 
 #define FRAME(function, url, line, column)                                                         \
@@ -76,8 +73,7 @@ static void bytes_are_those_of_the_nodes(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good_heap(&profile, example);
+    read_heap_alone(&profile, example);
     assert_example(&profile);
     read_good_heap(&profile, example); /* processes add up */
     assert_int_equal(profile.total, 2 * (1048576 + 4096 + 10));
@@ -125,9 +121,8 @@ static void old_files_have_neither_ids_nor_samples(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good_heap(&profile, "{\"head\":{" ROOT ",\"selfSize\":0,\"children\":[{" LOAD
-                             ",\"selfSize\":7,\"children\":[]},{\"selfSize\":5}]}}");
+    read_heap_alone(&profile, "{\"head\":{" ROOT ",\"selfSize\":0,\"children\":[{" LOAD
+                              ",\"selfSize\":7,\"children\":[]},{\"selfSize\":5}]}}");
     assert_int_equal(profile.total, 12);
     assert_int_equal(profile.total_samples, 0);
     assert_int_equal(node_at(&profile, "loadVisits")->self, 7);
@@ -139,10 +134,9 @@ static void samples_of_unknown_nodes_do_not_count(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good_heap(&profile, "{\"head\":{" ROOT ",\"selfSize\":5,\"id\":1,\"children\":[]},"
-                             "\"samples\":[{\"size\":9,\"nodeId\":2,\"ordinal\":2},"
-                             "{\"size\":5,\"nodeId\":1,\"ordinal\":1}]}");
+    read_heap_alone(&profile, "{\"head\":{" ROOT ",\"selfSize\":5,\"id\":1,\"children\":[]},"
+                              "\"samples\":[{\"size\":9,\"nodeId\":2,\"ordinal\":2},"
+                              "{\"size\":5,\"nodeId\":1,\"ordinal\":1}]}");
     assert_int_equal(profile.total, 5);
     assert_int_equal(profile.total_samples, 1);
     assert_int_equal(profile.allocation_count, 1);
@@ -153,9 +147,8 @@ static void an_empty_profile_is_one(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good_heap(&profile, "{\"head\":{" ROOT ",\"selfSize\":0,\"id\":1,\"children\":[]},"
-                             "\"samples\":[]}");
+    read_heap_alone(&profile, "{\"head\":{" ROOT ",\"selfSize\":0,\"id\":1,\"children\":[]},"
+                              "\"samples\":[]}");
     assert_int_equal(profile.total, 0);
     assert_int_equal(profile.windows, 1);
     sonde_profile_fini(&profile);
@@ -164,11 +157,7 @@ static void an_empty_profile_is_one(void **state)
 static void hostile_profiles_are_refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        int code;
-        const char *says;
-    } rows[] = {
+    static const struct refused rows[] = {
         {"", SONDE_EPARSE, ""},
         {"{", SONDE_EPARSE, ""},
         {"[]", SONDE_EPARSE, "no head"},
@@ -178,29 +167,17 @@ static void hostile_profiles_are_refused(void **state)
         {"{\"head\":null,\"samples\":[]}", SONDE_EPARSE, "no head"},
         {"{\"head\":{\"id\":1,\"children\":[{\"id\":1}]}}", SONDE_EPARSE, "the id 1"},
     };
-    for (size_t i = 0; i < SONDE_LENGTH(rows); i++) {
-        struct sonde_profile profile;
-        struct sonde_err err = {0};
-        assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-        int r = read_heap(&profile, sonde_str(rows[i].text), 0, &err);
-        if (r != rows[i].code || !strstr(err.message, rows[i].says)) {
-            fail_msg("%s\n gave %d: %s", rows[i].text, r, err.message);
-        }
-        assert_int_equal(profile.total, 0);
-        assert_int_equal(profile.windows, 0);
-        sonde_profile_fini(&profile);
-    }
+    assert_profiles_refused(rows, SONDE_LENGTH(rows), read_heap);
 }
 
 static void odd_numbers_are_bounded(void **state)
 {
     (void)state;
     struct sonde_profile profile;
-    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
-    read_good_heap(&profile, "{\"head\":{\"selfSize\":-5,\"children\":[{" LOAD
-                             ",\"selfSize\":1e300},{" PARSE ",\"selfSize\":9223372036854775807},"
-                             "{\"callFrame\":{\"functionName\":\"x\",\"lineNumber\":-7,"
-                             "\"columnNumber\":99999999999},\"selfSize\":2.5}]}}");
+    read_heap_alone(&profile, "{\"head\":{\"selfSize\":-5,\"children\":[{" LOAD
+                              ",\"selfSize\":1e300},{" PARSE ",\"selfSize\":9223372036854775807},"
+                              "{\"callFrame\":{\"functionName\":\"x\",\"lineNumber\":-7,"
+                              "\"columnNumber\":99999999999},\"selfSize\":2.5}]}}");
     assert_int_equal(profile.total, SONDE_HEAPPROFILE_BYTES_MAX + 2);
     assert_int_equal(frame_named(&profile, "x")->generated.line, 0);
     assert_int_equal(frame_named(&profile, "x")->generated.column, 0);

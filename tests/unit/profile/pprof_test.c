@@ -20,16 +20,7 @@
 static int read_pprof(struct sonde_profile *profile, struct sonde_str text, size_t step,
                       struct sonde_err *err)
 {
-    struct sonde_pprof_reader *reader = NULL;
-    int r = sonde_pprof_reader_new(profile, &reader, err);
-    step = step ? step : text.length + 1;
-    for (size_t at = 0; at < text.length && r == 0; at += step) {
-        size_t left = text.length - at;
-        r = sonde_pprof_feed(reader, text.data + at, left < step ? left : step, err);
-    }
-    r = r < 0 ? r : sonde_pprof_finish(reader, err);
-    sonde_pprof_reader_free(reader);
-    return r;
+    return READ_WITH(pprof, text, step, err, profile);
 }
 
 /* ---- files by hand ---- */
@@ -402,6 +393,20 @@ static void say(const char *command, struct sonde_buf *ret)
     }
 }
 
+#define TEMPORARY "/tmp/sonde-pprof-XXXXXX"
+
+/* Into a new file, whose name replaces that template. */
+static void write_file(const struct sonde_profile *profile, char *name)
+{
+    SONDE_BUF_AUTO written = SONDE_BUF(WRITTEN_MAX);
+    struct sonde_output output = SONDE_OUTPUT(write_to_buf, &written);
+    assert_int_equal(sonde_pprof_write(profile, 0, &output, NULL), 0);
+    SONDE_CLOSE int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    assert_int_equal(sonde_write_all(fd, written.data, written.length, "pprof", NULL), 0);
+    sonde_output_fini(&output);
+}
+
 /* The judge is pprof itself, where Go is installed. */
 static void go_tool_pprof_reads_a_heap(void **state)
 {
@@ -426,13 +431,8 @@ static void go_tool_pprof_reads_a_heap(void **state)
         make(&profile, SONDE_PROFILE_BYTES);
         profile.collected = rows[i].collected;
         profile.counts_objects = rows[i].objects;
-        SONDE_BUF_AUTO written = SONDE_BUF(WRITTEN_MAX);
-        struct sonde_output output = SONDE_OUTPUT(write_to_buf, &written);
-        assert_int_equal(sonde_pprof_write(&profile, 0, &output, NULL), 0);
-        char name[] = "/tmp/sonde-pprof-XXXXXX";
-        SONDE_CLOSE int fd = mkstemp(name);
-        assert_true(fd >= 0);
-        assert_int_equal(sonde_write_all(fd, written.data, written.length, "pprof", NULL), 0);
+        char name[] = TEMPORARY;
+        write_file(&profile, name);
         SONDE_BUF_AUTO said = SONDE_BUF(1 << 20);
         char command[400];
         (void)snprintf(command, sizeof(command),
@@ -445,7 +445,6 @@ static void go_tool_pprof_reads_a_heap(void **state)
                 fail_msg("pprof lacks '%s':\n%s", rows[i].says[k], said.data);
             }
         }
-        sonde_output_fini(&output);
         sonde_profile_fini(&profile);
     }
 }
@@ -463,13 +462,8 @@ static void what_go_tool_pprof_writes_is_read(void **state)
     struct sonde_err err = {0};
     make(&profile, SONDE_PROFILE_BYTES);
     profile.counts_objects = true;
-    SONDE_BUF_AUTO written = SONDE_BUF(WRITTEN_MAX);
-    struct sonde_output output = SONDE_OUTPUT(write_to_buf, &written);
-    assert_int_equal(sonde_pprof_write(&profile, 0, &output, NULL), 0);
-    char name[] = "/tmp/sonde-pprof-XXXXXX";
-    SONDE_CLOSE int fd = mkstemp(name);
-    assert_true(fd >= 0);
-    assert_int_equal(sonde_write_all(fd, written.data, written.length, "pprof", NULL), 0);
+    char name[] = TEMPORARY;
+    write_file(&profile, name);
     SONDE_BUF_AUTO said = SONDE_BUF(1 << 20);
     SONDE_BUF_AUTO merged = SONDE_BUF(1 << 20);
     char command[400];
@@ -486,7 +480,6 @@ static void what_go_tool_pprof_writes_is_read(void **state)
     assert_int_equal(again.total, 2 * profile.total);
     assert_int_equal(node_at(&again, "loadVisits;parse")->self, 6 << 20);
     assert_int_equal(node_at(&again, "loadVisits;parse")->samples, 12);
-    sonde_output_fini(&output);
     sonde_profile_fini(&profile);
     sonde_profile_fini(&again);
 }

@@ -18,18 +18,31 @@
 int read_window(struct sonde_profile *profile, struct sonde_profile_source *source,
                 struct sonde_str text, size_t step, struct sonde_err *err)
 {
-    struct sonde_cpuprofile_reader *reader = NULL;
     struct sonde_profile_source own = {0};
-    assert_int_equal(sonde_cpuprofile_reader_new(profile, source ? source : &own, &reader, err), 0);
-    int r = 0;
-    step = step ? step : text.length;
-    for (size_t at = 0; at < text.length && r == 0; at += step) {
-        size_t left = text.length - at;
-        r = sonde_cpuprofile_feed(reader, text.data + at, left < step ? left : step, err);
+    return READ_WITH(cpuprofile, text, step, err, profile, source ? source : &own);
+}
+
+void assert_refused(const struct refused *row, int r, const struct sonde_err *err)
+{
+    if (r != row->code || !strstr(err->message, row->says)) {
+        fail_msg("%s\n gave %d: %s", row->text, r, err->message);
     }
-    r = r < 0 ? r : sonde_cpuprofile_finish(reader, err);
-    sonde_cpuprofile_reader_free(reader);
-    return r;
+}
+
+void assert_profiles_refused(const struct refused *rows, size_t count,
+                             int (*read)(struct sonde_profile *profile, struct sonde_str text,
+                                         size_t step, struct sonde_err *err))
+{
+    for (size_t i = 0; i < count; i++) {
+        struct sonde_profile profile;
+        struct sonde_err err = {0};
+        assert_int_equal(sonde_profile_init(&profile, NULL), 0);
+        assert_refused(&rows[i], read(&profile, sonde_str(rows[i].text), 0, &err), &err);
+        assert_int_equal(profile.total_samples, 0);
+        assert_int_equal(profile.total, 0);
+        assert_int_equal(profile.windows, 0);
+        sonde_profile_fini(&profile);
+    }
 }
 
 void read_good(struct sonde_profile *profile, struct sonde_profile_source *source, const char *text)
@@ -38,6 +51,12 @@ void read_good(struct sonde_profile *profile, struct sonde_profile_source *sourc
     if (read_window(profile, source, sonde_str(text), 0, &err) != 0) {
         fail_msg("%s", err.message);
     }
+}
+
+void read_alone(struct sonde_profile *ret, const char *text)
+{
+    assert_int_equal(sonde_profile_init(ret, NULL), 0);
+    read_good(ret, NULL, text);
 }
 
 void path_of(const struct sonde_profile *profile, uint32_t node, struct sonde_buf *ret)
