@@ -54,8 +54,9 @@ struct sonde_coverage_reader {
     struct sonde_str name;
     struct sonde_coverage_segment range;
     bool has_result;
-    uint32_t line_script; /* whose lines are being read … */
-    uint64_t line_start;  /* … and where the next one begins */
+    bool in_lines;        /* the lengths of lines are being read */
+    uint32_t line_script; /* whose they are … */
+    uint64_t line_start;  /* … and where the next line begins */
     bool lines_known;     /* of a file before this one */
 };
 
@@ -102,7 +103,7 @@ static uint64_t whole(const struct sonde_json_token *token, uint64_t maximum)
 static int on_number(struct sonde_coverage_reader *r, const struct sonde_json_token *token,
                      struct sonde_err *err)
 {
-    if (r->section == CACHE && r->of_script == LINE_LENGTHS && token->depth == 4) {
+    if (r->in_lines && token->depth == 4) {
         if (r->lines_known) {
             return 0;
         }
@@ -209,6 +210,7 @@ static int begin_lines(struct sonde_coverage_reader *r, struct sonde_err *err)
 {
     int code = sonde_coverage_script(r->coverage, sonde_buf_view(&r->url), &r->line_script, err);
     if (code == 0) {
+        r->in_lines = true;
         r->lines_known = r->coverage->scripts[r->line_script].line_count > 0;
         r->line_start = 0;
     }
@@ -237,6 +239,9 @@ static int on_token(void *context, struct sonde_json_scanner *scanner,
         return begin_object(r, token->depth, err);
     case SONDE_JSON_OBJECT_END:
         return end_object(r, token->depth, err);
+    case SONDE_JSON_ARRAY_END:
+        r->in_lines = r->in_lines && token->depth > 3;
+        return 0;
     case SONDE_JSON_ARRAY_BEGIN:
         return r->section == CACHE && token->depth == 3 && r->of_script == LINE_LENGTHS
                    ? begin_lines(r, err)

@@ -166,6 +166,19 @@ static void hostile_coverage_is_refused(void **state)
     }
 }
 
+/* Numbers of an object in their place are no lengths: there is no script that they are of. */
+static void lengths_of_lines_stand_in_an_array(void **state)
+{
+    (void)state;
+    struct sonde_coverage c;
+    sonde_coverage_init(&c);
+    read_good_coverage(&c,
+                       "{\"source-map-cache\":{\"/a.js\":{\"lineLengths\":{\"x\":7,\"y\":[8]}}},"
+                       "\"result\":[]}");
+    assert_int_equal(c.line_count, 0);
+    sonde_coverage_fini(&c);
+}
+
 static void odd_ranges_are_cut(void **state)
 {
     (void)state;
@@ -443,6 +456,7 @@ int main(void)
         cmocka_unit_test(processes_add_up),
         cmocka_unit_test(many_processes_take_the_memory_of_one),
         cmocka_unit_test(hostile_coverage_is_refused),
+        cmocka_unit_test(lengths_of_lines_stand_in_an_array),
         cmocka_unit_test(odd_ranges_are_cut),
         cmocka_unit_test(nested_ranges_are_flattened_as_by_painting),
         cmocka_unit_test(a_written_file_reads_back),
