@@ -83,6 +83,22 @@ void sonde_measures_of_report(struct sonde_measures *measures, int side,
     }
 }
 
+void sonde_measures_of_timeline(struct sonde_measures *measures, int side,
+                                const struct sonde_timeline *timeline)
+{
+    double seconds = timeline->milliseconds / 1e3;
+    sonde_measures_set(measures, side, "in use at the beginning", SONDE_MEASURE_BYTES,
+                       timeline->before.bytes);
+    sonde_measures_set(measures, side, "allocated, still in use", SONDE_MEASURE_BYTES,
+                       timeline->since.bytes);
+    sonde_measures_set(measures, side, "of each second", SONDE_MEASURE_BYTES,
+                       timeline->since.bytes / seconds);
+    sonde_measures_set(measures, side, "most in use of it", SONDE_MEASURE_BYTES,
+                       timeline->since.peak_bytes);
+    sonde_measures_set(measures, side, "objects still in use", SONDE_MEASURE_COUNT,
+                       timeline->since.objects);
+}
+
 /* ---- text ---- */
 
 static void say(enum sonde_measure_unit unit, double value, bool sign, char ret[VALUE_SIZE])
@@ -131,6 +147,15 @@ static void put_row(const struct sonde_measure *measure, struct sonde_buf *buf)
     sonde_buf_char(buf, '\n');
 }
 
+void sonde_measures_table(const struct sonde_measures *measures, struct sonde_buf *buf)
+{
+    sonde_buf_printf(buf, "%-*s %*s %*s %*s\n", NAME_WIDTH, "", VALUE_WIDTH, "before", VALUE_WIDTH,
+                     "after", VALUE_WIDTH, "change");
+    for (size_t i = 0; i < measures->count; i++) {
+        put_row(&measures->items[i], buf);
+    }
+}
+
 void sonde_measures_text(const struct sonde_measures *measures,
                          const struct sonde_measures_side sides[SONDE_SIDES], struct sonde_buf *buf)
 {
@@ -142,11 +167,8 @@ void sonde_measures_text(const struct sonde_measures *measures,
         sonde_cell_clean(buf, sonde_str(sides[side].capture));
         sonde_buf_char(buf, '\n');
     }
-    sonde_buf_printf(buf, "\n%-*s %*s %*s %*s\n", NAME_WIDTH, "", VALUE_WIDTH, "before",
-                     VALUE_WIDTH, "after", VALUE_WIDTH, "change");
-    for (size_t i = 0; i < measures->count; i++) {
-        put_row(&measures->items[i], buf);
-    }
+    sonde_buf_char(buf, '\n');
+    sonde_measures_table(measures, buf);
 }
 
 /* ---- JSON ---- */
@@ -157,18 +179,8 @@ static void put_member(struct sonde_buf *buf, const char *name, const char *valu
     sonde_buf_json_string(buf, sonde_str(value));
 }
 
-void sonde_measures_json(const struct sonde_measures *measures,
-                         const struct sonde_measures_side sides[SONDE_SIDES], struct sonde_buf *buf)
+void sonde_measures_members(const struct sonde_measures *measures, struct sonde_buf *buf)
 {
-    for (int side = 0; side < SONDE_SIDES; side++) {
-        sonde_buf_text(buf, side == SONDE_BEFORE ? "{\"before\":{" : ",\"after\":{");
-        put_member(buf, "uid", sides[side].uid);
-        sonde_buf_char(buf, ',');
-        put_member(buf, "name", sides[side].name);
-        sonde_buf_char(buf, ',');
-        put_member(buf, "capture", sides[side].capture);
-        sonde_buf_char(buf, '}');
-    }
     sonde_buf_text(buf, ",\"measures\":[");
     for (size_t i = 0; i < measures->count; i++) {
         const struct sonde_measure *measure = &measures->items[i];
@@ -184,5 +196,21 @@ void sonde_measures_json(const struct sonde_measures *measures,
         }
         sonde_buf_char(buf, '}');
     }
-    sonde_buf_text(buf, "]}\n");
+    sonde_buf_char(buf, ']');
+}
+
+void sonde_measures_json(const struct sonde_measures *measures,
+                         const struct sonde_measures_side sides[SONDE_SIDES], struct sonde_buf *buf)
+{
+    for (int side = 0; side < SONDE_SIDES; side++) {
+        sonde_buf_text(buf, side == SONDE_BEFORE ? "{\"before\":{" : ",\"after\":{");
+        put_member(buf, "uid", sides[side].uid);
+        sonde_buf_char(buf, ',');
+        put_member(buf, "name", sides[side].name);
+        sonde_buf_char(buf, ',');
+        put_member(buf, "capture", sides[side].capture);
+        sonde_buf_char(buf, '}');
+    }
+    sonde_measures_members(measures, buf);
+    sonde_buf_text(buf, "}\n");
 }

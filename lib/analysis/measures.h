@@ -8,6 +8,7 @@
 #include "analysis/compare.h"
 #include "analysis/diagnostics.h"
 #include "analysis/event_loop.h"
+#include "analysis/timeline.h"
 
 enum { SONDE_MEASURES_MAX = 64, SONDE_MEASURE_NAME_MAX = 48 };
 
@@ -42,17 +43,22 @@ struct sonde_measures_side {
 void sonde_measures_set(struct sonde_measures *measures, int side, const char *name,
                         enum sonde_measure_unit unit, double value);
 
-/* What an event loop, and a diagnostic report, are compared by. */
+/* What an event loop, a diagnostic report and allocations by time are compared by. */
 void sonde_measures_of_loop(struct sonde_measures *measures, int side,
                             const struct sonde_event_loop *loop);
 void sonde_measures_of_report(struct sonde_measures *measures, int side,
                               const struct sonde_diagnostics *report);
 
-/* A table, at most 100 columns wide. */
+void sonde_measures_of_timeline(struct sonde_measures *measures, int side,
+                                const struct sonde_timeline *timeline);
+
+/* A table, at most 100 columns wide; members of a JSON object, each after a comma. */
+void sonde_measures_table(const struct sonde_measures *measures, struct sonde_buf *buf);
+void sonde_measures_members(const struct sonde_measures *measures, struct sonde_buf *buf);
+/* The same with whose they are: text, and one object, described in docs/compare.md. */
 void sonde_measures_text(const struct sonde_measures *measures,
                          const struct sonde_measures_side sides[SONDE_SIDES],
                          struct sonde_buf *buf);
-/* One object; its fields are described in docs/compare.md. */
 void sonde_measures_json(const struct sonde_measures *measures,
                          const struct sonde_measures_side sides[SONDE_SIDES],
                          struct sonde_buf *buf);

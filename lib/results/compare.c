@@ -8,6 +8,7 @@
 #include "results/compare.h"
 #include "results/compare_coverage.h"
 #include "results/load.h"
+#include "results/measured.h"
 #include "results/reader.h"
 #include "results/snapshots.h"
 
@@ -145,55 +146,51 @@ int sonde_results_compare_profiles(struct sonde_db *db, const char *before, cons
 
 /* ---- which of the ways ---- */
 
+/* What the runs have that is meant. */
 struct kinds {
     const char *capture; /* NULL: any */
-    bool profile, snapshot;
+    bool profile, snapshot, coverage, measured;
 };
 
 static int look_at(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
 {
     (void)err;
     struct kinds *kinds = context;
+    const char *type = artifact->type;
     if (sonde_results_is_named(artifact, kinds->capture)) {
-        kinds->profile = kinds->profile || sonde_results_is_profile(artifact->type);
-        kinds->snapshot =
-            kinds->snapshot || strcmp(artifact->type, SONDE_ARTIFACT_HEAP_SNAPSHOT) == 0;
+        kinds->profile = kinds->profile || sonde_results_is_profile(type);
+        kinds->snapshot = kinds->snapshot || strcmp(type, SONDE_ARTIFACT_HEAP_SNAPSHOT) == 0;
+        kinds->coverage = kinds->coverage || strcmp(type, SONDE_ARTIFACT_COVERAGE) == 0;
+        kinds->measured = kinds->measured || sonde_results_is_measured(type);
     }
     return 0;
-}
-
-/* Of both runs. */
-static int choose(struct sonde_db *db, const char *before, const char *after, const char *capture,
-                  bool *ret_heap, struct sonde_err *err)
-{
-    struct kinds kinds[SONDE_SIDES] = {{.capture = capture}, {.capture = capture}};
-    int r = sonde_db_artifacts(db, before, look_at, &kinds[SONDE_BEFORE], err);
-    r = r < 0 ? r : sonde_db_artifacts(db, after, look_at, &kinds[SONDE_AFTER], err);
-    bool profile = kinds[SONDE_BEFORE].profile || kinds[SONDE_AFTER].profile;
-    bool snapshot = kinds[SONDE_BEFORE].snapshot || kinds[SONDE_AFTER].snapshot;
-    if (r == 0 && profile && snapshot) {
-        r = sonde_fail(err, SONDE_EINVALID, 0,
-                       "the runs have profiles and heap snapshots, which cannot be compared with "
-                       "one another: give --capture NAME, one that both have");
-    }
-    *ret_heap = snapshot;
-    return r;
 }
 
 int sonde_results_compare(struct sonde_db *db, const char *before, const char *after,
                           const struct sonde_results_request *request, struct sonde_buf *buf,
                           struct sonde_err *err)
 {
+    struct kinds kinds = {.capture = request->capture};
     if (request->format == SONDE_RESULTS_HTML) {
         return sonde_results_comparison_page(db, before, after, request, buf, err);
     }
-    bool heap = false;
-    bool coverage = false;
-    int r = choose(db, before, after, request->capture, &heap, err);
-    r = r < 0 ? r : sonde_results_is_coverage(db, before, request->capture, &coverage, err);
-    if (r < 0 || heap) {
-        return r < 0 ? r : sonde_results_compare_heaps(db, before, after, request, buf, err);
+    int r = sonde_db_artifacts(db, before, look_at, &kinds, err);
+    bool coverage = kinds.coverage && !kinds.profile;
+    r = r < 0 ? r : sonde_db_artifacts(db, after, look_at, &kinds, err);
+    if (r < 0) {
+        return r;
     }
-    return (coverage ? sonde_results_compare_coverage : sonde_results_compare_profiles)(
+    if (kinds.profile && kinds.snapshot) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "the runs have profiles and heap snapshots, which cannot be compared "
+                          "with one another: give --capture NAME, one that both have");
+    }
+    if (kinds.snapshot) {
+        return sonde_results_compare_heaps(db, before, after, request, buf, err);
+    }
+    bool measures = kinds.measured && !kinds.profile && !kinds.coverage;
+    return (coverage   ? sonde_results_compare_coverage
+            : measures ? sonde_results_compare_measures
+                       : sonde_results_compare_profiles)(
         db, before, after, request->capture, request->format == SONDE_RESULTS_JSON, buf, err);
 }

@@ -9,6 +9,10 @@
 int sonde_results_compare_profiles(struct sonde_db *db, const char *before, const char *after,
                                    const char *capture, bool json, struct sonde_buf *buf,
                                    struct sonde_err *err) SONDE_MUST_CHECK;
+/* The same of event loops, diagnostic reports and allocations by time. */
+int sonde_results_compare_measures(struct sonde_db *db, const char *before, const char *after,
+                                   const char *capture, bool json, struct sonde_buf *buf,
+                                   struct sonde_err *err) SONDE_MUST_CHECK;
 /* The same of heap snapshots. */
 int sonde_results_compare_heaps(struct sonde_db *db, const char *before, const char *after,
                                 const struct sonde_results_request *request, struct sonde_buf *buf,

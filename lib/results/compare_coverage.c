@@ -14,8 +14,8 @@ enum { COVERAGE_BYTES_MAX = SONDE_PROFILE_BYTES_MAX };
 
 struct looking {
     const char *wanted;
-    bool coverage, profile;
-    struct sonde_buf *name; /* of the coverage; NULL: it does not matter */
+    bool coverage;
+    struct sonde_buf *name; /* of the coverage */
 };
 
 static int look(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
@@ -24,28 +24,18 @@ static int look(void *context, const struct sonde_artifact *artifact, struct son
     if (looking->wanted && strcmp(looking->wanted, artifact->capture) != 0) {
         return 0;
     }
-    looking->profile = looking->profile || sonde_results_is_profile(artifact->type);
     if (strcmp(artifact->type, SONDE_ARTIFACT_COVERAGE) != 0) {
         return 0;
     }
     looking->coverage = true;
-    if (looking->name && looking->name->length == 0) {
+    if (looking->name->length == 0) {
         sonde_buf_text(looking->name, artifact->capture);
-    } else if (looking->name && !sonde_str_is(sonde_buf_view(looking->name), artifact->capture)) {
+    } else if (!sonde_str_is(sonde_buf_view(looking->name), artifact->capture)) {
         return sonde_fail(err, SONDE_EINVALID, 0,
                           "the run has several captures, among them %s and %s: give --capture NAME",
                           looking->name->data, artifact->capture);
     }
-    return looking->name ? sonde_buf_check(looking->name, "a capture's name", err) : 0;
-}
-
-int sonde_results_is_coverage(struct sonde_db *db, const char *uid, const char *capture, bool *ret,
-                              struct sonde_err *err)
-{
-    struct looking looking = {.wanted = capture};
-    int r = sonde_db_artifacts(db, uid, look, &looking, err);
-    *ret = looking.coverage && !looking.profile;
-    return r;
+    return sonde_buf_check(looking->name, "a capture's name", err);
 }
 
 /* ---- both sides ---- */

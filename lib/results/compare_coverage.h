@@ -4,11 +4,6 @@
 
 #include "results/results.h"
 
-/* Whether the capture of that name is coverage; NULL: whether the run has coverage and no profile.
- */
-int sonde_results_is_coverage(struct sonde_db *db, const char *uid, const char *capture, bool *ret,
-                              struct sonde_err *err) SONDE_MUST_CHECK;
-
 /* As sonde_results_compare_profiles, of coverage. */
 int sonde_results_compare_coverage(struct sonde_db *db, const char *before, const char *after,
                                    const char *capture, bool json, struct sonde_buf *buf,

@@ -9,6 +9,7 @@
 #include "analysis/diagnostics.h"
 #include "analysis/timeline.h"
 #include "results/event_loop.h"
+#include "results/measured.h"
 #include "results/snapshots.h"
 
 struct loading {
@@ -149,6 +150,41 @@ static const struct {
     {SONDE_ARTIFACT_TIMELINE, print_timeline},
 };
 
+/* What changed since the run before, where that has the same: the part of this name, or its only
+ * one. */
+static int add_measures(struct loading *loading, const struct sonde_artifact *artifact,
+                        struct sonde_results_part *part, struct sonde_err *err)
+{
+    const char *before = loading->wanted->before;
+    struct sonde_results_measured found;
+    if (!before || !sonde_results_is_measured(part->type)) {
+        return 0;
+    }
+    SONDE_FREE struct sonde_measures *measures = calloc(1, sizeof(*measures));
+    if (!measures) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    int r = sonde_results_measure(loading->db, before, part->name, part->type, SONDE_BEFORE,
+                                  measures, &found, err);
+    if (r == SONDE_ENOTFOUND) {
+        r = sonde_results_measure(loading->db, before, NULL, part->type, SONDE_BEFORE, measures,
+                                  &found, err);
+    }
+    if (r == SONDE_ENOTFOUND || r == SONDE_EINVALID) {
+        return 0;
+    }
+    r = r < 0 ? r
+              : sonde_results_measure(loading->db, artifact->run_uid, part->name, part->type,
+                                      SONDE_AFTER, measures, &found, err);
+    if (r == 0) {
+        part->is_compared = true;
+        sonde_buf_text(&part->text, "\nbeside the run before\n");
+        sonde_measures_table(measures, &part->text);
+        sonde_measures_members(measures, &part->json);
+    }
+    return r;
+}
+
 static int load_part(struct loading *loading, const struct sonde_artifact *artifact, size_t kind,
                      struct sonde_err *err)
 {
@@ -160,6 +196,7 @@ static int load_part(struct loading *loading, const struct sonde_artifact *artif
     part->json = SONDE_BUF(loading->left);
     sonde_results_part_name(artifact->name, part->name, sizeof(part->name));
     int r = kinds[kind].print(loading, artifact, part, err);
+    r = r < 0 ? r : add_measures(loading, artifact, part, err);
     r = r < 0 ? r : sonde_buf_check(&part->text, "a part of the report", err);
     r = r < 0 ? r : sonde_buf_check(&part->json, "a part of the report", err);
     if (r < 0) {

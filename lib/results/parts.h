@@ -21,7 +21,7 @@ struct sonde_results_part {
     size_t findings;
     struct sonde_results_top top; /* the worst of them */
     struct sonde_err refused;     /* why it was not analysed; code 0: it was */
-    bool is_compared;             /* a heap, with an earlier one */
+    bool is_compared;             /* with one of an earlier run */
 };
 
 struct sonde_results_parts {
@@ -34,7 +34,7 @@ struct sonde_results_parts {
 struct sonde_results_parts_wanted {
     const char *capture;     /* its name, or that of one part; NULL: all */
     const char *directory;   /* places are told relative to it */
-    const char *before;      /* the uid of a run that heaps are compared with, or NULL */
+    const char *before;      /* the uid of a run that they are compared with, or NULL */
     uint64_t heap_bytes_max; /* of memory, for a heap */
 };
 

@@ -8,8 +8,9 @@ const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const { pageData } = require('./support/page.js');
+const { startApp } = require('./support/captures.js');
 const { Sonde, exited, profileRun, temporary } = require('./support/sonde.js');
-const { app, load, startTarget } = require('./support/target.js');
+const { app, get, load, startTarget } = require('./support/target.js');
 const { lineOf } = require('./support/source.js');
 
 async function captured(t, sonde, target, name, urlPath) {
@@ -119,4 +120,50 @@ test('what cannot be compared is said', async (t) => {
   const none = await sonde.run(['compare', 'time', 'bytes', '--capture', 'cpu']);
   exited(none, 3);
   assert.match(none.stderr, /bytes: the run has no profile called cpu/);
+});
+
+test('event loops, diagnostic reports and allocations by time are compared by their numbers', async (t) => {
+  const target = await startApp(t);
+  const sonde = new Sonde(t);
+  const block = () => get(target.port, '/block?ms=300');
+  const takes = [
+    ['eventloop', ['--duration', '2s'], () => {}],
+    ['eventloop', ['--duration', '3s'], block],
+    ['timeline', ['--duration', '2s'], () => {}],
+    ['timeline', ['--duration', '2s'], () => get(target.port, '/work')],
+    ['report', [], () => {}],
+    ['report', [], () => {}],
+  ];
+  const runs = {};
+  for (const [type, more, meanwhile] of takes) {
+    const args = ['profile', '--type', type, '--pid', String(target.pid), ...more];
+    const running = sonde.start(args);
+    await running.says(type === 'report' ? /attaching/ : /capturing/);
+    await meanwhile();
+    exited(await running.done, 0);
+    const [{ uid }] = (await sonde.json(['runs', '--output', 'json'])).runs;
+    runs[type] = [...(runs[type] ?? []), uid];
+  }
+  const compare = (type, more = []) => sonde.run(['compare', ...runs[type], ...more]);
+  const loops = await compare('eventloop', ['--format', 'json']);
+  exited(loops, 0);
+  const { before, after, measures } = JSON.parse(loops.stdout);
+  assert.deepEqual([before.uid, after.uid], runs.eventloop);
+  const longest = measures.find(({ name }) => name === 'longest delay');
+  assert.equal(longest.unit, 'milliseconds');
+  assert.ok(longest.after > 200 && longest.after > longest.before, JSON.stringify(longest));
+  for (const [type, row] of [
+    ['eventloop', /^longest delay +[\d.]+ ms +[\d.]+ ms +\+[\d.]+ ms$/m],
+    ['timeline', /^allocated, still in use +[\d.]+ \w+ +[\d.]+ \w+ +[+-][\d.]+ \w+$/m],
+    ['report', /^heap used +[\d.]+ MB +[\d.]+ MB +[+-][\d.]+ \w+$/m],
+  ]) {
+    const text = await compare(type);
+    exited(text, 0);
+    assert.match(text.stdout, row);
+    const page = pageData((await compare(type, ['--format', 'html'])).stdout);
+    assert.match(page.parts[0].text, row);
+  }
+  const mixed = await sonde.run(['compare', runs.report[0], runs.eventloop[0]]);
+  exited(mixed, 2);
+  assert.match(mixed.stderr, /report is of type Report and eventloop of type EventLoop/);
 });

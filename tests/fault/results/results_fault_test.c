@@ -127,11 +127,45 @@ static void heap_snapshots_take_no_allocation_for_granted(void **state)
     heap_runs_fini(&p.runs);
 }
 
+static int compare_measures(void *context)
+{
+    struct printed *p = context;
+    SONDE_BUF_AUTO comparison = SONDE_BUF(4 << 20);
+    int r = sonde_results_compare(p->runs.db, p->runs.none, p->runs.none, &p->request, &comparison,
+                                  NULL);
+    if (r == 0) {
+        assert_whole(&comparison, &p->comparison);
+    }
+    return r;
+}
+
+static void measures_take_no_allocation_for_granted(void **state)
+{
+    (void)state;
+    struct printed p = {.request = {.heap_bytes_max = UINT64_MAX}};
+    const struct sonde_artifact artifact = {.name = "report.0",
+                                            .capture = "report",
+                                            .type = SONDE_ARTIFACT_REPORT,
+                                            .media_type = "application/json"};
+    heap_runs_init(&p.runs);
+    heap_runs_add(&p.runs, p.runs.none, &artifact,
+                  SONDE_STR("{\"header\":{\"nodejsVersion\":\"v22\"},\"javascriptHeap\":"
+                            "{\"usedMemory\":5000000},\"libuv\":[]}"));
+    for (int format = SONDE_RESULTS_TEXT; format <= (int)SONDE_RESULTS_HTML; format++) {
+        p.request.format = (enum sonde_results_report_format)format;
+        p.comparison = 0;
+        fail_each_allocation(compare_measures, &p);
+        assert_true(p.comparison != 0);
+    }
+    heap_runs_fini(&p.runs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_allocation_is_taken_for_granted),
         cmocka_unit_test(heap_snapshots_take_no_allocation_for_granted),
+        cmocka_unit_test(measures_take_no_allocation_for_granted),
     };
     return cmocka_run_group_tests_name("results_fault", tests, NULL, NULL);
 }
