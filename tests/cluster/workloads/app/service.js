@@ -27,9 +27,11 @@ class Visit {
 }
 
 function keepVisits() {
+  const neverCalled = () => visits.length;
   for (let i = 0; i < 50; i++) {
     visits.push(new Visit(i));
   }
+  return visits.length > 0 ? visits.length : neverCalled();
 }
 
 function blockLoop() {
@@ -37,10 +39,6 @@ function blockLoop() {
   while (performance.now() < end) {
     hotLoop();
   }
-}
-
-function neverCalled() {
-  return visits.length;
 }
 
 // Both are short, and called often: what runs for long is replaced while it runs, and the engine does
@@ -77,7 +75,6 @@ function serve() {
   if (mode === 'patient') {
     setInterval(keepVisits, period);
     setInterval(blockLoop, 1000);
-    process.on('SIGHUP', neverCalled);
   }
 }
 
