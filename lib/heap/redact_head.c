@@ -13,7 +13,7 @@ struct kind {
 static const struct kind node_kinds[] = {
     {"string", USE_VALUE},     {"regexp", USE_VALUE},         {"object", USE_NAME},
     {"closure", USE_NAME},     {"hidden", USE_ENGINE},        {"array", USE_ENGINE},
-    {"code", USE_ENGINE},      {"number", USE_ENGINE},        {"native", USE_ENGINE},
+    {"code", USE_CODE},        {"number", USE_ENGINE},        {"native", USE_ENGINE},
     {"synthetic", USE_ENGINE}, {"symbol", USE_ENGINE},        {"concatenated string", USE_ENGINE},
     {"bigint", USE_ENGINE},    {"sliced string", USE_ENGINE}, {"object shape", USE_ENGINE},
     {NULL, USE_VALUE},

@@ -20,6 +20,7 @@ enum use {
     USE_PLAIN,   /* stays */
     USE_ENGINE,  /* a string that only the engine or code names, or the program's code */
     USE_NAME,    /* a string that is a name the program gave */
+    USE_CODE,    /* of code: the engine's, a function's, or of a script, which data may have made */
     USE_VALUE,   /* a string that is data */
     USE_ELEMENT, /* the index of an element */
 };
@@ -80,7 +81,7 @@ struct sonde_heap_redactor {
     char key[KEY_SIZE];
     size_t key_length;
 
-    /* Two bits for each string: USE_ENGINE and USE_NAME, as 1 and 2. */
+    /* Two bits for each string: USE_ENGINE and USE_NAME, as 1 and 2; USE_CODE, or both, as 3. */
     uint8_t *uses;
     size_t uses_size; /* bytes that are set, of: */
     size_t uses_capacity;
@@ -138,7 +139,7 @@ char *redact_number(char *out, uint64_t number);
 int redact_strings(struct sonde_heap_redactor *r, const char *data, size_t length, size_t *at,
                    struct sonde_err *err) SONDE_MUST_CHECK;
 /* redact_names.c: whether all words of a name are known; `engine`: only the engine named it so. */
-bool redact_name_known(const struct sonde_heap_redactor *r, struct sonde_str text, bool engine);
+bool redact_name_known(const struct sonde_heap_redactor *r, struct sonde_str text, enum use use);
 /* "3 / part of key (A @1) -> value (B @2) pair in WeakMap (table @3)" */
 bool redact_is_pair(struct sonde_str text);
 

@@ -125,8 +125,24 @@ static bool is_code_kind(const struct sonde_heap_redactor *r, struct sonde_str t
     return false;
 }
 
-/* "system / Map", "system / Map (ConsString)", "Node / Environment", "12 / WeakMapConstructor",
- * "system / NativeContext / file:///app/a.js". */
+/* "system / Map", "system / Map (ConsString)", "Node / Environment",
+ * "system / NativeContext / file:///app/a.js"; and of code. */
+static bool is_engine_form(const struct sonde_heap_redactor *r, struct sonde_str text)
+{
+    if (strip(&text, "system / ") || strip(&text, "Node / ")) {
+        size_t space = find(text, " ");
+        struct sonde_str first = cut(text, 0, text.length - space);
+        struct sonde_str rest = cut(text, space, 0);
+        bool good = rest.length == 0 || (strip(&rest, " / ") && word_known(r, rest));
+        if (!good && strip(&rest, " (") && sonde_str_ends(rest, ")")) {
+            good = is_engine_word(cut(rest, 0, 1));
+        }
+        return good && is_engine_word(first);
+    }
+    return is_code_kind(r, text);
+}
+
+/* "12 / WeakMapConstructor", "script_info", and what has the form of the engine's names. */
 static bool engine_known(const struct sonde_heap_redactor *r, struct sonde_str text)
 {
     static const char *const suffixes[] = {"_string",   "_map",      "_symbol",      "_function",
@@ -144,22 +160,12 @@ static bool engine_known(const struct sonde_heap_redactor *r, struct sonde_str t
         return digits <= DIGITS_MAX &&
                (text.length == 0 || (strip(&text, " / ") && is_engine_word(text)));
     }
-    if (strip(&text, "system / ") || strip(&text, "Node / ")) {
-        size_t space = find(text, " ");
-        struct sonde_str first = cut(text, 0, text.length - space);
-        struct sonde_str rest = cut(text, space, 0);
-        bool good = rest.length == 0 || (strip(&rest, " / ") && word_known(r, rest));
-        if (!good && strip(&rest, " (") && sonde_str_ends(rest, ")")) {
-            good = is_engine_word(cut(rest, 0, 1));
-        }
-        return good && is_engine_word(first);
-    }
     for (size_t i = 0; i < SONDE_LENGTH(suffixes); i++) {
         if (sonde_str_ends(text, suffixes[i]) && is_engine_word(text)) {
             return true;
         }
     }
-    return is_code_kind(r, text);
+    return is_engine_form(r, text);
 }
 
 /* -12.5e+30, NaN, Infinity */
@@ -177,8 +183,9 @@ bool redact_is_pair(struct sonde_str text)
     return find(text, mark) < text.length;
 }
 
-bool redact_name_known(const struct sonde_heap_redactor *r, struct sonde_str text, bool engine)
+bool redact_name_known(const struct sonde_heap_redactor *r, struct sonde_str text, enum use use)
 {
+    bool engine = use == USE_ENGINE;
     if (text.length > SONDE_WORD_MAX) {
         return false;
     }
@@ -188,6 +195,9 @@ bool redact_name_known(const struct sonde_heap_redactor *r, struct sonde_str tex
     }
     if (name_known(r, text) || tagged_known(r, text)) {
         return true;
+    }
+    if (use == USE_CODE) {
+        return is_engine_form(r, text);
     }
     return engine && (engine_known(r, text) || (r->options.numbers && is_number(text)));
 }

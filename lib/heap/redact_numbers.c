@@ -26,7 +26,7 @@ static int grow_uses(struct sonde_heap_redactor *r, size_t wanted, struct sonde_
 int redact_mark(struct sonde_heap_redactor *r, uint64_t index, enum use use, struct sonde_err *err)
 {
     size_t byte = index / 4;
-    if (index >= SONDE_HEAP_STRINGS_MAX || (use != USE_ENGINE && use != USE_NAME)) {
+    if (index >= SONDE_HEAP_STRINGS_MAX || use < USE_ENGINE || use > USE_CODE) {
         return 0; /* redacted in any case */
     }
     if (byte >= r->uses_size) {
@@ -35,9 +35,9 @@ int redact_mark(struct sonde_heap_redactor *r, uint64_t index, enum use use, str
             return code;
         }
     }
-    uint8_t bit = (uint8_t)((unsigned)use << (index % 4 * 2));
-    if (!(r->uses[byte] & bit)) {
-        r->uses[byte] |= bit;
+    uint8_t bits = (uint8_t)((unsigned)use << (index % 4 * 2));
+    if ((r->uses[byte] & bits) != bits) {
+        r->uses[byte] |= bits;
     }
     return 0;
 }

@@ -103,9 +103,8 @@ static int end_string(struct sonde_heap_redactor *r, struct sonde_err *err)
     char redacted[REDACTED_SIZE];
     size_t length = redacted_text(r, redacted);
     bool unknown_use = r->string >= SONDE_HEAP_STRINGS_MAX;
-    bool engine = !(uses & USE_NAME);
-    bool known = !unknown_use && uses && redact_name_known(r, text, engine);
-    if (uses && engine && redact_is_pair(text)) {
+    bool known = !unknown_use && uses && redact_name_known(r, text, (enum use)uses);
+    if (uses == USE_ENGINE && redact_is_pair(text)) {
         text = SONDE_STR("part of a pair in WeakMap"); /* it names the pair's value, too */
         known = true;
     }

@@ -149,6 +149,10 @@ function code() {
   held.push(evaluate(text)());
   held.push(new Function(secret('parameter'), `return a.${secret('property of a new function')}`));
   held.push(vm.runInNewContext('(function inner() {})', {}, { filename: secret('file name') }));
+  // In the forms of names that the engine gives.
+  for (const form of ['', '_info', '_cache', ' / Lopez']) {
+    held.push(new vm.Script('0', { filename: `${secret(`file name ${form}`)}${form}` }));
+  }
   held.push(vm.createContext({ [secret('global of a context')]: {} }, { name: secret('context') }));
   const captured = secret('closure');
   held.push(() => captured);
