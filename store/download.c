@@ -22,7 +22,10 @@ bool download_wanted(const struct call *call)
         struct sonde_str name = sonde_str_trim(sonde_str_split(&coding, ';'));
         struct sonde_str weight = sonde_str_trim(coding);
         if (sonde_str_is(name, "zstd")) {
-            return !sonde_str_is(weight, "q=0") && !sonde_str_starts(weight, "q=0.000");
+            double q = 1;
+            struct sonde_str value = weight;
+            (void)sonde_str_split(&value, '=');
+            return weight.length == 0 || (sonde_parse_double(value, &q) == 0 && q > 0);
         }
     }
     return false;

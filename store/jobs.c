@@ -96,7 +96,9 @@ static void done(void *context)
     struct jobs *jobs = job->jobs;
     struct job_result *result = &job->result;
     jobs->running = NULL;
-    if (result->status) {
+    if (job->call->exchange && !people_may_still_see(job->call)) {
+        call_fail(job->call, 409, "Conflict", "the run has got heap data meanwhile: ask again");
+    } else if (result->status) {
         call_answer_as(job->call, result->status, result->media_type,
                        sonde_buf_view(&result->text));
     } else {

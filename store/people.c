@@ -46,14 +46,41 @@ static bool may_see(struct call *call, const char *uid, const char *name)
     if (call->may_heap) {
         return true;
     }
+    if (name && strlen(name) >= sizeof(call->heap_name)) {
+        call_fail(call, 404, "NotFound", "no capture has so long a name");
+        return false;
+    }
     if (sonde_db_artifacts(call->service->db, uid, look_for_heap, &search, &err) < 0) {
         call_fail_by(call, &err);
         return false;
     }
     if (search.found) {
         callers_admit_heap(call);
+        return false;
+    }
+    size_t at = call->heap_runs[0][0] ? 1 : 0;
+    (void)snprintf(call->heap_runs[at], sizeof(call->heap_runs[at]), "%s", uid);
+    (void)snprintf(call->heap_name, sizeof(call->heap_name), "%s", name ? name : "");
+    return true;
+}
+
+bool people_may_still_see(struct call *call)
+{
+    struct heap_search search = {.name = call->heap_name[0] ? call->heap_name : NULL};
+    for (size_t i = 0; i < SONDE_LENGTH(call->heap_runs) && !call->may_heap; i++) {
+        if (call->heap_runs[i][0] && sonde_db_artifacts(call->service->db, call->heap_runs[i],
+                                                        look_for_heap, &search, NULL) < 0) {
+            return false;
+        }
     }
     return !search.found;
+}
+
+/* A name in the query; NULL: all are meant. */
+static const char *capture_of(const struct call *call)
+{
+    const char *capture = sonde_exchange_query(call->exchange, "capture");
+    return capture && capture[0] ? capture : NULL;
 }
 
 /* ---- rows ---- */
@@ -238,7 +265,7 @@ void people_report(struct call *call)
         call_fail(call, 400, "Invalid", "format is text, json or html");
         return;
     }
-    const char *capture = sonde_exchange_query(call->exchange, "capture");
+    const char *capture = capture_of(call);
     if (call_resolve(call) && may_see(call, call->uid, capture)) {
         log_download(call, "report");
         add_report(call, (enum sonde_results_report_format)format, capture);
@@ -275,7 +302,7 @@ void people_compare(struct call *call)
 {
     struct sonde_err err;
     const char *wanted = sonde_exchange_query(call->exchange, "format");
-    const char *capture = sonde_exchange_query(call->exchange, "capture");
+    const char *capture = capture_of(call);
     const char *runs[] = {sonde_exchange_query(call->exchange, "before"),
                           sonde_exchange_query(call->exchange, "after")};
     const char *namespace = call->namespace[0] ? call->namespace : NULL;
@@ -431,6 +458,7 @@ void people_artifact(struct call *call)
     }
     struct search search = {.db = call->service->db, .name = name, .fd = -1};
     if (find(&search, call->uid, &err) < 0) {
+        sonde_closep(&search.fd);
         call_fail_by(call, &err);
     } else {
         download_begin(call, search.fd, ARTIFACT_MEDIA_TYPE);

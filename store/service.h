@@ -89,6 +89,10 @@ struct call {
     char target[SONDE_TARGET_NAME_MAX + 1]; /* of a sidecar */
     void *upload;                           /* of a PUT */
     struct download *download;              /* what is sent in pieces */
+    /* What a person was found to ask of that is no heap: of which runs, and which capture ("":
+     * all). */
+    char heap_runs[2][SONDE_UUID_SIZE];
+    char heap_name[SONDE_DB_ARTIFACT_NAME_MAX + 1];
     bool wants_heap,
         may_heap; /* a person: what a process held in memory is asked for, and may be */
     bool counted;
@@ -168,6 +172,9 @@ void download_begin(struct call *call, int fd, const char *media_type);
 void download_closed(struct call *call);
 
 /* people.c */
+/* Whether what was asked for is no heap even now, when it has been read: a run may get one while
+ * a person waits. */
+bool people_may_still_see(struct call *call);
 void people_list(struct call *call);
 void people_run(struct call *call);
 void people_report(struct call *call);

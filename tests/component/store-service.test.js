@@ -524,6 +524,8 @@ test('a heap is seen with the right to heaps alone', async (t) => {
   ];
   const closed = [
     'runs/slow/report?',
+    'runs/slow/report?capture=',
+    'compare?before=slow&after=slow&capture=',
     'runs/slow/findings?',
     'runs/slow/report?capture=snapshot',
     'runs/slow/report?capture=pod-a.7.snapshot',
