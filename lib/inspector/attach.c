@@ -442,6 +442,16 @@ static const cJSON *thrown(const cJSON *result)
         cJSON_GetObjectItemCaseSensitive(result, "exceptionDetails"), "exception");
 }
 
+/* A worker that was slow to answer was asked more than once: one probe is enough. */
+static void finish_other(struct visit_thread *thread, const char *id)
+{
+    char own[sizeof(thread->probe_id)];
+    memcpy(own, thread->probe_id, sizeof(own));
+    memcpy(thread->probe_id, id, strlen(id) + 1);
+    visit_call(thread, "finish()", tolerated);
+    memcpy(thread->probe_id, own, sizeof(own));
+}
+
 static int installed(void *context, const cJSON *result, const char *failure, struct sonde_err *err)
 {
     struct visit_thread *thread = context;
@@ -450,6 +460,10 @@ static int installed(void *context, const cJSON *result, const char *failure, st
     const char *id = object ? sonde_json_string_or(object, "objectId", NULL) : NULL;
     bool good = id && !cJSON_HasObjectItem(result, "exceptionDetails") &&
                 strlen(id) < sizeof(thread->probe_id);
+    if (good && thread->installed) {
+        finish_other(thread, id);
+        return 0;
+    }
     if (good) {
         memcpy(thread->probe_id, id, strlen(id) + 1);
         thread->installed = true;
@@ -460,7 +474,8 @@ static int installed(void *context, const cJSON *result, const char *failure, st
     }
     const char *word = sonde_json_string_or(thrown(result), "value", "");
     bool starting = strcmp(word, "starting") == 0;
-    if (starting && sonde_clock_monotonic() - v->state_since_ns < SONDE_OPENING_TIMEOUT_NS) {
+    if (starting && v->state == VISIT_INSTALLING &&
+        sonde_clock_monotonic() - v->state_since_ns < SONDE_OPENING_TIMEOUT_NS) {
         sonde_timer_start(v->timer, STARTING_POLL_NS, 0);
         return 0;
     }

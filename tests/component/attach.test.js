@@ -8,8 +8,8 @@ const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
-const { Sonde, exited, nobody, profileAsNobody, start } = require('./support/sonde.js');
-const { alive, get, inspectorPort, listens, startTarget } = require('./support/target.js');
+const { Sonde, exited, nobody, profileAsNobody, start, temporary } = require('./support/sonde.js');
+const { alive, get, inspectorPort, listens, node, startTarget } = require('./support/target.js');
 const { until } = require('./support/wait.js');
 
 const script = path.join(__dirname, 'support/attach-app.js');
@@ -156,4 +156,21 @@ test('a stranger stays connected: said, looked after ever less often, then close
   assert.ok(looks >= 3 && looks < 20, `${looks} looks`);
   stranger.destroy();
   await isClosed(target);
+});
+
+test('a script that works in its first line: it is profiled there', async (t) => {
+  const script = path.join(temporary(t), 'first-line.js');
+  const text = `console.error('begun');
+const end = Date.now() + 7000;
+let sum = 0;
+while (Date.now() < end) {
+  sum += [1, 2, 3].map((one) => one * sum).length;
+}
+`;
+  fs.writeFileSync(script, text);
+  const busy = start(t, node(22), [script]);
+  await busy.says(/begun/);
+  const sonde = new Sonde(t);
+  const args = ['profile', '--pid', String(busy.child.pid), '--duration', '1s'];
+  exited(await sonde.run(args), 0); // the process ends with its loop
 });

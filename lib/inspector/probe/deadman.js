@@ -11,15 +11,26 @@
   // Whether we have interrupted a thread that still starts: below us is code of Node.js alone. Its
   // parts are not ready then, and what would use them half, as a timer does, breaks it: a worker
   // then ends without a word (seen in Node.js 22).
+  const framesMax = 200;
   function isStarting() {
+    const limit = Error.stackTraceLimit;
     let frames;
     try {
+      Error.stackTraceLimit = framesMax;
       frames = new Error().stack.split('\n').slice(1);
     } catch {
-      return false; // the application formats its own stacks: it has begun
+      return false; // the application formats its own stacks, or forbids to change anything: it runs
+    } finally {
+      try {
+        Error.stackTraceLimit = limit;
+      } catch {
+        // It could not be changed before either.
+      }
     }
+    // "at Array.map (<anonymous>)" has no place; "at Object.<anonymous> (/app/a.js:1:1)" has one.
     const below = frames.filter(
-      (frame) => !frame.includes('sonde:') && !frame.includes('<anonymous>'),
+      (frame) =>
+        !frame.includes('sonde:') && !frame.endsWith('(<anonymous>)') && !frame.endsWith('at <anonymous>'),
     );
     const isNode = (frame) => frame.includes('(node:') || frame.includes('at node:');
     return below.length > 0 && below.every(isNode);
