@@ -112,6 +112,13 @@ static struct sonde_str take(struct sonde_frames *f, struct sonde_str *input)
     return data;
 }
 
+/* RFC 6455 §7.4.1, §7.4.2: 1004 to 1006 and 1015 never stand in a frame. */
+static bool may_be_sent(uint16_t status)
+{
+    bool reserved = (status >= 1004 && status <= 1006) || status == 1015;
+    return status >= 1000 && status < 5000 && !reserved;
+}
+
 /* 1: it is whole. */
 static int read_control(struct sonde_frames *f, struct sonde_str *input,
                         struct sonde_frame_piece *ret, struct sonde_err *err)
@@ -132,6 +139,9 @@ static int read_control(struct sonde_frames *f, struct sonde_str *input,
             return violated("half a reason for closing", err);
         }
         ret->status = (uint16_t)big_endian(f->control, sizeof(ret->status));
+        if (!may_be_sent(ret->status)) {
+            return violated("a reason for closing that is none", err);
+        }
     }
     return 1;
 }
