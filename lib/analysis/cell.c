@@ -7,12 +7,19 @@ void sonde_cell_clean(struct sonde_buf *buf, struct sonde_str text)
 {
     for (size_t i = 0; i < text.length; i++) {
         unsigned char c = (unsigned char)text.data[i];
-        /* C1 controls are U+0080 to U+009F: 0xc2 0x80…0x9f. */
-        bool c1 = c == 0xc2 && i + 1 < text.length && (unsigned char)text.data[i + 1] < 0xa0;
-        if (c1) {
-            i++;
+        /* A byte that begins no character may be a control for a terminal of eight bits. C1
+         * controls are U+0080 to U+009F: 0xc2 0x80…0x9f. */
+        size_t length = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+        bool whole = length <= text.length - i &&
+                     sonde_utf8_valid((struct sonde_str){text.data + i, length});
+        bool control =
+            c < 0x20 || c == 0x7f || (whole && c == 0xc2 && (unsigned char)text.data[i + 1] < 0xa0);
+        if (control || !whole) {
+            sonde_buf_char(buf, '?');
+        } else {
+            sonde_buf_append(buf, text.data + i, length);
         }
-        sonde_buf_char(buf, c < 0x20 || c == 0x7f || c1 ? '?' : (char)c);
+        i += whole ? length - 1 : 0;
     }
 }
 
