@@ -297,6 +297,13 @@ static uint32_t end_at(const struct cursor *cursor)
     return segment_at(cursor)->end - cursor->function->start;
 }
 
+/* 0: unknown, as what a lying map moves out of any file. */
+static int32_t moved_by(int32_t line, int64_t moved)
+{
+    int64_t there = line + moved;
+    return line && there > 0 && there <= INT32_MAX ? (int32_t)there : 0;
+}
+
 /* Through a source map only the segment as a whole has lines; the side that missed it has it as
  * one, in the lines of its own version. */
 static struct sonde_coverage_place
@@ -309,12 +316,12 @@ lines_of(const struct cursor *executed, const struct cursor *missed, uint32_t st
             sonde_coverage_line(c, script, executed->function->start + start),
             sonde_coverage_line(c, script, executed->function->start + end - 1)};
     }
-    int32_t moved = sonde_coverage_position(c, executed->index).line -
+    int64_t moved = (int64_t)sonde_coverage_position(c, executed->index).line -
                     sonde_coverage_position(missed->coverage, missed->index).line;
     struct sonde_coverage_place place = sonde_coverage_place(
         missed->coverage, missed->index, missed->function->first_segment + missed->at);
-    place.line += place.line ? moved : 0;
-    place.last_line += place.last_line ? moved : 0;
+    place.line = moved_by(place.line, moved);
+    place.last_line = moved_by(place.last_line, moved);
     return place;
 }
 

@@ -41,7 +41,8 @@ static struct place locate(const struct sonde_coverage *c, uint32_t script, uint
     const struct sonde_coverage_script *of = &c->scripts[script];
     int32_t line = sonde_coverage_line(c, script, offset);
     uint32_t begin = line ? c->lines[of->first_line + (uint32_t)line - 1] : 0;
-    return (struct place){line, (int32_t)(offset - begin) + 1};
+    uint32_t column = offset - begin;
+    return (struct place){line, column < INT32_MAX ? (int32_t)column + 1 : INT32_MAX};
 }
 
 static bool find(const struct sonde_coverage *c, const struct sonde_source_map *map,

@@ -409,7 +409,7 @@ static int pass_texts(const cJSON *json, struct sonde_str url, sonde_source_text
         if (!cJSON_IsString(content)) {
             continue;
         }
-        SONDE_BUF_AUTO joined = SONDE_BUF(SONDE_SOURCE_MAP_BYTES_MAX);
+        SONDE_BUF_AUTO joined = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
         SONDE_BUF_AUTO file = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
         join_root(root, source, &joined);
         if (joined.code == 0) {
