@@ -20,7 +20,7 @@ static const char *in_namespace(const struct cluster *cluster)
  * would be another segment is refused. */
 static int check_name(const char *what, const char *name, struct sonde_err *err)
 {
-    if (!name[0] || strlen(name) > SONDE_KUBE_NAME_MAX || strchr(name, '/') ||
+    if (!name[0] || strlen(name) > SONDE_DB_ARTIFACT_NAME_MAX || strchr(name, '/') ||
         strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
         return sonde_fail(err, SONDE_EINVALID, 0, "\"%.100s\" is no name of a %s", name, what);
     }
@@ -192,18 +192,19 @@ int cluster_export(struct cli_call *call)
 {
     struct sonde_err err;
     struct cluster cluster;
-    char capture[64];
+    char only[SONDE_DB_ARTIFACT_NAME_MAX + 1];
+    const char *capture = call->settings.capture ? call->settings.capture : "";
     const char *run = call->arguments.positional[0];
     int r = cluster_open(&call->settings, &cluster, &err);
     r = r < 0 ? r : check_name("run", run, &err);
     if (r == 0 && call->settings.format < 0) {
         r = sonde_fail(&err, SONDE_EINVALID, 0, "give --format " SONDE_RESULTS_FORMATS_SAID);
     }
-    (void)snprintf(capture, sizeof(capture), "%s",
-                   call->settings.capture ? call->settings.capture : "");
-    if (r == 0) {
-        r = capture[0] ? check_name("capture", capture, &err)
-                       : find_capture(&cluster, run, capture, sizeof(capture), &err);
+    if (r == 0 && capture[0]) {
+        r = check_name("capture", capture, &err);
+    } else if (r == 0) {
+        r = find_capture(&cluster, run, only, sizeof(only), &err);
+        capture = only;
     }
     r = r < 0 ? r : write_export(&cluster, run, capture, &call->settings, &err);
     return finish(&cluster, r, &err);

@@ -152,7 +152,7 @@ int sonde_results_compare_measures(struct sonde_db *db, const char *before, cons
                                    const char *capture, bool json, struct sonde_buf *buf,
                                    struct sonde_err *err)
 {
-    struct side sides[SONDE_SIDES];
+    struct side sides[SONDE_SIDES] = {0};
     const char *uids[SONDE_SIDES] = {before, after};
     struct sonde_measures_side told[SONDE_SIDES];
     SONDE_FREE struct sonde_measures *measures = calloc(1, sizeof(*measures));
@@ -166,7 +166,7 @@ int sonde_results_compare_measures(struct sonde_db *db, const char *before, cons
                   : sonde_results_measure(db, uids[i], capture, NULL, i, measures, &side->measured,
                                           err);
         if (r < 0) {
-            return sonde_err_wrap(err, r, "%.64s", side->name);
+            return sonde_err_wrap(err, r, "%.64s", side->name[0] ? side->name : uids[i]);
         }
         told[i] = (struct sonde_measures_side){uids[i], side->name, side->measured.name};
     }

@@ -90,5 +90,10 @@ int sonde_results_raw_open(struct sonde_db *db, const char *uid, const char *nam
 {
     const struct search search = {.db = db, .use = open_it, .ret_fd = ret_fd};
     *ret_fd = -1;
-    return find_one(&search, uid, name, err);
+    int r = find_one(&search, uid, name, err);
+    if (r < 0) {
+        sonde_closep(ret_fd);
+        *ret_fd = -1;
+    }
+    return r;
 }
