@@ -115,8 +115,9 @@
       const at = now();
       if (ends) {
         clearInterval(timer);
-        if (at - expected >= threshold) {
-          stalls.push([expected - resolution, at, Math.round(at - expected - own)]);
+        const late = Math.round(at - expected - own);
+        if (late >= threshold) {
+          stalls.push([expected - resolution, at, late]);
         }
         if (at > currentBegan) {
           endSecond(at);
