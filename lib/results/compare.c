@@ -14,10 +14,28 @@
 
 enum { WINDOWS_MAX = 1 << 16 };
 
+static int copy_row(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    struct sonde_results_head *head = context;
+    SONDE_JSON_AUTO *status = NULL;
+    int r = sonde_json_parse(sonde_str(run->status), &status, err);
+    (void)snprintf(head->name, sizeof(head->name), "%s", run->name);
+    sonde_buf_text(&head->directory, sonde_json_string_or(status, "directory", ""));
+    return r < 0 ? r : sonde_buf_check(&head->directory, "a directory's name", err);
+}
+
+int sonde_results_head(struct sonde_db *db, const char *uid, struct sonde_results_head *ret,
+                       struct sonde_err *err)
+{
+    ret->name[0] = '\0';
+    ret->directory = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
+    return sonde_db_run_get(db, uid, copy_row, ret, err);
+}
+
 /* A run's capture, its windows kept apart. */
 struct side {
-    char name[SONDE_DB_NAME_MAX + 1];
-    struct sonde_buf directory, capture;
+    struct sonde_results_head head;
+    struct sonde_buf capture;
     struct sonde_profile profile;
     int64_t *seen; /* by node: what it had after the window before */
     size_t seen_count, seen_capacity;
@@ -30,22 +48,12 @@ struct side {
 
 static void side_fini(struct side *side)
 {
-    sonde_buf_fini(&side->directory);
+    sonde_buf_fini(&side->head.directory);
     sonde_buf_fini(&side->capture);
     sonde_profile_fini(&side->profile);
     free(side->seen);
     free(side->parts);
     free(side->windows);
-}
-
-static int copy_row(void *context, const struct sonde_run *run, struct sonde_err *err)
-{
-    struct side *side = context;
-    SONDE_JSON_AUTO *status = NULL;
-    int r = sonde_json_parse(sonde_str(run->status), &status, err);
-    (void)snprintf(side->name, sizeof(side->name), "%s", run->name);
-    sonde_buf_text(&side->directory, sonde_json_string_or(status, "directory", ""));
-    return r < 0 ? r : sonde_buf_check(&side->directory, "a directory's name", err);
 }
 
 static int grow(void *array, size_t *capacity, size_t wanted, size_t element, size_t maximum,
@@ -97,22 +105,21 @@ static int load(struct sonde_db *db, const char *uid, const char *capture, struc
                 struct sonde_err *err)
 {
     struct sonde_results_watch watch = {ret, add_window};
-    ret->directory = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
     ret->capture = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
-    int r = sonde_db_run_get(db, uid, copy_row, ret, err);
+    int r = sonde_results_head(db, uid, &ret->head, err);
     r = r < 0 ? r
               : sonde_results_load(db, uid, capture, SONDE_PROFILE_BYTES_MAX / 4, &watch,
                                    &ret->profile, &ret->capture, err);
-    return r < 0 ? sonde_err_wrap(err, r, "%.64s", ret->name[0] ? ret->name : uid) : 0;
+    return r < 0 ? sonde_err_wrap(err, r, "%.64s", ret->head.name[0] ? ret->head.name : uid) : 0;
 }
 
 static struct sonde_compare_side describe(const struct side *side, const char *uid)
 {
     return (struct sonde_compare_side){
         .uid = uid,
-        .name = side->name,
+        .name = side->head.name,
         .capture = side->capture.data,
-        .directory = side->directory.data ? side->directory.data : "",
+        .directory = side->head.directory.data ? side->head.directory.data : "",
         .profile = &side->profile,
         .parts = side->parts,
         .windows = side->windows,

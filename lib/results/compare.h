@@ -5,6 +5,16 @@
 
 #include "results/results.h"
 
+/* What a comparison says of a run. */
+struct sonde_results_head {
+    char name[SONDE_DB_NAME_MAX + 1];
+    struct sonde_buf directory; /* of the target; empty: not known */
+};
+
+/* The caller frees the directory in any case. Errors as of sonde_db_run_get. */
+int sonde_results_head(struct sonde_db *db, const char *uid, struct sonde_results_head *ret,
+                       struct sonde_err *err) SONDE_MUST_CHECK;
+
 /* Of profiles: appends text or one JSON object. `capture` NULL: of each run the only one. */
 int sonde_results_compare_profiles(struct sonde_db *db, const char *before, const char *after,
                                    const char *capture, bool json, struct sonde_buf *buf,

@@ -6,6 +6,7 @@
 
 #include "analysis/compare_coverage.h"
 #include "codec/json.h"
+#include "results/compare.h"
 #include "results/reader.h"
 
 enum { COVERAGE_BYTES_MAX = SONDE_PROFILE_BYTES_MAX };
@@ -41,37 +42,26 @@ static int look(void *context, const struct sonde_artifact *artifact, struct son
 /* ---- both sides ---- */
 
 struct side {
-    char name[SONDE_DB_NAME_MAX + 1];
-    struct sonde_buf directory, capture;
+    struct sonde_results_head head;
+    struct sonde_buf capture;
     struct sonde_coverage coverage;
     struct sonde_coverage_analysis analysis;
 };
 
 static void side_fini(struct side *side)
 {
-    sonde_buf_fini(&side->directory);
+    sonde_buf_fini(&side->head.directory);
     sonde_buf_fini(&side->capture);
     sonde_coverage_analysis_fini(&side->analysis);
     sonde_coverage_fini(&side->coverage);
-}
-
-static int copy_row(void *context, const struct sonde_run *run, struct sonde_err *err)
-{
-    struct side *side = context;
-    SONDE_JSON_AUTO *status = NULL;
-    int r = sonde_json_parse(sonde_str(run->status), &status, err);
-    (void)snprintf(side->name, sizeof(side->name), "%s", run->name);
-    sonde_buf_text(&side->directory, sonde_json_string_or(status, "directory", ""));
-    return r < 0 ? r : sonde_buf_check(&side->directory, "a directory's name", err);
 }
 
 static int load(struct sonde_db *db, const char *uid, const char *capture, struct side *ret,
                 struct sonde_err *err)
 {
     struct looking looking = {.wanted = capture, .name = &ret->capture};
-    ret->directory = SONDE_BUF(SONDE_PROFILE_NAME_MAX);
     ret->capture = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
-    int r = sonde_db_run_get(db, uid, copy_row, ret, err);
+    int r = sonde_results_head(db, uid, &ret->head, err);
     r = r < 0 ? r : sonde_db_artifacts(db, uid, look, &looking, err);
     if (r == 0 && !looking.coverage) {
         r = sonde_fail(err, SONDE_EINVALID, 0,
@@ -84,16 +74,16 @@ static int load(struct sonde_db *db, const char *uid, const char *capture, struc
                        COVERAGE_BYTES_MAX >> 20);
     }
     r = r < 0 ? r : sonde_coverage_analyze(&ret->coverage, &ret->analysis, err);
-    return r < 0 ? sonde_err_wrap(err, r, "%.64s", ret->name[0] ? ret->name : uid) : 0;
+    return r < 0 ? sonde_err_wrap(err, r, "%.64s", ret->head.name[0] ? ret->head.name : uid) : 0;
 }
 
 static struct sonde_coverage_side describe(const struct side *side, const char *uid)
 {
     return (struct sonde_coverage_side){
         .uid = uid,
-        .name = side->name,
+        .name = side->head.name,
         .capture = side->capture.data,
-        .directory = side->directory.data ? side->directory.data : "",
+        .directory = side->head.directory.data ? side->head.directory.data : "",
         .analysis = &side->analysis,
     };
 }
