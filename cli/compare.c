@@ -3,9 +3,7 @@
 #include "results/results.h"
 
 const struct sonde_option cli_compare_options[] = {
-    {"format", SONDE_OPTION_CHOICE, offsetof(struct cli_settings, format),
-     .choices = sonde_results_report_formats, .argument = "text|json|html",
-     .help = "for a person, for a program, or a page for a browser (default: as --output)"},
+    CLI_REPORT_FORMAT_OPTION,
     {"capture", SONDE_OPTION_STRING, offsetof(struct cli_settings, capture), .argument = "NAME",
      .help = "of both runs; may be left out when each has one"},
     {"file", SONDE_OPTION_STRING, offsetof(struct cli_settings, file), .argument = "FILE",

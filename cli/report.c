@@ -7,9 +7,7 @@ _Static_assert((int)CLI_OUTPUT_TEXT == (int)SONDE_RESULTS_TEXT &&
                "--output names the first formats");
 
 const struct sonde_option cli_report_options[] = {
-    {"format", SONDE_OPTION_CHOICE, offsetof(struct cli_settings, format),
-     .choices = sonde_results_report_formats, .argument = "text|json|html",
-     .help = "for a person, for a program, or a page for a browser (default: as --output)"},
+    CLI_REPORT_FORMAT_OPTION,
     {"capture", SONDE_OPTION_STRING, offsetof(struct cli_settings, capture), .argument = "NAME",
      .help = "only this one (default: all of the run)"},
     {"file", SONDE_OPTION_STRING, offsetof(struct cli_settings, file), .argument = "FILE",

@@ -23,4 +23,13 @@ int store_keep_sources(struct sonde_db *db, const char *uid, const char *capture
 int store_find_sources(struct sonde_db *db, const char *uid, const char *capture, int root,
                        struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* The row of --format for what is a report. */
+#define CLI_REPORT_FORMAT_OPTION                                                                   \
+    {"format",                                                                                     \
+     SONDE_OPTION_CHOICE,                                                                          \
+     offsetof(struct cli_settings, format),                                                        \
+     .choices = sonde_results_report_formats,                                                      \
+     .argument = "text|json|html",                                                                 \
+     .help = "for a person, for a program, or a page for a browser (default: as --output)"}
+
 #endif
