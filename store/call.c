@@ -216,8 +216,10 @@ static void begin(void *context, struct sonde_exchange *exchange)
     /* A token that nobody could have is refused before a body is read. */
     if (call && call->endpoint->caller != CALLER_ANYONE && caller_token(call).length == 0) {
         call_fail(call, 401, "Unauthenticated",
-                  "give a token: Authorization: Bearer … (or Sonde-Authorization through the API "
-                  "server)");
+                  call->endpoint->caller == CALLER_SIDECAR
+                      ? "give the run's token: Authorization: Bearer …"
+                      : "give a token: Authorization: Bearer … (or Sonde-Authorization through the "
+                        "API server)");
     }
 }
 

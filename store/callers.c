@@ -78,7 +78,10 @@ void callers_free(struct callers *callers)
 struct sonde_str caller_token(const struct call *call)
 {
     static const char *const names[] = {"Sonde-Authorization", "Authorization"};
-    for (size_t i = 0; i < SONDE_LENGTH(names); i++) {
+    /* Whoever may read a pod sees its sidecar's token. It must not be of use through the API
+     * server, which everybody reaches. */
+    size_t first = call->endpoint->caller == CALLER_SIDECAR ? 1 : 0;
+    for (size_t i = first; i < SONDE_LENGTH(names); i++) {
         const char *value = sonde_exchange_header(call->exchange, names[i]);
         if (value && strncasecmp(value, "Bearer ", 7) == 0 && strlen(value) <= TOKEN_MAX) {
             return sonde_str_trim(sonde_str(value + 7));

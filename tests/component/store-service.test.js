@@ -499,6 +499,14 @@ test('who somebody is and what they may, the API server is asked', async (t) => 
     headers: { 'Sonde-Authorization': 'Bearer of-ann' },
   });
   assert.equal(through.status, 200);
+  const sidecar = await service.run();
+  const proxied = await sidecar.ask('POST', 'heartbeat', {
+    token: undefined,
+    headers: { 'Sonde-Authorization': `Bearer ${sidecar.token}` },
+    body: { phase: 'Connected' },
+  });
+  refused(proxied, 401, 'Unauthenticated');
+  assert.equal((await sidecar.beat('Connected')).status, 200);
   api.review = undefined;
   refused(await service.api('GET', 'runs', { token: 'new' }), 503, 'ReviewFailed');
 });
