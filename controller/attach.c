@@ -232,12 +232,6 @@ static void put_environment(const struct attach_sidecar *sidecar, struct sonde_b
         put_pair(buf, ",", "value", sidecar->environment[i].value);
         sonde_buf_char(buf, '}');
     }
-    if (sidecar->token_secret) {
-        sonde_buf_text(buf, sidecar->environment_count ? "," : "");
-        sonde_buf_text(buf, "{\"name\":\"SONDE_TOKEN\",\"valueFrom\":{\"secretKeyRef\":{");
-        put_pair(buf, "", "name", sidecar->token_secret);
-        sonde_buf_text(buf, ",\"key\":\"token\"}}}");
-    }
     sonde_buf_char(buf, ']');
 }
 

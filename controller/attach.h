@@ -46,7 +46,6 @@ struct attach_sidecar {
     bool look;           /* only tell the user of the Node.js process */
     const char *resource_version;
     const char *requester, *run; /* for the audit trail */
-    const char *token_secret;    /* its name; key "token" */
     const struct sonde_pair *environment;
     size_t environment_count;
 };

@@ -59,12 +59,12 @@ struct target {
     int64_t ended_since; /* its container has ended; its word in the store may still come */
     bool connected;      /* the sidecar has spoken to the store */
     bool done;           /* … and has said its last word */
-    bool registered;     /* the store knows a token of it, and a Secret has it */
+    bool registered;     /* the store knows the token */
     bool busy;           /* a request for it is under way */
     bool cancelled;      /* it ended because the run did */
     int failures;        /* tries in a row that went wrong */
     int store_failures;  /* those of the store among them, in a row */
-    char token[65];      /* hexadecimal; wiped when the Secret is there */
+    char token[65];      /* hexadecimal; wiped when the sidecar has it */
 };
 
 enum condition_type {

@@ -94,35 +94,6 @@ static bool write_status(struct run *run)
 
 /* ---- the end ---- */
 
-static void secret_deleted(void *context, const struct sonde_kube_response *response,
-                           const struct sonde_err *err)
-{
-    (void)response;
-    (void)err; /* it goes with the run in any case, and its token is spent */
-    run_release(context);
-}
-
-static void delete_secrets(struct run *run)
-{
-    for (size_t i = 0; i < run->target_count; i++) {
-        struct sonde_err err;
-        char name[SONDE_KUBE_NAME_MAX];
-        SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
-        (void)snprintf(name, sizeof(name), "%s-%zu", run->sidecar, i);
-        int r = sonde_kube_path(
-            &(struct sonde_kube_target){&secret_resource, run->namespace, name, NULL, NULL}, &path,
-            &err);
-        r = r < 0 ? r : sonde_buf_check(&path, "the path of a Secret", &err);
-        struct sonde_kube_request_options options = {.method = "DELETE",
-                                                     .path = sonde_buf_view(&path),
-                                                     .context = run,
-                                                     .done = secret_deleted};
-        if (r == 0 && sonde_kube_send(run->controller->kube, &options, NULL, &err) == 0) {
-            run_hold(run);
-        }
-    }
-}
-
 struct verdict {
     bool succeeded;
     char reason[RUN_REASON_SIZE];
@@ -201,7 +172,6 @@ static void finish(struct run *run, const struct verdict *verdict)
               SONDE_FIELD_STR("run", sonde_str(run->key)),
               SONDE_FIELD_STR("reason", sonde_str(verdict->reason)),
               SONDE_FIELD_STR("note", sonde_str(verdict->message)));
-    delete_secrets(run);
     wake(run, 0);
 }
 

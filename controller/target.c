@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One target's way: its pod is read, a token is registered and put in a Secret, the sidecar is put
- * into the pod, and its end is awaited. Each step can be repeated: names are derived from the run,
- * and what is there already is seen. */
+/* One target's way: its pod is read, a token is registered, the sidecar is put into the pod with
+ * it, and its end is awaited. Each step can be repeated: names are derived from the run, and what
+ * is there already is seen. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,6 +102,13 @@ struct patch {
     bool look;
 };
 
+/* It is in the pod, and no other sidecar of the run will be. */
+static void forget_token(struct target *target)
+{
+    explicit_bzero(target->token, sizeof(target->token));
+    target->registered = false;
+}
+
 static void patched(void *context, const struct sonde_kube_response *response,
                     const struct sonde_err *err)
 {
@@ -118,6 +125,9 @@ static void patched(void *context, const struct sonde_kube_response *response,
     if (err->code) {
         refused(target, "the sidecar could not be put into the pod", err);
         return;
+    }
+    if (!look) {
+        forget_token(target);
     }
     target->failures = 0;
     target->patched = sonde_clock_monotonic();
@@ -137,25 +147,18 @@ static int64_t deadline_seconds(const struct run *run)
            run->spec->active_deadline_seconds;
 }
 
-static void secret_name(const struct target *target, char ret[SONDE_KUBE_NAME_MAX])
-{
-    (void)snprintf(ret, SONDE_KUBE_NAME_MAX, "%s-%zu", target->run->sidecar, target->index);
-}
-
 static int send_patch(struct patch *patch, struct sonde_err *err)
 {
     struct target *target = patch->target;
     struct run *run = target->run;
     const struct controller *controller = run->controller;
     char name[SIDECAR_NAME_SIZE];
-    char secret[SONDE_KUBE_NAME_MAX];
     char deadline[32];
     char liveness[32];
     struct sonde_str authority = certificates_authority(controller->certificates);
     SONDE_BUF_AUTO body = SONDE_BUF(ATTACH_PATCH_MAX);
     SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
     attach_name(run->uid, patch->look, name);
-    secret_name(target, secret);
     (void)snprintf(deadline, sizeof(deadline), "%lld", (long long)deadline_seconds(run));
     (void)snprintf(liveness, sizeof(liveness), "%lld", (long long)patch->found.liveness_seconds);
     const struct sonde_pair environment[] = {
@@ -163,6 +166,7 @@ static int send_patch(struct patch *patch, struct sonde_err *err)
         {"SONDE_STORE_CA", authority.data},
         {"SONDE_RUN_UID", run->uid},
         {"SONDE_TARGET", target->pod},
+        {"SONDE_TOKEN", target->token},
         {"SONDE_DEADLINE", deadline},
         {"SONDE_LIVENESS_SECONDS", liveness},
         {"SONDE_DOCUMENT", run->document}, /* alone for a look */
@@ -179,7 +183,6 @@ static int send_patch(struct patch *patch, struct sonde_err *err)
             .resource_version = patch->version,
             .requester = run->requester,
             .run = run->name,
-            .token_secret = patch->look ? NULL : secret,
             .environment = patch->look ? environment + ALL - 1 : environment,
             .environment_count = patch->look ? 1 : ALL,
         },
@@ -195,7 +198,11 @@ static int send_patch(struct patch *patch, struct sonde_err *err)
                                                  .body = sonde_buf_view(&body),
                                                  .context = patch,
                                                  .done = patched};
-    return r < 0 ? r : sonde_kube_send(controller->kube, &options, NULL, err);
+    r = r < 0 ? r : sonde_kube_send(controller->kube, &options, NULL, err);
+    if (body.data) {
+        explicit_bzero(body.data, body.length);
+    }
+    return r;
 }
 
 /* The run ends: nothing more is put into the pod. */
@@ -224,101 +231,11 @@ static void put_in(struct patch *patch)
 
 /* ---- the token ---- */
 
-static void stale_secret_deleted(void *context, const struct sonde_kube_response *response,
-                                 const struct sonde_err *err)
-{
-    struct target *target = context;
-    (void)response;
-    if (err->code && err->code != SONDE_ENOTFOUND) {
-        refused(target, "an earlier Secret of the run could not be deleted", err);
-    } else {
-        again_later(target);
-    }
-}
-
-/* One that is there has an earlier token, perhaps that of another pod, and we may not read it. No
- * sidecar of the pod has seen it. */
-static void replace_secret(struct target *target)
-{
-    struct sonde_err err;
-    char name[SONDE_KUBE_NAME_MAX];
-    SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
-    secret_name(target, name);
-    int r = sonde_kube_path(
-        &(struct sonde_kube_target){&secret_resource, target->run->namespace, name, NULL, NULL},
-        &path, &err);
-    r = r < 0 ? r : sonde_buf_check(&path, "the path of a Secret", &err);
-    struct sonde_kube_request_options options = {.method = "DELETE",
-                                                 .path = sonde_buf_view(&path),
-                                                 .context = target,
-                                                 .done = stale_secret_deleted};
-    r = r < 0 ? r : sonde_kube_send(target->run->controller->kube, &options, NULL, &err);
-    if (r < 0) {
-        fail_by(target, &err);
-        idle(target, 0);
-    }
-}
-
-static void secret_made(void *context, const struct sonde_kube_response *response,
-                        const struct sonde_err *err)
-{
-    struct patch *patch = context;
-    struct target *target = patch->target;
-    (void)response;
-    if (err->code) {
-        free(patch);
-        if (err->code == SONDE_EEXISTS) {
-            replace_secret(target);
-        } else {
-            refused(target, "the Secret of the sidecar's token could not be made", err);
-        }
-        return;
-    }
-    explicit_bzero(target->token, sizeof(target->token));
-    target->registered = true;
-    if (!stops(patch)) {
-        put_in(patch);
-    }
-}
-
-static int send_secret(struct patch *patch, struct sonde_err *err)
-{
-    const struct target *target = patch->target;
-    const struct run *run = target->run;
-    char name[SONDE_KUBE_NAME_MAX];
-    SONDE_BUF_AUTO body = SONDE_BUF(8192);
-    SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
-    secret_name(target, name);
-    sonde_buf_printf(&body,
-                     "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"type\":\"Opaque\","
-                     "\"metadata\":{\"name\":\"%s\",\"labels\":{"
-                     "\"app.kubernetes.io/managed-by\":\"sonde\",\"sonde.dev/run\":\"%s\"},"
-                     "\"ownerReferences\":[{\"apiVersion\":\"" SONDE_SPEC_API_VERSION
-                     "\",\"kind\":\"ProfileRun\",\"name\":\"%s\",\"uid\":\"%s\","
-                     "\"controller\":true,\"blockOwnerDeletion\":false}]},\"immutable\":true,"
-                     "\"stringData\":{\"token\":\"%s\"}}",
-                     name, run->name, run->name, run->uid, target->token);
-    int r = sonde_kube_path(
-        &(struct sonde_kube_target){&secret_resource, run->namespace, NULL, NULL, NULL}, &path,
-        err);
-    r = r < 0 ? r : sonde_buf_check(&path, "the path of a Secret", err);
-    r = r < 0 ? r : sonde_buf_check(&body, "a Secret", err);
-    struct sonde_kube_request_options options = {.method = "POST",
-                                                 .path = sonde_buf_view(&path),
-                                                 .body = sonde_buf_view(&body),
-                                                 .context = patch,
-                                                 .done = secret_made};
-    r = r < 0 ? r : sonde_kube_send(run->controller->kube, &options, NULL, err);
-    explicit_bzero(body.data, body.length);
-    return r;
-}
-
 static void registered(void *context, const struct store_answer *answer,
                        const struct sonde_err *err)
 {
     struct patch *patch = context;
     struct target *target = patch->target;
-    struct sonde_err later;
     if (err->code) {
         free(patch);
         SONDE_LOG(&target->run->controller->log, SONDE_LOG_WARN, "the store did not take a run",
@@ -332,14 +249,13 @@ static void registered(void *context, const struct store_answer *answer,
         return;
     }
     target->store_failures = 0;
-    if (!stops(patch) && send_secret(patch, &later) < 0) {
-        free(patch);
-        fail_by(target, &later);
-        idle(target, 0);
+    target->registered = true;
+    if (!stops(patch)) {
+        put_in(patch);
     }
 }
 
-/* One for all tries: the store keeps few of a target, and takes the same one again. */
+/* One until it is in the pod: the store keeps few of a target, and takes the same one again. */
 static void make_token(struct target *target)
 {
     unsigned char secret[32];
@@ -404,6 +320,7 @@ static void pod_read(void *context, const struct sonde_kube_response *response,
     }
     (void)snprintf(target->container, sizeof(target->container), "%s", found.container);
     if (found.present) {
+        forget_token(target);
         target->state = target->state == TARGET_PENDING ? TARGET_ATTACHING : target->state;
         target->patched = target->patched ? target->patched : sonde_clock_monotonic();
     }

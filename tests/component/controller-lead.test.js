@@ -165,16 +165,22 @@ test('a former leader that wakes up touches nothing, and ends', async (t) => {
   const leads = (one) => one.stderr().includes('"leading"');
   const leader = await until(() => both.find(leads), 20000, 'a leader');
   const other = both.find((one) => one !== leader);
+  let isRefused = false;
   let isPaused = false;
-  cluster.answer = ({ method, kind, inside }) => {
-    // Its answer lies in the socket when it wakes up, and the sidecar would be the next step.
-    if (method === 'POST' && kind === 'secrets' && inside === 'clinic' && !isPaused) {
+  cluster.answer = ({ method, name, sub }, response) => {
+    if (sub === 'ephemeralcontainers' && !isRefused) {
+      cluster.status(response, 409, 'Conflict', 'the pod has changed');
+      isRefused = true;
+      return true;
+    }
+    // The pod lies in the socket when it wakes up, and the sidecar would be the next step.
+    if (method === 'GET' && name === 'pod-a' && isRefused && !isPaused) {
       isPaused = leader.child.kill('SIGSTOP');
     }
     return false;
   };
   cluster.run('slow');
-  await until(() => isPaused, 10000, 'the Secret');
+  await until(() => isPaused, 10000, 'the pod to be read again');
   await until(() => leads(other), 30000, 'the other one');
   const { name } = await cluster.attached('pod-a');
   leader.child.kill('SIGCONT');

@@ -14,7 +14,7 @@ const { Person, rights } = require('./support/people.js');
 const pods = require('./support/pods.js');
 const { Run, cpu } = require('./support/run.js');
 const { Space } = require('./support/space.js');
-const { artifactPath, askStore } = require('./support/store.js');
+const { artifactPath, askStore, askStoreDirectly } = require('./support/store.js');
 const { podsOf } = require('./support/system.js');
 const { until } = require('./support/wait.js');
 
@@ -52,7 +52,7 @@ async function captured(t) {
 // A request as a sidecar makes it.
 function asSidecar(run, token, path, { target = 'target', ...options } = {}) {
   const headers = { 'sonde-target': target, 'sonde-instance': randomBytes(16).toString('hex') };
-  return askStore('POST', `runs/${run.uid}/${path}`, { token, headers, ...options });
+  return askStoreDirectly('POST', `runs/${run.uid}/${path}`, { token, headers, ...options });
 }
 
 describe('people', { concurrency: 3 }, () => {
@@ -265,8 +265,11 @@ describe('upload tokens', { concurrency: 3 }, () => {
     const pod = await space.pod();
     const run = await Run.apply(space, { pod, captures: [cpu(5)] });
     await run.captures(pod);
-    const [secret] = await run.secrets();
-    const token = Buffer.from(secret.data.token, 'base64').toString();
+    const token = await run.token(pod);
+    const through = { 'sonde-target': pod.metadata.name, 'sonde-instance': '0'.repeat(32) };
+    const proxied = { token, headers: through, object: { phase: 'Capturing' } };
+    const stolen = await askStore('POST', `runs/${run.uid}/heartbeat`, proxied);
+    assert.deepEqual([stolen.status, stolen.json?.code], [401, 'Unauthenticated'], stolen.text);
     const heartbeat = { object: { phase: 'Capturing' } };
     const reused = await asSidecar(run, token, 'heartbeat', heartbeat);
     assert.equal(reused.json?.code, 'TokenUsed', reused.text);

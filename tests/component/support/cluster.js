@@ -297,14 +297,9 @@ class Clinic {
 
   // The sidecar of a run in a pod, played by the test with what the controller gave it.
   sidecar(pod, entry = this.cluster.entries(pod)[0]) {
-    const value = (name) => entry.env.find((one) => one.name === name);
-    const { secretKeyRef } = value('SONDE_TOKEN').valueFrom;
-    const secret = this.cluster.get('secrets', secretKeyRef.name);
-    const data = Buffer.from(secret.data?.[secretKeyRef.key] ?? '', 'base64').toString();
-    return new Played(this, pod, entry.name, {
-      uid: value('SONDE_RUN_UID').value,
-      token: secret.stringData?.[secretKeyRef.key] ?? data,
-    });
+    const value = (name) => entry.env.find((one) => one.name === name).value;
+    const [uid, token] = ['SONDE_RUN_UID', 'SONDE_TOKEN'].map(value);
+    return new Played(this, pod, entry.name, { uid, token });
   }
 }
 

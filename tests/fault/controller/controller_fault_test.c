@@ -54,8 +54,7 @@ static int keep_and_examine(void *context)
                                           .group = found.group,
                                           .resource_version = "7",
                                           .requester = "ann",
-                                          .run = "r",
-                                          .token_secret = "s"},
+                                          .run = "r"},
                  &patch);
     return sonde_buf_check(&patch, "the patch", NULL);
 }

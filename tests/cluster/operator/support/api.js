@@ -41,15 +41,16 @@ function pathOf(kind, namespace, name) {
   return `${group}${where}/${plural}${name ? `/${name}` : ''}`;
 }
 
-async function open(method, path, { body, type = 'application/json', headers, token } = {}) {
+// Of another server `connection` says whom to trust and what its name is.
+async function open(method, path, { body, type = 'application/json', ...options } = {}) {
   const admin = await administrator();
-  const identity = token ? {} : { cert: admin.cert, key: admin.key };
+  const { headers, token, server = admin.server, connection } = options;
+  const { ca, cert, key } = admin;
+  const own = { agent, ca, ...(token ? {} : { cert, key }) };
   return new Promise((resolve, reject) => {
-    const request = https.request(`${admin.server}${path}`, {
+    const request = https.request(`${server}${path}`, {
       method,
-      agent,
-      ca: admin.ca,
-      ...identity,
+      ...(connection ?? own),
       headers: {
         accept: 'application/json',
         ...(body ? { 'content-type': type, 'content-length': Buffer.byteLength(body) } : {}),

@@ -149,9 +149,11 @@ class Run {
     return until(found, tidySeconds, `an Event ${reason} of ${this.name}`);
   }
 
-  // The Secrets with its upload tokens.
-  secrets() {
-    return list('Secret', this.space.name, `labelSelector=sonde.dev%2Frun%3D${this.name}`);
+  // The token that its sidecar in the pod has for the store.
+  async token(pod) {
+    const { spec } = await pods.again(pod);
+    const { env } = spec.ephemeralContainers.find(({ name }) => name === this.container);
+    return env.find(({ name }) => name === 'SONDE_TOKEN').value;
   }
 
   // Nothing of it is left in this pod, which is as it was before.
@@ -170,8 +172,6 @@ class Run {
       return all.every(({ state }) => state.terminated);
     };
     await until(terminated, tidySeconds, `no sidecar runs in ${pod.metadata.name}`);
-    const tidy = async () => (await this.secrets()).length === 0;
-    await until(tidy, tidySeconds, `the tokens of ${this.name} are deleted`);
   }
 
   // It was attached to each of these pods exactly once, as the audit trail tells.
