@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "inspector/memory_limit.h"
+#include "inspector/cgroup.h"
 #include "inspector/script_urls.h"
 
 /* What is wrong with a store is no fault of the words that were typed. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "heap/redact.h"
-#include "inspector/memory_limit.h"
+#include "inspector/cgroup.h"
 #include "inspector/script_words.h"
 #include "inspector/snapshot_risk.h"
 #include "inspector/visit.h"

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "inspector/memory_limit.h"
+#include "inspector/cgroup.h"
 
 static void the_group_is_found(void **state)
 {

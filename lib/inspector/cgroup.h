@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How much memory a process may still take before its cgroup, or the machine, has no more. */
-#ifndef SONDE_INSPECTOR_MEMORY_LIMIT_H
-#define SONDE_INSPECTOR_MEMORY_LIMIT_H
+#ifndef SONDE_INSPECTOR_CGROUP_H
+#define SONDE_INSPECTOR_CGROUP_H
 
 #include <stdint.h>
 #include <sys/types.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "inspector/memory_limit.h"
+#include "inspector/cgroup.h"
 
 #include <fcntl.h>
 #include <stdio.h>
