@@ -207,7 +207,8 @@ static int check_cost(struct visit_thread *thread, uint64_t used, struct sonde_e
         major = 0;
     }
     sonde_memory_free("/proc", v->options.pid, &memory);
-    snapshot->cost = sonde_snapshot_predict(used, (int)major);
+    snapshot->cost =
+        sonde_snapshot_predict(used, (int)major, sonde_cpu_limit("/proc", v->options.pid));
     v->result.snapshot = (struct sonde_snapshot_result){
         .measured = true,
         .heap_bytes = used,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How much memory a process may still take before its cgroup, or the machine, has no more. */
+/* What a process may still take: memory before its control group, or the machine, has no more, and
+ * time of CPUs. */
 #ifndef SONDE_INSPECTOR_CGROUP_H
 #define SONDE_INSPECTOR_CGROUP_H
 
@@ -18,13 +19,17 @@ enum {
 
 enum sonde_cgroup_version { SONDE_CGROUP_NONE, SONDE_CGROUP_V1, SONDE_CGROUP_V2 };
 
-/* Where /proc/PID/cgroup says that a process's memory is counted. A group outside of our namespace
- * ("/../x") is its namespace's own root. */
-enum sonde_cgroup_version sonde_cgroup_of(struct sonde_str text, struct sonde_str *ret_path);
+/* Where /proc/PID/cgroup says that a controller ("memory", "cpu") has a process. A group outside of
+ * our namespace ("/../x") is its namespace's own root. */
+enum sonde_cgroup_version sonde_cgroup_of(struct sonde_str text, const char *controller,
+                                          struct sonde_str *ret_path);
 
 /* The text of memory.max, memory.current, memory.limit_in_bytes …; SONDE_MEMORY_UNLIMITED for "max"
  * and for v1's "none at all"; SONDE_EPARSE. */
 int sonde_cgroup_bytes(struct sonde_str text, uint64_t *ret) SONDE_MUST_CHECK;
+/* The text of cpu.max ("50000 100000", "max 100000") as CPUs; INFINITY: no limit, or none that can
+ * be read (Linux, Documentation/admin-guide/cgroup-v2.rst). */
+double sonde_cgroup_cpus(struct sonde_str text);
 /* A row of memory.stat, or `fallback`. */
 uint64_t sonde_cgroup_stat(struct sonde_str text, const char *name, uint64_t fallback);
 /* MemAvailable of /proc/meminfo in bytes, or SONDE_MEMORY_UNLIMITED. */
@@ -39,5 +44,9 @@ struct sonde_memory_free {
 /* Reads it through `proc` ("/proc", or another root in tests). What cannot be read limits nothing.
  */
 void sonde_memory_free(const char *proc, pid_t pid, struct sonde_memory_free *ret);
+
+/* The CPUs that the process may use at once on average, by the tightest quota of its groups;
+ * INFINITY: no limit, or none that can be read. What uses more is throttled. */
+double sonde_cpu_limit(const char *proc, pid_t pid);
 
 #endif

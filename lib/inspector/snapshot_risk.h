@@ -27,6 +27,7 @@ struct sonde_snapshot_cost {
     uint64_t nodes;
     uint64_t memory; /* bytes above what the process has now */
     int64_t pause_ns;
+    double cpus; /* that it is reckoned with: at most 1, since one thread does it */
 };
 
 struct sonde_snapshot_limits {
@@ -37,10 +38,10 @@ struct sonde_snapshot_limits {
     const char *pause_limit; /* what allows it: "safety.maxPauseSeconds" */
 };
 
-/* At most what it will cost, from v8.getHeapStatistics().used_heap_size and the version of Node.js
- * (22; 0: not known). An array of references has few nodes and many edges, which comes to the same
- * for each byte. */
-struct sonde_snapshot_cost sonde_snapshot_predict(uint64_t used_heap, int node_major);
+/* At most what it will cost, from v8.getHeapStatistics().used_heap_size, the version of Node.js
+ * (22; 0: not known) and the CPUs that the process may use (above 0; INFINITY: no limit). An array
+ * of references has few nodes and many edges, which comes to the same for each byte. */
+struct sonde_snapshot_cost sonde_snapshot_predict(uint64_t used_heap, int node_major, double cpus);
 
 /* SONDE_EDENIED with reason SnapshotTooRisky, the numbers, and what to do instead. */
 int sonde_snapshot_check(const struct sonde_snapshot_cost *cost,

@@ -104,6 +104,34 @@ describe('a pod is refused', { concurrency: 4 }, () => {
     assert.equal(after.spec.ephemeralContainers.length, sidecarsMax);
   });
 
+  const risks = {
+    'its memory limit': [
+      { limits: { memory: '100Mi' } },
+      /MB are free below its cgroup's memory limit/,
+    ],
+    'its CPU limit': [
+      { limits: { cpu: '200m' } },
+      /stop the process for 3\.\d s with the 0\.20 CPUs that its limit allows, and safety\.max/,
+    ],
+    'its liveness probe': [
+      {
+        limits: { cpu: '200m' },
+        livenessProbe: { periodSeconds: 2, failureThreshold: 1, timeoutSeconds: 10 },
+      },
+      /and the container's liveness probe allows 2\.0 s/,
+    ],
+  };
+  for (const [name, [more, numbers]] of Object.entries(risks)) {
+    test(`a heap snapshot that goes beyond ${name}: SnapshotTooRisky`, async (t) => {
+      const maxPauseSeconds = more.livenessProbe ? 60 : 3;
+      const { pod, run, ended } = await refused(t, [container(more)], 'SnapshotTooRisky', {
+        spec: { captures: [{ name: 'heap', type: 'HeapSnapshot' }], safety: { maxPauseSeconds } },
+      });
+      assert.match(condition(ended, 'Succeeded').message, numbers);
+      await run.leftNothing(pod);
+    });
+  }
+
   test('no Node.js in it', async (t) => {
     const other = { name: 'app', image: otherImage, imagePullPolicy: 'Never' };
     const containers = [{ ...other, securityContext: restricted }];

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,9 +38,14 @@ static void the_group_is_found(void **state)
     };
     for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
         struct sonde_str path = SONDE_STR("");
-        assert_int_equal(sonde_cgroup_of(sonde_str(cases[i].text), &path), cases[i].version);
+        assert_int_equal(sonde_cgroup_of(sonde_str(cases[i].text), "memory", &path),
+                         cases[i].version);
         assert_true(sonde_str_is(path, cases[i].path));
     }
+    struct sonde_str path = SONDE_STR("");
+    struct sonde_str text = SONDE_STR("5:memory:/m\n4:cpu,cpuacct:/c\n3:cpuset:/s\n0::/x\n");
+    assert_int_equal(sonde_cgroup_of(text, "cpu", &path), SONDE_CGROUP_V1);
+    assert_true(sonde_str_is(path, "/c"));
 }
 
 static void numbers_are_read(void **state)
@@ -144,12 +150,53 @@ static void the_tightest_group_counts(void **state)
     assert_string_equal(memory.of, "the machine's memory");
 }
 
+static void quotas_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double cpus;
+    } cases[] = {
+        {"50000 100000\n", 0.5}, {"400000 100000\n", 4}, {"max 100000\n", INFINITY},
+        {"0 100000", INFINITY},  {"100000 0", INFINITY}, {"100000", INFINITY},
+        {"-5 100000", INFINITY}, {"", INFINITY},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        assert_true(sonde_cgroup_cpus(sonde_str(cases[i].text)) == cases[i].cpus);
+    }
+}
+
+static void the_tightest_quota_counts(void **state)
+{
+    (void)state;
+    assert_true(sonde_cpu_limit(root, 21) == INFINITY);
+    write_file("21/cgroup", "0::/slice/app\n");
+    assert_true(sonde_cpu_limit(root, 21) == INFINITY);
+    write_file("21/root/sys/fs/cgroup/slice/app/cpu.max", "max 100000\n");
+    write_file("21/root/sys/fs/cgroup/slice/cpu.max", "20000 100000\n");
+    assert_true(fabs(sonde_cpu_limit(root, 21) - 0.2) < 1e-9);
+    write_file("21/root/sys/fs/cgroup/slice/app/cpu.max", "10000 100000\n");
+    assert_true(fabs(sonde_cpu_limit(root, 21) - 0.1) < 1e-9);
+
+    write_file("22/cgroup", "0::/../0123abcd\n");
+    write_file("22/root/sys/fs/cgroup/cpu.max", "150000 100000\n");
+    assert_true(fabs(sonde_cpu_limit(root, 22) - 1.5) < 1e-9);
+
+    /* Version 1. The path is that of the node, and what is mounted the container's own group. */
+    write_file("23/cgroup", "4:cpu,cpuacct:/kubepods/pod/c\n");
+    write_file("23/root/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+    write_file("23/root/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+    assert_true(sonde_cpu_limit(root, 23) == INFINITY);
+    write_file("23/root/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "25000\n");
+    assert_true(fabs(sonde_cpu_limit(root, 23) - 0.25) < 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_group_is_found),
-        cmocka_unit_test(numbers_are_read),
-        cmocka_unit_test(the_tightest_group_counts),
+        cmocka_unit_test(the_group_is_found),        cmocka_unit_test(numbers_are_read),
+        cmocka_unit_test(the_tightest_group_counts), cmocka_unit_test(quotas_are_read),
+        cmocka_unit_test(the_tightest_quota_counts),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

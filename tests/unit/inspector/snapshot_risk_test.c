@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +27,7 @@ static void many_small_objects_cost_most(void **state)
 {
     (void)state;
     /* Measured: 428 MB of small objects were 12.05 million nodes, took 3.05 GB, and 28 to 33 s. */
-    struct sonde_snapshot_cost cost = sonde_snapshot_predict(428 * megabyte, 22);
+    struct sonde_snapshot_cost cost = sonde_snapshot_predict(428 * megabyte, 22, INFINITY);
     assert_true(cost.nodes >= 11800000 && cost.nodes < 13000000);
     assert_true(cost.memory >= 3050 * megabyte && cost.memory < 2 * 3050 * megabyte);
     assert_true(cost.pause_ns > 33 * SONDE_SECOND && cost.pause_ns < 2 * 33 * SONDE_SECOND);
@@ -36,17 +37,34 @@ static void many_small_objects_cost_most(void **state)
 static void old_engines_take_longer(void **state)
 {
     (void)state;
-    int64_t now = sonde_snapshot_predict(100 * megabyte, 20).pause_ns;
-    int64_t old = sonde_snapshot_predict(100 * megabyte, 18).pause_ns;
+    int64_t now = sonde_snapshot_predict(100 * megabyte, 20, INFINITY).pause_ns;
+    int64_t old = sonde_snapshot_predict(100 * megabyte, 18, INFINITY).pause_ns;
     assert_true(old > 5 * now);
-    assert_int_equal(sonde_snapshot_predict(100 * megabyte, 0).pause_ns, old);
-    assert_int_equal(sonde_snapshot_predict(100 * megabyte, 28).pause_ns, now);
+    assert_int_equal(sonde_snapshot_predict(100 * megabyte, 0, INFINITY).pause_ns, old);
+    assert_int_equal(sonde_snapshot_predict(100 * megabyte, 28, INFINITY).pause_ns, now);
+}
+
+static void a_quota_makes_it_longer(void **state)
+{
+    (void)state;
+    struct sonde_err err = {0};
+    int64_t whole = sonde_snapshot_predict(100 * megabyte, 22, INFINITY).pause_ns;
+    assert_int_equal(sonde_snapshot_predict(100 * megabyte, 22, 2).pause_ns, whole);
+    struct sonde_snapshot_cost cost = sonde_snapshot_predict(100 * megabyte, 22, 0.25);
+    assert_true(cost.pause_ns >= 4 * whole - 4 && cost.pause_ns <= 4 * whole);
+    struct sonde_snapshot_limits limits = limits_of(SONDE_SNAPSHOT_MEMORY_UNKNOWN, 0, 13);
+    assert_int_equal(sonde_snapshot_check(&cost, &limits, &err), SONDE_EDENIED);
+    assert_non_null(strstr(err.message, "50.0 s with the 0.25 CPUs that its limit allows, and "));
+    limits = limits_of(1000, 0, 60);
+    assert_int_equal(sonde_snapshot_check(&cost, &limits, &err), SONDE_EDENIED);
+    assert_non_null(strstr(err.message, "MB for 50.0 s with the 0.25 CPUs that its limit allows"));
+    assert_true(sonde_snapshot_predict(UINT64_MAX, 18, 1e-9).pause_ns > 0);
 }
 
 static void a_process_that_just_started_has_objects_too(void **state)
 {
     (void)state;
-    struct sonde_snapshot_cost cost = sonde_snapshot_predict(0, 24);
+    struct sonde_snapshot_cost cost = sonde_snapshot_predict(0, 24, INFINITY);
     assert_int_equal(cost.nodes, SONDE_SNAPSHOT_BASE_NODES);
     assert_true(cost.pause_ns < SONDE_SECOND);
 }
@@ -54,7 +72,7 @@ static void a_process_that_just_started_has_objects_too(void **state)
 static void no_heap_is_too_large_to_be_told(void **state)
 {
     (void)state;
-    struct sonde_snapshot_cost cost = sonde_snapshot_predict(UINT64_MAX, 18);
+    struct sonde_snapshot_cost cost = sonde_snapshot_predict(UINT64_MAX, 18, INFINITY);
     assert_true(cost.pause_ns > 0);
     struct sonde_snapshot_limits limits = limits_of(SONDE_SNAPSHOT_MEMORY_UNKNOWN, 150, 600);
     assert_int_equal(sonde_snapshot_check(&cost, &limits, NULL), SONDE_EDENIED);
@@ -65,7 +83,7 @@ static void no_heap_is_too_large_to_be_told(void **state)
 /* Whether a snapshot of this heap is taken. */
 static int check(uint64_t heap, struct sonde_snapshot_limits limits, struct sonde_err *err)
 {
-    struct sonde_snapshot_cost cost = sonde_snapshot_predict(heap, 22);
+    struct sonde_snapshot_cost cost = sonde_snapshot_predict(heap, 22, INFINITY);
     return sonde_snapshot_check(&cost, &limits, err);
 }
 
@@ -73,7 +91,7 @@ static void limits_are_kept(void **state)
 {
     (void)state;
     struct sonde_err err = {0};
-    uint64_t memory = sonde_snapshot_predict(100 * megabyte, 22).memory;
+    uint64_t memory = sonde_snapshot_predict(100 * megabyte, 22, INFINITY).memory;
     assert_int_equal(check(100 * megabyte, limits_of(memory, 0, 60), &err), 0);
     assert_int_equal(check(100 * megabyte, limits_of(memory - 1, 0, 60), &err), SONDE_EDENIED);
     assert_string_equal(err.reason, SONDE_REASON_SNAPSHOT_TOO_RISKY);
@@ -94,7 +112,7 @@ static void headroom_is_kept_too(void **state)
 {
     (void)state;
     struct sonde_err err = {0};
-    uint64_t memory = sonde_snapshot_predict(100 * megabyte, 22).memory;
+    uint64_t memory = sonde_snapshot_predict(100 * megabyte, 22, INFINITY).memory;
     assert_int_equal(check(100 * megabyte, limits_of(memory, 1000, 60), &err), 0);
     assert_int_equal(check(100 * megabyte, limits_of(memory, 2000, 60), &err), SONDE_EDENIED);
     assert_int_equal(check(100 * megabyte, limits_of(2000 * megabyte, 2000, 60), &err), 0);
@@ -105,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_small_objects_cost_most),
         cmocka_unit_test(old_engines_take_longer),
+        cmocka_unit_test(a_quota_makes_it_longer),
         cmocka_unit_test(a_process_that_just_started_has_objects_too),
         cmocka_unit_test(no_heap_is_too_large_to_be_told),
         cmocka_unit_test(limits_are_kept),

@@ -26,9 +26,11 @@ const restricted = {
 };
 
 // A container with the service of tests/cluster/workloads: `node` is a line, `flags` are of
-// node itself, `env` is the service's, `user` is a runAsUser, or 'root'.
+// node itself, `env` is the service's, `user` is a runAsUser, or 'root'; `limits` are of its
+// resources, and `livenessProbe` is what the kubelet asks beside.
 function container(options = {}) {
   const { name = 'app', node = '22', image = `node${node}`, flags, env = {}, user } = options;
+  const { limits, livenessProbe } = options;
   const port = Number(env.PORT ?? 8080);
   const securityContext = { ...restricted };
   if (user === 'root') {
@@ -44,6 +46,8 @@ function container(options = {}) {
     env: Object.entries(env).map(([key, value]) => ({ name: key, value: String(value) })),
     ports: [{ containerPort: port }],
     readinessProbe: { httpGet: { port, path: '/' }, periodSeconds: 1, timeoutSeconds: 5 },
+    ...(livenessProbe ? { livenessProbe: { httpGet: { port, path: '/' }, ...livenessProbe } } : {}),
+    ...(limits ? { resources: { limits } } : {}),
     securityContext: options.securityContext ?? securityContext,
   };
 }
