@@ -276,7 +276,7 @@ static int fragment(void *context, const char *data, size_t length, bool first, 
     v->heard_ns = sonde_clock_monotonic();
     int r = sonde_cdp_feed(&v->main.cdp, data, length, first, last, err);
     const struct sonde_artifact_sink *sink = &v->options.sink;
-    if (r == 0 && v->sink_open && sink->full && sink->full(sink->context)) {
+    if (r == 0 && v->sink_of && sink->full && sink->full(sink->context)) {
         v->paused_since_ns = v->heard_ns;
         sonde_websocket_pause(v->socket, true);
     }
@@ -497,7 +497,6 @@ static int installed(void *context, const cJSON *result, const char *failure, st
 
 void attach_install(struct visit_thread *thread)
 {
-    enum { TICK_MS = 500 };
     struct sonde_visit *v = thread->visit;
     bool closes = !thread->worker[0] && !v->result.was_open;
     SONDE_BUF_AUTO expression = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
@@ -506,8 +505,8 @@ void attach_install(struct visit_thread *thread)
                      "(typeof require==='function'?require:undefined,"
                      "{tickMilliseconds:%d,silentTicks:%d,closeInspector:%s})"
                      "\n//# sourceURL=sonde:probe\n",
-                     TICK_MS, (int)(SONDE_BEAT_TTL_NS / SONDE_MILLISECOND / TICK_MS),
-                     closes ? "true" : "false");
+                     (int)(SONDE_PROBE_TICK_NS / SONDE_MILLISECOND),
+                     (int)(SONDE_BEAT_TTL_NS / SONDE_PROBE_TICK_NS), closes ? "true" : "false");
     SONDE_BUF_AUTO params = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
     sonde_buf_text(&params, "{\"includeCommandLineAPI\":true,\"silent\":true,\"expression\":");
     sonde_buf_json_string(&params, sonde_buf_view(&expression));

@@ -45,7 +45,7 @@ int capture_artifact_begin(struct visit_thread *thread, unsigned number, struct 
     };
     v->sink_bytes = 0;
     int r = v->options.sink.begin(v->options.sink.context, &artifact, err);
-    v->sink_open = r == 0;
+    v->sink_of = r == 0 ? thread : NULL;
     return r;
 }
 
@@ -60,7 +60,7 @@ int capture_artifact_write(struct visit_thread *thread, const char *data, size_t
 int capture_artifact_commit(struct visit_thread *thread, struct sonde_err *err)
 {
     struct sonde_visit *v = thread->visit;
-    v->sink_open = false;
+    v->sink_of = NULL;
     int r = v->options.sink.commit(v->options.sink.context, err);
     if (r == 0) {
         v->result.artifacts++;
@@ -72,8 +72,8 @@ int capture_artifact_commit(struct visit_thread *thread, struct sonde_err *err)
 void capture_artifact_abort(struct visit_thread *thread)
 {
     struct sonde_visit *v = thread->visit;
-    if (v->sink_open) {
-        v->sink_open = false;
+    if (v->sink_of == thread) {
+        v->sink_of = NULL;
         v->options.sink.abort(v->options.sink.context);
     }
 }
@@ -88,13 +88,13 @@ int capture_artifact_of_answer(struct visit_thread *thread, enum sonde_cdp_strea
 int capture_artifact_piece(struct visit_thread *thread, const char *data, size_t length,
                            struct sonde_err *err)
 {
-    return thread->visit->sink_open ? capture_artifact_write(thread, data, length, err) : 0;
+    return thread->visit->sink_of == thread ? capture_artifact_write(thread, data, length, err) : 0;
 }
 
 int capture_artifact_end(struct visit_thread *thread, const char *title, struct sonde_err *err)
 {
     (void)title;
-    if (!thread->visit->sink_open) {
+    if (thread->visit->sink_of != thread) {
         return 0;
     }
     thread->arrived = true;
@@ -295,6 +295,23 @@ static void begin_thread(struct visit_thread *thread)
     type_of(thread)->begin(thread);
 }
 
+/* Main thread first, then workers as they came. */
+static void next_turn(struct sonde_visit *v)
+{
+    for (size_t i = 0; i < v->thread_count && !v->turn && v->state == VISIT_CAPTURING; i++) {
+        struct visit_thread *thread = v->threads[i];
+        if (thread->next) {
+            v->turn = thread;
+            SONDE_TAKE(thread->next)(thread);
+        }
+    }
+}
+
+void capture_in_turn(struct visit_thread *thread, void (*next)(struct visit_thread *thread))
+{
+    thread->next = next;
+}
+
 static bool takes_part(const struct visit_thread *thread)
 {
     return thread->installed && (!thread->worker[0] || !type_of(thread)->main_only);
@@ -313,6 +330,7 @@ void capture_begin(struct sonde_visit *v)
             begin_thread(v->threads[i]);
         }
     }
+    next_turn(v);
 }
 
 void capture_join(struct visit_thread *thread)
@@ -320,6 +338,7 @@ void capture_join(struct visit_thread *thread)
     struct sonde_visit *v = thread->visit;
     if (v->main.capturing && !thread->capturing && !capture_is_over(thread) && takes_part(thread)) {
         begin_thread(thread);
+        next_turn(v);
     }
 }
 
@@ -425,7 +444,7 @@ void capture_stop(struct sonde_visit *v)
 
 void capture_stalled(struct sonde_visit *v, const struct sonde_err *err)
 {
-    struct visit_thread *thread = &v->main;
+    struct visit_thread *thread = v->sink_of ? v->sink_of : &v->main;
     if (thread->capturing && type_of(thread)->stalled) {
         type_of(thread)->stalled(thread, err);
     } else {
@@ -438,6 +457,9 @@ static void fini_thread(struct visit_thread *thread)
     if (thread->capturing && type_of(thread)->fini) {
         type_of(thread)->fini(thread);
     }
+    struct sonde_visit *v = thread->visit;
+    v->turn = v->turn == thread ? NULL : v->turn;
+    thread->next = NULL;
     thread->capturing = false;
 }
 
@@ -451,6 +473,7 @@ void capture_fini(struct sonde_visit *v)
 /* The next one, once all threads are through. */
 static void go_on(struct sonde_visit *v)
 {
+    next_turn(v);
     for (size_t i = 0; i < v->thread_count; i++) {
         if (v->threads[i]->capturing) {
             return;

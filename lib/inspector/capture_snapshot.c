@@ -22,6 +22,7 @@ struct snapshot {
     struct script_words *scripts;
     struct sonde_heap_redactor *redactor; /* NULL: as it is */
     struct sonde_snapshot_cost cost;
+    struct sonde_snapshot_result result;
     bool taking;
     bool discarding;
     int64_t begin_ns, last_ns; /* asked for; last chunk */
@@ -104,10 +105,20 @@ static int on_event(struct visit_thread *thread, const char *method, const cJSON
 
 /* ---- its end ---- */
 
+/* What people are told of is the snapshot that took longest. */
+static void tell_result(struct visit_thread *thread)
+{
+    const struct sonde_snapshot_result *own = &state_of(thread)->result;
+    struct sonde_snapshot_result *longest = &thread->visit->result.snapshot;
+    if (!longest->measured || own->pause_s > longest->pause_s) {
+        *longest = *own;
+    }
+}
+
 static int keep(struct visit_thread *thread, struct sonde_err *err)
 {
     struct snapshot *snapshot = state_of(thread);
-    struct sonde_snapshot_result *result = &thread->visit->result.snapshot;
+    struct sonde_snapshot_result *result = &snapshot->result;
     struct sonde_heap_redacted counts = {0};
     int r = snapshot->redactor ? sonde_heap_redact_finish(snapshot->redactor, &counts, err) : 0;
     result->nodes = counts.nodes;
@@ -124,8 +135,11 @@ static int taken(void *context, const cJSON *result, const char *failure, struct
     struct sonde_err why = {0};
     int64_t pause_ns = sonde_clock_monotonic() - snapshot->begin_ns;
     (void)err;
-    thread->visit->result.snapshot.pause_s = (double)pause_ns / 1e9;
+    snapshot->result.pause_s = (double)pause_ns / 1e9;
     thread->patience_ns = 0;
+    if (thread == &thread->visit->main) {
+        thread->visit->stood_still_ns = sonde_clock_monotonic();
+    }
     snapshot->taking = false;
     capture_stopped(thread, (double)pause_ns / 1e6);
     if (!snapshot->discarding && visit_must_succeed(thread, result, failure, &why) < 0) {
@@ -133,6 +147,7 @@ static int taken(void *context, const cJSON *result, const char *failure, struct
     } else if (!snapshot->discarding && keep(thread, &why) < 0) {
         discard(thread, &why);
     }
+    tell_result(thread);
     if (snapshot->err.code == SONDE_EPARSE) {
         why = snapshot->err;
         (void)sonde_fail_reason(&snapshot->err, SONDE_EPROTOCOL, SONDE_REASON_PROTOCOL_VIOLATED,
@@ -148,6 +163,16 @@ static int taken(void *context, const cJSON *result, const char *failure, struct
 
 /* ---- its beginning ---- */
 
+/* What we say to a worker the main thread passes on, which is about to stand still. */
+static void keep_workers_waiting(struct sonde_visit *v, int64_t pause_ns)
+{
+    for (size_t i = 1; i < v->thread_count; i++) {
+        if (v->threads[i]->installed) {
+            visit_beat(v->threads[i], PATIENCE_FACTOR * pause_ns);
+        }
+    }
+}
+
 static int take(struct visit_thread *thread, struct sonde_err *err)
 {
     struct snapshot *snapshot = state_of(thread);
@@ -160,8 +185,12 @@ static int take(struct visit_thread *thread, struct sonde_err *err)
     if (r < 0) {
         return r;
     }
+    if (thread == &v->main) {
+        keep_workers_waiting(v, snapshot->cost.pause_ns);
+    }
     snapshot->taking = true;
     snapshot->begin_ns = thread->begin_ns = sonde_clock_monotonic();
+    v->cpu_wait_ns = sonde_threads_cpu_wait("/proc", v->options.pid);
     thread->patience_ns = PATIENCE_MIN_NS + PATIENCE_FACTOR * snapshot->cost.pause_ns;
     v->capture_end_ns = thread->begin_ns + snapshot->cost.pause_ns;
     visit_progress(v);
@@ -189,7 +218,7 @@ static int begin_taking(struct visit_thread *thread, struct sonde_err *err)
 static int words_known(struct visit_thread *thread, struct sonde_err *err)
 {
     struct snapshot *snapshot = state_of(thread);
-    thread->visit->result.snapshot.words = snapshot->words.count;
+    snapshot->result.words = snapshot->words.count;
     script_words_free(SONDE_TAKE(snapshot->scripts));
     return begin_taking(thread, err);
 }
@@ -209,13 +238,14 @@ static int check_cost(struct visit_thread *thread, uint64_t used, struct sonde_e
     sonde_memory_free("/proc", v->options.pid, &memory);
     snapshot->cost =
         sonde_snapshot_predict(used, (int)major, sonde_cpu_limit("/proc", v->options.pid));
-    v->result.snapshot = (struct sonde_snapshot_result){
+    snapshot->result = (struct sonde_snapshot_result){
         .measured = true,
         .heap_bytes = used,
         .predicted_nodes = snapshot->cost.nodes,
         .predicted_bytes = snapshot->cost.memory,
         .predicted_pause_s = (double)snapshot->cost.pause_ns / 1e9,
     };
+    tell_result(thread);
     struct sonde_snapshot_limits limits = {
         .free = memory.bytes,
         .free_of = memory.of,
@@ -255,6 +285,12 @@ static int heap_known(void *context, const cJSON *result, const char *failure,
     return 0;
 }
 
+/* One thread after the other: a snapshot comes in many messages, and its memory is needed once. */
+static void measure(struct visit_thread *thread)
+{
+    visit_call(thread, "heap()", heap_known);
+}
+
 static void begin(struct visit_thread *thread)
 {
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
@@ -266,7 +302,7 @@ static void begin(struct visit_thread *thread)
     }
     sonde_words_init(&snapshot->words, SONDE_WORDS_MAX);
     thread->state = snapshot;
-    visit_call(thread, "heap()", heap_known);
+    capture_in_turn(thread, measure);
 }
 
 /* It is to end while it is being taken. */

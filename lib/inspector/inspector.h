@@ -27,6 +27,7 @@
  * is under way can end the target: see visit_leave. */
 #define SONDE_ANSWER_TIMEOUT_NS (30 * SONDE_SECOND)
 #define SONDE_BEAT_INTERVAL_NS (1 * SONDE_SECOND)
+#define SONDE_PROBE_TICK_NS (SONDE_SECOND / 2) /* in the target: how often silence is counted */
 #define SONDE_BEAT_TTL_NS (5 * SONDE_SECOND)   /* in the target: silence → removal */
 #define SONDE_SINK_STALL_NS (5 * SONDE_SECOND) /* a sink may be full for so long */
 /* Our hanging up → port closed, without the time that the target was ready and had no CPU; with it,
@@ -117,7 +118,7 @@ struct sonde_visit_result {
     float *rotation_stalls_ms; /* … and at each rotation; owned by the visit */
     size_t rotations;
     struct sonde_loop_delay loop;
-    struct sonde_snapshot_result snapshot; /* the last one */
+    struct sonde_snapshot_result snapshot; /* the one that took longest */
     int64_t captured_ns;                   /* of all captures */
     size_t workers;                        /* threads captured beside the main one */
     size_t artifacts;                      /* given to the sink's commit */

@@ -163,6 +163,27 @@ static int beat_answered(void *context, const cJSON *result, const char *failure
     return visit_value(thread, result, failure, &value, err);
 }
 
+void visit_beat(struct visit_thread *thread, int64_t silence_ns)
+{
+    char call[48];
+    (void)snprintf(call, sizeof(call), "beat(%lld)", (long long)(silence_ns / SONDE_PROBE_TICK_NS));
+    thread->beating = true;
+    visit_call(thread, call, beat_answered);
+}
+
+/* Since v->cpu_wait_ns was set: the time that threads of the process were ready and did not run. */
+static int64_t starved_ns(const struct sonde_visit *v)
+{
+    return sonde_threads_cpu_wait("/proc", v->options.pid) - v->cpu_wait_ns;
+}
+
+int64_t visit_patience(const struct visit_thread *thread)
+{
+    int64_t starved = starved_ns(thread->visit);
+    int64_t most = 2 * thread->patience_ns;
+    return thread->patience_ns + (starved < most ? starved : most);
+}
+
 /* While we do not read, the target keeps what it has to say in its memory. */
 static void check_sink(struct sonde_visit *v)
 {
@@ -186,7 +207,7 @@ static void beat(void *context)
     bool guarded = v->main.installed || v->result.was_open;
     int64_t limit = guarded ? SONDE_ANSWER_TIMEOUT_NS : SONDE_OPENING_TIMEOUT_NS;
     if (v->main.patience_ns) {
-        limit = v->main.patience_ns;
+        limit = visit_patience(&v->main);
         since = since && v->heard_ns > since ? v->heard_ns : since;
     }
     check_sink(v);
@@ -203,8 +224,7 @@ static void beat(void *context)
     for (size_t i = 0; i < v->thread_count && v->connected && !v->asked_to_finish; i++) {
         struct visit_thread *thread = v->threads[i];
         if (thread->installed && !thread->beating) {
-            thread->beating = true;
-            visit_call(thread, "beat()", beat_answered);
+            visit_beat(thread, 0);
         }
     }
     if (!v->paused_since_ns) {
@@ -249,9 +269,8 @@ static void finish_visit(struct sonde_visit *v)
     if (v->state == VISIT_DONE) {
         return;
     }
-    if (v->sink_open) {
-        v->sink_open = false;
-        v->options.sink.abort(v->options.sink.context);
+    if (v->sink_of) {
+        capture_artifact_abort(v->sink_of);
     }
     visit_enter(v, VISIT_DONE);
     sonde_websocket_free(SONDE_TAKE(v->socket)); /* nothing of ours keeps the loop going */
@@ -271,16 +290,14 @@ static bool has_reason(const struct sonde_visit *v, const char *reason)
     return v->err.code && v->err.reason && strcmp(v->err.reason, reason) == 0;
 }
 
-/* A target that gets no CPU comes round to it later: the time that its threads were ready and did
- * not run is added to the time that it has. */
+/* A target that gets no CPU comes round to it later. */
 static bool too_late_to_close(const struct sonde_visit *v)
 {
     int64_t open_ns = sonde_clock_monotonic() - v->state_since_ns;
     if (open_ns <= SONDE_CLOSE_TIMEOUT_NS) {
         return false;
     }
-    int64_t starved_ns = sonde_threads_cpu_wait("/proc", v->options.pid) - v->cpu_wait_ns;
-    return open_ns > SONDE_OPENING_TIMEOUT_NS || open_ns - starved_ns > SONDE_CLOSE_TIMEOUT_NS;
+    return open_ns > SONDE_OPENING_TIMEOUT_NS || open_ns - starved_ns(v) > SONDE_CLOSE_TIMEOUT_NS;
 }
 
 static void verify_closed(struct sonde_visit *v)

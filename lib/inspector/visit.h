@@ -34,9 +34,10 @@ struct visit_thread {
     bool counted;    /* among the workers of the result */
     bool leaving;    /* its probe was asked to finish, and has not answered */
     struct sonde_cdp cdp;
-    char probe_id[256];  /* the remote object */
-    bool beating;        /* a beat waits for its answer */
-    bool capturing;      /* the current capture was begun here, and is not done */
+    char probe_id[256]; /* the remote object */
+    bool beating;       /* a beat waits for its answer */
+    bool capturing;     /* the current capture was begun here, and is not done */
+    void (*next)(struct visit_thread *thread); /* what it does when it is its turn; NULL: nothing */
     bool busy;           /* it waits for answers: to begin, to rotate, to end */
     bool arrived;        /* an artifact that is the answer to a command was committed */
     double mark_ms;      /* on the target's clock: before a command whose stall is measured */
@@ -76,7 +77,7 @@ struct sonde_visit {
     uint16_t rejected[16];                     /* ports that turned out to be the application's */
     size_t rejected_count;
     struct sonde_threads tasks; /* of the process, since it settles */
-    int64_t cpu_wait_ns;        /* of the process, when we had hung up */
+    int64_t cpu_wait_ns;        /* of the process, when what we wait for had begun */
     int64_t signalled_ns;
     bool signalled; /* and has not been seen to open none */
     struct sonde_err install_err;
@@ -90,7 +91,9 @@ struct sonde_visit {
     size_t capture;  /* the index of the current one */
     char prefix[32]; /* of profile titles: ours and nobody else's */
     int64_t capture_end_ns;
-    bool sink_open;
+    struct visit_thread *turn;    /* whose turn it is; NULL: nobody's */
+    struct visit_thread *sink_of; /* whose artifact is being received; NULL: none */
+    int64_t stood_still_ns;       /* until then the main thread passed on nothing of workers */
     uint64_t sink_bytes;
     uint64_t received;
     int64_t heard_ns;        /* when something was received last */
@@ -110,6 +113,11 @@ void visit_command(struct visit_thread *thread, const char *method, const char *
 /* The same; the value at that path of the answer is streamed. */
 void visit_command_streamed(struct visit_thread *thread, const char *method, const char *params,
                             sonde_cdp_path *path, sonde_cdp_answer answer);
+/* Tells a thread's probe that we live, and will be silent for `silence_ns` now, or less. */
+void visit_beat(struct visit_thread *thread, int64_t silence_ns);
+/* How long a thread with patience_ns may be silent: longer, up to three times, while the process
+ * gets no CPU. */
+int64_t visit_patience(const struct visit_thread *thread);
 /* Calls a function of the probe: "rotate('a','b')". */
 void visit_call(struct visit_thread *thread, const char *call, sonde_cdp_answer answer);
 void visit_call_streamed(struct visit_thread *thread, const char *call, sonde_cdp_path *path,
@@ -211,6 +219,9 @@ void capture_ready(struct visit_thread *thread);
 void capture_ending(struct visit_thread *thread);
 /* It is stopped in the target, with a stall of so long; what follows may still be on its way. */
 void capture_stopped(struct visit_thread *thread, double stall_ms);
+/* Calls `next` when no other thread has its turn; this one has it until it is done. What comes in
+ * many messages needs it, since the sink takes one artifact at a time. */
+void capture_in_turn(struct visit_thread *thread, void (*next)(struct visit_thread *thread));
 /* All of it is through, artifacts too: the next one is begun. */
 void capture_done(struct visit_thread *thread);
 

@@ -54,10 +54,8 @@ static void forget(struct visit_thread *thread)
     memmove(&v->threads[at], &v->threads[at + 1],
             (v->thread_count - at - 1) * sizeof(v->threads[0]));
     v->thread_count--;
-    if (v->talking == thread) {
-        capture_artifact_abort(thread);
-        v->talking = NULL;
-    }
+    capture_artifact_abort(thread);
+    v->talking = v->talking == thread ? NULL : v->talking;
     capture_forget(thread);
     free_thread(thread);
     begin_when_ready(v);
@@ -195,14 +193,24 @@ bool workers_event(struct sonde_visit *v, const char *method, const cJSON *param
     return false;
 }
 
+/* When it was told something that it has not answered, or could have answered; 0: it has. */
+static int64_t waiting_since(const struct visit_thread *thread)
+{
+    const struct sonde_visit *v = thread->visit;
+    int64_t since = sonde_cdp_waiting_since(&thread->cdp);
+    int64_t heard = thread->patience_ns ? v->heard_ns : v->stood_still_ns;
+    return since && heard > since ? heard : since;
+}
+
 void workers_forget_silent(struct sonde_visit *v)
 {
     int64_t now = sonde_clock_monotonic();
-    for (size_t i = v->thread_count; i-- > 1;) {
+    for (size_t i = v->thread_count; i-- > 1 && !v->main.patience_ns;) {
         struct visit_thread *thread = v->threads[i];
-        int64_t since = sonde_cdp_waiting_since(&thread->cdp);
+        int64_t since = waiting_since(thread);
+        int64_t limit = thread->patience_ns ? visit_patience(thread) : SONDE_ANSWER_TIMEOUT_NS;
         bool silent = !since || now - since > SONDE_SECOND;
-        if (since && now - since > SONDE_ANSWER_TIMEOUT_NS) {
+        if (since && now - since > limit) {
             forget(thread);
         } else if (silent && !thread->installed && !v->ending) {
             attach_install(thread); /* it was still starting, and may have lost what we said */

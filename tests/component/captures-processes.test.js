@@ -8,7 +8,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const { app, copyOfApp, functionOf, isAsBefore, startApp } = require('./support/captures.js');
-const { Sonde, exited, start } = require('./support/sonde.js');
+const { Sonde, exited, profileRun, start } = require('./support/sonde.js');
 const {
   get,
   inspectorPort,
@@ -61,6 +61,45 @@ for (const line of lines) {
     await isAsBefore(target);
   });
 }
+
+for (const line of [18, 22, 26]) {
+  test(`Node.js ${line}: a heap snapshot of each worker thread`, async (t) => {
+    const target = await startApp(t, { line, mode: 'workers' });
+    const sonde = new Sonde(t);
+    const args = ['profile', '--type', 'snapshot', '--workers', 'all', '--pid', String(target.pid)];
+    exited(await sonde.run(args), 0);
+    const ofWorker = (name) => name === 'busyInWorker';
+    for (const name of ['snapshot.0', 'snapshot.w1.0', 'snapshot.w2.0']) {
+      const snapshot = await sonde.json(['export', 'last', '--capture', name, '--format', 'raw']);
+      const { node_count: count, meta } = snapshot.snapshot;
+      assert.equal(snapshot.nodes.length, count * meta.node_fields.length, name);
+      assert.ok(snapshot.strings.some(ofWorker), name);
+    }
+    await isAsBefore(target);
+  });
+}
+
+test('a snapshot of the main thread outlasts the patience of the workers', async (t) => {
+  // Node.js 18 takes longest for an object.
+  const target = await startApp(t, { line: 18, mode: 'light-workers' });
+  const sonde = new Sonde(t);
+  const captures = [
+    { name: 'heap', type: 'HeapSnapshot' },
+    { name: 'cpu', durationSeconds: 1 },
+  ];
+  const document = profileRun('patient', captures, {
+    target: { podName: 'local', workerThreads: 'All' },
+    safety: { maxPauseSeconds: 600 },
+  });
+  const file = sonde.document('run.yaml', document);
+  exited(await sonde.run(['run', file, '--pid', String(target.pid)]), 0);
+  for (const thread of ['', 'w1.', 'w2.']) {
+    for (const name of [`heap.${thread}0`, `cpu.${thread}0`]) {
+      await sonde.json(['export', 'last', '--capture', name, '--format', 'raw']);
+    }
+  }
+  await isAsBefore(target);
+});
 
 for (const type of ['heap', 'coverage', 'eventloop']) {
   test(`worker threads: ${type}`, async (t) => {

@@ -195,9 +195,9 @@
   timer.unref();
 
   const probe = {
-    // The agent lives.
-    beat() {
-      silent = 0;
+    // The agent lives, and will be silent for so many ticks now, or fewer.
+    beat(ticks) {
+      silent = -ticks;
       return { gone };
     },
     // Adds functions that only some captures need.

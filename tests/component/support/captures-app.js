@@ -147,6 +147,13 @@ const modes = {
       new Worker(__filename);
     }
   },
+  // A snapshot of the main thread takes long, one of the workers does not.
+  'light-workers': () => {
+    modes.workers();
+    for (let i = 0; i < 5e5; i++) {
+      kept.push({ i });
+    }
+  },
 };
 
 // Full garbage collections: there are many while allocations are followed by time.
