@@ -28,7 +28,8 @@ static const struct field cost_fields[] = {{"attachMilliseconds", 0},
                                            {"rotationStallP50Milliseconds", 0},
                                            {"rotationStallP99Milliseconds", 0},
                                            {"rotationStallMaxMilliseconds", 0},
-                                           {"bytes", 0}};
+                                           {"bytes", 0},
+                                           {"workerThreadsLost", 0}};
 static const struct field loop_fields[] = {{"utilization", 0},
                                            {"delayMeanMilliseconds", 0},
                                            {"delayP50Milliseconds", 0},

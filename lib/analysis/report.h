@@ -21,7 +21,8 @@ struct sonde_report_cost {
     double stop_stall_ms;
     int64_t rotations;
     double rotation_p50_ms, rotation_p99_ms, rotation_max_ms;
-    int64_t bytes; /* received */
+    int64_t bytes;        /* received */
+    int64_t workers_lost; /* threads that did not answer, and are missing */
 };
 
 struct sonde_report_loop {

@@ -227,7 +227,8 @@ static void put_loop_and_cost(const struct sonde_report *r, struct sonde_buf *bu
         number(buf, "rotationStallP50Milliseconds", r->cost.rotation_p50_ms);
         number(buf, "rotationStallP99Milliseconds", r->cost.rotation_p99_ms);
         number(buf, "rotationStallMaxMilliseconds", r->cost.rotation_max_ms);
-        sonde_buf_printf(buf, ",\"bytes\":%lld}", (long long)r->cost.bytes);
+        sonde_buf_printf(buf, ",\"bytes\":%lld,\"workerThreadsLost\":%lld}",
+                         (long long)r->cost.bytes, (long long)r->cost.workers_lost);
     }
 }
 

@@ -315,6 +315,10 @@ static void put_cost(const struct sonde_report_cost *cost, struct sonde_buf *buf
     }
     sonde_buf_printf(buf, ";\n  attached in %.0f ms, inspector open for %.1f s, %.1f MB received\n",
                      cost->attach_ms, cost->inspector_open_s, (double)cost->bytes / 1e6);
+    if (cost->workers_lost) {
+        sonde_buf_printf(buf, "  worker threads that did not answer, and are missing: %lld\n",
+                         (long long)cost->workers_lost);
+    }
 }
 
 /* How much of the line goes into `width` columns: up to a space behind `indent` where there is one,

@@ -121,6 +121,7 @@ struct sonde_visit_result {
     struct sonde_snapshot_result snapshot; /* the one that took longest */
     int64_t captured_ns;                   /* of all captures */
     size_t workers;                        /* threads captured beside the main one */
+    size_t workers_lost;                   /* threads that were to be, and did not answer */
     size_t artifacts;                      /* given to the sink's commit */
     uint64_t bytes;                        /* of them */
 };

@@ -13,11 +13,12 @@ void sonde_visit_print(const struct sonde_visit_result *r, struct sonde_buf *buf
                          "\"startStallMilliseconds\":%.3f,\"stopStallMilliseconds\":%.3f,"
                          "\"rotations\":%zu,\"rotationStallP50Milliseconds\":%.3f,"
                          "\"rotationStallP99Milliseconds\":%.3f,"
-                         "\"rotationStallMaxMilliseconds\":%.3f,\"bytes\":%llu}",
+                         "\"rotationStallMaxMilliseconds\":%.3f,\"bytes\":%llu,"
+                         "\"workerThreadsLost\":%zu}",
                          r->attach_ms, r->inspector_open_s, r->start_stall_ms, r->stop_stall_ms,
                          r->rotations, sonde_visit_stall_quantile(r, 0.5),
                          sonde_visit_stall_quantile(r, 0.99), sonde_visit_stall_quantile(r, 1),
-                         (unsigned long long)r->bytes);
+                         (unsigned long long)r->bytes, r->workers_lost);
     }
     if (r->loop.measured) {
         sonde_buf_printf(buf,

@@ -61,6 +61,13 @@ static void forget(struct visit_thread *thread)
     begin_when_ready(v);
 }
 
+/* It is there, and does not do what it should. */
+static void lose(struct visit_thread *thread)
+{
+    thread->visit->result.workers_lost++;
+    forget(thread);
+}
+
 void workers_fini(struct sonde_visit *v)
 {
     while (v->thread_count > 1) {
@@ -107,7 +114,7 @@ static int judge(struct sonde_visit *v, int r, struct sonde_err *err)
     if (r >= 0 || !of_worker) {
         return r;
     }
-    forget(thread);
+    lose(thread);
     return 0;
 }
 
@@ -211,7 +218,7 @@ void workers_forget_silent(struct sonde_visit *v)
         int64_t limit = thread->patience_ns ? visit_patience(thread) : SONDE_ANSWER_TIMEOUT_NS;
         bool silent = !since || now - since > SONDE_SECOND;
         if (since && now - since > limit) {
-            forget(thread);
+            lose(thread);
         } else if (silent && !thread->installed && !v->ending) {
             attach_install(thread); /* it was still starting, and may have lost what we said */
         }
@@ -237,7 +244,7 @@ void workers_given_up(struct sonde_visit *v)
 {
     for (size_t i = v->thread_count; i-- > 1;) {
         if (!v->threads[i]->installed) {
-            forget(v->threads[i]);
+            lose(v->threads[i]);
         }
     }
     v->workers_known = true;

@@ -79,6 +79,7 @@ static void read_status(const cJSON *status, struct sonde_report *report)
         .rotation_p99_ms = sonde_json_number_or(cost, "rotationStallP99Milliseconds", 0),
         .rotation_max_ms = sonde_json_number_or(cost, "rotationStallMaxMilliseconds", 0),
         .bytes = sonde_json_integer_or(cost, "bytes", 0),
+        .workers_lost = sonde_json_integer_or(cost, "workerThreadsLost", 0),
     };
     report->loop = (struct sonde_report_loop){
         .measured = cJSON_IsObject(loop),

@@ -119,6 +119,19 @@ for (const type of ['heap', 'coverage', 'eventloop']) {
   });
 }
 
+test('a worker that cannot answer is missing, and that is told', async (t) => {
+  const target = await startApp(t, { mode: 'waiting-worker' });
+  const sonde = new Sonde(t);
+  const args = ['profile', '--workers', 'all', '--duration', '1s', '--pid', String(target.pid)];
+  const result = await sonde.run(args);
+  exited(result, 0);
+  assert.match(result.stdout, /worker threads that did not answer, and are missing: 1$/m);
+  for (const name of ['cpu.0', 'cpu.w1.0', 'cpu.w2.0']) {
+    await sonde.json(['export', 'last', '--capture', name, '--format', 'raw']);
+  }
+  assert.equal((await sonde.report()).cost.workerThreadsLost, 1);
+});
+
 test('a worker that comes while it is captured is captured, too', async (t) => {
   const target = await startApp(t);
   const sonde = new Sonde(t);

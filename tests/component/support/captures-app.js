@@ -147,6 +147,10 @@ const modes = {
       new Worker(__filename);
     }
   },
+  'waiting-worker': () => {
+    new Worker("require('node:child_process').execFileSync('sleep', ['20'])", { eval: true });
+    modes.workers();
+  },
   // A snapshot of the main thread takes long, one of the workers does not.
   'light-workers': () => {
     modes.workers();

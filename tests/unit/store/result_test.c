@@ -31,7 +31,7 @@ static void what_somebody_reads_is_kept(void **state)
         "\"cost\":{\"attachMilliseconds\":20.5,\"inspectorOpenSeconds\":1.5,"
         "\"startStallMilliseconds\":1,\"stopStallMilliseconds\":2,\"rotations\":3,"
         "\"rotationStallP50Milliseconds\":4,\"rotationStallP99Milliseconds\":5,"
-        "\"rotationStallMaxMilliseconds\":6,\"bytes\":7},"
+        "\"rotationStallMaxMilliseconds\":6,\"bytes\":7,\"workerThreadsLost\":8},"
         "\"eventLoop\":{\"utilization\":0.5,\"delayMeanMilliseconds\":1,"
         "\"delayP50Milliseconds\":2,\"delayP99Milliseconds\":3,\"delayMaxMilliseconds\":4}}],"
         "\"state\":\"Succeeded\",\"reason\":\"Completed\",\"message\":\"\",\"artifacts\":2,"
