@@ -32,6 +32,7 @@ struct visit_thread {
     unsigned number; /* of a worker, from 1 */
     bool installed;  /* its probe is in */
     bool counted;    /* among the workers of the result */
+    bool late;       /* the first capture was begun without it: counted as lost until it comes */
     bool leaving;    /* its probe was asked to finish, and has not answered */
     struct sonde_cdp cdp;
     char probe_id[256]; /* the remote object */
@@ -143,7 +144,7 @@ void attach_poll(struct sonde_visit *visit);
 /* workers.c: worker threads, which are reached through the main thread's inspector. */
 /* Finds them, if they are wanted, and begins the first capture. */
 void workers_begin(struct sonde_visit *visit);
-/* Some have not let the probe in: it is begun without them. */
+/* Some have not let the probe in: it is begun without them, and they join in when they have. */
 void workers_given_up(struct sonde_visit *visit);
 /* A probe was put in, or could not be. */
 void workers_installed(struct visit_thread *thread, bool installed);

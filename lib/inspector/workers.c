@@ -31,7 +31,7 @@ static void begin_when_ready(struct sonde_visit *v)
         return;
     }
     for (size_t i = 1; i < v->thread_count; i++) {
-        if (!v->threads[i]->installed) {
+        if (!v->threads[i]->installed && !v->threads[i]->late) {
             return;
         }
     }
@@ -61,9 +61,17 @@ static void forget(struct visit_thread *thread)
     begin_when_ready(v);
 }
 
+static void set_late(struct visit_thread *thread, bool late)
+{
+    thread->visit->result.workers_lost += late;
+    thread->visit->result.workers_lost -= thread->late;
+    thread->late = late;
+}
+
 /* It is there, and does not do what it should. */
 static void lose(struct visit_thread *thread)
 {
+    set_late(thread, false);
     thread->visit->result.workers_lost++;
     forget(thread);
 }
@@ -193,6 +201,7 @@ bool workers_event(struct sonde_visit *v, const char *method, const cJSON *param
     if (strcmp(method, "NodeWorker.detachedFromWorker") == 0) {
         struct visit_thread *thread = find(v, sonde_json_string_or(params, "sessionId", ""));
         if (thread) {
+            set_late(thread, false);
             forget(thread);
         }
         return true;
@@ -231,6 +240,7 @@ void workers_installed(struct visit_thread *thread, bool installed)
     if (!installed) {
         return; /* it is tried again with the next beat */
     }
+    set_late(thread, false);
     v->result.workers += !thread->counted;
     thread->counted = true;
     if (v->state == VISIT_CAPTURING) {
@@ -242,10 +252,8 @@ void workers_installed(struct visit_thread *thread, bool installed)
 
 void workers_given_up(struct sonde_visit *v)
 {
-    for (size_t i = v->thread_count; i-- > 1;) {
-        if (!v->threads[i]->installed) {
-            lose(v->threads[i]);
-        }
+    for (size_t i = 1; i < v->thread_count; i++) {
+        set_late(v->threads[i], !v->threads[i]->installed);
     }
     v->workers_known = true;
     begin_when_ready(v);

@@ -126,9 +126,12 @@ test('a worker that cannot answer is missing, and that is told', async (t) => {
   const result = await sonde.run(args);
   exited(result, 0);
   assert.match(result.stdout, /worker threads that did not answer, and are missing: 1$/m);
-  for (const name of ['cpu.0', 'cpu.w1.0', 'cpu.w2.0']) {
-    await sonde.json(['export', 'last', '--capture', name, '--format', 'raw']);
+  const taken = [];
+  for (const name of ['cpu.0', 'cpu.w1.0', 'cpu.w2.0', 'cpu.w3.0']) {
+    const { code } = await sonde.run(['export', 'last', '--capture', name, '--format', 'raw']);
+    taken.push(...(code === 0 ? [name] : []));
   }
+  assert.equal(taken.length, 3, taken.join());
   assert.equal((await sonde.report()).cost.workerThreadsLost, 1);
 });
 
