@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profile/coverage.h"
 
+#include <stdalign.h>
 #include <stdlib.h>
 
 #include "profile/coverage_internal.h"
@@ -12,6 +13,7 @@ void sonde_coverage_init(struct sonde_coverage *coverage)
         .texts = SONDE_MAP(SONDE_COVERAGE_FUNCTIONS_MAX),
         .script_index = SONDE_MAP(SONDE_COVERAGE_SCRIPTS_MAX),
         .function_index = SONDE_MAP(SONDE_COVERAGE_FUNCTIONS_MAX),
+        .budget = {.maximum = SONDE_COVERAGE_BYTES_MAX},
     };
 }
 
@@ -32,21 +34,28 @@ void sonde_coverage_fini(struct sonde_coverage *coverage)
     }
 }
 
-size_t sonde_coverage_bytes(const struct sonde_coverage *coverage)
-{
-    const struct sonde_coverage *c = coverage;
-    size_t slots = c->texts.capacity + c->script_index.capacity + c->function_index.capacity;
-    return c->text.used + slots * sizeof(struct sonde_map_slot) +
-           c->script_capacity * sizeof(*c->scripts) + c->function_capacity * sizeof(*c->functions) +
-           c->segment_capacity * sizeof(*c->segments) + c->line_capacity * sizeof(*c->lines) +
-           (c->sources ? c->function_count * sizeof(*c->sources) : 0) +
-           (c->places ? c->segment_count * sizeof(*c->places) : 0);
-}
-
 static int failed(int code, const char *what, struct sonde_err *err)
 {
     return code == SONDE_ENOMEM ? sonde_fail(err, code, 0, "coverage: out of memory")
                                 : sonde_fail(err, SONDE_ELIMIT, 0, "coverage: too many %s", what);
+}
+
+int sonde_coverage_no_room(const struct sonde_coverage *coverage, struct sonde_err *err)
+{
+    return sonde_fail(err, SONDE_ELIMIT, 0,
+                      "the coverage takes more than %zu KiB of memory: capture fewer processes",
+                      coverage->budget.maximum >> 10);
+}
+
+/* Room for one more in an array. */
+static int grow(struct sonde_coverage *c, void *array, size_t *capacity, size_t count,
+                size_t element, size_t maximum, const char *what, struct sonde_err *err)
+{
+    int r = sonde_array_grow_within(&c->budget, array, capacity, count + 1, element, maximum);
+    if (r == SONDE_ELIMIT && count < maximum) {
+        return sonde_coverage_no_room(c, err);
+    }
+    return r < 0 ? failed(r, what, err) : 0;
 }
 
 /* Finds a key, or enters a copy of it with the value `next`. */
@@ -54,11 +63,16 @@ static int enter(struct sonde_coverage *c, struct sonde_map *map, struct sonde_s
                  uint64_t next, struct sonde_map_slot **ret, struct sonde_err *err)
 {
     bool fresh;
+    size_t bytes = sonde_map_growth(map) + key.length + alignof(max_align_t);
+    if (bytes > c->budget.maximum - c->budget.used) {
+        return sonde_coverage_no_room(c, err);
+    }
     int r = sonde_map_insert(map, key, ret, &fresh);
     if (r < 0) {
         return failed(r, "names", err);
     }
     if (fresh) {
+        c->budget.used += bytes;
         size_t room = c->text.maximum - c->text.used;
         struct sonde_str copy = sonde_arena_copy(&c->text, key);
         (*ret)->key = copy.data ? copy : (struct sonde_str){"", 0};
@@ -86,10 +100,10 @@ int sonde_coverage_script(struct sonde_coverage *coverage, struct sonde_str url,
 {
     struct sonde_coverage *c = coverage;
     struct sonde_map_slot *slot;
-    int r = sonde_array_grow(&c->scripts, &c->script_capacity, c->script_count + 1,
-                             sizeof(*c->scripts), SONDE_COVERAGE_SCRIPTS_MAX);
+    int r = grow(c, &c->scripts, &c->script_capacity, c->script_count, sizeof(*c->scripts),
+                 SONDE_COVERAGE_SCRIPTS_MAX, "scripts", err);
     if (r < 0) {
-        return failed(r, "scripts", err);
+        return r;
     }
     r = enter(c, &c->script_index, sonde_profile_cut(url), c->script_count, &slot, err);
     if (r < 0) {
@@ -118,10 +132,10 @@ static int push(struct sonde_coverage *c, uint32_t start, uint32_t end, uint64_t
         last->end = end;
         return 0;
     }
-    int r = sonde_array_grow(&c->segments, &c->segment_capacity, c->segment_count + 1,
-                             sizeof(*c->segments), SONDE_COVERAGE_SEGMENTS_MAX);
+    int r = grow(c, &c->segments, &c->segment_capacity, c->segment_count, sizeof(*c->segments),
+                 SONDE_COVERAGE_SEGMENTS_MAX, "blocks", err);
     if (r < 0) {
-        return failed(r, "blocks", err);
+        return r;
     }
     c->segments[c->segment_count++] = (struct sonde_coverage_segment){start, end, count};
     return 0;
@@ -244,10 +258,10 @@ int sonde_coverage_function(struct sonde_coverage *coverage, uint32_t script, st
     struct sonde_coverage *c = coverage;
     struct sonde_map_slot *slot;
     struct function_key key = {name.data, script, ranges[0].start, ranges[0].end, 0};
-    int r = sonde_array_grow(&c->functions, &c->function_capacity, c->function_count + 1,
-                             sizeof(*c->functions), SONDE_COVERAGE_FUNCTIONS_MAX);
+    int r = grow(c, &c->functions, &c->function_capacity, c->function_count, sizeof(*c->functions),
+                 SONDE_COVERAGE_FUNCTIONS_MAX, "functions", err);
     if (r < 0) {
-        return failed(r, "functions", err);
+        return r;
     }
     uint64_t calls = ranges[0].count;
     uint32_t *last = &c->scripts[script].end;
@@ -299,6 +313,7 @@ int sonde_coverage_compact(struct sonde_coverage *coverage, struct sonde_err *er
         count += function->segment_count;
     }
     free(c->segments);
+    c->budget.used -= (c->segment_capacity - (count + 1)) * sizeof(*segments);
     c->segments = segments;
     c->segment_count = count;
     c->segment_capacity = count + 1;
@@ -311,10 +326,10 @@ int sonde_coverage_add_line(struct sonde_coverage *coverage, uint32_t script, ui
                             struct sonde_err *err)
 {
     struct sonde_coverage *c = coverage;
-    int r = sonde_array_grow(&c->lines, &c->line_capacity, c->line_count + 1, sizeof(*c->lines),
-                             SONDE_COVERAGE_LINES_MAX);
+    int r = grow(c, &c->lines, &c->line_capacity, c->line_count, sizeof(*c->lines),
+                 SONDE_COVERAGE_LINES_MAX, "lines", err);
     if (r < 0) {
-        return failed(r, "lines", err);
+        return r;
     }
     struct sonde_coverage_script *to = &c->scripts[script];
     if (to->line_count == 0) {

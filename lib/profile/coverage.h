@@ -8,9 +8,10 @@
 #include "profile/profile.h"
 #include "profile/source_map.h"
 
-/* All of it together is less than 128 MiB, with what a file takes while it is read. */
 enum {
-    SONDE_COVERAGE_TEXT_MAX = 8 << 20, /* bytes of all names */
+    SONDE_COVERAGE_BYTES_MAX = 64 << 20, /* of memory, all in all; with what a file takes while it
+                                            is read less than 128 MiB */
+    SONDE_COVERAGE_TEXT_MAX = 8 << 20,   /* bytes of all names */
     SONDE_COVERAGE_SCRIPTS_MAX = 1 << 15,
     SONDE_COVERAGE_FUNCTIONS_MAX = 1 << 18,
     SONDE_COVERAGE_SEGMENTS_MAX = 1 << 20,
@@ -64,15 +65,15 @@ struct sonde_coverage {
     size_t segment_count, segment_capacity;
     uint32_t *lines; /* offsets at which lines begin */
     size_t line_count, line_capacity;
+    struct sonde_budget budget;
     unsigned files; /* added */
     /* By function and by segment; NULL: no source map was applied. */
     struct sonde_coverage_source *sources;
     struct sonde_coverage_place *places;
 };
 
-/* The memory that it has taken. */
-size_t sonde_coverage_bytes(const struct sonde_coverage *coverage);
-
+/* An empty one, of SONDE_COVERAGE_BYTES_MAX of memory: its budget may be made smaller. What adds to
+ * it ends with SONDE_ELIMIT when there is no room. */
 void sonde_coverage_init(struct sonde_coverage *coverage);
 void sonde_coverage_fini(struct sonde_coverage *coverage);
 

@@ -5,6 +5,9 @@
 
 #include "profile/coverage.h"
 
+/* SONDE_ELIMIT: the budget is spent. */
+int sonde_coverage_no_room(const struct sonde_coverage *coverage, struct sonde_err *err);
+
 /* A copy that lives as long as the coverage, one for equal texts. */
 int sonde_coverage_intern(struct sonde_coverage *coverage, struct sonde_str text,
                           struct sonde_str *ret, struct sonde_err *err) SONDE_MUST_CHECK;

@@ -135,7 +135,12 @@ int sonde_coverage_apply_source_map(struct sonde_coverage *coverage, struct sond
     if (!script || c->scripts[*script].line_count == 0) {
         return 0;
     }
+    size_t bytes =
+        (c->function_count + 1) * sizeof(*c->sources) + (c->segment_count + 1) * sizeof(*c->places);
     if (!c->sources) {
+        if (!sonde_budget_take(&c->budget, bytes)) {
+            return sonde_coverage_no_room(c, err);
+        }
         c->sources = calloc(c->function_count + 1, sizeof(*c->sources));
         c->places = calloc(c->segment_count + 1, sizeof(*c->places));
     }

@@ -9,8 +9,6 @@
 #include "results/compare.h"
 #include "results/reader.h"
 
-enum { COVERAGE_BYTES_MAX = SONDE_PROFILE_BYTES_MAX };
-
 /* ---- which captures ---- */
 
 struct looking {
@@ -68,11 +66,6 @@ static int load(struct sonde_db *db, const char *uid, const char *capture, struc
                        "one capture is coverage and the other is not: give --capture NAME");
     }
     r = r < 0 ? r : sonde_results_coverage(db, uid, ret->capture.data, &ret->coverage, err);
-    if (r == 0 && sonde_coverage_bytes(&ret->coverage) > COVERAGE_BYTES_MAX) {
-        r = sonde_fail(err, SONDE_ELIMIT, 0,
-                       "the coverage takes more than %d MiB of memory: capture fewer processes",
-                       COVERAGE_BYTES_MAX >> 20);
-    }
     r = r < 0 ? r : sonde_coverage_analyze(&ret->coverage, &ret->analysis, err);
     return r < 0 ? sonde_err_wrap(err, r, "%.64s", ret->head.name[0] ? ret->head.name : uid) : 0;
 }

@@ -159,7 +159,7 @@ static int load_coverage(struct sonde_db *db, const char *uid, struct loaded *lo
                           loaded->names[i].data);
     }
     int r = sonde_results_coverage(db, uid, loaded->names[i].data, coverage, err);
-    size_t bytes = sonde_coverage_bytes(coverage);
+    size_t bytes = coverage->budget.used;
     loaded->left -= bytes < loaded->left ? bytes : loaded->left;
     loaded->captures[i] = (struct sonde_report_capture){
         .name = loaded->names[i].data,

@@ -137,14 +137,60 @@ static void many_processes_take_the_memory_of_one(void **state)
     read_good_coverage(&c, example);
     read_good_coverage(&c, example);
     size_t segments = c.segment_count;
-    size_t bytes = sonde_coverage_bytes(&c);
+    size_t bytes = c.budget.used;
     for (int i = 0; i < 50; i++) {
         read_good_coverage(&c, example);
     }
     assert_int_equal(c.segment_count, segments);
-    assert_int_equal(sonde_coverage_bytes(&c), bytes);
+    assert_int_equal(c.budget.used, bytes);
     assert_segments(&c, "recurse", "469-516:572 516-528:52 528-529:572 529-549:520 549-552:572");
     sonde_coverage_fini(&c);
+}
+
+/* A list of thousands of a piece of JSON, in which '#' stands for a number of its own. */
+static struct sonde_buf repeated(const char *before, const char *piece, const char *after)
+{
+    enum { TIMES = 5000 };
+    struct sonde_buf text = SONDE_BUF(1 << 20);
+    sonde_buf_text(&text, before);
+    for (int i = 0; i < TIMES; i++) {
+        sonde_buf_text(&text, i ? "," : "");
+        for (const char *at = piece; *at; at++) {
+            if (*at == '#') {
+                sonde_buf_printf(&text, "%d", i);
+            } else {
+                sonde_buf_char(&text, *at);
+            }
+        }
+    }
+    sonde_buf_text(&text, after);
+    assert_int_equal(text.code, 0);
+    return text;
+}
+
+static void what_takes_more_memory_than_allowed_is_refused(void **state)
+{
+    (void)state;
+    static const char *const rows[][3] = {
+        {"{\"result\":[", "{\"url\":\"/#.js\",\"functions\":[]}", "]}"},
+        {"{\"result\":[{\"url\":\"/a.js\",\"functions\":[",
+         "{\"functionName\":\"f\",\"ranges\":[{\"startOffset\":#,\"endOffset\":9999,\"count\":1}]}",
+         "]}]}"},
+        {"{\"result\":[{\"url\":\"/a.js\",\"functions\":[{\"ranges\":[" RANGE(0, 99999, 1) ",",
+         "{\"startOffset\":#,\"endOffset\":9999,\"count\":#}", "]}]}]}"},
+        {"{\"source-map-cache\":{\"/a.js\":{\"lineLengths\":[", "#", "]}},\"result\":[]}"},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(rows); i++) {
+        struct sonde_coverage c;
+        struct sonde_err err = {0};
+        SONDE_BUF_AUTO text = repeated(rows[i][0], rows[i][1], rows[i][2]);
+        sonde_coverage_init(&c);
+        c.budget.maximum = 16 << 10;
+        const struct refused expected = {rows[i][0], SONDE_ELIMIT, "more than 16 KiB of memory"};
+        assert_refused(&expected, read_coverage(&c, sonde_buf_view(&text), 0, &err), &err);
+        assert_true(c.budget.used <= c.budget.maximum);
+        sonde_coverage_fini(&c);
+    }
 }
 
 static void hostile_coverage_is_refused(void **state)
@@ -362,6 +408,9 @@ static void places_come_from_a_source_map(void **state)
     assert_true(sonde_str_is(sonde_coverage_name(&c, 1), "e"));
     assert_int_equal(sonde_coverage_add_lengths(&c, url, lengths, 2, NULL), 0);
     assert_int_equal(sonde_coverage_position(&c, 1).line, 1);
+    c.budget.maximum = c.budget.used;
+    assert_int_equal(sonde_coverage_apply_source_map(&c, url, map, NULL), SONDE_ELIMIT);
+    c.budget.maximum = SONDE_COVERAGE_BYTES_MAX;
     assert_int_equal(sonde_coverage_apply_source_map(&c, url, map, NULL), 0);
     assert_true(sonde_str_is(sonde_coverage_name(&c, 1), "checksumOf"));
     assert_true(sonde_str_is(sonde_coverage_position(&c, 1).file, "file:///app/src/a.ts"));
@@ -455,6 +504,7 @@ int main(void)
         cmocka_unit_test(functions_and_blocks_are_read),
         cmocka_unit_test(processes_add_up),
         cmocka_unit_test(many_processes_take_the_memory_of_one),
+        cmocka_unit_test(what_takes_more_memory_than_allowed_is_refused),
         cmocka_unit_test(hostile_coverage_is_refused),
         cmocka_unit_test(lengths_of_lines_stand_in_an_array),
         cmocka_unit_test(odd_ranges_are_cut),
