@@ -2,6 +2,7 @@
 #include "base/map.h"
 
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,4 +147,27 @@ int sonde_map_insert(struct sonde_map *map, struct sonde_str key, struct sonde_m
     *ret_slot = slot;
     *ret_new = true;
     return 0;
+}
+
+int sonde_map_keep(struct sonde_map *map, struct sonde_str key, struct sonde_arena *arena,
+                   struct sonde_budget *budget, struct sonde_map_slot **ret_slot, bool *ret_new)
+{
+    size_t bytes = sonde_map_growth(map) + (arena ? key.length + alignof(max_align_t) : 0);
+    if (budget && bytes > budget->maximum - budget->used && !sonde_map_find(map, key)) {
+        return SONDE_ELIMIT;
+    }
+    int r = sonde_map_insert(map, key, ret_slot, ret_new);
+    if (r < 0 || !*ret_new) {
+        return r;
+    }
+    if (budget) {
+        budget->used += bytes;
+    }
+    if (!arena) {
+        return 0;
+    }
+    bool room = key.length < arena->maximum - arena->used;
+    struct sonde_str copy = sonde_arena_copy(arena, key);
+    (*ret_slot)->key = copy.data ? copy : SONDE_STR("");
+    return copy.data ? 0 : room ? SONDE_ENOMEM : SONDE_ELIMIT;
 }

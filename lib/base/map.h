@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/memory.h"
 #include "base/str.h"
 
@@ -35,6 +36,13 @@ uint64_t *sonde_map_find(const struct sonde_map *map, struct sonde_str key);
  * SONDE_ELIMIT. An empty key is allowed. */
 int sonde_map_insert(struct sonde_map *map, struct sonde_str key, struct sonde_map_slot **ret_slot,
                      bool *ret_new) SONDE_MUST_CHECK;
+
+/* The same, a new key copied into the arena (NULL: it is not), out of the budget (NULL: none) with
+ * what the map grows by. SONDE_ELIMIT also when the arena or the budget is full. A failure may
+ * leave a slot that no key finds. */
+int sonde_map_keep(struct sonde_map *map, struct sonde_str key, struct sonde_arena *arena,
+                   struct sonde_budget *budget, struct sonde_map_slot **ret_slot,
+                   bool *ret_new) SONDE_MUST_CHECK;
 
 /* Bytes by which the next new key makes the map larger; mostly 0. */
 size_t sonde_map_growth(const struct sonde_map *map);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profile/coverage.h"
 
-#include <stdalign.h>
 #include <stdlib.h>
 
 #include "profile/coverage_internal.h"
@@ -63,25 +62,15 @@ static int enter(struct sonde_coverage *c, struct sonde_map *map, struct sonde_s
                  uint64_t next, struct sonde_map_slot **ret, struct sonde_err *err)
 {
     bool fresh;
-    size_t bytes = sonde_map_growth(map) + key.length + alignof(max_align_t);
-    if (bytes > c->budget.maximum - c->budget.used) {
+    bool full = map->count >= map->maximum || key.length >= c->text.maximum - c->text.used;
+    int r = sonde_map_keep(map, key, &c->text, &c->budget, ret, &fresh);
+    if (r == SONDE_ELIMIT && !full) {
         return sonde_coverage_no_room(c, err);
     }
-    int r = sonde_map_insert(map, key, ret, &fresh);
-    if (r < 0) {
-        return failed(r, "names", err);
-    }
-    if (fresh) {
-        c->budget.used += bytes;
-        size_t room = c->text.maximum - c->text.used;
-        struct sonde_str copy = sonde_arena_copy(&c->text, key);
-        (*ret)->key = copy.data ? copy : (struct sonde_str){"", 0};
+    if (r == 0 && fresh) {
         (*ret)->value = next;
-        if (!copy.data) {
-            return failed(key.length < room ? SONDE_ENOMEM : SONDE_ELIMIT, "bytes of names", err);
-        }
     }
-    return 0;
+    return r < 0 ? failed(r, "names", err) : 0;
 }
 
 int sonde_coverage_intern(struct sonde_coverage *coverage, struct sonde_str text,

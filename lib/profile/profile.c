@@ -130,22 +130,11 @@ static int intern(struct sonde_profile *profile, struct sonde_map *map, struct s
     if (r < 0) {
         return r;
     }
-    r = sonde_map_insert(map, key, ret, ret_new);
-    if (r < 0) {
-        return grow_failed(r, "entries", map->maximum, err);
-    }
-    if (*ret_new) {
-        profile->budget.used += bytes;
-        /* The caller's bytes go away; until the copy stands, the slot must not point at them. */
-        size_t room = profile->text.maximum - profile->text.used;
-        struct sonde_str copy = sonde_arena_copy(&profile->text, key);
-        (*ret)->key = copy.data ? copy : (struct sonde_str){"", 0};
-        if (!copy.data) {
-            return grow_failed(key.length < room ? SONDE_ENOMEM : SONDE_ELIMIT, "bytes of names",
-                               profile->text.maximum, err);
-        }
-    }
-    return 0;
+    bool full = map->count >= map->maximum;
+    r = sonde_map_keep(map, key, &profile->text, &profile->budget, ret, ret_new);
+    return r < 0 ? grow_failed(r, full ? "entries" : "bytes of names",
+                               full ? map->maximum : profile->text.maximum, err)
+                 : 0;
 }
 
 struct sonde_str sonde_profile_cut(struct sonde_str text)

@@ -69,12 +69,7 @@ static int is_new(struct maps *maps, const struct sonde_artifact *artifact, cons
     if (r < 0) {
         return r;
     }
-    r = sonde_map_insert(&maps->used, sonde_buf_view(&key), &slot, &fresh);
-    if (r == 0 && fresh) {
-        struct sonde_str copy = sonde_arena_copy(&maps->keys, sonde_buf_view(&key));
-        slot->key = copy.data ? copy : SONDE_STR("");
-        r = copy.data ? 0 : SONDE_ENOMEM;
-    }
+    r = sonde_map_keep(&maps->used, sonde_buf_view(&key), &maps->keys, NULL, &slot, &fresh);
     return r < 0 ? sonde_fail(err, r, 0, "the run has too many source maps") : fresh;
 }
 

@@ -29,12 +29,9 @@ static int source_of(struct loading *loading, struct sonde_str process, size_t *
 {
     struct sonde_map_slot *slot;
     bool added = false;
-    int r = sonde_map_insert(&loading->processes, process, &slot, &added);
+    int r = sonde_map_keep(&loading->processes, process, &loading->texts, NULL, &slot, &added);
     if (r == 0 && added) {
-        slot->key = sonde_arena_copy(&loading->texts, process);
         slot->value = loading->processes.count - 1;
-        r = slot->key.data ? 0 : SONDE_ENOMEM;
-        slot->key.data = r < 0 ? "" : slot->key.data;
     }
     *ret = r < 0 ? 0 : slot->value;
     return r < 0 ? sonde_fail(err, r, 0, "the run has too many processes") : 0;

@@ -36,10 +36,9 @@ static int use_maps(void *context)
     for (int i = 0; i < 300 && r == 0; i++) {
         char text[16];
         (void)snprintf(text, sizeof(text), "key %d", i);
-        struct sonde_str key = sonde_arena_copy(&arena, sonde_str(text));
         struct sonde_map_slot *slot;
         bool fresh;
-        r = key.data ? sonde_map_insert(&map, key, &slot, &fresh) : SONDE_ENOMEM;
+        r = sonde_map_keep(&map, sonde_str(text), &arena, NULL, &slot, &fresh);
     }
     sonde_map_fini(&map);
     sonde_arena_fini(&arena);

@@ -277,6 +277,44 @@ static void the_map_agrees_with_a_naive_model(void **state)
     sonde_map_fini(&map);
 }
 
+static void a_map_keeps_keys_within_its_bounds(void **state)
+{
+    (void)state;
+    struct sonde_map map = SONDE_MAP(100);
+    struct sonde_arena arena = SONDE_ARENA(64);
+    struct sonde_budget budget = {.maximum = 4096};
+    struct sonde_map_slot *slot;
+    bool fresh;
+    char text[] = "one";
+    assert_int_equal(sonde_map_keep(&map, sonde_str(text), &arena, &budget, &slot, &fresh), 0);
+    assert_true(fresh);
+    slot->value = 7;
+    text[0] = 'x'; /* it is a copy */
+    size_t used = budget.used;
+    assert_true(used >= map.capacity * sizeof(*map.slots) + 3);
+    assert_int_equal(sonde_map_keep(&map, SONDE_STR("one"), &arena, &budget, &slot, &fresh), 0);
+    assert_false(fresh);
+    assert_int_equal(slot->value, 7);
+    assert_int_equal(budget.used, used);
+    /* What is there costs nothing. */
+    budget.maximum = used + 3;
+    assert_int_equal(sonde_map_keep(&map, SONDE_STR("one"), &arena, &budget, &slot, &fresh), 0);
+    assert_int_equal(sonde_map_keep(&map, SONDE_STR("two"), &arena, &budget, &slot, &fresh),
+                     SONDE_ELIMIT);
+    assert_null(sonde_map_find(&map, SONDE_STR("two")));
+    assert_int_equal(sonde_map_keep(&map, SONDE_STR("two"), &arena, NULL, &slot, &fresh), 0);
+    assert_int_equal(budget.used, used);
+    static const char long_key[] = "more bytes than there is room for in the arena that was given";
+    assert_int_equal(sonde_map_keep(&map, sonde_str(long_key), &arena, NULL, &slot, &fresh),
+                     SONDE_ELIMIT);
+    assert_null(sonde_map_find(&map, sonde_str(long_key)));
+    assert_int_equal(sonde_map_keep(&map, sonde_str(long_key), NULL, &budget, &slot, &fresh), 0);
+    assert_ptr_equal(slot->key.data, long_key);
+    assert_int_equal(budget.used, used);
+    sonde_map_fini(&map);
+    sonde_arena_fini(&arena);
+}
+
 static void arenas_are_bounded_and_aligned(void **state)
 {
     (void)state;
@@ -431,6 +469,7 @@ int main(void)
         cmocka_unit_test(long_formats_are_whole),
         cmocka_unit_test(json_strings_are_always_valid),
         cmocka_unit_test(the_map_agrees_with_a_naive_model),
+        cmocka_unit_test(a_map_keeps_keys_within_its_bounds),
         cmocka_unit_test(arenas_are_bounded_and_aligned),
         cmocka_unit_test(growing_arrays_stop_at_their_maximum),
         cmocka_unit_test(arrays_share_a_budget),
