@@ -2,24 +2,40 @@
 #include "analysis/compare_coverage.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/report.h"
 #include "base/map.h"
 
-enum { TEXTS_MAX = 64 << 20, NONE = 0 };
+enum { NONE = 0 };
+
+/* A function of the application. Equal texts have one address, so that its first bytes are a key:
+ * "file, name" and "file, name, number". */
+struct own {
+    const char *file, *name; /* the file relative to the directory */
+    uint64_t number;         /* what tells those of one name apart */
+    uint32_t function;
+    uint32_t row; /* plus 1, or NONE */
+};
+enum { NAME_KEY = offsetof(struct own, number), KEY = offsetof(struct own, function) };
 
 struct work {
     struct sonde_coverage_comparison *comparison;
-    /* By the sides' functions: the row plus 1, or NONE. */
-    uint32_t *rows[SONDE_SIDES];
-    /* Functions of the application in the order of their places. */
-    uint32_t *own[SONDE_SIDES];
+    struct sonde_map texts;
+    struct own *own[SONDE_SIDES]; /* in the order of their places */
     size_t own_count[SONDE_SIDES];
     struct sonde_map moved; /* files whose functions are at other places */
 };
 
-static int no_memory(struct sonde_err *err)
+static int failed(const struct sonde_coverage_comparison *c, int code, struct sonde_err *err)
 {
+    if (code == SONDE_ELIMIT) {
+        return sonde_fail(
+            err, code, 0,
+            "the comparison takes more than %zu KiB of memory: capture fewer processes, "
+            "or for a shorter time",
+            c->budget.maximum >> 10);
+    }
     return sonde_fail(err, SONDE_ENOMEM, 0, "the comparison: out of memory");
 }
 
@@ -44,74 +60,91 @@ static uint64_t place_of(const struct sonde_coverage *c, uint32_t function)
 static int compare_places(const void *a, const void *b, void *context)
 {
     const struct sonde_coverage *c = context;
-    uint32_t left = *(const uint32_t *)a;
-    uint32_t right = *(const uint32_t *)b;
+    uint32_t left = ((const struct own *)a)->function;
+    uint32_t right = ((const struct own *)b)->function;
     uint64_t at_left = place_of(c, left);
     uint64_t at_right = place_of(c, right);
     return at_left != at_right ? (at_left > at_right) - (at_left < at_right)
                                : (left > right) - (left < right);
 }
 
+static int intern(struct work *w, struct sonde_str text, const char **ret, struct sonde_err *err)
+{
+    struct sonde_map_slot *slot;
+    bool fresh;
+    struct sonde_coverage_comparison *c = w->comparison;
+    int r = sonde_map_keep(&w->texts, text, &c->text, &c->budget, &slot, &fresh);
+    if (r < 0) {
+        return failed(c, r, err);
+    }
+    *ret = slot->key.data;
+    return 0;
+}
+
+static int name_own(struct work *w, int side, struct own *own, struct sonde_err *err)
+{
+    const struct sonde_coverage *c = coverage_of(w, side);
+    SONDE_BUF_AUTO file = SONDE_BUF(4 * SONDE_PROFILE_NAME_MAX);
+    sonde_report_place(w->comparison->sides[side].directory,
+                       sonde_coverage_position(c, own->function).file, 0, &file);
+    int r = sonde_buf_check(&file, "a file's name", err);
+    r = r < 0 ? r : intern(w, sonde_buf_view(&file), &own->file, err);
+    return r < 0 ? r : intern(w, sonde_coverage_name(c, own->function), &own->name, err);
+}
+
 static int list_own(struct work *w, int side, struct sonde_err *err)
 {
     const struct sonde_coverage_analysis *a = w->comparison->sides[side].analysis;
+    size_t count = a->hottest_count + a->never_count;
     union {
         const struct sonde_coverage *from;
         void *to;
     } context = {a->coverage};
-    w->rows[side] = calloc(a->coverage->function_count + 1, sizeof(*w->rows[side]));
-    w->own[side] = calloc(a->hottest_count + a->never_count + 1, sizeof(*w->own[side]));
-    if (!w->rows[side] || !w->own[side]) {
-        return no_memory(err);
+    if (!sonde_budget_take(&w->comparison->budget, (count + 1) * sizeof(*w->own[side]))) {
+        return failed(w->comparison, SONDE_ELIMIT, err);
     }
-    for (size_t i = 0; i < a->hottest_count; i++) {
-        w->own[side][w->own_count[side]++] = a->hottest[i];
+    w->own[side] = calloc(count + 1, sizeof(*w->own[side]));
+    if (!w->own[side]) {
+        return failed(w->comparison, SONDE_ENOMEM, err);
     }
-    for (size_t i = 0; i < a->never_count; i++) {
-        w->own[side][w->own_count[side]++] = a->never[i];
+    w->own_count[side] = count;
+    for (size_t i = 0; i < count; i++) {
+        w->own[side][i].function =
+            i < a->hottest_count ? a->hottest[i] : a->never[i - a->hottest_count];
     }
-    qsort_r(w->own[side], w->own_count[side], sizeof(*w->own[side]), compare_places, context.to);
-    return 0;
+    qsort_r(w->own[side], count, sizeof(*w->own[side]), compare_places, context.to);
+    int r = 0;
+    for (size_t i = 0; i < count && r == 0; i++) {
+        r = name_own(w, side, &w->own[side][i], err);
+    }
+    return r;
 }
 
-/* "file\0name\0…": the file relative to the directory. */
-static int put_key(const struct work *w, int side, uint32_t function, struct sonde_buf *key,
-                   struct sonde_err *err)
-{
-    const struct sonde_coverage *c = coverage_of(w, side);
-    sonde_report_place(w->comparison->sides[side].directory,
-                       sonde_coverage_position(c, function).file, 0, key);
-    sonde_buf_append(key, "", 1);
-    sonde_buf_str(key, sonde_coverage_name(c, function));
-    return sonde_buf_check(key, "a function's name", err);
-}
-
-/* The key lives as long as the comparison. */
-static int add_row(struct work *w, struct sonde_str key, size_t *ret, struct sonde_err *err)
+static int add_row(struct work *w, const struct own *own, uint32_t *ret, struct sonde_err *err)
 {
     struct sonde_coverage_comparison *c = w->comparison;
-    if (sonde_array_grow(&c->changes, &c->capacity, c->count + 1, sizeof(*c->changes),
-                         2 * (size_t)SONDE_COVERAGE_FUNCTIONS_MAX) < 0) {
-        return no_memory(err);
+    int r = sonde_array_grow_within(&c->budget, &c->changes, &c->capacity, c->count + 1,
+                                    sizeof(*c->changes), UINT32_MAX);
+    if (r < 0) {
+        return failed(c, r, err);
     }
-    struct sonde_str rest = key;
-    struct sonde_str file = sonde_str_split(&rest, '\0');
-    *ret = c->count++;
-    c->changes[*ret] =
-        (struct sonde_coverage_change){.file = file, .name = sonde_str_split(&rest, '\0')};
+    c->changes[c->count++] =
+        (struct sonde_coverage_change){.file = sonde_str(own->file), .name = sonde_str(own->name)};
+    *ret = (uint32_t)c->count;
     return 0;
 }
 
-static void put_into_row(struct work *w, int side, uint32_t function, size_t row)
+static void put_into_row(struct work *w, int side, struct own *own, uint32_t row)
 {
     const struct sonde_coverage *c = coverage_of(w, side);
-    struct sonde_coverage_change *change = &w->comparison->changes[row];
+    struct sonde_coverage_change *change = &w->comparison->changes[row - 1];
+    const struct sonde_coverage_function *function = &c->functions[own->function];
+    own->row = row;
     change->there[side] = true;
-    change->functions[side] = function;
-    change->lines[side] = sonde_coverage_position(c, function).line;
-    change->calls[side] = c->functions[function].count;
-    change->characters = c->functions[function].end - c->functions[function].start;
-    w->rows[side][function] = (uint32_t)row + 1;
+    change->functions[side] = own->function;
+    change->lines[side] = sonde_coverage_position(c, own->function).line;
+    change->calls[side] = function->count;
+    change->characters = function->end - function->start;
 }
 
 /* In which order functions are found again. V8 knows different ones of the same text in two runs,
@@ -119,139 +152,109 @@ static void put_into_row(struct work *w, int side, uint32_t function, size_t row
  * a name was found at another place. */
 enum round { BY_PLACE, NAMED, ANONYMOUS };
 
+static struct sonde_str key_of(const void *at, size_t length)
+{
+    return (struct sonde_str){at, length};
+}
+
 /* Whether the round looks for it. */
-static bool is_wanted(const struct work *w, enum round round, int side, uint32_t function,
-                      struct sonde_str key)
+static bool is_wanted(const struct work *w, enum round round, const struct own *own)
 {
-    const struct sonde_coverage *c = coverage_of(w, side);
-    bool named = !sonde_str_is(sonde_coverage_name(c, function), "(anonymous)");
-    struct sonde_str file = sonde_str_split(&key, '\0');
+    bool named = strcmp(own->name, "(anonymous)") != 0;
     return round == BY_PLACE ||
-           (round == NAMED ? named : !named && sonde_map_find(&w->moved, file));
+           (round == NAMED
+                ? named
+                : !named && sonde_map_find(&w->moved, key_of(&own->file, sizeof(own->file))));
 }
 
-/* Adds to the key what tells those of one name apart: the place, or which of them it is. */
-static int put_rest(struct work *w, enum round round, int side, uint32_t function,
-                    struct sonde_map *numbers, struct sonde_buf *key, struct sonde_err *err)
+/* The key's bytes are those of a function, which stay. */
+static int enter(struct work *w, struct sonde_map *map, struct sonde_str key,
+                 struct sonde_map_slot **ret, bool *ret_new, struct sonde_err *err)
 {
-    struct sonde_map_slot *slot = NULL;
-    bool fresh = false;
-    uint64_t number = place_of(coverage_of(w, side), function);
-    if (round != BY_PLACE && sonde_map_insert(numbers, sonde_buf_view(key), &slot, &fresh) < 0) {
-        return no_memory(err);
-    }
-    if (fresh) {
-        struct sonde_str copy = sonde_arena_copy(&w->comparison->text, sonde_buf_view(key));
-        slot->key = copy.data ? copy : SONDE_STR("");
-        if (!copy.data) {
-            return no_memory(err);
-        }
-    }
-    number = slot ? slot->value++ : number;
-    sonde_buf_printf(key, "%c%llu", '\0', (unsigned long long)number);
-    return sonde_buf_check(key, "a function's name", err);
+    int r = sonde_map_keep(map, key, NULL, &w->comparison->budget, ret, ret_new);
+    return r < 0 ? failed(w->comparison, r, err) : 0;
 }
 
-/* The row that a key stands for, a new one unless the function has one already. */
-static int enter(struct work *w, uint32_t function, struct sonde_str key, struct sonde_map *index,
-                 struct sonde_err *err)
+static void leave(struct work *w, struct sonde_map *map)
 {
-    struct sonde_map_slot *slot = NULL;
-    bool fresh = false;
-    uint32_t known = w->rows[SONDE_BEFORE][function];
-    size_t row = known ? known - 1 : 0;
-    if (sonde_map_insert(index, key, &slot, &fresh) < 0) {
-        return no_memory(err);
-    }
-    if (!fresh) {
-        return 0;
-    }
-    struct sonde_str copy = sonde_arena_copy(&w->comparison->text, key);
-    slot->key = copy.data ? copy : SONDE_STR("");
-    int r = copy.data ? 0 : no_memory(err);
-    r = r < 0 || known ? r : add_row(w, copy, &row, err);
-    slot->value = row;
-    if (r == 0 && !known) {
-        put_into_row(w, SONDE_BEFORE, function, row);
-    }
-    return r;
+    w->comparison->budget.used -= map->capacity * sizeof(*map->slots);
+    sonde_map_fini(map);
 }
 
-static int join(struct work *w, enum round round, uint32_t function, struct sonde_str key,
-                const struct sonde_map *index, struct sonde_err *err)
+static int join(struct work *w, enum round round, struct own *before, struct own *after,
+                struct sonde_err *err)
 {
-    struct sonde_coverage_change *changes = w->comparison->changes;
-    const uint64_t *row = sonde_map_find(index, key);
     struct sonde_map_slot *slot;
     bool fresh;
-    if (!row || !changes || changes[*row].there[SONDE_AFTER]) {
-        return 0;
-    }
-    put_into_row(w, SONDE_AFTER, function, *row);
-    int r = round == NAMED ? sonde_map_insert(&w->moved, changes[*row].file, &slot, &fresh) : 0;
-    return r < 0 ? no_memory(err) : 0;
-}
-
-static bool is_paired(const struct work *w, int side, uint32_t function)
-{
-    const struct sonde_coverage_change *changes = w->comparison->changes;
-    uint32_t row = w->rows[side][function];
-    return row != NONE && changes && changes[row - 1].there[SONDE_BEFORE] &&
-           changes[row - 1].there[SONDE_AFTER];
-}
-
-static int pair_function(struct work *w, enum round round, int side, uint32_t function,
-                         struct sonde_map *index, struct sonde_map *numbers, struct sonde_err *err)
-{
-    SONDE_BUF_AUTO key = SONDE_BUF(8 * SONDE_PROFILE_NAME_MAX);
-    if (is_paired(w, side, function)) {
-        return 0;
-    }
-    int r = put_key(w, side, function, &key, err);
-    if (r < 0 || !is_wanted(w, round, side, function, sonde_buf_view(&key))) {
-        return r;
-    }
-    r = put_rest(w, round, side, function, numbers, &key, err);
+    uint32_t row = NONE;
+    int r = add_row(w, after, &row, err);
     if (r < 0) {
         return r;
     }
-    return side == SONDE_BEFORE ? enter(w, function, sonde_buf_view(&key), index, err)
-                                : join(w, round, function, sonde_buf_view(&key), index, err);
+    put_into_row(w, SONDE_BEFORE, before, row);
+    put_into_row(w, SONDE_AFTER, after, row);
+    return round == NAMED
+               ? enter(w, &w->moved, key_of(&after->file, sizeof(after->file)), &slot, &fresh, err)
+               : 0;
+}
+
+static int pair_function(struct work *w, enum round round, int side, struct own *own,
+                         struct sonde_map *index, struct sonde_map *numbers, struct sonde_err *err)
+{
+    struct sonde_map_slot *slot;
+    bool fresh;
+    if (own->row != NONE || !is_wanted(w, round, own)) {
+        return 0;
+    }
+    own->number = place_of(coverage_of(w, side), own->function);
+    if (round != BY_PLACE) {
+        int r = enter(w, numbers, key_of(own, NAME_KEY), &slot, &fresh, err);
+        if (r < 0) {
+            return r;
+        }
+        own->number = slot->value++;
+    }
+    if (side == SONDE_BEFORE) {
+        int r = enter(w, index, key_of(own, KEY), &slot, &fresh, err);
+        if (r == 0 && fresh) {
+            slot->value = (uint64_t)(own - w->own[SONDE_BEFORE]);
+        }
+        return r;
+    }
+    const uint64_t *found = sonde_map_find(index, key_of(own, KEY));
+    struct own *before = found ? &w->own[SONDE_BEFORE][*found] : NULL;
+    return before && before->row == NONE ? join(w, round, before, own, err) : 0;
 }
 
 static int pair_functions(struct work *w, enum round round, struct sonde_err *err)
 {
-    struct sonde_map index = SONDE_MAP(SONDE_COVERAGE_FUNCTIONS_MAX);
+    struct sonde_map index = SONDE_MAP(UINT32_MAX);
     int r = 0;
     for (int side = 0; side < SONDE_SIDES; side++) {
-        struct sonde_map numbers = SONDE_MAP(SONDE_COVERAGE_FUNCTIONS_MAX);
+        struct sonde_map numbers = SONDE_MAP(UINT32_MAX);
         for (size_t i = 0; i < w->own_count[side] && r == 0; i++) {
-            r = pair_function(w, round, side, w->own[side][i], &index, &numbers, err);
+            r = pair_function(w, round, side, &w->own[side][i], &index, &numbers, err);
         }
-        sonde_map_fini(&numbers);
+        leave(w, &numbers);
     }
-    sonde_map_fini(&index);
+    leave(w, &index);
     return r;
 }
 
-/* What has found no partner, and no row yet. */
+/* What has found no partner. */
 static int add_rest(struct work *w, struct sonde_err *err)
 {
     int r = 0;
     for (int side = 0; side < SONDE_SIDES; side++) {
         for (size_t i = 0; i < w->own_count[side] && r == 0; i++) {
-            uint32_t function = w->own[side][i];
-            SONDE_BUF_AUTO key = SONDE_BUF(8 * SONDE_PROFILE_NAME_MAX);
-            size_t row;
-            if (w->rows[side][function] != NONE) {
+            struct own *own = &w->own[side][i];
+            uint32_t row;
+            if (own->row != NONE) {
                 continue;
             }
-            r = put_key(w, side, function, &key, err);
-            struct sonde_str copy = sonde_arena_copy(&w->comparison->text, sonde_buf_view(&key));
-            r = r < 0 || copy.data ? r : no_memory(err);
-            r = r < 0 ? r : add_row(w, copy, &row, err);
+            r = add_row(w, own, &row, err);
             if (r == 0) {
-                put_into_row(w, side, function, row);
+                put_into_row(w, side, own, row);
             }
         }
     }
@@ -271,9 +274,10 @@ static int add_difference(struct sonde_coverage_comparison *c,
         last->lines.last_line = difference->lines.last_line;
         return 0;
     }
-    if (sonde_array_grow(&c->differences, &c->difference_capacity, c->difference_count + 1,
-                         sizeof(*c->differences), 2 * (size_t)SONDE_COVERAGE_SEGMENTS_MAX) < 0) {
-        return no_memory(err);
+    int r = sonde_array_grow_within(&c->budget, &c->differences, &c->difference_capacity,
+                                    c->difference_count + 1, sizeof(*c->differences), SIZE_MAX);
+    if (r < 0) {
+        return failed(c, r, err);
     }
     c->differences[c->difference_count++] = *difference;
     return 0;
@@ -442,12 +446,14 @@ static int keep_changes(struct work *w, struct sonde_err *err)
 }
 
 int sonde_coverage_compare(const struct sonde_coverage_side *before,
-                           const struct sonde_coverage_side *after,
+                           const struct sonde_coverage_side *after, size_t bytes_max,
                            struct sonde_coverage_comparison *ret, struct sonde_err *err)
 {
-    struct work w = {.comparison = ret, .moved = SONDE_MAP(SONDE_COVERAGE_FUNCTIONS_MAX)};
+    struct work w = {
+        .comparison = ret, .texts = SONDE_MAP(UINT32_MAX), .moved = SONDE_MAP(UINT32_MAX)};
     *ret = (struct sonde_coverage_comparison){.sides = {*before, *after},
-                                              .text = SONDE_ARENA(TEXTS_MAX)};
+                                              .text = SONDE_ARENA(bytes_max),
+                                              .budget = {.maximum = bytes_max}};
     int r = list_own(&w, SONDE_BEFORE, err);
     r = r < 0 ? r : list_own(&w, SONDE_AFTER, err);
     r = r < 0 ? r : pair_functions(&w, BY_PLACE, err);
@@ -456,9 +462,9 @@ int sonde_coverage_compare(const struct sonde_coverage_side *before,
     r = r < 0 ? r : add_rest(&w, err);
     r = r < 0 ? r : keep_changes(&w, err);
     for (int side = 0; side < SONDE_SIDES; side++) {
-        free(w.rows[side]);
         free(w.own[side]);
     }
+    sonde_map_fini(&w.texts);
     sonde_map_fini(&w.moved);
     if (r < 0) {
         sonde_coverage_comparison_fini(ret);

@@ -44,14 +44,16 @@ struct sonde_coverage_comparison {
     struct sonde_coverage_difference *differences; /* the longest first */
     size_t difference_count, difference_capacity;
     struct sonde_arena text;
+    struct sonde_budget budget; /* of all these */
 };
 
 /* A function is the same one where name, file and place are. Of what is left, the first of a name
  * is the first of that name, and so on; anonymous ones so in files only where a named one has
- * moved. Stretches are compared of functions that are equally long. SONDE_ENOMEM. The caller calls
+ * moved. Stretches are compared of functions that are equally long. SONDE_ENOMEM; SONDE_ELIMIT
+ * when it would take more than bytes_max of memory beside both. The caller calls
  * sonde_coverage_comparison_fini. */
 int sonde_coverage_compare(const struct sonde_coverage_side *before,
-                           const struct sonde_coverage_side *after,
+                           const struct sonde_coverage_side *after, size_t bytes_max,
                            struct sonde_coverage_comparison *ret,
                            struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_coverage_comparison_fini(struct sonde_coverage_comparison *comparison);

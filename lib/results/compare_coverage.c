@@ -9,6 +9,8 @@
 #include "results/compare.h"
 #include "results/reader.h"
 
+enum { COMPARISON_BYTES_MAX = 64 << 20 };
+
 /* ---- which captures ---- */
 
 struct looking {
@@ -93,7 +95,8 @@ int sonde_results_compare_coverage(struct sonde_db *db, const char *before, cons
     if (r == 0) {
         struct sonde_coverage_side sides[SONDE_SIDES] = {describe(&left, before),
                                                          describe(&right, after)};
-        r = sonde_coverage_compare(&sides[SONDE_BEFORE], &sides[SONDE_AFTER], &comparison, err);
+        r = sonde_coverage_compare(&sides[SONDE_BEFORE], &sides[SONDE_AFTER], COMPARISON_BYTES_MAX,
+                                   &comparison, err);
     }
     if (r == 0) {
         (json ? sonde_coverage_comparison_json : sonde_coverage_comparison_text)(&comparison, buf);

@@ -153,7 +153,7 @@ static int compare_coverage(const struct sonde_coverage_analysis *analysis, stru
 {
     const struct sonde_coverage_side side = {"1", "run", "coverage", "/srv/app", analysis};
     struct sonde_coverage_comparison comparison;
-    int r = sonde_coverage_compare(&side, &side, &comparison, NULL);
+    int r = sonde_coverage_compare(&side, &side, SIZE_MAX, &comparison, NULL);
     if (r == 0) {
         sonde_coverage_comparison_text(&comparison, text);
         sonde_coverage_comparison_json(&comparison, text);

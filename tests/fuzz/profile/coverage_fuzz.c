@@ -76,7 +76,7 @@ static void compare(const struct sonde_coverage_analysis *analysis)
     const struct sonde_coverage_side side = {"1", "run", "coverage", "/app", analysis};
     struct sonde_coverage_comparison comparison;
     SONDE_BUF_AUTO text = SONDE_BUF(64 << 20);
-    must(sonde_coverage_compare(&side, &side, &comparison, NULL) == 0);
+    must(sonde_coverage_compare(&side, &side, SIZE_MAX, &comparison, NULL) == 0);
     sonde_coverage_comparison_text(&comparison, &text);
     sonde_coverage_comparison_json(&comparison, &text);
     must(text.code == 0 && comparison.difference_count == 0);

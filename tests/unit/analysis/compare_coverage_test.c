@@ -84,8 +84,8 @@ static void compare(struct both *both, const struct row *before, size_t before_c
     both->captures[SONDE_BEFORE] = begin("/srv/clinic", before, before_count);
     both->captures[SONDE_AFTER] = begin("/app", after, after_count);
     assert_int_equal(sonde_coverage_compare(&both->captures[SONDE_BEFORE]->side,
-                                            &both->captures[SONDE_AFTER]->side, &both->comparison,
-                                            NULL),
+                                            &both->captures[SONDE_AFTER]->side, SIZE_MAX,
+                                            &both->comparison, NULL),
                      0);
 }
 
@@ -240,6 +240,56 @@ static void a_run_does_not_differ_from_itself(void **state)
     done(&both);
 }
 
+/* A name stands in memory once, however many functions have it. */
+static void names_take_the_memory_of_one(void **state)
+{
+    (void)state;
+    enum { COUNT = 500, LONG = 1000 };
+    static char name[LONG + 1];
+    static struct row rows[COUNT];
+    struct both both;
+    memset(name, 'n', LONG);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        rows[i] = (struct row){name, i, 999, i + 1, 0, 0};
+    }
+    COMPARE(&both, rows, rows);
+    assert_int_equal(both.comparison.count, COUNT);
+    assert_true(both.comparison.text.used < (size_t)2 * LONG);
+    done(&both);
+}
+
+static void what_takes_more_memory_than_allowed_is_refused(void **state)
+{
+    (void)state;
+    static const struct row before[] = {{"f", 0, 350, 3, 100, 300}, {"gone", 400, 500, 3, 0, 0}};
+    static const struct row after[] = {{"f", 0, 350, 3, 0, 0}, {"fresh", 400, 490, 3, 0, 0}};
+    struct capture *captures[SONDE_SIDES] = {begin("/app", before, SONDE_LENGTH(before)),
+                                             begin("/app", after, SONDE_LENGTH(after))};
+    int r = SONDE_ELIMIT;
+    size_t bytes = 0;
+    for (; r == SONDE_ELIMIT && bytes < 1 << 16; bytes += 8) {
+        struct sonde_coverage_comparison comparison;
+        struct sonde_err err = {0};
+        r = sonde_coverage_compare(&captures[SONDE_BEFORE]->side, &captures[SONDE_AFTER]->side,
+                                   bytes, &comparison, &err);
+        if (r == SONDE_ELIMIT) {
+            SONDE_BUF_AUTO says = SONDE_BUF(100);
+            sonde_buf_printf(&says, "the comparison takes more than %zu KiB of memory: capture",
+                             bytes >> 10);
+            assert_true(sonde_str_starts(sonde_str(err.message), says.data));
+        } else {
+            assert_int_equal(comparison.count, 3);
+            assert_int_equal(comparison.difference_count, 1);
+            assert_true(comparison.budget.used <= bytes);
+            sonde_coverage_comparison_fini(&comparison);
+        }
+    }
+    assert_int_equal(r, 0);
+    assert_true(bytes > 2048);
+    end(captures[SONDE_BEFORE]);
+    end(captures[SONDE_AFTER]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +299,8 @@ int main(void)
         cmocka_unit_test(stretches_of_functions_that_both_called_are_compared),
         cmocka_unit_test(the_text_and_the_json_tell_it),
         cmocka_unit_test(a_run_does_not_differ_from_itself),
+        cmocka_unit_test(names_take_the_memory_of_one),
+        cmocka_unit_test(what_takes_more_memory_than_allowed_is_refused),
     };
     return cmocka_run_group_tests_name("compare_coverage", tests, NULL, NULL);
 }
