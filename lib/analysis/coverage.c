@@ -306,6 +306,14 @@ int sonde_coverage_analyze(const struct sonde_coverage *coverage,
     return 0;
 }
 
+void sonde_coverage_analysis_settle(struct sonde_coverage_analysis *analysis)
+{
+    free(SONDE_TAKE(analysis->blocks));
+    free(SONDE_TAKE(analysis->files));
+    analysis->block_count = analysis->block_capacity = 0;
+    analysis->file_count = analysis->file_capacity = 0;
+}
+
 void sonde_coverage_analysis_fini(struct sonde_coverage_analysis *analysis)
 {
     if (analysis) {

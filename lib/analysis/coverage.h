@@ -42,6 +42,8 @@ struct sonde_coverage_analysis {
 int sonde_coverage_analyze(const struct sonde_coverage *coverage,
                            struct sonde_coverage_analysis *ret,
                            struct sonde_err *err) SONDE_MUST_CHECK;
+/* Frees what a comparison does not look at: blocks and files. */
+void sonde_coverage_analysis_settle(struct sonde_coverage_analysis *analysis);
 void sonde_coverage_analysis_fini(struct sonde_coverage_analysis *analysis);
 
 /* The share of a file that was executed, 0–1; 1 of an empty one. */

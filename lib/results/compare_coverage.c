@@ -9,7 +9,8 @@
 #include "results/compare.h"
 #include "results/reader.h"
 
-enum { COMPARISON_BYTES_MAX = 64 << 20 };
+/* Bytes of memory: of each of the two, and of what is made of them. */
+enum { SIDE_BYTES_MAX = SONDE_PROFILE_BYTES_MAX / 2, COMPARISON_BYTES_MAX = 64 << 20 };
 
 /* ---- which captures ---- */
 
@@ -67,8 +68,11 @@ static int load(struct sonde_db *db, const char *uid, const char *capture, struc
         r = sonde_fail(err, SONDE_EINVALID, 0,
                        "one capture is coverage and the other is not: give --capture NAME");
     }
-    r = r < 0 ? r : sonde_results_coverage(db, uid, ret->capture.data, &ret->coverage, err);
+    r = r < 0 ? r
+              : sonde_results_coverage(db, uid, ret->capture.data, SIDE_BYTES_MAX, &ret->coverage,
+                                       err);
     r = r < 0 ? r : sonde_coverage_analyze(&ret->coverage, &ret->analysis, err);
+    sonde_coverage_analysis_settle(&ret->analysis);
     return r < 0 ? sonde_err_wrap(err, r, "%.64s", ret->head.name[0] ? ret->head.name : uid) : 0;
 }
 

@@ -78,10 +78,11 @@ static int apply_map(void *context, struct sonde_str url, struct sonde_str text,
 }
 
 int sonde_results_coverage(struct sonde_db *db, const char *uid, const char *capture,
-                           struct sonde_coverage *ret, struct sonde_err *err)
+                           size_t bytes_max, struct sonde_coverage *ret, struct sonde_err *err)
 {
     struct loading loading = {db, capture, ret};
     sonde_coverage_init(ret);
+    ret->budget.maximum = bytes_max;
     int r = sonde_db_artifacts(db, uid, load_artifact, &loading, err);
     if (r == 0 && ret->files == 0) {
         r = sonde_fail(err, SONDE_ENOTFOUND, 0, "the run has no coverage called %s", capture);

@@ -105,7 +105,7 @@ static int export_coverage(struct sonde_db *db, const char *uid, const char *cap
                           "the capture %.64s is coverage: give --format coverage", capture);
     }
     struct sonde_coverage coverage;
-    int r = sonde_results_coverage(db, uid, capture, &coverage, err);
+    int r = sonde_results_coverage(db, uid, capture, SONDE_COVERAGE_BYTES_MAX, &coverage, err);
     r = r < 0 ? r : sonde_coverage_write(&coverage, output, err);
     sonde_coverage_fini(&coverage);
     return r;

@@ -103,7 +103,7 @@ struct loaded {
     struct sonde_allocation_analysis allocations[SONDE_RESULTS_CAPTURES_MAX];
     struct sonde_report_capture captures[SONDE_RESULTS_CAPTURES_MAX];
     size_t count;
-    size_t left; /* bytes of memory for the profiles to come */
+    size_t left; /* bytes of memory for the captures to come */
     bool whole;  /* the profiles are shown, not only what was made of them */
 };
 
@@ -153,14 +153,8 @@ static int load_coverage(struct sonde_db *db, const char *uid, struct loaded *lo
                          struct sonde_err *err)
 {
     struct sonde_coverage *coverage = &loaded->coverages[i];
-    if (loaded->left == 0) {
-        return sonde_fail(err, SONDE_ELIMIT, 0,
-                          "the run has too much for one report: give --capture %s",
-                          loaded->names[i].data);
-    }
-    int r = sonde_results_coverage(db, uid, loaded->names[i].data, coverage, err);
-    size_t bytes = coverage->budget.used;
-    loaded->left -= bytes < loaded->left ? bytes : loaded->left;
+    int r = sonde_results_coverage(db, uid, loaded->names[i].data, loaded->left, coverage, err);
+    loaded->left -= coverage->budget.used;
     loaded->captures[i] = (struct sonde_report_capture){
         .name = loaded->names[i].data,
         .coverage = &loaded->coverage_analyses[i],
@@ -222,7 +216,37 @@ static int load_captures(struct sonde_db *db, const char *uid, const char *wante
 {
     int r = find_captures(db, uid, wanted, loaded, err);
     for (size_t i = 0; i < loaded->count && r == 0; i++) {
-        r = load_capture(db, uid, loaded, i, err);
+        struct sonde_err why = {0};
+        r = load_capture(db, uid, loaded, i, &why);
+        if (r == SONDE_ELIMIT && i > 0) {
+            r = sonde_fail(err, r, 0, "%s, or give --capture %s", why.message,
+                           loaded->names[i].data);
+        } else if (r < 0 && err) {
+            *err = why;
+        }
+    }
+    return r;
+}
+
+/* What the captures are, and nothing of what they hold: enough to see which belong together. */
+static int outline_captures(struct sonde_db *db, const char *uid, const char *wanted,
+                            struct loaded *loaded, struct sonde_err *err)
+{
+    int r = find_captures(db, uid, wanted, loaded, err);
+    for (size_t i = 0; i < loaded->count && r == 0; i++) {
+        struct sonde_profile *profile = &loaded->profiles[i];
+        SONDE_BUF_AUTO found = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
+        loaded->captures[i].name = loaded->names[i].data;
+        if (loaded->is_coverage[i]) {
+            loaded->captures[i].coverage = &loaded->coverage_analyses[i];
+            continue;
+        }
+        r = sonde_results_load(db, uid, loaded->names[i].data, loaded->left, NULL, profile, &found,
+                               err);
+        enum sonde_profile_unit unit = profile->unit;
+        sonde_profile_fini(profile);
+        profile->unit = unit;
+        loaded->captures[i].profile = profile;
     }
     return r;
 }
@@ -247,8 +271,9 @@ static void close_report(struct opened *opened)
 
 struct opening {
     const struct sonde_results_request *request;
-    size_t bytes_max; /* of memory, for the profiles */
+    size_t bytes_max; /* of memory, for the captures */
     bool whole;       /* a page shows the profiles */
+    bool outline;     /* only what the captures are */
     bool without_parts;
     const char *before; /* the uid of a run that heaps are compared with, or NULL */
 };
@@ -265,7 +290,9 @@ static int load_all(struct sonde_db *db, const char *uid, const struct opening *
         .heap_bytes_max = opening->request->heap_bytes_max,
     };
     int r = opening->without_parts ? 0 : sonde_results_parts(db, uid, &wanted, &ret->parts, err);
-    r = r < 0 ? r : load_captures(db, uid, capture, ret->loaded, err);
+    r = r < 0 ? r
+              : (opening->outline ? outline_captures : load_captures)(db, uid, capture, ret->loaded,
+                                                                      err);
     ret->report.captures = ret->loaded->captures;
     ret->report.capture_count = ret->loaded->count;
     ret->report.parts = ret->parts.view;
@@ -410,14 +437,16 @@ static int compare_captures(struct sonde_db *db, const struct opened *before,
     return r;
 }
 
-/* Before the page's own profiles are loaded: the comparison holds those of both runs itself. */
+/* Before the page's own captures are loaded: a comparison holds those of both runs itself. */
 static int compare_runs(struct sonde_db *db, const char *before, const char *after,
                         const struct sonde_results_request *request, struct sonde_buf *texts,
                         struct sonde_err *err)
 {
     struct opened runs[2] = {0};
-    const struct opening opening = {
-        .request = request, .bytes_max = SONDE_PROFILE_BYTES_MAX, .without_parts = true};
+    const struct opening opening = {.request = request,
+                                    .bytes_max = SONDE_PROFILE_BYTES_MAX,
+                                    .outline = true,
+                                    .without_parts = true};
     int r = open_report(db, before, &opening, &runs[0], err);
     r = r < 0 ? r : open_report(db, after, &opening, &runs[1], err);
     r = r < 0 ? r : compare_captures(db, &runs[0], &runs[1], request->capture, texts, err);

@@ -25,10 +25,11 @@ int sonde_results_profile(struct sonde_db *db, const char *uid, const char *capt
                           struct sonde_profile *ret, struct sonde_buf *ret_capture,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Reads the coverage of that name of all processes. SONDE_ENOTFOUND when there is none. The caller
- * calls sonde_coverage_fini in any case. */
+/* Reads the coverage of that name of all processes, of at most bytes_max of memory. SONDE_ENOTFOUND
+ * when there is none. The caller calls sonde_coverage_fini in any case. */
 int sonde_results_coverage(struct sonde_db *db, const char *uid, const char *capture,
-                           struct sonde_coverage *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+                           size_t bytes_max, struct sonde_coverage *ret,
+                           struct sonde_err *err) SONDE_MUST_CHECK;
 
 enum sonde_results_report_format {
     SONDE_RESULTS_TEXT,

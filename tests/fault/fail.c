@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,7 @@ static struct {
 } kinds[FAIL_KINDS];
 static bool short_transfers;
 static uint64_t transfers;
-static int64_t blocks;
+static int64_t blocks, bytes, peak;
 
 void fail_arm(enum fail_kind kind, uint64_t nth, bool persistent, int error)
 {
@@ -63,10 +64,25 @@ static bool fails(enum fail_kind kind)
     return now;
 }
 
+int64_t fail_peak(void)
+{
+    int64_t most = peak;
+    peak = bytes;
+    return most;
+}
+
 static void *count(void *block)
 {
     blocks += block != NULL;
+    bytes += (int64_t)malloc_usable_size(block);
+    peak = bytes > peak ? bytes : peak;
     return block;
+}
+
+static void uncount(void *block)
+{
+    blocks -= block != NULL;
+    bytes -= (int64_t)malloc_usable_size(block);
 }
 
 /* The names that the linker's --wrap gives. */
@@ -102,7 +118,10 @@ void *__wrap_realloc(void *block, size_t size)
     if (fails(FAIL_ALLOCATION)) {
         return NULL;
     }
-    return block ? __real_realloc(block, size) : count(__real_realloc(NULL, size));
+    uncount(block);
+    void *larger = __real_realloc(block, size);
+    (void)count(larger ? larger : block);
+    return larger;
 }
 
 char *__wrap_strdup(const char *text)
@@ -117,7 +136,7 @@ char *__wrap_strndup(const char *text, size_t length)
 
 void __wrap_free(void *block)
 {
-    blocks -= block != NULL;
+    uncount(block);
     __real_free(block);
 }
 

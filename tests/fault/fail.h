@@ -19,6 +19,8 @@ bool fail_happened(enum fail_kind kind);
 void fail_short_transfers(bool on);
 /* Blocks that our code holds now. */
 int64_t fail_blocks(void);
+/* The most bytes that they had together since this was asked for last, or ever. */
+int64_t fail_peak(void);
 
 /* Runs the scenario once without a failure (it must return 0), then with each of its allocations
  * failing, once and for good. Each run returns SONDE_ENOMEM, or 0 when it could do without; none

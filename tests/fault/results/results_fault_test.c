@@ -160,12 +160,65 @@ static void measures_take_no_allocation_for_granted(void **state)
     heap_runs_fini(&p.runs);
 }
 
+/* Coverage of one script with so many functions, each of its own. */
+static void add_coverage(struct heap_runs *runs, const char *uid, const char *capture, int count)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(64 << 20);
+    char name[SONDE_DB_ARTIFACT_NAME_MAX];
+    (void)snprintf(name, sizeof(name), "%s.0", capture);
+    sonde_buf_text(&text, "{\"result\":[{\"url\":\"file:///srv/app/a.js\",\"functions\":[");
+    for (int i = 0; i < count; i++) {
+        sonde_buf_printf(&text,
+                         "%s{\"functionName\":\"f\",\"ranges\":[{\"startOffset\":%d,"
+                         "\"endOffset\":%d,\"count\":%d}]}",
+                         i ? "," : "", i, i + 1, i % 9);
+    }
+    sonde_buf_text(&text, "]}]}");
+    heap_runs_add(
+        runs, uid,
+        &(struct sonde_artifact){.name = name, .capture = capture, .type = SONDE_ARTIFACT_COVERAGE},
+        sonde_buf_view(&text));
+}
+
+static int compare_coverage(const struct heap_runs *runs, enum sonde_results_report_format format,
+                            struct sonde_err *err)
+{
+    const struct sonde_results_request request = {.format = format, .heap_bytes_max = UINT64_MAX};
+    SONDE_BUF_AUTO text = SONDE_BUF(64 << 20);
+    return sonde_results_compare(runs->db, runs->none, runs->none, &request, &text, err);
+}
+
+/* What a comparison looks at first is not in memory with what it shows. */
+static void comparisons_of_coverage_keep_to_their_memory(void **state)
+{
+    (void)state;
+    enum { SOME = 60000, MANY = 230000, PAGE_BYTES_MAX = 70 << 20 };
+    struct heap_runs runs;
+    struct sonde_err err = {0};
+    heap_runs_init(&runs);
+    add_coverage(&runs, runs.none, "one", SOME);
+    add_coverage(&runs, runs.none, "two", SOME);
+    (void)fail_peak();
+    assert_int_equal(compare_coverage(&runs, SONDE_RESULTS_HTML, &err), 0);
+    assert_true(fail_peak() < PAGE_BYTES_MAX);
+    heap_runs_fini(&runs);
+    heap_runs_init(&runs);
+    add_coverage(&runs, runs.none, "one", MANY);
+    for (int format = SONDE_RESULTS_TEXT; format <= (int)SONDE_RESULTS_HTML; format++) {
+        assert_int_equal(compare_coverage(&runs, (enum sonde_results_report_format)format, &err),
+                         SONDE_ELIMIT);
+        assert_non_null(strstr(err.message, "takes more than 32768 KiB of memory: capture fewer"));
+    }
+    heap_runs_fini(&runs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_allocation_is_taken_for_granted),
         cmocka_unit_test(heap_snapshots_take_no_allocation_for_granted),
         cmocka_unit_test(measures_take_no_allocation_for_granted),
+        cmocka_unit_test(comparisons_of_coverage_keep_to_their_memory),
     };
     return cmocka_run_group_tests_name("results_fault", tests, NULL, NULL);
 }
