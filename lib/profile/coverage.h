@@ -144,13 +144,23 @@ struct sonde_coverage_mark {
     uint64_t least, most;
 };
 
-/* Marks the lines 1 to `count` of the source `file` (as sonde_coverage_position has it), as far as
- * the map of the script `url` places code of the stretches on them. */
-void sonde_coverage_mark_lines(const struct sonde_coverage *coverage, struct sonde_str url,
-                               const struct sonde_source_map *map,
-                               const struct sonde_coverage_stretch *stretches, size_t stretch_count,
-                               struct sonde_str file, struct sonde_coverage_mark *marks,
-                               size_t count);
+/* Code that ran `count` times is on the line. */
+void sonde_coverage_mark(struct sonde_coverage_mark *mark, uint64_t count);
+
+/* Code of a stretch on a line of a source of a map, by the source's number. */
+struct sonde_coverage_mapped {
+    uint32_t source;
+    int32_t line;
+    uint64_t count;
+};
+
+/* What the map of a script places of the script's stretches on lines, in the order of the script.
+ * false: there is no more. Begin with *at 0. */
+bool sonde_coverage_next_mapped(const struct sonde_coverage *coverage, uint32_t script,
+                                const struct sonde_source_map *map,
+                                const struct sonde_coverage_stretch *stretches,
+                                size_t stretch_count, size_t *at,
+                                struct sonde_coverage_mapped *ret);
 
 /* Writes it all as one file: blocks are the stretches that differ from their function, and the
  * lines stand in the source-map-cache. */

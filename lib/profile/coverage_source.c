@@ -222,54 +222,33 @@ static const struct sonde_coverage_stretch *stretch_at(const struct sonde_covera
     return low < count && all[low].start <= offset ? &all[low] : NULL;
 }
 
-static void add_mark(struct sonde_coverage_mark *mark, uint64_t count)
+void sonde_coverage_mark(struct sonde_coverage_mark *mark, uint64_t count)
 {
     mark->least = mark->has_code && mark->least < count ? mark->least : count;
     mark->most = mark->has_code && mark->most > count ? mark->most : count;
     mark->has_code = true;
 }
 
-/* Mappings of one source stand together mostly: its name is not made for each. */
-struct wanted {
-    struct sonde_str url, file;
-    struct sonde_str last; /* as the map has it */
-    bool is_it;
-};
-
-static bool is_of(struct wanted *wanted, struct sonde_str source)
+bool sonde_coverage_next_mapped(const struct sonde_coverage *coverage, uint32_t script,
+                                const struct sonde_source_map *map,
+                                const struct sonde_coverage_stretch *stretches,
+                                size_t stretch_count, size_t *at, struct sonde_coverage_mapped *ret)
 {
-    if (wanted->last.data != source.data) {
-        SONDE_BUF_AUTO name = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
-        sonde_source_map_file(wanted->url, source, &name);
-        wanted->last = source;
-        wanted->is_it = name.code == 0 && sonde_str_equal(sonde_buf_view(&name), wanted->file);
-    }
-    return wanted->is_it;
-}
-
-void sonde_coverage_mark_lines(const struct sonde_coverage *coverage, struct sonde_str url,
-                               const struct sonde_source_map *map,
-                               const struct sonde_coverage_stretch *stretches, size_t stretch_count,
-                               struct sonde_str file, struct sonde_coverage_mark *marks,
-                               size_t count)
-{
-    const struct sonde_coverage *c = coverage;
-    const uint64_t *index = sonde_map_find(&c->script_index, sonde_profile_cut(url));
-    struct wanted wanted = {.url = url, .file = file};
+    const struct sonde_coverage_script *of = &coverage->scripts[script];
     struct sonde_mapping mapping;
-    size_t at = 0;
-    while (index && sonde_source_map_next(map, &at, &mapping)) {
-        const struct sonde_coverage_script *script = &c->scripts[*index];
-        if ((uint32_t)mapping.segment_line > script->line_count || (size_t)mapping.line > count ||
-            !is_of(&wanted, mapping.source)) {
+    while (sonde_source_map_next(map, at, &mapping)) {
+        if ((uint32_t)mapping.segment_line > of->line_count) {
             continue;
         }
         uint64_t offset =
-            (uint64_t)c->lines[script->first_line + (uint32_t)mapping.segment_line - 1] +
+            (uint64_t)coverage->lines[of->first_line + (uint32_t)mapping.segment_line - 1] +
             (uint64_t)mapping.segment_column - 1;
         const struct sonde_coverage_stretch *stretch = stretch_at(stretches, stretch_count, offset);
         if (stretch) {
-            add_mark(&marks[mapping.line - 1], stretch->count);
+            *ret =
+                (struct sonde_coverage_mapped){mapping.source_number, mapping.line, stretch->count};
+            return true;
         }
     }
+    return false;
 }

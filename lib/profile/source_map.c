@@ -269,7 +269,13 @@ static struct sonde_mapping mapping_of(const struct sonde_source_map *map,
         .name = segment->name == NONE ? (struct sonde_str){0} : map->names[segment->name],
         .segment_line = segment->line + 1,
         .segment_column = segment->column + 1,
+        .source_number = (uint32_t)segment->source,
     };
+}
+
+size_t sonde_source_map_sources(const struct sonde_source_map *map)
+{
+    return map->source_count;
 }
 
 bool sonde_source_map_next(const struct sonde_source_map *map, size_t *at,
@@ -397,15 +403,18 @@ void sonde_source_map_file(struct sonde_str file, struct sonde_str source, struc
     }
 }
 
-static int pass_texts(const cJSON *json, struct sonde_str url, sonde_source_text_callback callback,
-                      void *context, struct sonde_err *err)
+/* The first of its sources has the number *number, which goes on behind its last. */
+static int pass_texts(const cJSON *json, struct sonde_str url, size_t *number,
+                      sonde_source_text_callback callback, void *context, struct sonde_err *err)
 {
     const char *root = sonde_json_string_or(json, "sourceRoot", "");
     const cJSON *source = cJSON_GetObjectItemCaseSensitive(json, "sources");
     const cJSON *content = cJSON_GetObjectItemCaseSensitive(json, "sourcesContent");
+    size_t own = *number;
+    *number += (size_t)cJSON_GetArraySize(source);
     source = cJSON_IsArray(source) ? source->child : NULL;
     content = cJSON_IsArray(content) ? content->child : NULL;
-    for (; source && content; source = source->next, content = content->next) {
+    for (; source && content; source = source->next, content = content->next, own++) {
         if (!cJSON_IsString(content)) {
             continue;
         }
@@ -420,7 +429,7 @@ static int pass_texts(const cJSON *json, struct sonde_str url, sonde_source_text
         }
         /* What has a longer name is no file of a frame. */
         int r = joined.code || file.code ? 0
-                                         : callback(context, sonde_buf_view(&file),
+                                         : callback(context, own, sonde_buf_view(&file),
                                                     sonde_str(content->valuestring), err);
         if (r < 0) {
             return r;
@@ -435,12 +444,16 @@ int sonde_source_map_texts(struct sonde_str text, struct sonde_str url,
 {
     SONDE_JSON_AUTO *json = NULL;
     int r = parse_json(text, &json, err);
-    r = r < 0 ? r : pass_texts(json, url, callback, context, err);
+    const cJSON *sections = cJSON_GetObjectItemCaseSensitive(json, "sections");
     const cJSON *section;
-    cJSON_ArrayForEach(section, cJSON_GetObjectItemCaseSensitive(json, "sections"))
+    size_t number = 0;
+    if (!cJSON_IsArray(sections)) {
+        return r < 0 ? r : pass_texts(json, url, &number, callback, context, err);
+    }
+    cJSON_ArrayForEach(section, sections)
     {
         const cJSON *map = cJSON_GetObjectItemCaseSensitive(section, "map");
-        r = r < 0 ? r : pass_texts(map, url, callback, context, err);
+        r = r < 0 ? r : pass_texts(map, url, &number, callback, context, err);
     }
     return r;
 }

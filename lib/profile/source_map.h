@@ -19,6 +19,7 @@ struct sonde_mapping {
     struct sonde_str name;   /* the original identifier, often empty; a view */
     int32_t segment_line;    /* where the mapping begins in the generated script, 1-based … */
     int32_t segment_column;  /* … and on that line */
+    uint32_t source_number;  /* among the map's, from 0 */
 };
 
 /* The caller frees it. SONDE_EPARSE, SONDE_ELIMIT, SONDE_ENOMEM. */
@@ -36,6 +37,9 @@ bool sonde_source_map_find(const struct sonde_source_map *map, int32_t line, int
 bool sonde_source_map_next(const struct sonde_source_map *map, size_t *at,
                            struct sonde_mapping *ret);
 
+/* How many sources it names. */
+size_t sonde_source_map_sources(const struct sonde_source_map *map);
+
 /* Appends the name of a mapping's source as the source positions have it: "../src/a.ts" of the
  * script "file:///app/dist/a.js" is "file:///app/src/a.ts". */
 void sonde_source_map_file(struct sonde_str url, struct sonde_str source, struct sonde_buf *buf);
@@ -48,8 +52,9 @@ struct sonde_str sonde_source_map_url(struct sonde_str script);
 int sonde_source_map_inline(struct sonde_str url, struct sonde_buf *ret,
                             struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Takes a source's text; a negative code (with err filled) ends the walk. */
-typedef int (*sonde_source_text_callback)(void *context, struct sonde_str file,
+/* Takes a source's text, with its number as mappings have it; a negative code (with err filled)
+ * ends the walk. */
+typedef int (*sonde_source_text_callback)(void *context, size_t number, struct sonde_str file,
                                           struct sonde_str text, struct sonde_err *err);
 
 /* Passes on the texts of the sources that a map carries (sourcesContent), each with the file name

@@ -3,18 +3,40 @@
 
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "results/maps.h"
 
 struct marking {
     const struct sonde_coverage *coverage;
     struct sonde_sources *sources;
+    struct sonde_map rows; /* by file */
+    size_t line_counts[SONDE_COVERED_SOURCES_MAX];
     uint32_t *first, *next; /* the functions of each script */
     /* Of the map at hand: */
-    struct sonde_str url;
+    uint32_t script;
     struct sonde_source_map *map;
     struct sonde_coverage_stretch *stretches;
     size_t stretch_count;
+    /* By the sources' numbers: the first line with code, or 0; the row plus 1, or 0. */
+    int32_t *first_lines;
+    uint32_t *row_of;
 };
+
+static bool next_mapped(const struct marking *m, size_t *at, struct sonde_coverage_mapped *ret)
+{
+    return sonde_coverage_next_mapped(m->coverage, m->script, m->map, m->stretches,
+                                      m->stretch_count, at, ret);
+}
+
+static void find_first_lines(struct marking *m)
+{
+    struct sonde_coverage_mapped mapped;
+    size_t at = 0;
+    while (next_mapped(m, &at, &mapped)) {
+        int32_t *first = &m->first_lines[mapped.source];
+        *first = *first && *first < mapped.line ? *first : mapped.line;
+    }
+}
 
 static size_t count_lines(struct sonde_str text)
 {
@@ -25,66 +47,97 @@ static size_t count_lines(struct sonde_str text)
     return count;
 }
 
-/* Two scripts may be made of one source: each marks the lines that it has. */
-static struct sonde_page_source *find_row(const struct sonde_sources *sources,
-                                          struct sonde_str file)
+/* The marks of a row are its own. */
+static struct sonde_coverage_mark *marks_of(const struct sonde_page_source *row)
 {
-    for (size_t i = 0; i < sources->count; i++) {
-        if (sonde_str_equal(sources->rows[i].file, file)) {
-            return &sources->rows[i];
-        }
+    union {
+        const struct sonde_coverage_mark *from;
+        struct sonde_coverage_mark *to;
+    } marks = {row->marks};
+    return marks.to;
+}
+
+/* Beyond a bound it is left out: *ret is 0. */
+static int add_row(struct marking *m, struct sonde_str file, struct sonde_str text, size_t lines,
+                   uint32_t *ret, struct sonde_err *err)
+{
+    struct sonde_sources *sources = m->sources;
+    struct sonde_page_source *row;
+    struct sonde_map_slot *slot;
+    bool fresh;
+    size_t bytes = lines * sizeof(*row->marks);
+    *ret = 0;
+    if (sources->count == SONDE_COVERED_SOURCES_MAX ||
+        sources->marks.used + bytes + file.length > SONDE_PAGE_MARK_BYTES_MAX / 2) {
+        return 0;
     }
-    return NULL;
-}
-
-static bool has_code(const struct sonde_coverage_mark *marks, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (marks[i].has_code) {
-            return true;
-        }
+    int r = sonde_sources_keep(sources, &(struct sonde_page_source){.first = 1, .text = text}, &row,
+                               err);
+    if (r < 0 || !row) {
+        return r;
     }
-    return false;
+    row->marks = sonde_arena_alloc(&sources->marks, bytes);
+    if (!row->marks || sonde_map_keep(&m->rows, file, &sources->marks, NULL, &slot, &fresh) < 0) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    row->file = slot->key;
+    slot->value = sources->count;
+    m->line_counts[sources->count - 1] = lines;
+    *ret = (uint32_t)sources->count;
+    return 0;
 }
 
-static void mark(const struct marking *m, struct sonde_str file, struct sonde_coverage_mark *marks,
-                 size_t count)
-{
-    sonde_coverage_mark_lines(m->coverage, m->url, m->map, m->stretches, m->stretch_count, file,
-                              marks, count);
-}
-
-static int take_text(void *context, struct sonde_str file, struct sonde_str text,
+/* Two scripts may be made of one source: each marks the lines that it has, when it is one text. */
+static int take_text(void *context, size_t number, struct sonde_str file, struct sonde_str text,
                      struct sonde_err *err)
 {
     struct marking *m = context;
-    struct sonde_sources *sources = m->sources;
-    struct sonde_page_source *row = find_row(sources, file);
     struct sonde_str package;
-    size_t count = count_lines(text);
-    if (row && count_lines(row->text) == count) {
-        union {
-            const struct sonde_coverage_mark *from;
-            struct sonde_coverage_mark *to;
-        } own = {row->marks};
-        mark(m, file, own.to, count);
+    int32_t first = m->first_lines[number];
+    size_t lines = first ? count_lines(text) : 0;
+    if (first == 0 || (size_t)first > lines || text.length == 0) {
         return 0;
     }
-    if (row || text.length == 0 || sources->count == SONDE_COVERED_SOURCES_MAX ||
-        sonde_category_of(SONDE_STR(""), file, &package) != SONDE_CATEGORY_APP ||
-        sources->marks.used + count * sizeof(*row->marks) > SONDE_PAGE_MARK_BYTES_MAX / 2) {
+    const uint64_t *row = sonde_map_find(&m->rows, file);
+    if (row) {
+        m->row_of[number] = m->line_counts[*row - 1] == lines ? (uint32_t)*row : 0;
         return 0;
     }
-    struct sonde_coverage_mark *marks = sonde_arena_alloc(&sources->marks, count * sizeof(*marks));
-    struct sonde_str name = sonde_arena_copy(&sources->marks, file);
-    if (!marks || !name.data) {
+    return sonde_category_of(SONDE_STR(""), file, &package) == SONDE_CATEGORY_APP
+               ? add_row(m, file, text, lines, &m->row_of[number], err)
+               : 0;
+}
+
+static void mark(const struct marking *m)
+{
+    struct sonde_coverage_mapped mapped;
+    size_t at = 0;
+    while (next_mapped(m, &at, &mapped)) {
+        uint32_t row = m->row_of[mapped.source];
+        if (row && (size_t)mapped.line <= m->line_counts[row - 1]) {
+            sonde_coverage_mark(&marks_of(&m->sources->rows[row - 1])[mapped.line - 1],
+                                mapped.count);
+        }
+    }
+}
+
+/* A walk over the map for the sources that it has code of, and one for their lines: so the time
+ * does not grow with how many there are. */
+static int mark_sources(struct marking *m, struct sonde_str url, struct sonde_str text,
+                        struct sonde_err *err)
+{
+    size_t count = sonde_source_map_sources(m->map);
+    SONDE_FREE int32_t *first_lines = calloc(count + 1, sizeof(*first_lines));
+    SONDE_FREE uint32_t *row_of = calloc(count + 1, sizeof(*row_of));
+    if (!first_lines || !row_of) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
-    mark(m, file, marks, count);
-    return has_code(marks, count)
-               ? sonde_sources_keep(sources, &(struct sonde_page_source){name, 1, text, marks},
-                                    &row, err)
-               : 0;
+    m->first_lines = first_lines;
+    m->row_of = row_of;
+    find_first_lines(m);
+    int r = sonde_source_map_texts(text, url, take_text, m, err);
+    mark(m);
+    return r;
 }
 
 static int take_map(void *context, struct sonde_str url, struct sonde_str text,
@@ -95,10 +148,10 @@ static int take_map(void *context, struct sonde_str url, struct sonde_str text,
     if (!script || sonde_source_map_parse(text, &m->map, NULL) < 0) {
         return 0; /* a malformed map leaves the lines without marks */
     }
-    m->url = url;
+    m->script = (uint32_t)*script;
     int r = sonde_coverage_stretches(m->coverage, m->first[*script], m->next, &m->stretches,
                                      &m->stretch_count, err);
-    r = r < 0 ? r : sonde_source_map_texts(text, url, take_text, m, err);
+    r = r < 0 ? r : mark_sources(m, url, text, err);
     free(SONDE_TAKE(m->stretches));
     sonde_source_map_free(SONDE_TAKE(m->map));
     return r;
@@ -113,7 +166,13 @@ int sonde_covered_sources_add(struct sonde_db *db, const char *uid, const char *
     if (!first || !next) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
-    struct marking m = {.coverage = coverage, .sources = ret, .first = first, .next = next};
+    struct marking m = {.coverage = coverage,
+                        .sources = ret,
+                        .rows = SONDE_MAP(SONDE_COVERED_SOURCES_MAX),
+                        .first = first,
+                        .next = next};
     sonde_coverage_link(coverage, first, next);
-    return sonde_results_each_map(db, uid, capture, take_map, &m, err);
+    int r = sonde_results_each_map(db, uid, capture, take_map, &m, err);
+    sonde_map_fini(&m.rows);
+    return r;
 }

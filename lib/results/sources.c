@@ -110,9 +110,10 @@ int sonde_sources_keep(struct sonde_sources *sources, const struct sonde_page_so
     return 0;
 }
 
-static int take_text(void *context, struct sonde_str file, struct sonde_str text,
+static int take_text(void *context, size_t number, struct sonde_str file, struct sonde_str text,
                      struct sonde_err *err)
 {
+    (void)number;
     struct search *search = context;
     size_t low = 0;
     size_t high = search->count;

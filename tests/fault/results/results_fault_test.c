@@ -9,6 +9,7 @@
 
 #include "fail.h"
 #include "heap_runs.h"
+#include "results/covered_sources.h"
 #include "results/page.h"
 #include "results/results.h"
 
@@ -212,6 +213,59 @@ static void comparisons_of_coverage_keep_to_their_memory(void **state)
     heap_runs_fini(&runs);
 }
 
+/* A map with so many sources, whose mappings go from one to the next. */
+static void add_lying_map(struct heap_runs *runs, const char *uid, int sources, int mappings)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+    sonde_buf_text(&text, "{\"version\":3,\"names\":[],\"sources\":[");
+    for (int i = 0; i < sources; i++) {
+        sonde_buf_printf(&text, "%s\"/srv/app/%d.ts\"", i ? "," : "", i);
+    }
+    sonde_buf_text(&text, "],\"sourcesContent\":[");
+    for (int i = 0; i < sources; i++) {
+        sonde_buf_text(&text, i ? ",\"x\"" : "\"x\"");
+    }
+    sonde_buf_text(&text, "],\"mappings\":\"AAAA");
+    for (int i = 1; i < mappings; i++) {
+        sonde_buf_text(&text, i % 2 ? ",CCAA" : ",CDAA");
+    }
+    sonde_buf_text(&text, "\"}");
+    heap_runs_add(runs, uid,
+                  &(struct sonde_artifact){
+                      .name = "map", .capture = "coverage", .type = SONDE_ARTIFACT_SOURCE_MAP},
+                  sonde_buf_view(&text));
+    heap_runs_add(runs, uid,
+                  &(struct sonde_artifact){
+                      .name = "context.0", .capture = "coverage", .type = SONDE_ARTIFACT_CONTEXT},
+                  SONDE_STR("{\"lines\":[{\"url\":\"file:///srv/app/a.js\",\"lengths\":[99999]}],"
+                            "\"maps\":[{\"artifact\":\"map\",\"url\":\"file:///srv/app/a.js\"}]}"));
+}
+
+/* The work is that of sources and mappings, not of each with each. */
+static void a_map_that_lies_costs_a_walk_over_it(void **state)
+{
+    (void)state;
+    enum { SOURCES = 400, MAPPINGS = 4000 };
+    struct heap_runs runs;
+    struct sonde_err err = {0};
+    struct sonde_coverage coverage;
+    struct sonde_sources sources = SONDE_SOURCES;
+    heap_runs_init(&runs);
+    add_coverage(&runs, runs.none, "coverage", 10);
+    add_lying_map(&runs, runs.none, SOURCES, MAPPINGS);
+    REQUIRE_DONE(sonde_results_coverage(runs.db, runs.none, "coverage", SONDE_COVERAGE_BYTES_MAX,
+                                        &coverage, &err),
+                 &err);
+    fail_arm(FAIL_ALLOCATION, 0, false, 0);
+    REQUIRE_DONE(
+        sonde_covered_sources_add(runs.db, runs.none, "coverage", &coverage, &sources, &err), &err);
+    assert_int_equal(sources.count, 2);
+    assert_in_range(fail_calls(FAIL_ALLOCATION), SOURCES, 10 * (SOURCES + MAPPINGS));
+    sonde_sources_fini(&sources);
+    sonde_coverage_fini(&coverage);
+    heap_runs_fini(&runs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +273,7 @@ int main(void)
         cmocka_unit_test(heap_snapshots_take_no_allocation_for_granted),
         cmocka_unit_test(measures_take_no_allocation_for_granted),
         cmocka_unit_test(comparisons_of_coverage_keep_to_their_memory),
+        cmocka_unit_test(a_map_that_lies_costs_a_walk_over_it),
     };
     return cmocka_run_group_tests_name("results_fault", tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static void check_stretches(struct sonde_coverage *c)
     for (size_t i = 0; i < c->script_count; i++) {
         const struct sonde_coverage_script *script = &c->scripts[i];
         struct sonde_coverage_stretch *stretches = NULL;
-        struct sonde_coverage_mark marks[3] = {0};
+        struct sonde_coverage_mapped mapped;
         size_t count = 0;
         must(sonde_coverage_stretches(c, first[i], next, &stretches, &count, NULL) == 0);
         for (size_t k = 0; k < count; k++) {
@@ -62,8 +62,10 @@ static void check_stretches(struct sonde_coverage *c)
         }
         must(sonde_coverage_add_lengths(c, script->url, (uint32_t[]){3, 9}, 2, NULL) == 0);
         must(sonde_coverage_apply_source_map(c, script->url, map, NULL) == 0);
-        sonde_coverage_mark_lines(c, script->url, map, stretches, count, SONDE_STR("/a.ts"), marks,
-                                  SONDE_LENGTH(marks));
+        for (size_t at = 0;
+             sonde_coverage_next_mapped(c, (uint32_t)i, map, stretches, count, &at, &mapped);) {
+            must(mapped.source == 0 && mapped.line > 0);
+        }
         free(stretches);
     }
     sonde_source_map_free(map);

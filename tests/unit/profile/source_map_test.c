@@ -370,13 +370,15 @@ static void a_name_is_the_functions_own(void **state)
 struct passed {
     int count, stop_after;
     char files[4][64], texts[4][64];
+    size_t numbers[4];
 };
 
-static int take_text(void *context, struct sonde_str file, struct sonde_str text,
+static int take_text(void *context, size_t number, struct sonde_str file, struct sonde_str text,
                      struct sonde_err *err)
 {
     struct passed *passed = context;
     assert_true(passed->count < 4);
+    passed->numbers[passed->count] = number;
     (void)snprintf(passed->files[passed->count], 64, "%.*s", SONDE_STR_ARG(file));
     (void)snprintf(passed->texts[passed->count++], 64, "%.*s", SONDE_STR_ARG(text));
     return passed->count == passed->stop_after ? sonde_fail(err, SONDE_EIO, 0, "enough") : 0;
@@ -392,8 +394,10 @@ static void texts_of_sources_are_passed_on(void **state)
         "\"mappings\":\"" MAPPINGS "\",\"sourcesContent\":[\"one\",null,\"three\"]}";
     static const char sections[] =
         ")]}'\n{\"version\":3,\"sections\":[{\"offset\":{\"line\":0,\"column\":0},\"map\":"
-        "{\"version\":3,\"sources\":[\"/x.ts\"],\"names\":[],\"mappings\":\"\","
-        "\"sourcesContent\":[\"ex\"]}}]}";
+        "{\"version\":3,\"sources\":[\"/x.ts\",\"/w.ts\"],\"names\":[],\"mappings\":\"\","
+        "\"sourcesContent\":[\"ex\"]}},{\"offset\":{\"line\":1,\"column\":0},\"map\":"
+        "{\"version\":3,\"sources\":[\"/y.ts\"],\"names\":[],\"mappings\":\"AAAA\","
+        "\"sourcesContent\":[\"why\"]}}]}";
     const struct sonde_str url = SONDE_STR("file:///app/dist/a.js");
     struct passed passed = {0};
     struct sonde_err err;
@@ -403,10 +407,21 @@ static void texts_of_sources_are_passed_on(void **state)
     assert_string_equal(passed.texts[0], "one");
     assert_string_equal(passed.files[1], "c.ts");
     assert_string_equal(passed.texts[1], "three");
+    assert_int_equal(passed.numbers[1], 2);
     passed = (struct passed){0};
     assert_int_equal(sonde_source_map_texts(sonde_str(sections), url, take_text, &passed, NULL), 0);
-    assert_int_equal(passed.count, 1);
+    assert_int_equal(passed.count, 2);
     assert_string_equal(passed.files[0], "/x.ts");
+    /* Numbers go on from one section to the next, as those of mappings do. */
+    assert_string_equal(passed.files[1], "/y.ts");
+    assert_int_equal(passed.numbers[1], 2);
+    struct sonde_source_map *map = NULL;
+    struct sonde_mapping mapping;
+    assert_int_equal(sonde_source_map_parse(sonde_str(sections), &map, NULL), 0);
+    assert_int_equal(sonde_source_map_sources(map), 3);
+    assert_true(sonde_source_map_find(map, 2, 1, &mapping));
+    assert_int_equal(mapping.source_number, 2);
+    sonde_source_map_free(map);
     passed = (struct passed){.stop_after = 1};
     assert_int_equal(sonde_source_map_texts(sonde_str(plain), url, take_text, &passed, &err),
                      SONDE_EIO);
