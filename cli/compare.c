@@ -5,7 +5,8 @@
 const struct sonde_option cli_compare_options[] = {
     CLI_REPORT_FORMAT_OPTION,
     {"capture", SONDE_OPTION_STRING, offsetof(struct cli_settings, capture), .argument = "NAME",
-     .help = "of both runs; may be left out when each has one"},
+     .help = "of both runs, or of one where the other has just one of its kind; may be left out "
+             "when each has one"},
     {"file", SONDE_OPTION_STRING, offsetof(struct cli_settings, file), .argument = "FILE",
      .help = "write there instead of standard output", .letter = 'o'},
     {0},

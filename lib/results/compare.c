@@ -6,7 +6,6 @@
 
 #include "codec/json.h"
 #include "results/compare.h"
-#include "results/compare_coverage.h"
 #include "results/load.h"
 #include "results/measured.h"
 #include "results/reader.h"
@@ -127,27 +126,94 @@ static struct sonde_compare_side describe(const struct side *side, const char *u
     };
 }
 
-int sonde_results_compare_profiles(struct sonde_db *db, const char *before, const char *after,
-                                   const char *capture, bool json, struct sonde_buf *buf,
-                                   struct sonde_err *err)
+int sonde_results_compare_profiles(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                   bool json, struct sonde_buf *buf, struct sonde_err *err)
 {
-    struct side left = {0};
-    struct side right = {0};
+    struct side sides[SONDE_SIDES] = {0};
+    struct sonde_compare_side told[SONDE_SIDES];
     struct sonde_comparison comparison;
-    int r = load(db, before, capture, &left, err);
-    r = r < 0 ? r : load(db, after, capture, &right, err);
-    if (r == 0) {
-        struct sonde_compare_side sides[SONDE_SIDES] = {describe(&left, before),
-                                                        describe(&right, after)};
-        r = sonde_compare(&sides[SONDE_BEFORE], &sides[SONDE_AFTER], &comparison, err);
+    int r = 0;
+    for (int i = 0; i < SONDE_SIDES && r == 0; i++) {
+        r = load(db, pair->uids[i], pair->captures[i], &sides[i], err);
+        told[i] = describe(&sides[i], pair->uids[i]);
     }
+    r = r < 0 ? r : sonde_compare(&told[SONDE_BEFORE], &told[SONDE_AFTER], &comparison, err);
     if (r == 0) {
         (json ? sonde_comparison_json : sonde_comparison_text)(&comparison, buf);
         sonde_comparison_fini(&comparison);
         r = sonde_buf_check(buf, "the comparison", err);
     }
-    side_fini(&left);
-    side_fini(&right);
+    side_fini(&sides[SONDE_BEFORE]);
+    side_fini(&sides[SONDE_AFTER]);
+    return r;
+}
+
+/* ---- which captures ---- */
+
+/* What an artifact can be compared with: a bit for each kind; 0: with nothing. */
+static unsigned kinds_of(const char *type)
+{
+    enum { OTHERS = 8 }; /* behind the bits of profiles' units */
+    static const char *const others[] = {
+        SONDE_ARTIFACT_HEAP_SNAPSHOT, SONDE_ARTIFACT_COVERAGE, SONDE_ARTIFACT_EVENT_LOOP,
+        SONDE_ARTIFACT_REPORT,        SONDE_ARTIFACT_TIMELINE,
+    };
+    for (unsigned i = 0; i < SONDE_LENGTH(others); i++) {
+        if (strcmp(others[i], type) == 0) {
+            return 1U << (OTHERS + i);
+        }
+    }
+    return sonde_results_units(type);
+}
+
+struct choice {
+    const char *wanted;
+    unsigned wanted_kinds; /* of the run that has it; 0: look for that name */
+    unsigned kinds;        /* of what was found */
+    size_t count;          /* of different names */
+    char name[SONDE_DB_ARTIFACT_NAME_MAX + 1];
+};
+
+static int choose(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    (void)err;
+    struct choice *choice = context;
+    unsigned kinds = kinds_of(artifact->type);
+    char name[SONDE_DB_ARTIFACT_NAME_MAX + 1];
+    if (choice->wanted_kinds ? !(kinds & choice->wanted_kinds)
+                             : !kinds || !sonde_results_is_named(artifact, choice->wanted)) {
+        return 0;
+    }
+    choice->kinds |= kinds;
+    sonde_results_part_name(artifact->name, name, sizeof(name));
+    if (sonde_results_units(artifact->type) ||
+        strcmp(artifact->type, SONDE_ARTIFACT_COVERAGE) == 0) {
+        (void)snprintf(name, sizeof(name), "%s", artifact->capture);
+    }
+    choice->count += strcmp(choice->name, name) != 0;
+    memcpy(choice->name, name, sizeof(name));
+    return 0;
+}
+
+/* A run that has nothing of the name is compared by its only capture of the same kind. */
+static int choose_captures(struct sonde_db *db, struct sonde_results_pair *pair,
+                           struct choice choices[SONDE_SIDES], struct sonde_err *err)
+{
+    int r = 0;
+    for (int i = 0; i < SONDE_SIDES && r == 0; i++) {
+        choices[i] = (struct choice){.wanted = pair->captures[i]};
+        r = sonde_db_artifacts(db, pair->uids[i], choose, &choices[i], err);
+    }
+    for (int i = 0; i < SONDE_SIDES && r == 0; i++) {
+        unsigned kinds = choices[1 - i].kinds;
+        if (choices[i].kinds == 0 && kinds) {
+            struct choice *choice = &choices[i];
+            *choice = (struct choice){.wanted_kinds = kinds};
+            r = sonde_db_artifacts(db, pair->uids[i], choose, choice, err);
+            pair->captures[i] = choice->count == 1 ? choice->name : pair->captures[i];
+            break;
+        }
+    }
     return r;
 }
 
@@ -173,17 +239,15 @@ static int look_at(void *context, const struct sonde_artifact *artifact, struct 
     return 0;
 }
 
-int sonde_results_compare(struct sonde_db *db, const char *before, const char *after,
-                          const struct sonde_results_request *request, struct sonde_buf *buf,
-                          struct sonde_err *err)
+int sonde_results_compare_pair(struct sonde_db *db, const struct sonde_results_pair *pair,
+                               uint64_t heap_bytes_max, bool json, struct sonde_buf *buf,
+                               struct sonde_err *err)
 {
-    struct kinds kinds = {.capture = request->capture};
-    if (request->format == SONDE_RESULTS_HTML) {
-        return sonde_results_comparison_page(db, before, after, request, buf, err);
-    }
-    int r = sonde_db_artifacts(db, before, look_at, &kinds, err);
+    struct kinds kinds = {.capture = pair->captures[SONDE_BEFORE]};
+    int r = sonde_db_artifacts(db, pair->uids[SONDE_BEFORE], look_at, &kinds, err);
     bool coverage = kinds.coverage && !kinds.profile;
-    r = r < 0 ? r : sonde_db_artifacts(db, after, look_at, &kinds, err);
+    kinds.capture = pair->captures[SONDE_AFTER];
+    r = r < 0 ? r : sonde_db_artifacts(db, pair->uids[SONDE_AFTER], look_at, &kinds, err);
     if (r < 0) {
         return r;
     }
@@ -193,11 +257,26 @@ int sonde_results_compare(struct sonde_db *db, const char *before, const char *a
                           "with one another: give --capture NAME, one that both have");
     }
     if (kinds.snapshot) {
-        return sonde_results_compare_heaps(db, before, after, request, buf, err);
+        return sonde_results_compare_heaps(db, pair, heap_bytes_max, json, buf, err);
     }
     bool measures = kinds.measured && !kinds.profile && !kinds.coverage;
     return (coverage   ? sonde_results_compare_coverage
             : measures ? sonde_results_compare_measures
-                       : sonde_results_compare_profiles)(
-        db, before, after, request->capture, request->format == SONDE_RESULTS_JSON, buf, err);
+                       : sonde_results_compare_profiles)(db, pair, json, buf, err);
+}
+
+int sonde_results_compare(struct sonde_db *db, const char *before, const char *after,
+                          const struct sonde_results_request *request, struct sonde_buf *buf,
+                          struct sonde_err *err)
+{
+    struct sonde_results_pair pair = {{before, after}, {request->capture, request->capture}};
+    struct choice choices[SONDE_SIDES];
+    int r = request->capture ? choose_captures(db, &pair, choices, err) : 0;
+    if (r < 0) {
+        return r;
+    }
+    return request->format == SONDE_RESULTS_HTML
+               ? sonde_results_comparison_page(db, &pair, request->heap_bytes_max, buf, err)
+               : sonde_results_compare_pair(db, &pair, request->heap_bytes_max,
+                                            request->format == SONDE_RESULTS_JSON, buf, err);
 }

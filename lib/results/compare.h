@@ -3,7 +3,14 @@
 #ifndef SONDE_RESULTS_COMPARE_H
 #define SONDE_RESULTS_COMPARE_H
 
+#include "analysis/compare.h"
 #include "results/results.h"
+
+/* Which two are compared. */
+struct sonde_results_pair {
+    const char *uids[SONDE_SIDES];
+    const char *captures[SONDE_SIDES]; /* NULL: the run's only one; of a page all */
+};
 
 /* What a comparison says of a run. */
 struct sonde_results_head {
@@ -15,21 +22,29 @@ struct sonde_results_head {
 int sonde_results_head(struct sonde_db *db, const char *uid, struct sonde_results_head *ret,
                        struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Of profiles: appends text or one JSON object. `capture` NULL: of each run the only one. */
-int sonde_results_compare_profiles(struct sonde_db *db, const char *before, const char *after,
-                                   const char *capture, bool json, struct sonde_buf *buf,
+/* Of profiles: appends text or one JSON object. */
+int sonde_results_compare_profiles(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                   bool json, struct sonde_buf *buf,
+                                   struct sonde_err *err) SONDE_MUST_CHECK;
+/* The same of coverage. */
+int sonde_results_compare_coverage(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                   bool json, struct sonde_buf *buf,
                                    struct sonde_err *err) SONDE_MUST_CHECK;
 /* The same of event loops, diagnostic reports and allocations by time. */
-int sonde_results_compare_measures(struct sonde_db *db, const char *before, const char *after,
-                                   const char *capture, bool json, struct sonde_buf *buf,
+int sonde_results_compare_measures(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                   bool json, struct sonde_buf *buf,
                                    struct sonde_err *err) SONDE_MUST_CHECK;
-/* The same of heap snapshots. */
-int sonde_results_compare_heaps(struct sonde_db *db, const char *before, const char *after,
-                                const struct sonde_results_request *request, struct sonde_buf *buf,
+/* The same of heap snapshots, of heap_bytes_max of memory. */
+int sonde_results_compare_heaps(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                uint64_t heap_bytes_max, bool json, struct sonde_buf *buf,
                                 struct sonde_err *err) SONDE_MUST_CHECK;
+/* The one of these that is meant. */
+int sonde_results_compare_pair(struct sonde_db *db, const struct sonde_results_pair *pair,
+                               uint64_t heap_bytes_max, bool json, struct sonde_buf *buf,
+                               struct sonde_err *err) SONDE_MUST_CHECK;
 /* Of all that two runs have in common: appends a page. */
-int sonde_results_comparison_page(struct sonde_db *db, const char *before, const char *after,
-                                  const struct sonde_results_request *request,
-                                  struct sonde_buf *buf, struct sonde_err *err) SONDE_MUST_CHECK;
+int sonde_results_comparison_page(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                  uint64_t heap_bytes_max, struct sonde_buf *buf,
+                                  struct sonde_err *err) SONDE_MUST_CHECK;
 
 #endif

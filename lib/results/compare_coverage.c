@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "results/compare_coverage.h"
+#include "analysis/compare_coverage.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "analysis/compare_coverage.h"
 #include "codec/json.h"
 #include "results/compare.h"
 #include "results/reader.h"
@@ -87,27 +86,26 @@ static struct sonde_coverage_side describe(const struct side *side, const char *
     };
 }
 
-int sonde_results_compare_coverage(struct sonde_db *db, const char *before, const char *after,
-                                   const char *capture, bool json, struct sonde_buf *buf,
-                                   struct sonde_err *err)
+int sonde_results_compare_coverage(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                   bool json, struct sonde_buf *buf, struct sonde_err *err)
 {
-    struct side left = {0};
-    struct side right = {0};
+    struct side sides[SONDE_SIDES] = {0};
+    struct sonde_coverage_side told[SONDE_SIDES];
     struct sonde_coverage_comparison comparison;
-    int r = load(db, before, capture, &left, err);
-    r = r < 0 ? r : load(db, after, capture, &right, err);
-    if (r == 0) {
-        struct sonde_coverage_side sides[SONDE_SIDES] = {describe(&left, before),
-                                                         describe(&right, after)};
-        r = sonde_coverage_compare(&sides[SONDE_BEFORE], &sides[SONDE_AFTER], COMPARISON_BYTES_MAX,
-                                   &comparison, err);
+    int r = 0;
+    for (int i = 0; i < SONDE_SIDES && r == 0; i++) {
+        r = load(db, pair->uids[i], pair->captures[i], &sides[i], err);
+        told[i] = describe(&sides[i], pair->uids[i]);
     }
+    r = r < 0 ? r
+              : sonde_coverage_compare(&told[SONDE_BEFORE], &told[SONDE_AFTER],
+                                       COMPARISON_BYTES_MAX, &comparison, err);
     if (r == 0) {
         (json ? sonde_coverage_comparison_json : sonde_coverage_comparison_text)(&comparison, buf);
         sonde_coverage_comparison_fini(&comparison);
         r = sonde_buf_check(buf, "the comparison", err);
     }
-    side_fini(&left);
-    side_fini(&right);
+    side_fini(&sides[SONDE_BEFORE]);
+    side_fini(&sides[SONDE_AFTER]);
     return r;
 }

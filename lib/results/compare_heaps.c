@@ -8,7 +8,6 @@
 #include "results/compare.h"
 #include "results/snapshots.h"
 
-enum { BEFORE, AFTER, SIDES };
 enum { TEXT_MAX = 1 << 20 };
 
 /* One of the two, as a reader is told of it. */
@@ -36,10 +35,10 @@ static int find(struct sonde_db *db, const char *capture, struct side *side, str
 }
 
 /* V8 numbers objects within a process. Of runs of one process nothing is known about which. */
-static bool are_two_processes(const struct side sides[SIDES])
+static bool are_two_processes(const struct side sides[SONDE_SIDES])
 {
-    const char *before = sides[BEFORE].snapshot.process;
-    const char *after = sides[AFTER].snapshot.process;
+    const char *before = sides[SONDE_BEFORE].snapshot.process;
+    const char *after = sides[SONDE_AFTER].snapshot.process;
     return before[0] && after[0] && strcmp(before, after) != 0;
 }
 
@@ -71,14 +70,14 @@ static void put_findings(const struct sonde_heap_analysis *a, struct sonde_buf *
                               "keeps alive\n");
 }
 
-static void put_text(const struct side sides[SIDES], const struct sonde_results_heap *heap,
+static void put_text(const struct side sides[SONDE_SIDES], const struct sonde_results_heap *heap,
                      struct sonde_buf *buf)
 {
     SONDE_BUF_AUTO text = SONDE_BUF(TEXT_MAX);
-    int64_t more = (int64_t)sides[AFTER].bytes - (int64_t)sides[BEFORE].bytes;
+    int64_t more = (int64_t)sides[SONDE_AFTER].bytes - (int64_t)sides[SONDE_BEFORE].bytes;
     char bytes[SONDE_BYTES_SIZE];
-    put_side(&sides[BEFORE], &text);
-    put_side(&sides[AFTER], &text);
+    put_side(&sides[SONDE_BEFORE], &text);
+    put_side(&sides[SONDE_AFTER], &text);
     sonde_buf_printf(&text, "%s %s\n", sonde_bytes_say(more < 0 ? -more : more, bytes),
                      more < 0 ? "less" : "more");
     if (are_two_processes(sides)) {
@@ -111,33 +110,34 @@ static void json_side(const struct side *side, struct sonde_buf *buf)
     sonde_buf_char(buf, '}');
 }
 
-static void put_json(const struct side sides[SIDES], const struct sonde_results_heap *heap,
+static void put_json(const struct side sides[SONDE_SIDES], const struct sonde_results_heap *heap,
                      struct sonde_buf *buf)
 {
     sonde_buf_text(buf, "{\"type\":\"HeapSnapshot\"");
-    json_side(&sides[BEFORE], buf);
-    json_side(&sides[AFTER], buf);
+    json_side(&sides[SONDE_BEFORE], buf);
+    json_side(&sides[SONDE_AFTER], buf);
     sonde_heap_report_json(&heap->analysis, buf);
     sonde_buf_text(buf, "}\n");
 }
 
-int sonde_results_compare_heaps(struct sonde_db *db, const char *before, const char *after,
-                                const struct sonde_results_request *request, struct sonde_buf *buf,
+int sonde_results_compare_heaps(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                uint64_t heap_bytes_max, bool json, struct sonde_buf *buf,
                                 struct sonde_err *err)
 {
-    struct side sides[SIDES] = {{.word = "before", .uid = before}, {.word = "after", .uid = after}};
+    struct side sides[SONDE_SIDES] = {{.word = "before", .uid = pair->uids[SONDE_BEFORE]},
+                                      {.word = "after", .uid = pair->uids[SONDE_AFTER]}};
     struct sonde_results_heap heap = {0};
-    int r = find(db, request->capture, &sides[BEFORE], err);
-    r = r < 0 ? r : find(db, request->capture, &sides[AFTER], err);
+    int r = find(db, pair->captures[SONDE_BEFORE], &sides[SONDE_BEFORE], err);
+    r = r < 0 ? r : find(db, pair->captures[SONDE_AFTER], &sides[SONDE_AFTER], err);
     r = r < 0 ? r
-              : sonde_results_heap_open(db, &sides[AFTER].snapshot, &sides[BEFORE].snapshot,
-                                        request->heap_bytes_max, &heap, err);
+              : sonde_results_heap_open(db, &sides[SONDE_AFTER].snapshot,
+                                        &sides[SONDE_BEFORE].snapshot, heap_bytes_max, &heap, err);
     if (r == 0) {
-        sides[BEFORE].nodes = heap.nodes_before;
-        sides[BEFORE].bytes = heap.bytes_before;
-        sides[AFTER].nodes = heap.heap.node_count;
-        sides[AFTER].bytes = heap.heap.total_size;
-        (request->format == SONDE_RESULTS_JSON ? put_json : put_text)(sides, &heap, buf);
+        sides[SONDE_BEFORE].nodes = heap.nodes_before;
+        sides[SONDE_BEFORE].bytes = heap.bytes_before;
+        sides[SONDE_AFTER].nodes = heap.heap.node_count;
+        sides[SONDE_AFTER].bytes = heap.heap.total_size;
+        (json ? put_json : put_text)(sides, &heap, buf);
         r = sonde_buf_check(buf, "the comparison", err);
     }
     sonde_results_heap_fini(&heap);

@@ -148,12 +148,10 @@ static int copy_name(void *context, const struct sonde_run *run, struct sonde_er
     return 0;
 }
 
-int sonde_results_compare_measures(struct sonde_db *db, const char *before, const char *after,
-                                   const char *capture, bool json, struct sonde_buf *buf,
-                                   struct sonde_err *err)
+int sonde_results_compare_measures(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                   bool json, struct sonde_buf *buf, struct sonde_err *err)
 {
     struct side sides[SONDE_SIDES] = {0};
-    const char *uids[SONDE_SIDES] = {before, after};
     struct sonde_measures_side told[SONDE_SIDES];
     SONDE_FREE struct sonde_measures *measures = calloc(1, sizeof(*measures));
     if (!measures) {
@@ -161,14 +159,15 @@ int sonde_results_compare_measures(struct sonde_db *db, const char *before, cons
     }
     for (int i = 0; i < SONDE_SIDES; i++) {
         struct side *side = &sides[i];
-        int r = sonde_db_run_get(db, uids[i], copy_name, side, err);
+        const char *uid = pair->uids[i];
+        int r = sonde_db_run_get(db, uid, copy_name, side, err);
         r = r < 0 ? r
-                  : sonde_results_measure(db, uids[i], capture, NULL, i, measures, &side->measured,
-                                          err);
+                  : sonde_results_measure(db, uid, pair->captures[i], NULL, i, measures,
+                                          &side->measured, err);
         if (r < 0) {
-            return sonde_err_wrap(err, r, "%.64s", side->name[0] ? side->name : uids[i]);
+            return sonde_err_wrap(err, r, "%.64s", side->name[0] ? side->name : uid);
         }
-        told[i] = (struct sonde_measures_side){uids[i], side->name, side->measured.name};
+        told[i] = (struct sonde_measures_side){uid, side->name, side->measured.name};
     }
     if (strcmp(sides[SONDE_BEFORE].measured.type, sides[SONDE_AFTER].measured.type) != 0) {
         return sonde_fail(err, SONDE_EINVALID, 0,

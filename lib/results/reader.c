@@ -12,12 +12,17 @@
 
 enum format { CPUPROFILE, HEAPPROFILE, PPROF, FOLDED_TIME, FOLDED_BYTES, FORMATS };
 
-static const char *const types[FORMATS] = {
-    [CPUPROFILE] = SONDE_ARTIFACT_CPU_PROFILE,
-    [HEAPPROFILE] = SONDE_ARTIFACT_HEAP_PROFILE,
-    [PPROF] = SONDE_ARTIFACT_PPROF,
-    [FOLDED_TIME] = SONDE_ARTIFACT_FOLDED_TIME,
-    [FOLDED_BYTES] = SONDE_ARTIFACT_FOLDED_BYTES,
+enum { TIME = 1U << SONDE_PROFILE_NANOSECONDS, BYTES = 1U << SONDE_PROFILE_BYTES };
+
+static const struct {
+    const char *type;
+    unsigned units;
+} formats[FORMATS] = {
+    [CPUPROFILE] = {SONDE_ARTIFACT_CPU_PROFILE, TIME},
+    [HEAPPROFILE] = {SONDE_ARTIFACT_HEAP_PROFILE, BYTES},
+    [PPROF] = {SONDE_ARTIFACT_PPROF, TIME | BYTES},
+    [FOLDED_TIME] = {SONDE_ARTIFACT_FOLDED_TIME, TIME},
+    [FOLDED_BYTES] = {SONDE_ARTIFACT_FOLDED_BYTES, BYTES},
 };
 
 struct sonde_results_reader {
@@ -33,10 +38,16 @@ struct sonde_results_reader {
 static enum format format_of(const char *type)
 {
     enum format format = CPUPROFILE;
-    while (format < FORMATS && strcmp(types[format], type) != 0) {
+    while (format < FORMATS && strcmp(formats[format].type, type) != 0) {
         format++;
     }
     return format;
+}
+
+unsigned sonde_results_units(const char *type)
+{
+    enum format format = format_of(type);
+    return format < FORMATS ? formats[format].units : 0;
 }
 
 bool sonde_results_is_profile(const char *type)

@@ -7,6 +7,9 @@
 
 struct sonde_results_reader;
 
+/* The units that a profile of an artifact of that type may have, a bit for each; 0: it is read into
+ * no profile. */
+unsigned sonde_results_units(const char *type);
 /* Whether artifacts of that type are read into profiles. */
 bool sonde_results_is_profile(const char *type);
 

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "codec/json.h"
 #include "results/compare.h"
-#include "results/compare_coverage.h"
 #include "results/covered_sources.h"
 #include "results/load.h"
 #include "results/page.h"
@@ -96,6 +95,7 @@ struct loaded {
     const char *wanted; /* NULL: all */
     struct sonde_buf names[SONDE_RESULTS_CAPTURES_MAX];
     bool is_coverage[SONDE_RESULTS_CAPTURES_MAX];
+    unsigned units[SONDE_RESULTS_CAPTURES_MAX]; /* that the profile may have: a bit for each */
     struct sonde_coverage coverages[SONDE_RESULTS_CAPTURES_MAX];
     struct sonde_coverage_analysis coverage_analyses[SONDE_RESULTS_CAPTURES_MAX];
     struct sonde_profile profiles[SONDE_RESULTS_CAPTURES_MAX];
@@ -143,6 +143,7 @@ static int add_name(void *context, const struct sonde_artifact *artifact, struct
                           SONDE_RESULTS_CAPTURES_MAX);
     }
     loaded->is_coverage[loaded->count] = coverage;
+    loaded->units[loaded->count] = sonde_results_units(artifact->type);
     struct sonde_buf *name = &loaded->names[loaded->count++];
     *name = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
     sonde_buf_text(name, artifact->capture);
@@ -228,25 +229,38 @@ static int load_captures(struct sonde_db *db, const char *uid, const char *wante
     return r;
 }
 
+/* The unit of a profile, without the rest. Only some artifacts have to be read for it. */
+static int read_unit(struct sonde_db *db, const char *uid, struct loaded *loaded, size_t i,
+                     struct sonde_err *err)
+{
+    struct sonde_profile *profile = &loaded->profiles[i];
+    SONDE_BUF_AUTO found = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
+    profile->unit = loaded->units[i] == 1U << SONDE_PROFILE_BYTES ? SONDE_PROFILE_BYTES
+                                                                  : SONDE_PROFILE_NANOSECONDS;
+    if (loaded->units[i] == 1U << profile->unit) {
+        return 0;
+    }
+    int r = sonde_results_load(db, uid, loaded->names[i].data, loaded->left, NULL, profile, &found,
+                               err);
+    enum sonde_profile_unit unit = profile->unit;
+    sonde_profile_fini(profile);
+    profile->unit = unit;
+    return r;
+}
+
 /* What the captures are, and nothing of what they hold: enough to see which belong together. */
 static int outline_captures(struct sonde_db *db, const char *uid, const char *wanted,
                             struct loaded *loaded, struct sonde_err *err)
 {
     int r = find_captures(db, uid, wanted, loaded, err);
     for (size_t i = 0; i < loaded->count && r == 0; i++) {
-        struct sonde_profile *profile = &loaded->profiles[i];
-        SONDE_BUF_AUTO found = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
         loaded->captures[i].name = loaded->names[i].data;
         if (loaded->is_coverage[i]) {
             loaded->captures[i].coverage = &loaded->coverage_analyses[i];
-            continue;
+        } else {
+            loaded->captures[i].profile = &loaded->profiles[i];
+            r = read_unit(db, uid, loaded, i, err);
         }
-        r = sonde_results_load(db, uid, loaded->names[i].data, loaded->left, NULL, profile, &found,
-                               err);
-        enum sonde_profile_unit unit = profile->unit;
-        sonde_profile_fini(profile);
-        profile->unit = unit;
-        loaded->captures[i].profile = profile;
     }
     return r;
 }
@@ -270,7 +284,8 @@ static void close_report(struct opened *opened)
 }
 
 struct opening {
-    const struct sonde_results_request *request;
+    const char *capture; /* NULL: all */
+    uint64_t heap_bytes_max;
     size_t bytes_max; /* of memory, for the captures */
     bool whole;       /* a page shows the profiles */
     bool outline;     /* only what the captures are */
@@ -282,12 +297,12 @@ struct opening {
 static int load_all(struct sonde_db *db, const char *uid, const struct opening *opening,
                     struct opened *ret, struct sonde_err *err)
 {
-    const char *capture = opening->request->capture;
+    const char *capture = opening->capture;
     const struct sonde_results_parts_wanted wanted = {
         .capture = capture,
         .directory = ret->report.directory,
         .before = opening->before,
-        .heap_bytes_max = opening->request->heap_bytes_max,
+        .heap_bytes_max = opening->heap_bytes_max,
     };
     int r = opening->without_parts ? 0 : sonde_results_parts(db, uid, &wanted, &ret->parts, err);
     r = r < 0 ? r
@@ -406,7 +421,8 @@ int sonde_results_report(struct sonde_db *db, const char *uid,
                          struct sonde_err *err)
 {
     struct opened opened;
-    const struct opening opening = {.request = request,
+    const struct opening opening = {.capture = request->capture,
+                                    .heap_bytes_max = request->heap_bytes_max,
                                     .bytes_max = SONDE_PROFILE_BYTES_MAX,
                                     .whole = request->format == SONDE_RESULTS_HTML};
     int r = open_report(db, uid, &opening, &opened, err);
@@ -418,40 +434,43 @@ int sonde_results_report(struct sonde_db *db, const char *uid,
 /* ---- the page of a comparison ---- */
 
 /* The comparison of each capture that has a partner, as JSON. */
-static int compare_captures(struct sonde_db *db, const struct opened *before,
-                            const struct opened *after, const char *capture,
+static int compare_captures(struct sonde_db *db, const struct opened runs[SONDE_SIDES],
                             struct sonde_buf *texts, struct sonde_err *err)
 {
+    const struct sonde_report *before = &runs[SONDE_BEFORE].report;
+    const struct sonde_report *after = &runs[SONDE_AFTER].report;
     int r = 0;
-    for (size_t i = 0; i < after->report.capture_count && r == 0; i++) {
+    for (size_t i = 0; i < after->capture_count && r == 0; i++) {
         size_t partner;
         texts[i] = SONDE_BUF(SONDE_PAGE_REPORT_MAX);
-        if (sonde_page_partner(&before->report, &after->report, i, &partner)) {
-            const struct sonde_report_capture *own = &after->report.captures[i];
-            bool same = strcmp(before->report.captures[partner].name, own->name) == 0;
-            r = (own->profile ? sonde_results_compare_profiles : sonde_results_compare_coverage)(
-                db, before->row.run.uid, after->row.run.uid, same ? own->name : capture, true,
-                &texts[i], err);
+        if (sonde_page_partner(before, after, i, &partner)) {
+            const struct sonde_results_pair pair = {
+                {before->uid, after->uid},
+                {before->captures[partner].name, after->captures[i].name}};
+            r = (after->captures[i].profile
+                     ? sonde_results_compare_profiles
+                     : sonde_results_compare_coverage)(db, &pair, true, &texts[i], err);
         }
     }
     return r;
 }
 
 /* Before the page's own captures are loaded: a comparison holds those of both runs itself. */
-static int compare_runs(struct sonde_db *db, const char *before, const char *after,
-                        const struct sonde_results_request *request, struct sonde_buf *texts,
-                        struct sonde_err *err)
+static int compare_runs(struct sonde_db *db, const struct sonde_results_pair *pair,
+                        struct sonde_buf *texts, struct sonde_err *err)
 {
-    struct opened runs[2] = {0};
-    const struct opening opening = {.request = request,
-                                    .bytes_max = SONDE_PROFILE_BYTES_MAX,
-                                    .outline = true,
-                                    .without_parts = true};
-    int r = open_report(db, before, &opening, &runs[0], err);
-    r = r < 0 ? r : open_report(db, after, &opening, &runs[1], err);
-    r = r < 0 ? r : compare_captures(db, &runs[0], &runs[1], request->capture, texts, err);
-    close_report(&runs[0]);
-    close_report(&runs[1]);
+    struct opened runs[SONDE_SIDES] = {0};
+    int r = 0;
+    for (int i = 0; i < SONDE_SIDES && r == 0; i++) {
+        const struct opening opening = {.capture = pair->captures[i],
+                                        .bytes_max = SONDE_PROFILE_BYTES_MAX,
+                                        .outline = true,
+                                        .without_parts = true};
+        r = open_report(db, pair->uids[i], &opening, &runs[i], err);
+    }
+    r = r < 0 ? r : compare_captures(db, runs, texts, err);
+    close_report(&runs[SONDE_BEFORE]);
+    close_report(&runs[SONDE_AFTER]);
     return r;
 }
 
@@ -468,35 +487,37 @@ static bool any_change(const struct opened *after, const struct sonde_buf *texts
     return any;
 }
 
-int sonde_results_comparison_page(struct sonde_db *db, const char *before, const char *after,
-                                  const struct sonde_results_request *request,
-                                  struct sonde_buf *buf, struct sonde_err *err)
+int sonde_results_comparison_page(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                  uint64_t heap_bytes_max, struct sonde_buf *buf,
+                                  struct sonde_err *err)
 {
-    struct opened runs[2] = {0};
+    struct opened runs[SONDE_SIDES] = {0};
     struct sonde_buf texts[SONDE_RESULTS_CAPTURES_MAX] = {0};
     struct sonde_str changes[SONDE_RESULTS_CAPTURES_MAX];
-    struct opening opening = {.request = request,
+    struct opening opening = {.capture = pair->captures[SONDE_AFTER],
+                              .heap_bytes_max = heap_bytes_max,
                               .bytes_max = SONDE_PROFILE_BYTES_MAX / 2,
                               .whole = true,
-                              .before = before};
-    int r = compare_runs(db, before, after, request, texts, err);
-    r = r < 0 ? r : open_report(db, after, &opening, &runs[1], err);
+                              .before = pair->uids[SONDE_BEFORE]};
+    int r = compare_runs(db, pair, texts, err);
+    r = r < 0 ? r : open_report(db, pair->uids[SONDE_AFTER], &opening, &runs[SONDE_AFTER], err);
+    opening.capture = pair->captures[SONDE_BEFORE];
     opening.without_parts = true;
-    r = r < 0 ? r : open_report(db, before, &opening, &runs[0], err);
-    if (r == 0 && !any_change(&runs[1], texts)) { /* says why */
-        struct sonde_results_request as_json = *request;
-        as_json.format = SONDE_RESULTS_JSON;
-        r = sonde_results_compare(db, before, after, &as_json, buf, err);
+    r = r < 0 ? r : open_report(db, pair->uids[SONDE_BEFORE], &opening, &runs[SONDE_BEFORE], err);
+    if (r == 0 && !any_change(&runs[SONDE_AFTER], texts)) { /* says why */
+        r = sonde_results_compare_pair(db, pair, heap_bytes_max, true, buf, err);
     }
     for (size_t i = 0; i < SONDE_RESULTS_CAPTURES_MAX; i++) {
         changes[i] = sonde_buf_view(&texts[i]);
     }
-    r = r < 0 ? r : print_page(db, &runs[0].report, &runs[1].report, changes, buf, err);
+    r = r < 0 ? r
+              : print_page(db, &runs[SONDE_BEFORE].report, &runs[SONDE_AFTER].report, changes, buf,
+                           err);
     for (size_t i = 0; i < SONDE_RESULTS_CAPTURES_MAX; i++) {
         sonde_buf_fini(&texts[i]);
     }
-    close_report(&runs[0]);
-    close_report(&runs[1]);
+    close_report(&runs[SONDE_BEFORE]);
+    close_report(&runs[SONDE_AFTER]);
     return r;
 }
 

@@ -47,7 +47,8 @@ bool sonde_results_is_named(const struct sonde_artifact *artifact, const char *n
 /* What is asked for. */
 struct sonde_results_request {
     const char *capture; /* NULL: all of a report; of a comparison all for a page, else the only one
-                            of each run */
+                            of each run. Where one run of a comparison has no such capture, its only
+                            one of the same kind is meant */
     enum sonde_results_report_format format;
     uint64_t heap_bytes_max; /* of memory, that the analysis of a heap snapshot may take */
 };

@@ -64,6 +64,52 @@ test('work that has changed is named, with an interval that does not hold 0', as
   assert.match(nothing, /no difference/);
 });
 
+test('a capture that has another name in the other run is found by its kind', async (t) => {
+  const target = await startTarget(t);
+  const sonde = new Sonde(t);
+  const heap = { name: 'heap', type: 'AllocationSampling', durationSeconds: 1 };
+  for (const [run, captures] of [
+    ['first', [{ name: 'cpu', durationSeconds: 1 }, heap]],
+    ['second', [{ name: 'load', durationSeconds: 1 }, heap]],
+    ['third', ['a', 'b'].map((name) => ({ name, durationSeconds: 1 }))],
+  ]) {
+    const document = sonde.document(`${run}.yaml`, profileRun(run, captures));
+    exited(await sonde.run(['run', document, '--pid', String(target.pid)]), 0);
+  }
+  const named = async (before, after, name) => {
+    const comparison = await compared(sonde, before, after, ['--capture', name]);
+    return [comparison.before.capture, comparison.after.capture, comparison.unit];
+  };
+  const time = 'milliseconds per second';
+  assert.deepEqual(await named('first', 'second', 'cpu'), ['cpu', 'load', time]);
+  assert.deepEqual(await named('first', 'second', 'load'), ['cpu', 'load', time]);
+  assert.deepEqual(await named('second', 'first', 'cpu'), ['load', 'cpu', time]);
+  assert.deepEqual(await named('first', 'second', 'heap'), ['heap', 'heap', 'bytes']);
+  assert.deepEqual(await named('third', 'first', 'a'), ['a', 'cpu', time]);
+  for (const [before, after, name, message] of [
+    ['first', 'third', 'cpu', /third: the run has no profile called cpu/], // which one?
+    ['first', 'third', 'heap', /third: the run has no profile called heap/],
+    ['first', 'second', 'none', /first: the run has no profile called none/],
+  ]) {
+    const refused = await sonde.run(['compare', before, after, '--capture', name]);
+    exited(refused, 3);
+    assert.match(refused.stderr, message);
+  }
+
+  // On the page of all, each has its partner; of one that is named, only that.
+  for (const [more, pairs] of [
+    [[], 2],
+    [['--capture', 'cpu'], 1],
+  ]) {
+    const page = await sonde.run(['compare', 'first', 'second', '--format', 'html', ...more]);
+    exited(page, 0);
+    const { comparison, report } = pageData(page.stdout);
+    assert.deepEqual([comparison.pairs.length, report.captures.length], [pairs, pairs]);
+    const { changes } = comparison.pairs.find((one) => one.changes.unit === time);
+    assert.deepEqual([changes.before.capture, changes.after.capture], ['cpu', 'load']);
+  }
+});
+
 test('of one window no interval is claimed', async (t) => {
   const sonde = new Sonde(t);
   const directory = temporary(t);
