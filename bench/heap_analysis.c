@@ -52,6 +52,7 @@ static int take_earlier(const char *path, struct sonde_heap_census *census, stru
     code = code ? code : sonde_heap_analyze(&heap, &analysis, err);
     if (code == 0) {
         code = sonde_heap_census_take(&heap, &analysis.classes, census, err);
+        code = code ? code : sonde_heap_census_keep_classes(census, &analysis.classes, err);
         sonde_heap_analysis_fini(&analysis);
     }
     sonde_heap_fini(&heap);

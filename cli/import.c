@@ -210,7 +210,7 @@ static int read_snapshot(struct import *import, struct sonde_err *err)
     struct sonde_heap_reader *reader = NULL;
     int r = sonde_heap_reader_new(&heap, &reader, err);
     if (r == 0) {
-        sonde_heap_reader_bound(reader, store_heap_bytes(), false);
+        sonde_heap_reader_bound(reader, store_heap_bytes(), false, 0);
     }
     r = r < 0 ? r : for_each_piece(import, read_snapshot_piece, reader, err);
     r = r < 0 ? r : sonde_heap_finish(reader, err);

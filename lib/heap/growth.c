@@ -17,32 +17,6 @@ enum {
 
 /* ---- the census ---- */
 
-static int copy_classes(const struct sonde_heap_classes *classes, struct sonde_heap_census *census)
-{
-    size_t length = 1;
-    for (uint32_t i = 0; i < classes->count; i++) {
-        length += classes->rows[i].name.length;
-    }
-    census->text = malloc(length);
-    census->classes = malloc((classes->count + 1ULL) * sizeof(*census->classes));
-    if (!census->text || !census->classes) {
-        return SONDE_ENOMEM;
-    }
-    char *at = census->text;
-    for (uint32_t i = 0; i < classes->count; i++) {
-        struct sonde_heap_class *row = &census->classes[i];
-        *row = classes->rows[i];
-        row->largest = SONDE_HEAP_NONE;
-        if (row->name.length) {
-            memcpy(at, row->name.data, row->name.length);
-        }
-        row->name.data = at;
-        at += row->name.length;
-    }
-    census->class_count = classes->count;
-    return 0;
-}
-
 /* By id, one digit after the other from the lowest. */
 static int sort_objects(struct sonde_heap_census *census)
 {
@@ -90,8 +64,7 @@ static int take_census(const struct sonde_heap *heap, const struct sonde_heap_cl
         }
     }
     census->total_size = heap->total_size;
-    int code = copy_classes(classes, census);
-    return code ? code : sort_objects(census);
+    return sort_objects(census);
 }
 
 int sonde_heap_census_take(const struct sonde_heap *heap, const struct sonde_heap_classes *classes,
@@ -103,6 +76,42 @@ int sonde_heap_census_take(const struct sonde_heap *heap, const struct sonde_hea
         return sonde_heap_out_of_memory(err);
     }
     return 0;
+}
+
+int sonde_heap_census_keep_classes(struct sonde_heap_census *census,
+                                   const struct sonde_heap_classes *classes, struct sonde_err *err)
+{
+    size_t length = 0;
+    for (uint32_t i = 0; i < classes->count; i++) {
+        length += classes->rows[i].name.length;
+    }
+    census->text = malloc(length + 1);
+    census->classes = malloc((classes->count + 1ULL) * sizeof(*census->classes));
+    if (!census->text || !census->classes) {
+        free(SONDE_TAKE(census->text));
+        free(SONDE_TAKE(census->classes));
+        return sonde_heap_out_of_memory(err);
+    }
+    char *at = census->text;
+    for (uint32_t i = 0; i < classes->count; i++) {
+        struct sonde_heap_class *row = &census->classes[i];
+        *row = classes->rows[i];
+        row->largest = SONDE_HEAP_NONE;
+        if (row->name.length) {
+            memcpy(at, row->name.data, row->name.length);
+        }
+        row->name.data = at;
+        at += row->name.length;
+    }
+    census->class_count = classes->count;
+    census->text_length = length;
+    return 0;
+}
+
+uint64_t sonde_heap_census_memory(const struct sonde_heap_census *census)
+{
+    return census->object_count * (uint64_t)sizeof(*census->objects) +
+           census->class_count * (uint64_t)sizeof(*census->classes) + census->text_length;
 }
 
 void sonde_heap_census_fini(struct sonde_heap_census *census)
@@ -119,20 +128,21 @@ void sonde_heap_census_fini(struct sonde_heap_census *census)
 
 struct comparison {
     const struct sonde_heap_census *before, *after;
+    const struct sonde_heap_classes *classes; /* of the one after */
     struct sonde_heap_growth *growth;
     struct sonde_map rows;            /* by name */
     uint32_t *row_before, *row_after; /* of each class */
     uint64_t in_both, of_others;      /* numbers, and those of another class in each */
 };
 
-/* Gives each class of a census its row; classes of the same name share one. */
-static int give_rows(struct comparison *c, const struct sonde_heap_census *census, uint32_t *rows,
-                     int sign)
+/* Gives each class of one side its row; classes of the same name share one. */
+static int give_rows(struct comparison *c, const struct sonde_heap_class *classes, uint32_t count,
+                     uint32_t *rows, int sign)
 {
-    for (uint32_t i = 0; i < census->class_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         struct sonde_map_slot *slot;
         bool is_new;
-        const struct sonde_heap_class *class = &census->classes[i];
+        const struct sonde_heap_class *class = &classes[i];
         int code = sonde_map_insert(&c->rows, class->name, &slot, &is_new);
         if (code < 0) {
             return code;
@@ -362,8 +372,8 @@ static int find_rows_again(struct comparison *c)
         }
         *value = i;
     }
-    for (uint32_t i = 0; i < c->after->class_count; i++) {
-        const uint64_t *value = sonde_map_find(&c->rows, c->after->classes[i].name);
+    for (uint32_t i = 0; i < c->classes->count; i++) {
+        const uint64_t *value = sonde_map_find(&c->rows, c->classes->rows[i].name);
         c->row_after[i] = value ? (uint32_t)*value : 0;
     }
     return 0;
@@ -371,16 +381,16 @@ static int find_rows_again(struct comparison *c)
 
 static int compare(struct comparison *c)
 {
-    size_t most = (size_t)c->before->class_count + c->after->class_count;
+    size_t most = (size_t)c->before->class_count + c->classes->count;
     c->rows = SONDE_MAP(most);
     c->growth->rows = malloc((most + 1) * sizeof(*c->growth->rows));
     c->row_before = malloc((c->before->class_count + 1ULL) * sizeof(uint32_t));
-    c->row_after = malloc((c->after->class_count + 1ULL) * sizeof(uint32_t));
+    c->row_after = malloc((c->classes->count + 1ULL) * sizeof(uint32_t));
     if (!c->growth->rows || !c->row_before || !c->row_after) {
         return SONDE_ENOMEM;
     }
-    int code = give_rows(c, c->before, c->row_before, -1);
-    code = code ? code : give_rows(c, c->after, c->row_after, 1);
+    int code = give_rows(c, c->before->classes, c->before->class_count, c->row_before, -1);
+    code = code ? code : give_rows(c, c->classes->rows, c->classes->count, c->row_after, 1);
     if (code < 0) {
         return code;
     }
@@ -401,7 +411,7 @@ int sonde_heap_compare(const struct sonde_heap_census *before,
                        struct sonde_err *err)
 {
     *ret = (struct sonde_heap_growth){0};
-    struct comparison c = {.before = before, .after = after, .growth = ret};
+    struct comparison c = {.before = before, .after = after, .classes = classes, .growth = ret};
     int code = compare(&c);
     for (uint32_t i = 0; i < ret->suspect_count && code == 0; i++) {
         find_typical(&c, heap, classes, paths, ret->suspects[i]);

@@ -16,7 +16,7 @@ enum {
 };
 
 /* What is kept of a snapshot, so that it need not be in memory with the other: 12 bytes for each
- * object with a size, and the names of the classes. */
+ * object with a size; of the earlier one the classes with their names. */
 struct sonde_heap_object {
     uint32_t id, class, size; /* size: capped at 4 GiB */
 };
@@ -27,16 +27,23 @@ struct sonde_heap_census {
     struct sonde_heap_class *classes; /* with names of its own, and no node */
     uint32_t class_count;
     char *text;
+    size_t text_length;
     uint64_t total_size;
 };
 
-/* Needs as much again while sorting. SONDE_ENOMEM. */
+/* The objects. Needs as much again while sorting. SONDE_ENOMEM. */
 int sonde_heap_census_take(const struct sonde_heap *heap, const struct sonde_heap_classes *classes,
                            struct sonde_heap_census *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+/* The classes too, which then outlive the heap. SONDE_ENOMEM. */
+int sonde_heap_census_keep_classes(struct sonde_heap_census *census,
+                                   const struct sonde_heap_classes *classes,
+                                   struct sonde_err *err) SONDE_MUST_CHECK;
+/* What it takes to keep it. */
+uint64_t sonde_heap_census_memory(const struct sonde_heap_census *census);
 void sonde_heap_census_fini(struct sonde_heap_census *census);
 
 struct sonde_heap_growth_row {
-    struct sonde_str name; /* borrowed from a census */
+    struct sonde_str name; /* borrowed from the census before or the heap after */
     uint32_t added, freed; /* objects; when they were numbered anew, only the difference */
     uint64_t added_size, freed_size;
     uint32_t before, after; /* objects */
@@ -58,8 +65,8 @@ struct sonde_heap_growth {
     uint32_t suspect_count;
 };
 
-/* Compares the census of an earlier snapshot with a later one, given with its own census. Borrows
- * both. SONDE_ENOMEM. */
+/* Compares the census of an earlier snapshot, with its classes, with a later one, given with its
+ * own census. Borrows all. SONDE_ENOMEM. */
 int sonde_heap_compare(const struct sonde_heap_census *before,
                        const struct sonde_heap_census *after, const struct sonde_heap *heap,
                        const struct sonde_heap_classes *classes,

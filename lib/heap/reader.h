@@ -8,6 +8,8 @@
 #include "heap/snapshot.h"
 
 enum {
+    /* Bytes of memory for each class of heaps that are compared: its row, and how that is found. */
+    SONDE_HEAP_COMPARED_CLASS_BYTES = 216,
     SONDE_HEAP_TEXT_MAX = 1100, /* bytes of a string that are looked at; V8 cuts at 1,024 characters
                                    and formats into 1,024 bytes */
 };
@@ -45,8 +47,9 @@ struct sonde_heap_reader {
     uint64_t offset;
     uint64_t bytes_max; /* of memory, for all; UINT64_MAX: no bound */
     bool census;
-    uint8_t section; /* enum sonde_heap_section: that the scanner is in … */
-    uint8_t done;    /* … and the last that is whole */
+    uint32_t other_classes; /* of what it is compared with */
+    uint8_t section;        /* enum sonde_heap_section: that the scanner is in … */
+    uint8_t done;           /* … and the last that is whole */
     /* The description. */
     struct sonde_heap_layout nodes, edges;
     uint8_t key, meta_key; /* of the description and of its "meta" */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/classes.h"
 #include "heap/reader.h"
 
 enum {
@@ -15,6 +16,7 @@ enum {
     EDGE_BYTES = 12,
     CENSUS_NODE_BYTES = 61,
     CENSUS_EDGE_BYTES = 8,
+    COMPARED_NODE_BYTES = 49, /* and edges as of a census: while the classes are compared */
     OTHER_BYTES = 16 << 20,
     /* For each 64 strings: whether they are kept, where their names begin, and their classes. */
     NAME_WORD_BYTES = 8 + 4 + 64 * 4,
@@ -103,12 +105,24 @@ uint64_t sonde_heap_memory(uint64_t nodes, uint64_t edges, bool census)
     return OTHER_BYTES + (census && sorting > bytes ? sorting : bytes);
 }
 
+/* A class has a name that is kept, or is a group. */
+static uint64_t compared_memory(const struct sonde_heap_reader *r, uint64_t nodes, uint64_t edges)
+{
+    uint64_t classes = r->heap->names.words * 64;
+    classes = classes < SONDE_HEAP_CLASSES_MAX ? classes : SONDE_HEAP_CLASSES_MAX;
+    classes += SONDE_HEAP_NODE_TYPES + r->other_classes;
+    return OTHER_BYTES + nodes * COMPARED_NODE_BYTES + edges * CENSUS_EDGE_BYTES +
+           classes * SONDE_HEAP_COMPARED_CLASS_BYTES;
+}
+
 int sonde_heap_check_room(const struct sonde_heap_reader *r, uint64_t nodes, uint64_t edges,
                           struct sonde_err *err)
 {
     const struct sonde_heap_names *names = &r->heap->names;
-    uint64_t bytes = sonde_heap_memory(nodes, edges, r->census) + names->words * NAME_WORD_BYTES +
-                     names->capacity + r->end_capacity * sizeof(*names->ends);
+    uint64_t bytes = sonde_heap_memory(nodes, edges, r->census);
+    uint64_t compared = r->census ? compared_memory(r, nodes, edges) : 0;
+    bytes = (compared > bytes ? compared : bytes) + names->words * NAME_WORD_BYTES +
+            names->capacity + r->end_capacity * sizeof(*names->ends);
     if (bytes <= r->bytes_max) {
         return 0;
     }
@@ -489,10 +503,12 @@ int sonde_heap_reader_new(struct sonde_heap *heap, struct sonde_heap_reader **re
     return 0;
 }
 
-void sonde_heap_reader_bound(struct sonde_heap_reader *reader, uint64_t bytes, bool census)
+void sonde_heap_reader_bound(struct sonde_heap_reader *reader, uint64_t bytes, bool census,
+                             uint32_t other_classes)
 {
     reader->bytes_max = bytes;
     reader->census = census;
+    reader->other_classes = other_classes;
 }
 
 void sonde_heap_reader_free(struct sonde_heap_reader *r)

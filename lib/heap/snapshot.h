@@ -123,8 +123,9 @@ int sonde_heap_reader_new(struct sonde_heap *heap, struct sonde_heap_reader **re
 void sonde_heap_reader_free(struct sonde_heap_reader *reader);
 /* Before the first piece: a snapshot whose reading and analysis would take more memory than `bytes`
  * is refused with SONDE_ELIMIT and the numbers, at its head when that tells the truth and else
- * while it is read. `census` as in sonde_heap_memory. */
-void sonde_heap_reader_bound(struct sonde_heap_reader *reader, uint64_t bytes, bool census);
+ * while it is read. `census` as in sonde_heap_memory; the other one has so many classes. */
+void sonde_heap_reader_bound(struct sonde_heap_reader *reader, uint64_t bytes, bool census,
+                             uint32_t other_classes);
 /* Takes the next piece of the file, in any split. SONDE_EPARSE with the byte's offset, SONDE_ELIMIT
  * or SONDE_ENOMEM; after a failure the reader can only be freed. The sections must come as V8
  * writes them: the description, nodes, edges, strings; others may stand between them. */

@@ -79,16 +79,18 @@ static int feed(void *context, const void *data, size_t length, struct sonde_err
     return sonde_heap_feed(context, data, length, err);
 }
 
+/* `before`: it is compared with that, which is empty for the earlier one; else NULL. */
 static int read_heap(struct sonde_db *db, const struct sonde_results_snapshot *snapshot,
-                     uint64_t bytes_max, bool census, struct sonde_heap *heap,
-                     struct sonde_err *err)
+                     uint64_t bytes_max, const struct sonde_heap_census *before,
+                     struct sonde_heap *heap, struct sonde_err *err)
 {
     struct sonde_artifact artifact = {.name = snapshot->name, .bytes = snapshot->bytes};
     struct sonde_heap_reader *reader = NULL;
     memcpy(artifact.sha256, snapshot->sha256, sizeof(artifact.sha256));
     int r = sonde_heap_reader_new(heap, &reader, err);
     if (r == 0) {
-        sonde_heap_reader_bound(reader, bytes_max, census);
+        sonde_heap_reader_bound(reader, bytes_max, before != NULL,
+                                before ? before->class_count : 0);
     }
     r = r < 0 ? r : sonde_artifact_read(db, &artifact, feed, reader, err);
     r = r < 0 ? r : sonde_heap_finish(reader, err);
@@ -102,12 +104,13 @@ static int take_earlier(struct sonde_db *db, const struct sonde_results_snapshot
 {
     struct sonde_heap heap = {0};
     struct sonde_heap_analysis analysis;
-    int r = read_heap(db, earlier, bytes_max, true, &heap, err);
+    int r = read_heap(db, earlier, bytes_max, &ret->before, &heap, err);
     r = r < 0 ? r : sonde_heap_analyze(&heap, &analysis, err);
     if (r == 0) {
         ret->nodes_before = heap.node_count;
         ret->bytes_before = heap.total_size;
         r = sonde_heap_census_take(&heap, &analysis.classes, &ret->before, err);
+        r = r < 0 ? r : sonde_heap_census_keep_classes(&ret->before, &analysis.classes, err);
         sonde_heap_analysis_fini(&analysis);
     }
     sonde_heap_fini(&heap);
@@ -132,9 +135,9 @@ static int open_heap(struct sonde_db *db, const struct sonde_results_snapshot *s
     if (r < 0) {
         return r;
     }
-    uint64_t kept = ret->before.object_count * sizeof(*ret->before.objects);
+    uint64_t kept = sonde_heap_census_memory(&ret->before);
     uint64_t left = bytes_max > kept ? bytes_max - kept : 0;
-    r = read_heap(db, snapshot, left, earlier != NULL, &ret->heap, err);
+    r = read_heap(db, snapshot, left, earlier ? &ret->before : NULL, &ret->heap, err);
     r = r < 0 ? r : sonde_heap_analyze(&ret->heap, &ret->analysis, err);
     ret->is_analyzed = r == 0;
     return r < 0 || !earlier ? r : compare(ret, err);

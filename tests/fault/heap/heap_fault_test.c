@@ -65,6 +65,7 @@ static int take_earlier(struct sonde_heap_census *census)
     code = code ? code : sonde_heap_analyze(&heap, &analysis, NULL);
     if (code == 0) {
         code = sonde_heap_census_take(&heap, &analysis.classes, census, NULL);
+        code = code ? code : sonde_heap_census_keep_classes(census, &analysis.classes, NULL);
         sonde_heap_analysis_fini(&analysis);
     }
     sonde_heap_fini(&heap);

@@ -161,6 +161,66 @@ static void measures_take_no_allocation_for_granted(void **state)
     heap_runs_fini(&p.runs);
 }
 
+/* A snapshot of so many objects, each of a class of its own whose name is long. */
+static void add_classes(struct heap_runs *runs, const char *uid, char letter, int count)
+{
+    enum { NAME_LENGTH = 240 };
+    SONDE_BUF_AUTO text = SONDE_BUF(64 << 20);
+    char name[NAME_LENGTH + 1] = "";
+    memset(name, letter, NAME_LENGTH);
+    sonde_buf_printf(
+        &text,
+        "{\"snapshot\":{\"meta\":{\"node_fields\":[\"type\",\"name\",\"id\",\"self_size\","
+        "\"edge_count\"],\"node_types\":[[\"synthetic\",\"object\"],\"string\",\"number\","
+        "\"number\",\"number\"],\"edge_fields\":[\"type\",\"name_or_index\","
+        "\"to_node\"],\"edge_types\":[[\"element\"],\"number\",\"node\"]},"
+        "\"node_count\":%d,\"edge_count\":%d},\"nodes\":[0,0,1,0,%d",
+        count + 1, count, count);
+    for (int i = 1; i <= count; i++) {
+        sonde_buf_printf(&text, ",1,%d,%d,16,0", i, 2 * i + 1);
+    }
+    sonde_buf_text(&text, "],\"edges\":[0,0,5");
+    for (int i = 2; i <= count; i++) {
+        sonde_buf_printf(&text, ",0,%d,%d", i, i * 5);
+    }
+    sonde_buf_text(&text, "],\"strings\":[\"\"");
+    for (int i = 1; i <= count; i++) {
+        sonde_buf_printf(&text, ",\"%d%s\"", i, name);
+    }
+    sonde_buf_text(&text, "]}");
+    heap_runs_add(runs, uid,
+                  &(struct sonde_artifact){.name = "many.0",
+                                           .capture = "many",
+                                           .type = SONDE_ARTIFACT_HEAP_SNAPSHOT,
+                                           .data_class = SONDE_DATA_HEAP},
+                  sonde_buf_view(&text));
+}
+
+/* With the least bound that a comparison is content with, it keeps to it. */
+static void a_comparison_of_many_classes_keeps_to_its_bound(void **state)
+{
+    (void)state;
+    enum { CLASSES = 60000, FROM = 48 << 20, STEP = 4 << 20, TO = 160 << 20 };
+    struct heap_runs runs;
+    struct sonde_results_request request = {.capture = "many", .heap_bytes_max = FROM};
+    int r = SONDE_ELIMIT;
+    int64_t peak = 0;
+    heap_runs_init(&runs);
+    add_classes(&runs, runs.before, 'b', CLASSES);
+    add_classes(&runs, runs.after, 'a', CLASSES);
+    for (; r == SONDE_ELIMIT && request.heap_bytes_max < TO; request.heap_bytes_max += STEP) {
+        SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+        (void)fail_peak();
+        int64_t before = fail_peak();
+        r = sonde_results_compare(runs.db, runs.before, runs.after, &request, &text, NULL);
+        peak = fail_peak() - before;
+    }
+    assert_int_equal(r, 0);
+    request.heap_bytes_max -= STEP;
+    assert_in_range(peak, 1, request.heap_bytes_max);
+    heap_runs_fini(&runs);
+}
+
 /* Coverage of one script with so many functions, each of its own. */
 static void add_coverage(struct heap_runs *runs, const char *uid, const char *capture, int count)
 {
@@ -272,6 +332,7 @@ int main(void)
         cmocka_unit_test(no_allocation_is_taken_for_granted),
         cmocka_unit_test(heap_snapshots_take_no_allocation_for_granted),
         cmocka_unit_test(measures_take_no_allocation_for_granted),
+        cmocka_unit_test(a_comparison_of_many_classes_keeps_to_its_bound),
         cmocka_unit_test(comparisons_of_coverage_keep_to_their_memory),
         cmocka_unit_test(a_map_that_lies_costs_a_walk_over_it),
     };

@@ -21,7 +21,7 @@ static int read_snapshot(struct sonde_heap *heap, struct sonde_str text, size_t 
     struct sonde_err err = {0};
     struct sonde_heap_reader *reader;
     must(sonde_heap_reader_new(heap, &reader, &err) == 0);
-    sonde_heap_reader_bound(reader, bytes_max, false);
+    sonde_heap_reader_bound(reader, bytes_max, false, 0);
     int r = 0;
     for (size_t at = 0; at < text.length && r == 0; at += step) {
         size_t left = text.length - at;
@@ -111,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             report(&a);
             if (i == 0) {
                 must(sonde_heap_census_take(&heap, &a.classes, &before, NULL) == 0);
+                must(sonde_heap_census_keep_classes(&before, &a.classes, NULL) == 0);
             } else {
                 compare(&before, &a);
             }

@@ -165,6 +165,7 @@ static void compare(struct pair *p, uint32_t before, uint32_t after)
     make(&graph, before);
     analyze(&graph, &p->heap, &p->analysis);
     assert_int_equal(sonde_heap_census_take(&p->heap, &p->analysis.classes, &p->before, NULL), 0);
+    assert_int_equal(sonde_heap_census_keep_classes(&p->before, &p->analysis.classes, NULL), 0);
     sonde_heap_analysis_fini(&p->analysis);
     sonde_heap_fini(&p->heap);
     make(&graph, after);

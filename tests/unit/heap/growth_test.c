@@ -24,6 +24,7 @@ static void analyze(const struct graph *graph, struct analysis *a)
     assert_int_equal(sonde_heap_classify(&a->heap, &a->tree, &a->classes, NULL), 0);
     assert_int_equal(sonde_heap_find_paths(&a->heap, &a->paths, NULL), 0);
     assert_int_equal(sonde_heap_census_take(&a->heap, &a->classes, &a->census, NULL), 0);
+    assert_int_equal(sonde_heap_census_keep_classes(&a->census, &a->classes, NULL), 0);
 }
 
 static void analysis_fini(struct analysis *a)

@@ -427,7 +427,7 @@ static int read_bounded(struct sonde_str text, uint64_t bytes, size_t *ret_taken
     struct sonde_heap_reader *reader;
     int code = sonde_heap_reader_new(&heap, &reader, err);
     assert_int_equal(code, 0);
-    sonde_heap_reader_bound(reader, bytes, false);
+    sonde_heap_reader_bound(reader, bytes, false, 0);
     for (*ret_taken = 0; *ret_taken < text.length && code == 0;) {
         size_t left = text.length - *ret_taken;
         size_t length = left < 100 ? left : 100;
