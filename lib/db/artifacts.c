@@ -38,21 +38,17 @@ static int blob_path(const char *sha256, char *ret, size_t size)
 /* Within a write transaction: removes the blob's file when no artifact uses it. */
 static int blob_release(struct sonde_db *db, const char *sha256, struct sonde_err *err)
 {
-    DB_STATEMENT *statement = NULL;
-    int r = db_prepare(db, "SELECT 1 FROM artifacts WHERE sha256 = ? LIMIT 1", &statement, err);
-    if (r < 0) {
-        return r;
-    }
-    db_text(statement, 1, sha256);
-    r = db_step(db, statement, err);
-    if (r == 0) {
+    int64_t used = 0;
+    int r = db_find_number(db, "SELECT 1 FROM artifacts WHERE sha256 = ? LIMIT 1", &sha256, 1, 0,
+                           &used, err);
+    if (r == 0 && !used) {
         char path[SONDE_SHA256_TEXT + 16];
         (void)blob_path(sha256, path, sizeof(path));
         if (unlinkat(db->blobs, path, 0) < 0 && errno != ENOENT) {
             return sonde_fail(err, SONDE_EIO, errno, "delete a blob of the store %s", db->path);
         }
     }
-    return r < 0 ? r : 0;
+    return r;
 }
 
 /* In a transaction of its own. */
@@ -189,14 +185,10 @@ static int insert_row(struct sonde_artifact_writer *w, struct sonde_err *err)
         return sonde_fail(err, SONDE_EIO, errno, "look at a blob of the store %s", w->db->path);
     }
     const struct sonde_artifact *a = &w->artifact;
-    DB_STATEMENT *exists = NULL;
-    int r = db_prepare(w->db, "SELECT 1 FROM runs WHERE uid = ?", &exists, err);
-    if (r < 0) {
-        return r;
-    }
-    db_text(exists, 1, a->run_uid);
-    r = db_step(w->db, exists, err);
-    if (r == 0) {
+    int64_t there = 0;
+    int r =
+        db_find_number(w->db, "SELECT 1 FROM runs WHERE uid = ?", &a->run_uid, 1, 0, &there, err);
+    if (r == 0 && !there) {
         return sonde_fail(err, SONDE_ENOTFOUND, 0, "there is no run %s", a->run_uid);
     }
     DB_STATEMENT *statement = NULL;

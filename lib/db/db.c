@@ -152,13 +152,20 @@ int db_columns_check(struct sonde_db *db, struct sonde_err *err)
     return sqlite3_errcode(db->sqlite) == SQLITE_NOMEM ? db_failed(db, "read", err) : 0;
 }
 
-static int pragma_number(struct sonde_db *db, const char *sql, int64_t *ret, struct sonde_err *err)
+int db_find_number(struct sonde_db *db, const char *sql, const char *const texts[], int count,
+                   int64_t fallback, int64_t *ret, struct sonde_err *err)
 {
     DB_STATEMENT *statement = NULL;
     int r = db_prepare(db, sql, &statement, err);
-    r = r < 0 ? r : db_step(db, statement, err);
-    if (r == 1) {
-        *ret = sqlite3_column_int64(statement, 0);
+    if (r < 0) {
+        return r;
+    }
+    for (int i = 0; i < count; i++) {
+        db_text(statement, i + 1, texts[i]);
+    }
+    r = db_step(db, statement, err);
+    if (r >= 0) {
+        *ret = r == 1 ? sqlite3_column_int64(statement, 0) : fallback;
     }
     return r < 0 ? r : 0;
 }
@@ -186,9 +193,11 @@ struct identity {
 static int identify(struct sonde_db *db, struct identity *ret, struct sonde_err *err)
 {
     struct identity found = {0};
-    int r = pragma_number(db, "SELECT count(*) FROM sqlite_master", &found.tables, err);
-    r = r < 0 ? r : pragma_number(db, "PRAGMA user_version", &found.version, err);
-    r = r < 0 ? r : pragma_number(db, "PRAGMA application_id", &found.application, err);
+    int r =
+        db_find_number(db, "SELECT count(*) FROM sqlite_master", NULL, 0, 0, &found.tables, err);
+    r = r < 0 ? r : db_find_number(db, "PRAGMA user_version", NULL, 0, 0, &found.version, err);
+    r = r < 0 ? r
+              : db_find_number(db, "PRAGMA application_id", NULL, 0, 0, &found.application, err);
     if (r < 0) {
         return r;
     }

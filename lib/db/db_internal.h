@@ -27,6 +27,9 @@ int db_prepare(struct sonde_db *db, const char *sql, sqlite3_stmt **ret,
 void db_finalizep(sqlite3_stmt **statement);
 #define DB_STATEMENT SONDE_CLEANUP(db_finalizep) sqlite3_stmt
 void db_text(sqlite3_stmt *statement, int index, const char *text);
+/* The number that `sql` finds for its texts; fallback when there is no row. */
+int db_find_number(struct sonde_db *db, const char *sql, const char *const texts[], int count,
+                   int64_t fallback, int64_t *ret, struct sonde_err *err) SONDE_MUST_CHECK;
 /* 1: a row, 0: done, or an error. */
 int db_step(struct sonde_db *db, sqlite3_stmt *statement, struct sonde_err *err) SONDE_MUST_CHECK;
 int db_execute(struct sonde_db *db, const char *sql, struct sonde_err *err) SONDE_MUST_CHECK;

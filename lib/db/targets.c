@@ -16,25 +16,6 @@ const char *sonde_target_phase_name(enum sonde_target_phase phase)
     return (size_t)phase < SONDE_LENGTH(phase_names) ? phase_names[phase] : "Unknown";
 }
 
-/* The number that `sql` finds for its texts; fallback when there is no row. */
-static int find_number(struct sonde_db *db, const char *sql, const char *const texts[], int count,
-                       int64_t fallback, int64_t *ret, struct sonde_err *err)
-{
-    DB_STATEMENT *statement = NULL;
-    int r = db_prepare(db, sql, &statement, err);
-    if (r < 0) {
-        return r;
-    }
-    for (int i = 0; i < count; i++) {
-        db_text(statement, i + 1, texts[i]);
-    }
-    r = db_step(db, statement, err);
-    if (r >= 0) {
-        *ret = r == 1 ? sqlite3_column_int64(statement, 0) : fallback;
-    }
-    return r < 0 ? r : 0;
-}
-
 static int check_open(struct sonde_db *db, const struct sonde_target *target, const char *sha256,
                       int64_t *ret_known, struct sonde_err *err)
 {
@@ -42,16 +23,17 @@ static int check_open(struct sonde_db *db, const struct sonde_target *target, co
     int64_t state = 0;
     int64_t phase = 0;
     int64_t tokens = 0;
-    int r = find_number(db, "SELECT state FROM runs WHERE uid = ?", keys, 1, -1, &state, err);
+    int r = db_find_number(db, "SELECT state FROM runs WHERE uid = ?", keys, 1, -1, &state, err);
     r = r < 0 ? r
-              : find_number(db, "SELECT phase FROM targets WHERE run = ? AND name = ?", keys, 2, -1,
-                            &phase, err);
+              : db_find_number(db, "SELECT phase FROM targets WHERE run = ? AND name = ?", keys, 2,
+                               -1, &phase, err);
     r = r < 0 ? r
-              : find_number(db, "SELECT count(*) FROM tokens WHERE run = ? AND target = ?", keys, 2,
-                            0, &tokens, err);
-    r = r < 0 ? r
-              : find_number(db, "SELECT 1 FROM tokens WHERE run = ? AND target = ? AND sha256 = ?",
-                            keys, 3, 0, ret_known, err);
+              : db_find_number(db, "SELECT count(*) FROM tokens WHERE run = ? AND target = ?", keys,
+                               2, 0, &tokens, err);
+    r = r < 0
+            ? r
+            : db_find_number(db, "SELECT 1 FROM tokens WHERE run = ? AND target = ? AND sha256 = ?",
+                             keys, 3, 0, ret_known, err);
     if (r < 0) {
         return r;
     }
@@ -191,8 +173,8 @@ static int reach(struct sonde_db *db, const struct sonde_target *target, struct 
     const char *const keys[] = {target->run_uid, target->name};
     if (sqlite3_changes(db->sqlite) == 0) {
         int64_t there = 0;
-        r = find_number(db, "SELECT 1 FROM targets WHERE run = ? AND name = ?", keys, 2, 0, &there,
-                        err);
+        r = db_find_number(db, "SELECT 1 FROM targets WHERE run = ? AND name = ?", keys, 2, 0,
+                           &there, err);
         return r < 0   ? r
                : there ? 1
                        : sonde_fail(err, SONDE_ENOTFOUND, 0, "run %s has no target %s",
