@@ -6,7 +6,8 @@
 
 #include "analysis/report.h"
 
-enum { TEXTS_MAX = 256 << 20, VALUES = 3 /* self, total, blamed */ };
+/* Names are those of two profiles, each once. */
+enum { TEXTS_MAX = 2 * SONDE_PROFILE_BYTES_MAX, VALUES = 3 /* self, total, blamed */ };
 
 static int no_memory(struct sonde_err *err)
 {
@@ -162,6 +163,7 @@ static int fold(const struct sonde_compare_side *side, struct folded *ret, struc
 
 struct work {
     struct sonde_comparison *comparison;
+    struct sonde_map texts, index; /* of names; of rows by the addresses of function and file */
     struct folded folded[SONDE_SIDES];
     struct base durations[SONDE_SIDES]; /* x: all of a window, … */
     struct base wholes[SONDE_SIDES];    /* … and without idling */
@@ -171,37 +173,40 @@ struct work {
     struct sums (*shares)[VALUES][SONDE_SIDES];
 };
 
-static int add_row(struct work *w, int side, uint32_t frame, struct sonde_map *index,
-                   struct sonde_err *err)
+/* Equal texts have one address. */
+static int intern(struct work *w, struct sonde_str text, struct sonde_str *ret)
+{
+    struct sonde_map_slot *slot;
+    bool fresh;
+    int r = sonde_map_keep(&w->texts, text, &w->comparison->text, NULL, &slot, &fresh);
+    *ret = r < 0 ? SONDE_STR("") : slot->key;
+    return r;
+}
+
+static int add_row(struct work *w, int side, uint32_t frame, struct sonde_err *err)
 {
     struct sonde_comparison *c = w->comparison;
     const struct sonde_frame *from = &w->folded[side].profile.frames[frame];
-    SONDE_BUF_AUTO key = SONDE_BUF(8 * SONDE_PROFILE_NAME_MAX);
-    sonde_buf_str(&key, from->function);
-    sonde_buf_append(&key, "", 1);
-    sonde_buf_str(&key, from->generated.file);
+    struct sonde_compare_function added = {.category = from->category};
     struct sonde_map_slot *slot = NULL;
     bool fresh = false;
-    if (key.code || sonde_map_insert(index, sonde_buf_view(&key), &slot, &fresh) < 0) {
+    if (intern(w, from->function, &added.name) < 0 ||
+        intern(w, from->generated.file, &added.file) < 0 ||
+        intern(w, from->package, &added.package) < 0) {
+        return no_memory(err);
+    }
+    const char *const key[] = {added.name.data, added.file.data};
+    if (sonde_map_keep(&w->index, (struct sonde_str){(const char *)key, sizeof(key)}, &c->text,
+                       NULL, &slot, &fresh) < 0) {
         return no_memory(err);
     }
     if (fresh) {
-        struct sonde_str copy = sonde_arena_copy(&c->text, sonde_buf_view(&key));
-        struct sonde_str package = sonde_arena_copy(&c->text, from->package);
-        slot->key = copy.data ? copy : SONDE_STR("");
         slot->value = c->count;
-        if (!copy.data || !package.data ||
-            sonde_array_grow(&c->functions, &c->capacity, c->count + 1, sizeof(*c->functions),
+        if (sonde_array_grow(&c->functions, &c->capacity, c->count + 1, sizeof(*c->functions),
                              2 * (size_t)SONDE_PROFILE_FRAMES_MAX) < 0) {
             return no_memory(err);
         }
-        size_t length = from->function.length;
-        c->functions[c->count++] = (struct sonde_compare_function){
-            .name = {copy.data, length},
-            .file = {copy.data + length + 1, copy.length - length - 1},
-            .category = from->category,
-            .package = package,
-        };
+        c->functions[c->count++] = added;
     }
     struct sonde_compare_function *row = &c->functions[slot->value];
     w->folded[side].rows[frame] = (uint32_t)slot->value;
@@ -211,14 +216,14 @@ static int add_row(struct work *w, int side, uint32_t frame, struct sonde_map *i
 
 static int join(struct work *w, struct sonde_err *err)
 {
-    struct sonde_map index = SONDE_MAP(2 * (size_t)SONDE_PROFILE_FRAMES_MAX);
     int r = 0;
     for (int side = 0; side < SONDE_SIDES; side++) {
         for (uint32_t i = 0; i < w->folded[side].profile.frame_count && r == 0; i++) {
-            r = add_row(w, side, i, &index, err);
+            r = add_row(w, side, i, err);
         }
     }
-    sonde_map_fini(&index);
+    sonde_map_fini(&w->index);
+    sonde_map_fini(&w->texts);
     return r;
 }
 
@@ -437,7 +442,9 @@ static int sort(struct sonde_comparison *c, struct sonde_err *err)
 int sonde_compare(const struct sonde_compare_side *before, const struct sonde_compare_side *after,
                   struct sonde_comparison *ret, struct sonde_err *err)
 {
-    struct work w = {.comparison = ret};
+    struct work w = {.comparison = ret,
+                     .texts = SONDE_MAP(6 * (size_t)SONDE_PROFILE_FRAMES_MAX),
+                     .index = SONDE_MAP(2 * (size_t)SONDE_PROFILE_FRAMES_MAX)};
     *ret = (struct sonde_comparison){
         .sides = {*before, *after},
         .unit = before->profile->unit,

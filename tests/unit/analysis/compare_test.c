@@ -393,6 +393,31 @@ static void the_text_says_how_sure_it_is(void **state)
     end(after);
 }
 
+/* A name stands in memory once, however many functions are in the file. */
+static void names_take_the_memory_of_one(void **state)
+{
+    (void)state;
+    enum { LONG = 3000 };
+    char url[LONG + 1];
+    char names[ROWS_MAX][8];
+    struct row rows[ROWS_MAX];
+    struct sonde_comparison comparison;
+    memset(url, 'u', LONG);
+    url[LONG] = '\0';
+    for (int i = 0; i < ROWS_MAX; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "f%d", i);
+        rows[i] = (struct row){names[i], url, 1, -1, 0};
+    }
+    struct capture *both = begin(rows, ROWS_MAX, "", SONDE_PROFILE_NANOSECONDS);
+    add(both, 0, MS);
+    end_window(both);
+    assert_int_equal(sonde_compare(&both->side, &both->side, &comparison, NULL), 0);
+    assert_int_equal(comparison.count, ROWS_MAX + 1); /* with the root */
+    assert_true(comparison.text.used < (size_t)2 * LONG);
+    sonde_comparison_fini(&comparison);
+    end(both);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +429,7 @@ int main(void)
         cmocka_unit_test(time_and_bytes_are_not_compared),
         cmocka_unit_test(empty_captures_are_compared),
         cmocka_unit_test(the_text_says_how_sure_it_is),
+        cmocka_unit_test(names_take_the_memory_of_one),
     };
     return cmocka_run_group_tests_name("compare", tests, NULL, NULL);
 }
