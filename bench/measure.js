@@ -149,15 +149,20 @@ function memory(pid) {
 }
 
 // Runs a program to its end: its result, seconds, CPU seconds of all threads and peak memory. What
-// it has used is asked for until it is gone.
-async function measure(command, args, spawnOptions = {}) {
+// it has used is asked for until it is gone, or until `over` says that what follows does not count.
+async function measure(command, args, { over = () => false, ...spawnOptions } = {}) {
   const begin = process.hrtime.bigint();
   const job = start(command, args, spawnOptions);
   let peak = 0;
   let cpu = 0;
   const timer = setInterval(() => {
-    peak = Math.max(peak, memory(job.pid)?.peak ?? 0);
-    cpu = Math.max(cpu, cpuSeconds(job.pid) ?? 0);
+    const used = { peak: memory(job.pid)?.peak ?? 0, cpu: cpuSeconds(job.pid) ?? 0 };
+    if (over()) {
+      clearInterval(timer);
+      return;
+    }
+    peak = Math.max(peak, used.peak);
+    cpu = Math.max(cpu, used.cpu);
   }, POLL_MILLISECONDS);
   const limit = setTimeout(() => job.child.kill('SIGKILL'), LIMIT_MILLISECONDS);
   const result = await job.ended;
