@@ -205,28 +205,54 @@ static int take_between(struct sonde_heap_redactor *r, char c, struct sonde_err 
     return redact_write(r, &c, 1, err);
 }
 
+/* Within a string. */
+static int take_string(struct sonde_heap_redactor *r, const char *data, size_t length, size_t *at,
+                       struct sonde_err *err)
+{
+    *at = take_plain(r, data, length, *at);
+    if (*at == length) {
+        return 0;
+    }
+    char c = data[(*at)++];
+    if (c == '"') {
+        return end_string(r, err);
+    }
+    r->state = IN_ESCAPE;
+    return c == '\\' ? 0 : redact_malformed("a string has a control character", err);
+}
+
+/* What the engine writes between two strings, as a whole; anything else, or a part, by bytes. */
+static int take_gap(struct sonde_heap_redactor *r, const char *data, size_t length, size_t *at,
+                    struct sonde_err *err)
+{
+    static const char gap[] = {',', '\n', '"'};
+    if (length - *at < sizeof(gap) || r->expects != EXPECT_COMMA ||
+        memcmp(data + *at, gap, sizeof(gap)) != 0) {
+        return take_between(r, data[(*at)++], err);
+    }
+    *at += sizeof(gap);
+    begin_string(r);
+    return redact_write(r, gap, sizeof(gap) - 1, err);
+}
+
 int redact_strings(struct sonde_heap_redactor *r, const char *data, size_t length, size_t *at,
                    struct sonde_err *err)
 {
-    if (r->state == IN_STRING) {
-        *at = take_plain(r, data, length, *at);
-        if (*at == length) {
-            return 0;
+    int code = 0;
+    while (code == 0 && *at < length && r->state != BEHIND_STRINGS) {
+        switch (r->state) {
+        case IN_STRING:
+            code = take_string(r, data, length, at, err);
+            break;
+        case IN_ESCAPE:
+            code = take_escape(r, data[(*at)++], err);
+            break;
+        case IN_UNICODE:
+            code = take_unicode(r, data[(*at)++], err);
+            break;
+        default:
+            code = take_gap(r, data, length, at, err);
         }
     }
-    char c = data[(*at)++];
-    switch (r->state) {
-    case IN_STRING:
-        if (c == '"') {
-            return end_string(r, err);
-        }
-        r->state = IN_ESCAPE;
-        return c == '\\' ? 0 : redact_malformed("a string has a control character", err);
-    case IN_ESCAPE:
-        return take_escape(r, c, err);
-    case IN_UNICODE:
-        return take_unicode(r, c, err);
-    default:
-        return take_between(r, c, err);
-    }
+    return code;
 }

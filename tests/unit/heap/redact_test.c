@@ -70,16 +70,19 @@ static int collect(void *context, const char *data, size_t length, struct sonde_
     return sonde_buf_check(out, "the output", err);
 }
 
-/* Feeds the text in pieces; each piece is memory of its own, so that a read beyond it is found. */
-static int redact(struct sonde_str text, size_t piece, bool numbers, struct sonde_buf *out,
-                  struct sonde_heap_redacted *counts, struct sonde_err *err)
+/* Feeds the text in pieces, of which the first may have another length; each is memory of its own,
+ * so that a read beyond it is found. */
+static int redact_behind(struct sonde_str text, size_t first, size_t piece, bool numbers,
+                         struct sonde_buf *out, struct sonde_heap_redacted *counts,
+                         struct sonde_err *err)
 {
     struct sonde_heap_redact_options options = {&words, numbers, collect, out};
     struct sonde_heap_redactor *redactor = NULL;
     assert_int_equal(sonde_heap_redactor_new(&options, &redactor, err), 0);
     int r = 0;
-    for (size_t at = 0; at < text.length && r == 0; at += piece) {
-        size_t length = text.length - at < piece ? text.length - at : piece;
+    for (size_t at = 0, length; at < text.length && r == 0; at += length) {
+        length = at == 0 ? first : piece;
+        length = text.length - at < length ? text.length - at : length;
         char *copy = malloc(length);
         memcpy(copy, text.data + at, length);
         r = sonde_heap_redact(redactor, copy, length, err);
@@ -88,6 +91,12 @@ static int redact(struct sonde_str text, size_t piece, bool numbers, struct sond
     r = r < 0 ? r : sonde_heap_redact_finish(redactor, counts, err);
     sonde_heap_redactor_free(redactor);
     return r;
+}
+
+static int redact(struct sonde_str text, size_t piece, bool numbers, struct sonde_buf *out,
+                  struct sonde_heap_redacted *counts, struct sonde_err *err)
+{
+    return redact_behind(text, piece, piece, numbers, out, counts, err);
 }
 
 static cJSON *redacted(const char *text, bool numbers)
@@ -312,12 +321,12 @@ static void sparse_indices_are_data(void **state)
 
 /* ---- random snapshots, as the engine lays them out ---- */
 
-static void write_random(struct sonde_buf *text, uint64_t *seed)
+static void write_random(struct sonde_buf *text, uint64_t *seed, unsigned nodes_max)
 {
     static const uint64_t sizes[] = {10, 100, 1000, 100000, 12345678, 123456789};
-    unsigned nodes = (unsigned)(1 + sonde_random_next(seed) % 200);
-    unsigned edges = (unsigned)(sonde_random_next(seed) % 600);
-    unsigned strings = (unsigned)(5 + sonde_random_next(seed) % 3000);
+    unsigned nodes = (unsigned)(1 + sonde_random_next(seed) % nodes_max);
+    unsigned edges = (unsigned)(sonde_random_next(seed) % (3 * (uint64_t)nodes_max));
+    unsigned strings = (unsigned)(5 + sonde_random_next(seed) % (15 * (uint64_t)nodes_max));
     char counts[2][16];
     (void)snprintf(counts[0], sizeof(counts[0]), "%u", nodes);
     (void)snprintf(counts[1], sizeof(counts[1]), "%u", edges);
@@ -412,7 +421,7 @@ static void any_pieces_give_the_same(void **state)
     for (int round = 0; round < 40; round++) {
         struct sonde_err err = {0};
         struct sonde_heap_redacted counts;
-        write_random(&text, &seed);
+        write_random(&text, &seed, 200);
         sonde_buf_clear(&whole);
         if (redact(sonde_buf_view(&text), text.length, false, &whole, &counts, &err) < 0) {
             fail_msg("%s", err.message);
@@ -426,6 +435,39 @@ static void any_pieces_give_the_same(void **state)
                              0);
             mask_hashes(&pieces);
             assert_string_equal(pieces.data, whole.data);
+        }
+    }
+    sonde_buf_fini(&text);
+    sonde_buf_fini(&whole);
+    sonde_buf_fini(&pieces);
+}
+
+static void any_cut_gives_the_same(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 4, NODES_MAX = 12 };
+    uint64_t seed = (uint64_t)time(NULL);
+    print_message("seed %llu\n", (unsigned long long)seed);
+    struct sonde_buf text = SONDE_BUF(1 << 20);
+    struct sonde_buf whole = SONDE_BUF(1 << 20);
+    struct sonde_buf pieces = SONDE_BUF(1 << 20);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct sonde_err err = {0};
+        struct sonde_heap_redacted counts;
+        struct sonde_heap_redacted again;
+        write_random(&text, &seed, NODES_MAX);
+        sonde_buf_clear(&whole);
+        assert_int_equal(
+            redact(sonde_buf_view(&text), text.length, round % 2, &whole, &counts, &err), 0);
+        mask_hashes(&whole);
+        for (size_t cut = 1; cut < text.length; cut++) {
+            sonde_buf_clear(&pieces);
+            assert_int_equal(redact_behind(sonde_buf_view(&text), cut, text.length, round % 2,
+                                           &pieces, &again, &err),
+                             0);
+            mask_hashes(&pieces);
+            assert_string_equal(pieces.data, whole.data);
+            assert_memory_equal(&again, &counts, sizeof(counts));
         }
     }
     sonde_buf_fini(&text);
@@ -617,6 +659,7 @@ int main(void)
         cmocka_unit_test(strings_that_read_like_numbers_stay_hidden),
         cmocka_unit_test(sparse_indices_are_data),
         cmocka_unit_test(any_pieces_give_the_same),
+        cmocka_unit_test(any_cut_gives_the_same),
         cmocka_unit_test(odd_numbers_are_taken_alike),
         cmocka_unit_test(every_beginning_is_incomplete),
         cmocka_unit_test(other_shapes_are_refused),
