@@ -66,7 +66,8 @@ void sonde_heap_redactor_free(struct sonde_heap_redactor *redactor)
 {
     if (redactor) {
         sonde_buf_fini(&redactor->head);
-        free(redactor->uses);
+        free(redactor->uses.bytes);
+        free(redactor->values.bytes);
         explicit_bzero(redactor, sizeof(*redactor));
         free(redactor);
     }

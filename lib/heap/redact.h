@@ -7,14 +7,14 @@
  * strings[2i] is what it is as a name (of a class, function, property, variable): it stays when all
  * of its words are known to be of the program's code or the engine's, else it is redacted.
  * strings[2i + 1] is what it is as a value, and always redacted: "string:LENGTH:HASH", the length
- * in UTF-16 units (V8 cuts values at 1024), the hash keyed and alike for what is alike. All indices
- * are doubled to fit.
+ * in UTF-16 units (V8 cuts values at 1024), the hash keyed and alike for what is alike. What is
+ * never used as the one or the other is empty there. All indices are doubled to fit.
  *
  * The indices of elements are data where they are the keys of a sparse array or of an object: one
  * that is far from its neighbour becomes the neighbour's next. Values of numbers are the engine's
  * to leave out, by asking it for none; asked for, they stay, and strings that read like one do not.
  *
- * Nothing is kept but two bits for each string. What the redactor does not know it refuses, or
+ * Nothing is kept but three bits for each string. What the redactor does not know it refuses, or
  * redacts. */
 #ifndef SONDE_HEAP_REDACT_H
 #define SONDE_HEAP_REDACT_H

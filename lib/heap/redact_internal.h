@@ -49,6 +49,13 @@ enum expects {
 
 enum section { NODES, EDGES, FUNCTIONS, TREE, SAMPLES, LOCATIONS, STRINGS, SECTIONS };
 
+/* Bits of each string, as many as were needed so far. */
+struct redact_bits {
+    uint8_t *bytes;
+    size_t size; /* bytes that are set, of: */
+    size_t capacity;
+};
+
 struct sonde_heap_redactor {
     struct sonde_heap_redact_options options;
     struct sonde_heap_redacted counts;
@@ -81,13 +88,13 @@ struct sonde_heap_redactor {
     char key[KEY_SIZE];
     size_t key_length;
 
-    /* Two bits for each string: USE_ENGINE and USE_NAME, as 1 and 2; USE_CODE, or both, as 3. */
-    uint8_t *uses;
-    size_t uses_size; /* bytes that are set, of: */
-    size_t uses_capacity;
+    /* Two bits for each string: USE_ENGINE and USE_NAME, as 1 and 2; USE_CODE, or both, as 3. And
+     * one: USE_VALUE. */
+    struct redact_bits uses, values;
 
     /* The string under way. */
     uint64_t key_of_hash[2];
+    bool hashing; /* `hash` is of all of it so far; else `text` is all */
     struct sonde_siphash hash;
     uint64_t string; /* its index */
     uint64_t units;  /* UTF-16 */

@@ -9,37 +9,41 @@
 /* ---- uses of strings ---- */
 
 /* No more than is needed is touched: it is memory only then. */
-static int grow_uses(struct sonde_heap_redactor *r, size_t wanted, struct sonde_err *err)
+static int grow(struct redact_bits *bits, size_t wanted, struct sonde_err *err)
 {
     enum { STEP = 4096 };
-    if (sonde_array_grow(&r->uses, &r->uses_capacity, wanted, 1, SONDE_HEAP_STRINGS_MAX / 4) < 0) {
+    if (sonde_array_grow(&bits->bytes, &bits->capacity, wanted, 1, SONDE_HEAP_STRINGS_MAX / 4) <
+        0) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
-    size_t left = r->uses_capacity - r->uses_size;
-    size_t step = wanted - r->uses_size;
+    size_t left = bits->capacity - bits->size;
+    size_t step = wanted - bits->size;
     step = step + STEP < left ? step + STEP : left;
-    memset(r->uses + r->uses_size, 0, step);
-    r->uses_size += step;
+    memset(bits->bytes + bits->size, 0, step);
+    bits->size += step;
     return 0;
+}
+
+static int set_bits(struct redact_bits *bits, size_t byte, unsigned set, struct sonde_err *err)
+{
+    int code = byte < bits->size ? 0 : grow(bits, byte + 1, err);
+    if (code == 0) {
+        bits->bytes[byte] |= (uint8_t)set;
+    }
+    return code;
 }
 
 int redact_mark(struct sonde_heap_redactor *r, uint64_t index, enum use use, struct sonde_err *err)
 {
-    size_t byte = index / 4;
-    if (index >= SONDE_HEAP_STRINGS_MAX || use < USE_ENGINE || use > USE_CODE) {
+    if (index >= SONDE_HEAP_STRINGS_MAX) {
         return 0; /* redacted in any case */
     }
-    if (byte >= r->uses_size) {
-        int code = grow_uses(r, byte + 1, err);
-        if (code < 0) {
-            return code;
-        }
+    if (use == USE_VALUE) {
+        return set_bits(&r->values, index / 8, 1U << (index % 8), err);
     }
-    uint8_t bits = (uint8_t)((unsigned)use << (index % 4 * 2));
-    if ((r->uses[byte] & bits) != bits) {
-        r->uses[byte] |= bits;
-    }
-    return 0;
+    return use >= USE_ENGINE && use <= USE_CODE
+               ? set_bits(&r->uses, index / 4, (unsigned)use << (index % 4 * 2), err)
+               : 0;
 }
 
 /* ---- one number ---- */
@@ -260,6 +264,19 @@ static inline char *write_doubled(char *out, uint64_t digits, unsigned count, bo
     return out + count;
 }
 
+/* Sets the bits of the `number`-th of `per_byte` strings a byte. False when there is no room: the
+ * slow way makes some. */
+static inline bool set_there(struct redact_bits *bits, uint64_t number, unsigned per_byte,
+                             unsigned set)
+{
+    size_t byte = number / per_byte;
+    if (byte >= bits->size) {
+        return false;
+    }
+    bits->bytes[byte] |= (uint8_t)(set << (number % per_byte * (8 / per_byte)));
+    return true;
+}
+
 /* Writes the second field, of that use. False: not by records. */
 static inline bool take_second(struct sonde_heap_redactor *r, const char *p, unsigned count,
                                enum use use, char **out)
@@ -273,11 +290,11 @@ static inline bool take_second(struct sonde_heap_redactor *r, const char *p, uns
         return true;
     }
     uint64_t digits = digits_at(p, count);
+    uint64_t number = value_of(digits);
     if (use == USE_VALUE) {
         *out = write_doubled(*out, digits, count, true);
-        return true;
+        return set_there(&r->values, number, 8, 1);
     }
-    uint64_t number = value_of(digits);
     if (use == USE_ELEMENT) {
         uint64_t element = element_index(&r->element, number);
         if (element == number) {
@@ -288,13 +305,8 @@ static inline bool take_second(struct sonde_heap_redactor *r, const char *p, uns
         }
         return true;
     }
-    size_t byte = number / 4;
-    if (byte >= r->uses_size) {
-        return false; /* the slow way makes room */
-    }
-    r->uses[byte] |= (uint8_t)((unsigned)use << (number % 4 * 2));
     *out = write_doubled(*out, digits, count, false);
-    return true;
+    return set_there(&r->uses, number, 4, use);
 }
 
 /* One record at p, which is well-formed: "3,1234,…,0\n,". Returns how it is written, or NULL. */

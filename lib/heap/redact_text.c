@@ -9,16 +9,32 @@ enum { REDACTED_SIZE = 64 };
 
 static void begin_string(struct sonde_heap_redactor *r)
 {
-    sonde_siphash_init(&r->hash, r->key_of_hash);
     r->units = 0;
     r->text_length = 0;
+    r->hashing = false;
     r->state = IN_STRING;
+}
+
+/* Most strings are short, and many names of the program's: what is kept of one is hashed when that
+ * is needed, or when it is longer than that. */
+static void begin_hash(struct sonde_heap_redactor *r)
+{
+    if (!r->hashing) {
+        r->hashing = true;
+        sonde_siphash_init(&r->hash, r->key_of_hash);
+        sonde_siphash_add(&r->hash, r->text, r->text_length);
+    }
 }
 
 static void keep(struct sonde_heap_redactor *r, const char *data, size_t length)
 {
-    sonde_siphash_add(&r->hash, data, length);
     size_t room = sizeof(r->text) - r->text_length;
+    if (length > room) {
+        begin_hash(r);
+    }
+    if (r->hashing) {
+        sonde_siphash_add(&r->hash, data, length);
+    }
     size_t kept = length < room ? length : room;
     memcpy(r->text + r->text_length, data, kept);
     r->text_length += kept;
@@ -57,9 +73,10 @@ static uint64_t hexadecimal(uint32_t word)
 }
 
 /* What stands in place of the string under way; returns its length. */
-static size_t redacted_text(const struct sonde_heap_redactor *r, char ret[REDACTED_SIZE])
+static size_t redacted_text(struct sonde_heap_redactor *r, char ret[REDACTED_SIZE])
 {
     static const char begin[] = "\"string:";
+    begin_hash(r);
     uint64_t hash = sonde_siphash_end(&r->hash);
     uint64_t digits[] = {hexadecimal((uint32_t)(hash >> 32)), hexadecimal((uint32_t)hash)};
     memcpy(ret, begin, sizeof(begin));
@@ -95,31 +112,43 @@ static int write_name(struct sonde_heap_redactor *r, struct sonde_str text, stru
     return code < 0 ? code : redact_write(r, quoted.data, quoted.length, err);
 }
 
+/* The bits of the `index`-th of `per_byte` strings a byte. */
+static unsigned bits_of(const struct redact_bits *bits, uint64_t index, unsigned per_byte)
+{
+    unsigned width = 8 / per_byte;
+    size_t byte = index / per_byte;
+    return byte < bits->size
+               ? (unsigned)bits->bytes[byte] >> (index % per_byte * width) & ((1U << width) - 1)
+               : 0;
+}
+
+/* What it is as a name, and what it is as a value; each is left out that nothing names. */
 static int end_string(struct sonde_heap_redactor *r, struct sonde_err *err)
 {
-    size_t byte = r->string / 4;
-    unsigned uses = byte < r->uses_size ? (unsigned)r->uses[byte] >> (r->string % 4 * 2) & 3U : 0;
+    bool unknown_use = r->string >= SONDE_HEAP_STRINGS_MAX;
+    unsigned uses = unknown_use ? 0 : bits_of(&r->uses, r->string, 4);
+    bool is_value = unknown_use || bits_of(&r->values, r->string, 8);
     struct sonde_str text = {r->text, r->text_length};
     char redacted[REDACTED_SIZE];
-    size_t length = redacted_text(r, redacted);
-    bool unknown_use = r->string >= SONDE_HEAP_STRINGS_MAX;
-    bool known = !unknown_use && uses && redact_name_known(r, text, (enum use)uses);
+    size_t length = 0;
+    bool known = uses && redact_name_known(r, text, (enum use)uses);
     if (uses == USE_ENGINE && redact_is_pair(text)) {
         text = SONDE_STR("part of a pair in WeakMap"); /* it names the pair's value, too */
         known = true;
     }
-    int code;
-    if (known) {
-        r->counts.names++;
-        code = write_name(r, text, err);
-    } else if (uses || unknown_use) {
-        r->counts.redacted++;
-        code = redact_write(r, redacted, length, err);
-    } else {
-        code = redact_write(r, "\"\"", 2, err);
+    bool hidden = unknown_use || (uses && !known);
+    if (hidden || is_value) {
+        length = redacted_text(r, redacted);
     }
+    r->counts.names += known;
+    r->counts.redacted += hidden;
+    int code = known    ? write_name(r, text, err)
+               : hidden ? redact_write(r, redacted, length, err)
+                        : redact_write(r, "\"\"", 2, err);
     code = code < 0 ? code : redact_write(r, ",", 1, err);
-    code = code < 0 ? code : redact_write(r, redacted, length, err);
+    code = code < 0   ? code
+           : is_value ? redact_write(r, redacted, length, err)
+                      : redact_write(r, "\"\"", 2, err);
     r->string++;
     r->counts.strings++;
     r->state = IN_STRINGS;

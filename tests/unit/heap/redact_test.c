@@ -169,6 +169,31 @@ static void names_of_code_stay_and_data_goes(void **state)
     cJSON_Delete(json);
 }
 
+static void a_string_is_there_as_what_it_is_used(void **state)
+{
+    (void)state;
+    static const struct {
+        int index;
+        const char *name; /* NULL: redacted */
+        bool value;
+    } strings[] = {
+        {0, "", false},         {1, "(GC roots)", false},   {2, "Patient", false},
+        {3, NULL, true},        {4, "medicalRecord", true}, {5, "größe", true},
+        {7, "elements", false}, {8, NULL, false},
+    };
+    cJSON *json = redacted(small, false);
+    const cJSON *all = cJSON_GetObjectItem(json, "strings");
+    for (size_t i = 0; i < SONDE_LENGTH(strings); i++) {
+        const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(all, 2 * strings[i].index));
+        const char *value = cJSON_GetStringValue(cJSON_GetArrayItem(all, 2 * strings[i].index + 1));
+        assert_true(strings[i].name ? strcmp(name, strings[i].name) == 0
+                                    : strncmp(name, "string:", 7) == 0);
+        assert_int_equal(strncmp(value, "string:", 7) == 0, strings[i].value);
+        assert_int_equal(value[0] == '\0', !strings[i].value);
+    }
+    cJSON_Delete(json);
+}
+
 static void runs_cannot_be_compared(void **state)
 {
     (void)state;
@@ -193,6 +218,32 @@ static void write_pair(struct sonde_buf *text, int node, const char *node_name, 
     sonde_buf_char(text, ',');
     sonde_buf_json_string(text, sonde_str(edge_name));
     sonde_buf_text(text, "]}");
+}
+
+static void long_names_are_hashed_as_a_whole(void **state)
+{
+    (void)state;
+    /* Around the length of what is kept of a name, and alike but for the last character. */
+    struct sonde_buf text = SONDE_BUF(1 << 16);
+    char first[1024];
+    char second[1024];
+    for (int length = SONDE_WORD_MAX - 2; length < SONDE_WORD_MAX + 4; length++) {
+        memset(first, 'x', (size_t)length);
+        first[length] = '\0';
+        memcpy(second, first, sizeof(second));
+        second[length - 1] = 'y';
+        write_pair(&text, STRING, first, PROPERTY, second);
+        cJSON *json = redacted(text.data, false);
+        assert_true(is_redacted(text_of(json, "nodes", 6, 0), length));
+        assert_true(is_redacted(text_of(json, "edges", 3, 0), length));
+        assert_string_not_equal(text_of(json, "nodes", 6, 0), text_of(json, "edges", 3, 0));
+        cJSON_Delete(json);
+        write_pair(&text, STRING, first, PROPERTY, first);
+        json = redacted(text.data, false);
+        assert_string_equal(text_of(json, "nodes", 6, 0), text_of(json, "edges", 3, 0));
+        cJSON_Delete(json);
+    }
+    sonde_buf_fini(&text);
 }
 
 static void composed_names_are_known_by_their_words(void **state)
@@ -653,7 +704,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_of_code_stay_and_data_goes),
+        cmocka_unit_test(a_string_is_there_as_what_it_is_used),
         cmocka_unit_test(runs_cannot_be_compared),
+        cmocka_unit_test(long_names_are_hashed_as_a_whole),
         cmocka_unit_test(composed_names_are_known_by_their_words),
         cmocka_unit_test(numbers_are_shown_when_they_were_asked_for),
         cmocka_unit_test(strings_that_read_like_numbers_stay_hidden),
