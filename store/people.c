@@ -441,7 +441,7 @@ void people_artifact(struct call *call)
         call_fail(call, 404, "NotFound", "an artifact's id is its run's uid, a dot and its name");
         return;
     }
-    (void)snprintf(uid, sizeof(uid), "%s", id);
+    (void)snprintf(uid, sizeof(uid), "%.*s", SONDE_UUID_SIZE - 1, id);
     if (sonde_db_run_resolve(call->service->db, uid, call->namespace[0] ? call->namespace : NULL,
                              call->uid, &err) < 0) {
         call_fail_by(call, &err);
