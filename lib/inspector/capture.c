@@ -105,6 +105,9 @@ int capture_must_arrive(void *context, const cJSON *result, const char *failure,
                         struct sonde_err *err)
 {
     const struct visit_thread *thread = context;
+    if (thread->visit->err.code) {
+        return 0; /* it may have been thrown away: the visit ends with what went wrong before */
+    }
     int r = visit_must_succeed(context, result, failure, err);
     return r < 0 || thread->arrived
                ? r
@@ -448,6 +451,8 @@ void capture_stalled(struct sonde_visit *v, const struct sonde_err *err)
     if (thread->capturing && type_of(thread)->stalled) {
         type_of(thread)->stalled(thread, err);
     } else {
+        /* What comes is thrown away, or the answers behind it would not be heard. */
+        capture_artifact_abort(thread);
         sonde_visit_fail(v, err);
     }
 }

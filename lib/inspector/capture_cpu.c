@@ -20,6 +20,9 @@ static int profile_begin(struct visit_thread *thread, enum sonde_cdp_stream stre
 static int profile_end(struct visit_thread *thread, const char *title, struct sonde_err *err)
 {
     const char *prefix = thread->visit->prefix;
+    if (thread->visit->sink_of != thread) {
+        return 0; /* the sink has stalled */
+    }
     if (strncmp(title, prefix, strlen(prefix)) != 0) {
         capture_artifact_abort(thread); /* the application's own profile */
         return 0;
@@ -153,6 +156,6 @@ const struct capture_type capture_cpu = {
     .begin = begin,
     .ended = window_ended,
     .stream_begin = profile_begin,
-    .stream_data = capture_artifact_write,
+    .stream_data = capture_artifact_piece,
     .stream_end = profile_end,
 };

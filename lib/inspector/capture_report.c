@@ -12,7 +12,7 @@ static sonde_cdp_path value = {"result", "result", "value"};
 static int reported(void *context, const cJSON *result, const char *failure, struct sonde_err *err)
 {
     struct visit_thread *thread = context;
-    if (failure || !thread->arrived) {
+    if ((failure || !thread->arrived) && !thread->visit->err.code) {
         const cJSON *details = cJSON_GetObjectItemCaseSensitive(result, "exceptionDetails");
         const cJSON *thrown = cJSON_GetObjectItemCaseSensitive(details, "exception");
         return sonde_fail_reason(

@@ -240,7 +240,8 @@ int capture_artifact_piece(struct visit_thread *thread, const char *data, size_t
                            struct sonde_err *err) SONDE_MUST_CHECK;
 int capture_artifact_end(struct visit_thread *thread, const char *title,
                          struct sonde_err *err) SONDE_MUST_CHECK;
-/* The answer to a command whose value was streamed: it has come, and arrived. */
+/* The answer to a command whose value was streamed: it has come, and arrived, unless the visit is
+ * to end. */
 int capture_must_arrive(void *thread, const cJSON *result, const char *failure,
                         struct sonde_err *err) SONDE_MUST_CHECK;
 

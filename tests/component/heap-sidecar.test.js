@@ -6,11 +6,10 @@
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
-const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
 const { Snapshot, blobs, everything, forms } = require('./support/heap.js');
-const { runOf, startSidecar, startStore } = require('./support/service.js');
+const { cloggedWay, runOf, startSidecar, startStore } = require('./support/service.js');
 const { isSanitized, start, temporary } = require('./support/sonde.js');
 const { alive, inspectorPort, listens, node } = require('./support/target.js');
 const { until } = require('./support/wait.js');
@@ -100,33 +99,7 @@ test('a store that takes no more: StoreFailed within its bound, the target is le
   const { target, match } = await startLarge(t);
   const store = await startStore(t);
   const run = await store.newRun(runOfHeap(match));
-  // Between both: what is sent is passed on until there is much of it, then nothing more is read.
-  const proxy = net.createServer((client) => {
-    const upstream = net.connect(store.port, '127.0.0.1');
-    let count = 0;
-    client.on('data', (data) => {
-      count += data.length;
-      upstream.write(data);
-      if (count > 2e6) {
-        client.pause();
-      }
-    });
-    upstream.pipe(client);
-    for (const socket of [client, upstream]) {
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        client.destroy();
-        upstream.destroy();
-      });
-    }
-  });
-  t.after(() => proxy.close());
-  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  const between = {
-    url: `https://127.0.0.1:${proxy.address().port}`,
-    authority: store.authority,
-  };
-  const result = await startSidecar(t, between, run).end(1);
+  const result = await startSidecar(t, await cloggedWay(t, store), run).end(1);
   assert.match(result.reason, /^Store(Failed|Unreachable)$/);
   await assertUnharmed(target);
   assert.equal((await store.artifacts(run, 'HeapSnapshot')).length, 0);

@@ -4,12 +4,15 @@
 // The sidecar and a store that is away, stands still, is another one, or misbehaves.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const net = require('node:net');
+const path = require('node:path');
 const test = require('node:test');
 const {
   Store,
   busy,
   capturing,
+  cloggedWay,
   fakeStore,
   request,
   runOf,
@@ -19,6 +22,8 @@ const {
   wasLeftClean,
   wasNotSignalled,
 } = require('./support/service.js');
+const { temporary } = require('./support/sonde.js');
+const { startTarget } = require('./support/target.js');
 const { until } = require('./support/wait.js');
 
 const twoSeconds = [{ name: 'cpu', durationSeconds: 2, windowSeconds: 1 }];
@@ -208,6 +213,21 @@ for (const lost of ['heartbeat', 'put', 'commit', 'done']) {
     assert.equal((await real.view(run)).targets[0].phase, 'Done');
   });
 }
+
+test('a store that takes no more: StoreFailed, and the target is heard out', async (t) => {
+  const store = await startStore(t);
+  const directory = temporary(t, 'sonde-pod-');
+  const script = path.join(directory, 'fake.js');
+  fs.copyFileSync(path.join(__dirname, 'support/fake-inspector.js'), script);
+  const target = await startTarget(t, { script, env: { MODE: 'large-coverage' } });
+  const captures = [{ name: 'covered', type: 'Coverage', durationSeconds: 1 }];
+  const run = await store.newRun(runOf(directory, captures));
+  const result = await startSidecar(t, await cloggedWay(t, store), run).end(1);
+  assert.equal(result.reason, 'StoreFailed');
+  assert.match(target.process.stderr(), /finish\(\)/);
+  assert.match(target.process.stderr(), /hung up with 0 bytes unread/);
+  assert.equal((await store.artifacts(run, 'Coverage')).length, 0);
+});
 
 test('a disk that is full: StoreFull', async (t) => {
   const { reason } = await runWith(t, 1, (step, _count, response) => {

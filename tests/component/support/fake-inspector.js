@@ -14,6 +14,8 @@ const port = Number(process.env.INSPECTOR_PORT ?? 9229);
 const websocketId = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 // How long it stands still in mode "snapshot-slow": longer than answers may take otherwise.
 const standstillMilliseconds = 13000;
+// 24 MB of JSON in mode "large-coverage": more than a connection and the sidecar hold.
+const coveredScripts = 400000;
 const INFINITE = 'a number that JSON.stringify does not write';
 const opcodes = { text: 1, close: 8, ping: 9, pong: 10 };
 
@@ -95,6 +97,10 @@ function resultOf(method, params) {
     const pid = mode === 'wrong-pid' ? process.pid + 1 : process.pid;
     const value = { pid, version: process.version, directory: process.cwd() };
     return { result: { type: 'object', value } };
+  }
+  if (mode === 'large-coverage' && method === 'Profiler.takePreciseCoverage') {
+    const script = { scriptId: '1', url: 'file:///app/fake.js', functions: [] };
+    return { result: new Array(coveredScripts).fill(script) };
   }
   if (method === 'Runtime.callFunctionOn') {
     const statistics = { utilization: 0.5 };
@@ -216,6 +222,7 @@ function serve(socket) {
     pending.bytes = Buffer.concat([pending.bytes, data]);
     for (const { opcode, last, payload } of unframe(pending)) {
       if (opcode === opcodes.close) {
+        console.error(`hung up with ${socket.writableLength} bytes unread`);
         socket.end(frame(payload, opcodes.close));
       } else if (opcode === opcodes.ping) {
         socket.write(frame(payload, opcodes.pong));

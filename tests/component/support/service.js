@@ -8,6 +8,7 @@ const { execFileSync } = require('node:child_process');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const https = require('node:https');
+const net = require('node:net');
 const path = require('node:path');
 const { bin, profileRun, start, temporary } = require('./sonde.js');
 const { app, inspectorPort, listens, load, startTarget } = require('./target.js');
@@ -205,6 +206,33 @@ async function fakeStore(t, answer) {
   return store;
 }
 
+// Stands before a store, and passes on what is sent until there is much of it: then it reads nothing
+// more.
+async function cloggedWay(t, store) {
+  const proxy = net.createServer((client) => {
+    const upstream = net.connect(store.port, '127.0.0.1');
+    let count = 0;
+    client.on('data', (data) => {
+      count += data.length;
+      upstream.write(data);
+      if (count > 2e6) {
+        client.pause();
+      }
+    });
+    upstream.pipe(client);
+    for (const socket of [client, upstream]) {
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+  });
+  t.after(() => proxy.close());
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  return { url: `https://127.0.0.1:${proxy.address().port}`, authority: store.authority };
+}
+
 function inSeconds(seconds) {
   return Math.floor(Date.now() / 1000) + seconds;
 }
@@ -311,6 +339,7 @@ module.exports = {
   Store,
   busy,
   capturing,
+  cloggedWay,
   fakeStore,
   inSeconds,
   ownScript,
