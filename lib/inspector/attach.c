@@ -323,7 +323,9 @@ static void connect_socket(struct sonde_visit *v, const char *path)
     /* The first one was made before the signal. */
     int r = v->socket ? 0 : sonde_websocket_new(v->options.loop, &v->socket, &err);
     r = r < 0 ? r : sonde_websocket_connect(v->socket, &options, &err);
-    if (r < 0) {
+    if (r == SONDE_ENETWORK) {
+        closed(v, &err); /* no matter whether it fails at once or a little later */
+    } else if (r < 0) {
         sonde_visit_fail(v, &err);
     }
 }

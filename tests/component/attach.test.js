@@ -8,7 +8,15 @@ const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
-const { Sonde, exited, nobody, profileAsNobody, start, temporary } = require('./support/sonde.js');
+const {
+  Sonde,
+  bin,
+  exited,
+  nobody,
+  profileAsNobody,
+  start,
+  temporary,
+} = require('./support/sonde.js');
 const { alive, get, inspectorPort, listens, node, startTarget } = require('./support/target.js');
 const { until } = require('./support/wait.js');
 
@@ -155,6 +163,20 @@ test('a stranger stays connected: said, looked after ever less often, then close
   const { looks } = await get(target.port, '/');
   assert.ok(looks >= 3 && looks < 20, `${looks} looks`);
   stranger.destroy();
+  await isClosed(target);
+});
+
+test('a connection that cannot be begun: it is tried again', async (t) => {
+  const target = await startHard(t, '');
+  const { store } = new Sonde(t);
+  // The first one asks for the list of what can be inspected.
+  const second = ['-e', 'trace=connect', '-e', 'inject=connect:error=EADDRNOTAVAIL:when=2'];
+  const output = path.join(temporary(t), 'strace');
+  const profiled = ['profile', '--pid', String(target.pid), '--duration', '1s', '--store', store];
+  const args = ['-qq', '-o', output, ...second, bin, ...profiled];
+  const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' }; // which strace does not allow
+  exited(await start(t, 'strace', args, { env }).done, 0);
+  assert.match(fs.readFileSync(output, 'utf8'), /EADDRNOTAVAIL .*\(INJECTED\)/);
   await isClosed(target);
 });
 
