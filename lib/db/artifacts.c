@@ -178,12 +178,8 @@ static void digest_text(EVP_MD_CTX *digest, char ret[SONDE_SHA256_TEXT])
     }
 }
 
-static int insert_row(struct sonde_artifact_writer *w, struct sonde_err *err)
+static int insert_row(struct sonde_artifact_writer *w, int64_t stored, struct sonde_err *err)
 {
-    struct stat file;
-    if (fstat(w->fd, &file) < 0) {
-        return sonde_fail(err, SONDE_EIO, errno, "look at a blob of the store %s", w->db->path);
-    }
     const struct sonde_artifact *a = &w->artifact;
     int64_t there = 0;
     int r =
@@ -206,7 +202,21 @@ static int insert_row(struct sonde_artifact_writer *w, struct sonde_err *err)
     (void)sqlite3_bind_int(statement, 7, (int)a->data_class);
     (void)sqlite3_bind_int64(statement, 8, a->bytes);
     db_text(statement, 9, a->sha256);
-    (void)sqlite3_bind_int64(statement, 10, file.st_size);
+    (void)sqlite3_bind_int64(statement, 10, stored);
+    return db_step(w->db, statement, err);
+}
+
+/* Ours may be of another length than what it has replaced: compressed by another version. */
+static int update_others(struct sonde_artifact_writer *w, int64_t stored, struct sonde_err *err)
+{
+    DB_STATEMENT *statement = NULL;
+    int r = db_prepare(w->db, "UPDATE artifacts SET stored = ?1 WHERE sha256 = ?2 AND stored != ?1",
+                       &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    (void)sqlite3_bind_int64(statement, 1, stored);
+    db_text(statement, 2, w->artifact.sha256);
     return db_step(w->db, statement, err);
 }
 
@@ -265,7 +275,12 @@ static bool is_placed(const struct sonde_artifact_writer *w)
 /* Within a write transaction. What another writer has put in place may not be durable yet. */
 static int add_row(struct sonde_artifact_writer *w, struct sonde_err *err)
 {
-    int r = insert_row(w, err);
+    struct stat file;
+    if (fstat(w->fd, &file) < 0) {
+        return sonde_fail(err, SONDE_EIO, errno, "look at a blob of the store %s", w->db->path);
+    }
+    int r = insert_row(w, file.st_size, err);
+    r = r < 0 ? r : update_others(w, file.st_size, err);
     return r < 0 || is_placed(w) ? r : place_blob(w, err);
 }
 
@@ -473,7 +488,9 @@ int sonde_db_artifacts(struct sonde_db *db, const char *run_uid, sonde_artifact_
 {
     DB_STATEMENT *statement = NULL;
     int r = db_prepare(db,
-                       "SELECT run, name, capture, type, media_type, class, bytes, sha256, process"
+                       "SELECT run, name, capture, type, media_type, class, bytes, sha256, process,"
+                       /* Of old rows nobody knows: see the table's migrations. */
+                       " CASE stored WHEN bytes THEN 0 ELSE stored END"
                        " FROM artifacts WHERE run = ? ORDER BY id",
                        &statement, err);
     if (r < 0) {
@@ -490,6 +507,7 @@ int sonde_db_artifacts(struct sonde_db *db, const char *run_uid, sonde_artifact_
             .data_class = (enum sonde_data_class)sqlite3_column_int(statement, 5),
             .bytes = sqlite3_column_int64(statement, 6),
             .process = db_column(statement, 8),
+            .stored = sqlite3_column_int64(statement, 9),
         };
         (void)snprintf(artifact.sha256, sizeof(artifact.sha256), "%s", db_column(statement, 7));
         r = db_columns_check(db, err);
@@ -538,17 +556,38 @@ static int read_blob(int fd, struct sonde_stream *stream, const char *name, stru
     }
 }
 
+static int damaged(const struct sonde_db *db, const struct sonde_artifact *artifact,
+                   struct sonde_err *err)
+{
+    return sonde_fail(err, SONDE_EPARSE, 0,
+                      "artifact %s is damaged in the store %s: delete the run, and look at the "
+                      "disk",
+                      artifact->name, db->path);
+}
+
 int sonde_artifact_open(struct sonde_db *db, const struct sonde_artifact *artifact, int *ret_fd,
                         struct sonde_err *err)
 {
     char path[SONDE_SHA256_TEXT + 16];
     (void)blob_path(artifact->sha256, path, sizeof(path));
-    *ret_fd = openat(db->blobs, path, O_RDONLY | O_CLOEXEC);
-    if (*ret_fd < 0) {
+    int fd = openat(db->blobs, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
         return sonde_fail(err, errno == ENOENT ? SONDE_EPARSE : SONDE_EIO, errno,
                           "artifact %s is not in the store %s any more", artifact->name, db->path);
     }
-    return 0;
+    struct stat file;
+    int r = 0;
+    if (fstat(fd, &file) < 0) {
+        r = sonde_fail(err, SONDE_EIO, errno, "look at artifact %s", artifact->name);
+    } else if (file.st_size < artifact->stored) {
+        r = damaged(db, artifact, err);
+    }
+    if (r < 0) {
+        sonde_closep(&fd);
+    } else {
+        *ret_fd = fd;
+    }
+    return r;
 }
 
 int sonde_artifact_read(struct sonde_db *db, const struct sonde_artifact *artifact,
@@ -569,17 +608,14 @@ int sonde_artifact_read(struct sonde_db *db, const struct sonde_artifact *artifa
               : sonde_decompressor_new(SONDE_ZSTD, (uint64_t)artifact->bytes, pass_on, &reading,
                                        &stream, err);
     r = r < 0 ? r : read_blob(fd, stream, artifact->name, err);
-    bool damaged = !reading.refused && (r == SONDE_EPARSE || r == SONDE_ELIMIT);
+    bool is_damaged = !reading.refused && (r == SONDE_EPARSE || r == SONDE_ELIMIT);
     if (r == 0) {
         char sha256[SONDE_SHA256_TEXT] = "";
         digest_text(reading.digest, sha256);
-        damaged = reading.bytes != artifact->bytes || strcmp(sha256, artifact->sha256) != 0;
+        is_damaged = reading.bytes != artifact->bytes || strcmp(sha256, artifact->sha256) != 0;
     }
-    if (damaged) {
-        r = sonde_fail(err, SONDE_EPARSE, 0,
-                       "artifact %s is damaged in the store %s: delete the run, and look at the "
-                       "disk",
-                       artifact->name, db->path);
+    if (is_damaged) {
+        r = damaged(db, artifact, err);
     }
     sonde_stream_free(stream);
     EVP_MD_CTX_free(reading.digest);

@@ -118,6 +118,7 @@ struct sonde_artifact {
     const char *process;    /* "POD/PID" that it is of; "" in a run of one process, NULL as "" */
     enum sonde_data_class data_class;
     int64_t bytes;                  /* uncompressed; set when committed */
+    int64_t stored;                 /* bytes that were written to the disk; 0: not known */
     char sha256[SONDE_SHA256_TEXT]; /* of the uncompressed content */
 };
 
@@ -145,7 +146,7 @@ int sonde_db_artifacts(struct sonde_db *db, const char *run_uid, sonde_artifact_
                        void *context, struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* Opens the content as it is kept: one zstd frame with a checksum. The caller closes *ret_fd.
- * SONDE_EPARSE when it is missing. */
+ * SONDE_EPARSE when it is missing, or shorter than it was written. */
 int sonde_artifact_open(struct sonde_db *db, const struct sonde_artifact *artifact, int *ret_fd,
                         struct sonde_err *err) SONDE_MUST_CHECK;
 

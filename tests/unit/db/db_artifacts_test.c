@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "base/file.h"
 #include "db_helpers.h"
@@ -270,6 +271,52 @@ static void a_damaged_blob_is_never_taken_for_whole(void **state)
     assert_int_equal(sonde_db_run_delete(f->db, f->run, &f->err), 0); /* and can be cleared away */
 }
 
+static int open_blob(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    struct fixture *f = context;
+    SONDE_CLOSE int fd = -1;
+    return sonde_artifact_open(f->db, artifact, &fd, err);
+}
+
+/* As another version may have left it. */
+static void set_stored(struct fixture *f, const char *value)
+{
+    char path[2 * PATH_SIZE];
+    char sql[64];
+    sqlite3 *sqlite = NULL;
+    (void)snprintf(path, sizeof(path), "%s/runs.db", f->directory);
+    (void)snprintf(sql, sizeof(sql), "UPDATE artifacts SET stored = %s", value);
+    assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(sqlite, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(sqlite), SQLITE_OK);
+}
+
+static void a_blob_that_was_cut_is_not_opened(void **state)
+{
+    struct fixture *f = *state;
+    char path[2 * PATH_SIZE];
+    struct stat whole;
+    add(f, f->run, "cpu.0", "content");
+    blob_path(f, path);
+    assert_int_equal(sonde_db_artifacts(f->db, f->run, open_blob, f, &f->err), 0);
+    assert_int_equal(stat(path, &whole), 0);
+    assert_int_equal(truncate(path, whole.st_size - 1), 0);
+    assert_int_equal(sonde_db_artifacts(f->db, f->run, open_blob, f, &f->err), SONDE_EPARSE);
+    assert_non_null(strstr(f->err.message, "cpu.0 is damaged"));
+    set_stored(f, "bytes"); /* nobody knows */
+    assert_int_equal(sonde_db_artifacts(f->db, f->run, open_blob, f, &f->err), 0);
+}
+
+static void what_is_stored_again_may_be_shorter(void **state)
+{
+    struct fixture *f = *state;
+    add(f, f->run, "cpu.0", "content");
+    set_stored(f, "stored + 10"); /* compressed otherwise */
+    assert_int_equal(sonde_db_artifacts(f->db, f->run, open_blob, f, &f->err), SONDE_EPARSE);
+    add(f, f->other, "cpu.0", "content");
+    assert_int_equal(sonde_db_artifacts(f->db, f->run, open_blob, f, &f->err), 0);
+}
+
 static int stop_reading(void *context, const void *data, size_t length, struct sonde_err *err)
 {
     (void)context;
@@ -381,6 +428,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(storing_again_mends_a_damaged_blob, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_blob_is_never_taken_for_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_blob_that_was_cut_is_not_opened, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_stored_again_may_be_shorter, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_may_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(the_next_open_removes_what_a_dead_writer_left, setup,
                                         teardown),
