@@ -145,6 +145,18 @@ void call_fail_by(struct call *call, const struct sonde_err *err)
     call_fail(call, 500, "Internal", err->message);
 }
 
+void call_fail_by_kept(struct call *call, const struct sonde_err *err)
+{
+    if (err->code != SONDE_EPARSE) {
+        call_fail_by(call, err);
+        return;
+    }
+    SONDE_LOG(&call->service->log, SONDE_LOG_ERROR, "what is kept cannot be read",
+              SONDE_FIELD_STR("endpoint", sonde_str(call->endpoint->label)),
+              SONDE_FIELD_STR("error", sonde_str(err->message)));
+    call_fail(call, 500, "Unreadable", err->message);
+}
+
 cJSON *call_json(struct call *call)
 {
     struct sonde_err err;

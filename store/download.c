@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Artifacts as they are kept, compressed, to whom can unfold them: of any size, without memory and
- * nearly without work. What comes from the disk is checked by the frame's checksum there. */
+ * nearly without work. What comes from the disk is checked there: each frame has a checksum, and
+ * headers say what it unfolds to, since not all who unfold a frame notice that its end is missing.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +12,8 @@
 #include "store/service.h"
 
 struct download {
-    int fd;
+    struct sonde_results_kept kept;
+    char bytes[24]; /* as text, for a header */
 };
 
 bool download_wanted(const struct call *call)
@@ -36,22 +39,26 @@ static int64_t next(void *context, char *data, size_t length)
     const struct download *download = context;
     ssize_t count;
     do {
-        count = read(download->fd, data, length);
+        count = read(download->kept.fd, data, length);
     } while (count < 0 && errno == EINTR);
     return count;
 }
 
-void download_begin(struct call *call, int fd, const char *media_type)
+void download_begin(struct call *call, const struct sonde_results_kept *kept,
+                    const char *media_type)
 {
     struct download *download = calloc(1, sizeof(*download));
     if (!download) {
-        sonde_closep(&fd);
+        sonde_closep(&kept->fd);
         call_fail(call, 503, "OutOfMemory", "the store is out of memory");
         return;
     }
-    download->fd = fd;
+    download->kept = *kept;
+    (void)snprintf(download->bytes, sizeof(download->bytes), "%lld", (long long)kept->bytes);
     call->download = download;
     sonde_exchange_add_header(call->exchange, "Content-Encoding", "zstd");
+    sonde_exchange_add_header(call->exchange, "Sonde-Bytes", download->bytes);
+    sonde_exchange_add_header(call->exchange, "Sonde-Sha256", download->kept.sha256);
     call_answer_stream(call, 200, media_type, next, download);
 }
 
@@ -59,7 +66,7 @@ void download_closed(struct call *call)
 {
     struct download *download = call->download;
     if (download) {
-        sonde_closep(&download->fd);
+        sonde_closep(&download->kept.fd);
         free(download);
         call->download = NULL;
     }

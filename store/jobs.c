@@ -102,7 +102,7 @@ static void done(void *context)
         call_answer_as(job->call, result->status, result->media_type,
                        sonde_buf_view(&result->text));
     } else {
-        call_fail_by(job->call, &result->err);
+        call_fail_by_kept(job->call, &result->err);
     }
     free_job(job);
     if (jobs->last) {

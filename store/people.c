@@ -374,11 +374,11 @@ void people_export(struct call *call)
     log_download(call, name);
     if (format == SONDE_RESULTS_RAW && download_wanted(call)) {
         struct sonde_err err;
-        int fd = -1;
-        if (sonde_results_raw_open(call->service->db, call->uid, name, &fd, &err) < 0) {
-            call_fail_by(call, &err);
+        struct sonde_results_kept kept;
+        if (sonde_results_raw_open(call->service->db, call->uid, name, &kept, &err) < 0) {
+            call_fail_by_kept(call, &err);
         } else {
-            download_begin(call, fd, sonde_results_media_type(SONDE_RESULTS_RAW));
+            download_begin(call, &kept, sonde_results_media_type(SONDE_RESULTS_RAW));
         }
         return;
     }
@@ -395,7 +395,7 @@ struct search {
     struct sonde_db *db;
     const char *name;
     struct sonde_buf *text; /* where it is read to; NULL: it is opened */
-    int fd;
+    struct sonde_results_kept kept;
     bool found;
 };
 
@@ -408,7 +408,7 @@ static int find_artifact(void *context, const struct sonde_artifact *artifact,
     }
     search->found = true;
     return search->text ? sonde_artifact_read(search->db, artifact, append, search->text, err)
-                        : sonde_artifact_open(search->db, artifact, &search->fd, err);
+                        : sonde_results_open(search->db, artifact, &search->kept, err);
 }
 
 static int find(struct search *search, const char *uid, struct sonde_err *err)
@@ -424,7 +424,7 @@ static void artifact(struct sonde_db *db, const char *uid, const char *argument,
                      const struct job_bounds *bounds, struct job_result *ret)
 {
     (void)bounds;
-    struct search search = {.db = db, .name = argument, .text = &ret->text, .fd = -1};
+    struct search search = {.db = db, .name = argument, .text = &ret->text};
     if (find(&search, uid, &ret->err) == 0) {
         ret->status = 200;
         ret->media_type = ARTIFACT_MEDIA_TYPE;
@@ -456,12 +456,12 @@ void people_artifact(struct call *call)
         jobs_add(call, artifact, name);
         return;
     }
-    struct search search = {.db = call->service->db, .name = name, .fd = -1};
+    struct search search = {.db = call->service->db, .name = name, .kept = {.fd = -1}};
     if (find(&search, call->uid, &err) < 0) {
-        sonde_closep(&search.fd);
-        call_fail_by(call, &err);
+        sonde_closep(&search.kept.fd);
+        call_fail_by_kept(call, &err);
     } else {
-        download_begin(call, search.fd, ARTIFACT_MEDIA_TYPE);
+        download_begin(call, &search.kept, ARTIFACT_MEDIA_TYPE);
     }
 }
 

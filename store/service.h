@@ -10,6 +10,7 @@
 #include "db/targets.h"
 #include "http/server.h"
 #include "kube/client.h"
+#include "results/results.h"
 
 enum {
     STORE_DOCUMENT_MAX = 512 << 10, /* bytes of a controller's request */
@@ -113,6 +114,8 @@ void call_answer_stream(struct call *call, unsigned status, const char *media_ty
 void call_fail(struct call *call, unsigned status, const char *code, const char *message);
 /* By the code of err, and its reason where it has one. */
 void call_fail_by(struct call *call, const struct sonde_err *err);
+/* The same where what is kept was read: that it cannot be is no fault of the caller. */
+void call_fail_by_kept(struct call *call, const struct sonde_err *err);
 /* The body as a JSON object; NULL after a refusal. The caller deletes it. */
 cJSON *call_json(struct call *call);
 /* Finds the run of the path in the namespace of the call; false after a refusal. */
@@ -167,8 +170,9 @@ void silence_forget(struct silence *silence, const char *uid, const char *target
 /* download.c */
 /* Whether the peer takes artifacts as they are kept. */
 bool download_wanted(const struct call *call);
-/* Sends the file, which is closed in any case. */
-void download_begin(struct call *call, int fd, const char *media_type);
+/* Sends the file, which is closed in any case, and tells what it unfolds to. */
+void download_begin(struct call *call, const struct sonde_results_kept *kept,
+                    const char *media_type);
 void download_closed(struct call *call);
 
 /* people.c */

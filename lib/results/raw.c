@@ -15,7 +15,7 @@ struct search {
                struct sonde_err *err);
     sonde_bytes_callback callback;
     void *context;
-    int *ret_fd;
+    struct sonde_results_kept *kept;
 };
 
 static bool matches(const struct search *search, const struct sonde_artifact *artifact)
@@ -79,21 +79,29 @@ int sonde_results_raw(struct sonde_db *db, const char *uid, const char *name,
     return find_one(&search, uid, name, err);
 }
 
+int sonde_results_open(struct sonde_db *db, const struct sonde_artifact *artifact,
+                       struct sonde_results_kept *ret, struct sonde_err *err)
+{
+    ret->bytes = artifact->bytes;
+    memcpy(ret->sha256, artifact->sha256, sizeof(ret->sha256));
+    return sonde_artifact_open(db, artifact, &ret->fd, err);
+}
+
 static int open_it(const struct search *search, const struct sonde_artifact *artifact,
                    struct sonde_err *err)
 {
-    return sonde_artifact_open(search->db, artifact, search->ret_fd, err);
+    return sonde_results_open(search->db, artifact, search->kept, err);
 }
 
-int sonde_results_raw_open(struct sonde_db *db, const char *uid, const char *name, int *ret_fd,
-                           struct sonde_err *err)
+int sonde_results_raw_open(struct sonde_db *db, const char *uid, const char *name,
+                           struct sonde_results_kept *ret, struct sonde_err *err)
 {
-    const struct search search = {.db = db, .use = open_it, .ret_fd = ret_fd};
-    *ret_fd = -1;
+    const struct search search = {.db = db, .use = open_it, .kept = ret};
+    ret->fd = -1;
     int r = find_one(&search, uid, name, err);
     if (r < 0) {
-        sonde_closep(ret_fd);
-        *ret_fd = -1;
+        sonde_closep(&ret->fd);
+        ret->fd = -1;
     }
     return r;
 }

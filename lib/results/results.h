@@ -95,9 +95,18 @@ int sonde_results_raw(struct sonde_db *db, const char *uid, const char *name,
                       sonde_bytes_callback callback, void *context,
                       struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Opens the same one as it is kept: see sonde_artifact_open. */
-int sonde_results_raw_open(struct sonde_db *db, const char *uid, const char *name, int *ret_fd,
-                           struct sonde_err *err) SONDE_MUST_CHECK;
+/* An artifact as it is kept: see sonde_artifact_open. */
+struct sonde_results_kept {
+    int fd;                         /* the caller closes it */
+    int64_t bytes;                  /* of its content, unfolded */
+    char sha256[SONDE_SHA256_TEXT]; /* of the same */
+};
+
+int sonde_results_open(struct sonde_db *db, const struct sonde_artifact *artifact,
+                       struct sonde_results_kept *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+/* The one that sonde_results_raw would hand out. */
+int sonde_results_raw_open(struct sonde_db *db, const char *uid, const char *name,
+                           struct sonde_results_kept *ret, struct sonde_err *err) SONDE_MUST_CHECK;
 
 struct sonde_results_summary {
     /* "38% loadVisits patients.js:41": the worst finding of all captures; "": nothing was found */

@@ -186,6 +186,8 @@ test('an artifact of any size is handed out as it is kept', async (t) => {
     assert.equal(whole.headers['content-encoding'], 'zstd');
     assert.ok(whole.bytes.length < bytes.length / 10);
     assert.equal(sha256(zstdDecompressSync(whole.bytes)), sha256(bytes));
+    assert.equal(whole.headers['sonde-bytes'], String(bytes.length));
+    assert.equal(whole.headers['sonde-sha256'], sha256(bytes));
     for (const refusal of [{}, { 'Accept-Encoding': 'zstd;q=0, gzip' }]) {
       const large = await service.person('GET', where, { headers: refusal });
       refused(large, 413, 'TooLarge');
@@ -198,6 +200,29 @@ test('an artifact of any size is handed out as it is kept', async (t) => {
   refused(await service.person('GET', other, { headers }), 404, 'NotFound');
   const downloads = service.log().filter(({ message }) => message === 'download');
   assert.equal(downloads.filter(({ user }) => user).length, 7);
+});
+
+test('what was cut on the disk is not handed out', async (t) => {
+  const service = await Service.start(t);
+  const sidecar = await service.run();
+  const bytes = randomBytes(100000);
+  assert.equal((await sidecar.store('cpu.0', bytes)).status, 201);
+  const digest = sha256(bytes);
+  const blob = path.join(service.directory, 'store/blobs', digest.slice(0, 2), `${digest}.zst`);
+  fs.truncateSync(blob, 50000);
+  for (const headers of [{ 'Accept-Encoding': 'zstd' }, {}]) {
+    const ways = [
+      `artifacts/${sidecar.uid}.pod-a.7.cpu.0?namespace=clinic`,
+      `runs/${sidecar.uid}/captures/cpu?namespace=clinic&format=raw`,
+      `runs/${sidecar.uid}/captures/cpu?namespace=clinic&format=pprof`,
+    ];
+    for (const where of ways) {
+      const answer = await service.person('GET', where, { headers });
+      refused(answer, 500, 'Unreadable');
+      assert.match(answer.json.message, /cpu\.0 is damaged in the store .*: delete the run/);
+    }
+  }
+  assert.ok(service.log().some(({ message }) => message === 'what is kept cannot be read'));
 });
 
 test('artifacts that are sent at once have one bound together', async (t) => {
