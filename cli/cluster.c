@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "codec/digest.h"
 #include "codec/json.h"
 #include "kube/credentials.h"
 #include "spec/kinds.h"
@@ -55,8 +56,12 @@ void cluster_close(struct cluster *cluster)
 struct asking {
     struct sonde_loop *loop;
     struct sonde_buf *body; /* NULL: not kept */
+    /* Of an answer in pieces: who takes them, what has come, and what was to come. */
     int (*take)(void *context, const char *data, size_t length, struct sonde_err *err);
     void *take_context;
+    uint64_t bytes;
+    struct sonde_sha256 *digest;
+    char told_bytes[24], told_sha256[SONDE_DIGEST_SIZE]; /* "": nobody said it */
     int status;
     char refusal[SONDE_ERR_MESSAGE_MAX]; /* the store's own words */
     struct sonde_err err;
@@ -73,6 +78,13 @@ static void read_refusal(struct asking *asking, struct sonde_str body)
     }
 }
 
+static void keep_header(const struct sonde_kube_response *response, const char *name, char *ret,
+                        size_t size)
+{
+    struct sonde_str value = sonde_http_header(response->http, name);
+    (void)snprintf(ret, size, "%.*s", SONDE_STR_ARG(value));
+}
+
 static void answered(void *context, const struct sonde_kube_response *response,
                      const struct sonde_err *err)
 {
@@ -84,6 +96,9 @@ static void answered(void *context, const struct sonde_kube_response *response,
         read_refusal(asking, response->body);
     } else if (asking->body) {
         sonde_buf_str(asking->body, response->body);
+    } else if (asking->take) {
+        keep_header(response, "Sonde-Bytes", asking->told_bytes, sizeof(asking->told_bytes));
+        keep_header(response, "Sonde-Sha256", asking->told_sha256, sizeof(asking->told_sha256));
     }
     sonde_loop_stop(asking->loop);
 }
@@ -237,8 +252,31 @@ int cluster_ask_store(struct cluster *cluster, const char *method, const char *p
 
 static int pass_on(void *context, const char *data, size_t length, struct sonde_err *err)
 {
-    const struct asking *asking = context;
+    struct asking *asking = context;
+    asking->bytes += length;
+    sonde_sha256_add(asking->digest, data, length);
     return asking->take(asking->take_context, data, length, err);
+}
+
+/* Not everything that is cut is noticed by who unfolds it. */
+static int check_whole(const struct asking *asking, struct sonde_err *err)
+{
+    uint64_t told = 0;
+    char sha256[SONDE_DIGEST_SIZE];
+    if (!asking->told_bytes[0] || !asking->told_sha256[0]) {
+        return 0; /* it is made for this answer, and its end is known from that */
+    }
+    bool all = sonde_parse_u64(sonde_str(asking->told_bytes), 0, UINT64_MAX, &told) == 0 &&
+               asking->bytes == told;
+    sonde_sha256_end(asking->digest, sha256);
+    return all && strcmp(sha256, asking->told_sha256) == 0
+               ? 0
+               : sonde_fail(err, SONDE_EIO, 0,
+                            "the store: %llu bytes came, of %s%s: it was cut on its way, or is "
+                            "damaged there: ask again, and if that changes nothing, delete the "
+                            "run, and look at the store's disk",
+                            (unsigned long long)asking->bytes, asking->told_bytes,
+                            all ? ", with another SHA-256" : "");
 }
 
 int cluster_stream_store(struct cluster *cluster, const char *path, const char *const query[],
@@ -251,5 +289,9 @@ int cluster_stream_store(struct cluster *cluster, const char *path, const char *
                                                  .idle_ns = STORE_TIMEOUT_NS,
                                                  .compressed = true,
                                                  .chunk = pass_on};
-    return ask_store(cluster, path, query, &options, &asking, err);
+    int r = sonde_sha256_new(&asking.digest, err);
+    r = r < 0 ? r : ask_store(cluster, path, query, &options, &asking, err);
+    r = r < 0 ? r : check_whole(&asking, err);
+    sonde_sha256_free(asking.digest);
+    return r;
 }

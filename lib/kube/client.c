@@ -338,7 +338,8 @@ static void answer(struct sonde_kube_request *request, const struct sonde_http_r
 {
     struct sonde_err err = {0};
     SONDE_JSON_AUTO *object = NULL;
-    struct sonde_kube_response response = {.status = http->status, .body = http->body};
+    struct sonde_kube_response response = {
+        .status = http->status, .body = http->body, .http = http};
     if (http->status < 200 || http->status > 299) {
         struct sonde_str retry_after = sonde_http_header(http, "Retry-After");
         int code = sonde_kube_status_fail_text(http->status, http->body, retry_after,

@@ -6,6 +6,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "http/client.h"
 #include "kube/config.h"
 #include "kube/path.h"
 #include "kube/status.h"
@@ -44,7 +45,8 @@ struct sonde_kube_response {
     int status;          /* of HTTP; 0: none */
     const cJSON *object; /* of a 2xx answer that is JSON; else NULL */
     struct sonde_str body;
-    struct sonde_kube_status failure; /* of an answer that is not 2xx */
+    struct sonde_kube_status failure;       /* of an answer that is not 2xx */
+    const struct sonde_http_response *http; /* for sonde_http_header; NULL: there is no answer */
 };
 
 struct sonde_kube_request_options {

@@ -4,6 +4,7 @@
 // `kubectl sonde`: the commands in a cluster. tests/cluster has them against a real one.
 
 const assert = require('node:assert/strict');
+const { createHash, randomBytes } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
@@ -108,6 +109,40 @@ test('a capture that comes compressed is unfolded, whole or not at all', async (
   ];
   exited(await run(args), 1);
   assert.deepEqual(fs.readdirSync(path.dirname(file)), []);
+});
+
+test('an artifact that does not come whole is not taken', async (t) => {
+  const { server, run } = await cluster(t);
+  const whole = randomBytes(300000);
+  const kept = zstdCompressSync(whole);
+  const told = {
+    'Content-Encoding': 'zstd',
+    'Sonde-Bytes': String(whole.length),
+    'Sonde-Sha256': createHash('sha256').update(whole).digest('hex'),
+  };
+  const answer = (bytes, headers = told) => {
+    server.store['runs/slow/captures/cpu'] = () => [200, bytes, headers];
+  };
+  const file = path.join(temporary(t), 'out');
+  const args = ['export', 'slow', '--capture', 'cpu', '--format', 'raw', '-o', file];
+  answer(kept);
+  exited(await run(args), 0);
+  assert.ok(whole.equals(fs.readFileSync(file)));
+  fs.rmSync(file);
+  const other = zstdCompressSync(randomBytes(300000));
+  const others = { ...told, 'Sonde-Sha256': told['Sonde-Sha256'].replace(/^./, 'x') };
+  for (const [bytes, headers, pattern] of [
+    [kept.subarray(0, 200000), told, /\d+ bytes came, of 300000: .*delete the run/],
+    [Buffer.concat([kept, kept]), told, /600000 bytes came, of 300000: /],
+    [other, told, /300000 bytes came, of 300000, with another SHA-256: /],
+    [kept, others, /with another SHA-256: /],
+  ]) {
+    answer(bytes, headers);
+    const result = await run(args);
+    exited(result, 1);
+    assert.match(result.stderr, pattern);
+    assert.deepEqual(fs.readdirSync(path.dirname(file)), []);
+  }
 });
 
 test('what is refused is said in the words of who refused it', async (t) => {
