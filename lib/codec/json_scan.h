@@ -122,7 +122,7 @@ void sonde_json_scan_hand_over(struct sonde_json_scanner *scanner, sonde_json_ta
 
 /* Called from the callback of a KEY: when its value is a string, that goes unescaped to `text` in
  * pieces, however long it is, and its STRING event has an empty text. The pieces are collected in
- * `buffer` (borrowed until that event) and are as large as it, but for the last. */
+ * `buffer` (borrowed until that event): none is empty, and none has more than `size` bytes. */
 void sonde_json_scan_text(struct sonde_json_scanner *scanner, sonde_json_raw_callback text,
                           void *context, char *buffer, size_t size);
 

@@ -180,7 +180,7 @@ static int take_piece(void *context, const char *data, size_t length, struct son
 {
     (void)err;
     struct pieces *pieces = context;
-    assert_true(length <= sizeof(pieces->buffer));
+    assert_in_range(length, 1, sizeof(pieces->buffer));
     sonde_buf_append(&pieces->raw, data, length);
     return 0;
 }
