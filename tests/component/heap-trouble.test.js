@@ -17,6 +17,8 @@ const fake = path.join(__dirname, 'support/fake-inspector.js');
 const heap = [{ name: 'heap', type: 'HeapSnapshot' }];
 // Enough for a standstill of a second or more.
 const many = 300000;
+// The probe waits 5 s for us, counted from when the target goes on, and looks whether we have gone.
+const closedMilliseconds = 10000;
 
 async function startApp(t, objects) {
   const target = start(t, node(22), [app], { env: { ...process.env, OBJECTS: String(objects) } });
@@ -89,6 +91,22 @@ test('cancelled in the middle: the target is left clean, nothing is kept', async
   assert.equal((await sonde.runs())[0].reason, 'Cancelled');
   assertNothingKept(sonde);
   await assertUnharmed(target);
+});
+
+test('we are killed in the middle: the target goes on, and closes its inspector', async (t) => {
+  const target = await startApp(t, many);
+  const { sonde, running } = startRun(t, target.pid, { safety: { maxPauseSeconds: 600 } });
+  await standsStill(running, target);
+  running.child.kill('SIGKILL');
+  const rounds = target.stdout();
+  await running.done;
+  assert.ok(await listens(inspectorPort));
+  await until(() => target.stdout() !== rounds, 60000, 'the end of its standstill');
+  const closed = async () => !(await listens(inspectorPort));
+  await until(closed, closedMilliseconds, 'the inspector to be closed by the probe');
+  await assertUnharmed(target);
+  assert.equal((await sonde.runs())[0].reason, 'Interrupted');
+  assertNothingKept(sonde);
 });
 
 test('too risky: refused with the numbers, before the target is stopped', async (t) => {
