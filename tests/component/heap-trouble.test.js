@@ -148,6 +148,40 @@ test('the disk is full at nine tenths: StoreFull, the target is left clean', {
   await assertUnharmed(target);
 });
 
+// Has the first write of each thread but the main one take 10 s: what they write is the store.
+async function slowDown(t, running) {
+  const tasks = `/proc/${running.pid}/task`;
+  const workers = () => fs.readdirSync(tasks).filter((id) => id !== String(running.pid));
+  await until(() => workers().length > 0, 20000, 'a block to be written');
+  const slow = ['-e', 'trace=write', '-e', 'inject=write:delay_enter=10000000:when=1'];
+  const threads = workers();
+  start(t, 'strace', ['-qq', '-o', '/dev/null', ...slow, ...threads.flatMap((id) => ['-p', id])]);
+  const status = (id) => fs.readFileSync(`${tasks}/${id}/status`, 'latin1');
+  const traced = (id) => /^TracerPid:\s+[1-9]/m.test(status(id));
+  await until(() => threads.every(traced), 10000, 'strace');
+}
+
+for (const [mode, capture] of Object.entries({
+  'snapshot-in-two': { ...heap[0], redaction: 'None' },
+  'large-profile': { name: 'cpu', durationSeconds: 60, windowSeconds: 1 },
+})) {
+  test(`a disk that takes nothing for 10 s: StoreFailed (${mode})`, async (t) => {
+    const target = await startTarget(t, { script: fake, env: { MODE: mode } });
+    const sonde = new Sonde(t);
+    const file = sonde.document('run.yaml', profileRun('trouble', [capture]));
+    // Leaks cannot be looked for under strace.
+    const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' };
+    const running = sonde.start(['run', file, '--pid', String(target.pid)], { env });
+    await slowDown(t, running);
+    target.process.child.kill('SIGUSR2');
+    assertReason(await running.done, 'StoreFailed', 'has taken nothing for 5 s');
+    assert.match(target.process.stderr(), /finish\(\)/);
+    assert.match(target.process.stderr(), /hung up with 0 bytes unread/);
+    assert.deepEqual(files(path.join(sonde.store, 'incoming')), []);
+    assert.ok(blobs(sonde.store).every((blob) => blob.length < 1e6));
+  });
+}
+
 test('a target that stands still for longer than answers may take', async (t) => {
   const env = { MODE: 'snapshot-slow', AFTER: '0' };
   const target = await startTarget(t, { script: fake, env });

@@ -65,6 +65,14 @@ function* unframe(pending) {
   }
 }
 
+// From SIGUSR2 on in mode "large-profile".
+let padding = '';
+if (mode === 'large-profile') {
+  process.on('SIGUSR2', () => {
+    padding = 'x'.repeat(24e6);
+  });
+}
+
 function profileText() {
   const frameOf = (functionName) => ({
     functionName,
@@ -78,6 +86,7 @@ function profileText() {
     return { nodes: [node], startTime: 0, endTime: -1, samples: [7], timeDeltas: [] };
   }
   return {
+    padding,
     nodes: [
       { id: 1, callFrame: frameOf('(root)'), hitCount: 0, children: [2] },
       { id: 2, callFrame: frameOf('faked'), hitCount: 3 },
@@ -129,6 +138,14 @@ function snapshotChunks() {
   });
 }
 
+function textChunks(count) {
+  const event = {
+    method: 'HeapProfiler.addHeapSnapshotChunk',
+    params: { chunk: 'x'.repeat(30000) },
+  };
+  return new Array(count).fill(frame(Buffer.from(JSON.stringify(event))));
+}
+
 const faults = {
   silent: () => [],
   drop: (_id, socket) => {
@@ -166,9 +183,18 @@ function serve(socket) {
   let message = Buffer.alloc(0);
   let quiet; // the frames that wait while it stands still
 
-  // A process that takes a snapshot of itself answers nothing.
+  // A process that takes a snapshot of itself answers nothing. In mode "snapshot-in-two" it sends
+  // 300 kB of what is no snapshot, and 24 MB more with the answer when it gets SIGUSR2.
   function standStill(id) {
     quiet = [];
+    if (mode === 'snapshot-in-two') {
+      socket.write(Buffer.concat(textChunks(10)));
+      process.once('SIGUSR2', () => {
+        const answer = frame(Buffer.from(JSON.stringify({ id, result: {} })));
+        socket.write(Buffer.concat([...textChunks(800), answer, ...quiet]));
+        quiet = undefined;
+      });
+    }
     if (mode === 'snapshot-slow') {
       setTimeout(() => {
         const answer = frame(Buffer.from(JSON.stringify({ id, result: {} })));
