@@ -206,18 +206,20 @@ static int insert_row(struct sonde_artifact_writer *w, int64_t stored, struct so
     return db_step(w->db, statement, err);
 }
 
-/* Ours may be of another length than what it has replaced: compressed by another version. */
-static int update_others(struct sonde_artifact_writer *w, int64_t stored, struct sonde_err *err)
+/* What is in place may be of another length than what it has replaced: compressed by another
+ * version. */
+static int set_stored(struct sonde_db *db, const char *sha256, int64_t stored,
+                      struct sonde_err *err)
 {
     DB_STATEMENT *statement = NULL;
-    int r = db_prepare(w->db, "UPDATE artifacts SET stored = ?1 WHERE sha256 = ?2 AND stored != ?1",
+    int r = db_prepare(db, "UPDATE artifacts SET stored = ?1 WHERE sha256 = ?2 AND stored != ?1",
                        &statement, err);
     if (r < 0) {
         return r;
     }
     (void)sqlite3_bind_int64(statement, 1, stored);
-    db_text(statement, 2, w->artifact.sha256);
-    return db_step(w->db, statement, err);
+    db_text(statement, 2, sha256);
+    return db_step(db, statement, err);
 }
 
 /* In place of what is there under that name: the same content, or damage. */
@@ -260,16 +262,25 @@ static int place_blob(struct sonde_artifact_writer *w, struct sonde_err *err)
                          : sync_directory(directory, err);
 }
 
-/* Within a write transaction: whether nobody has removed or replaced the blob. */
-static bool is_placed(const struct sonde_artifact_writer *w)
+/* Whether this file, whose content has that digest, is the blob; its length. */
+static bool is_blob(const struct sonde_db *db, int fd, const char *sha256, int64_t *ret_length)
 {
     char path[SONDE_SHA256_TEXT + 16];
     struct stat ours;
     struct stat there;
-    (void)blob_path(w->artifact.sha256, path, sizeof(path));
-    return fstat(w->fd, &ours) == 0 &&
-           fstatat(w->db->blobs, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+    (void)blob_path(sha256, path, sizeof(path));
+    if (fstat(fd, &ours) < 0 || fstatat(db->blobs, path, &there, AT_SYMLINK_NOFOLLOW) < 0) {
+        return false;
+    }
+    *ret_length = ours.st_size;
+    return ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+/* Within a write transaction: whether nobody has removed or replaced the blob. */
+static bool is_placed(const struct sonde_artifact_writer *w)
+{
+    int64_t length;
+    return is_blob(w->db, w->fd, w->artifact.sha256, &length);
 }
 
 /* Within a write transaction. What another writer has put in place may not be durable yet. */
@@ -280,7 +291,7 @@ static int add_row(struct sonde_artifact_writer *w, struct sonde_err *err)
         return sonde_fail(err, SONDE_EIO, errno, "look at a blob of the store %s", w->db->path);
     }
     int r = insert_row(w, file.st_size, err);
-    r = r < 0 ? r : update_others(w, file.st_size, err);
+    r = r < 0 ? r : set_stored(w->db, w->artifact.sha256, file.st_size, err);
     return r < 0 || is_placed(w) ? r : place_blob(w, err);
 }
 
@@ -446,6 +457,19 @@ static int release_listed(struct sonde_db *db, int fd)
     return r;
 }
 
+/* Its writer may have died between putting it in place and telling its length. */
+static int tell_length(struct sonde_db *db, int fd, const char *sha256)
+{
+    struct sonde_err err;
+    int64_t length = 0;
+    int r = db_begin(db, &err);
+    if (r == 0) {
+        r = is_blob(db, fd, sha256, &length) ? set_stored(db, sha256, length, &err) : 0;
+        r = db_end(db, r, &err);
+    }
+    return r;
+}
+
 /* False when the store is busy: another process is at work, and no file will fare better. */
 static bool sweep_file(struct sonde_db *db, const char *name)
 {
@@ -458,7 +482,8 @@ static bool sweep_file(struct sonde_db *db, const char *name)
     if (is_digest(name)) {
         char sha256[SONDE_SHA256_TEXT];
         (void)snprintf(sha256, sizeof(sha256), "%.64s", name);
-        r = release_in_turn(db, sha256);
+        r = tell_length(db, file, sha256);
+        r = r < 0 ? r : release_in_turn(db, sha256);
     } else if (strncmp(name, list_prefix, sizeof(list_prefix) - 1) == 0) {
         r = release_listed(db, file);
     }

@@ -366,6 +366,24 @@ static void the_next_open_removes_what_a_dead_writer_left(void **state)
     assert_int_equal(check_store(f->db, f->directory), 1);
 }
 
+/* It had put a blob in place that is shorter than the one before, and died. */
+static void the_next_open_tells_the_length_that_a_dead_writer_did_not(void **state)
+{
+    struct fixture *f = *state;
+    char path[2 * PATH_SIZE];
+    char left[3 * PATH_SIZE];
+    add(f, f->run, "cpu.0", "content");
+    blob_path(f, path);
+    set_stored(f, "stored + 10");
+    assert_int_equal(sonde_db_artifacts(f->db, f->run, open_blob, f, &f->err), SONDE_EPARSE);
+    (void)snprintf(left, sizeof(left), "%s/incoming/%.64s.00000000-0000-4000-8000-000000000000",
+                   f->directory, strrchr(path, '/') + 1);
+    assert_int_equal(link(path, left), 0);
+    reopen(f);
+    assert_int_equal(sonde_db_artifacts(f->db, f->run, open_blob, f, &f->err), 0);
+    assert_int_equal(count_files(f->directory, "incoming"), 0);
+}
+
 static void a_living_writer_keeps_its_file(void **state)
 {
     struct fixture *f = *state;
@@ -433,6 +451,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_may_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(the_next_open_removes_what_a_dead_writer_left, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(the_next_open_tells_the_length_that_a_dead_writer_did_not,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_living_writer_keeps_its_file, setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_run_is_deleted_whole, setup, teardown),
     };
