@@ -289,6 +289,8 @@ static int loop_read(void *context, const cJSON *result, const char *failure, st
 
 static void begin_thread(struct visit_thread *thread)
 {
+    thread->visit->result.workers += thread->worker[0] && !thread->counted;
+    thread->counted = true;
     thread->capturing = true;
     thread->busy = true;
     thread->arrived = false;
@@ -336,13 +338,18 @@ void capture_begin(struct sonde_visit *v)
     next_turn(v);
 }
 
-void capture_join(struct visit_thread *thread)
+bool capture_join(struct visit_thread *thread)
 {
     struct sonde_visit *v = thread->visit;
-    if (v->main.capturing && !thread->capturing && !capture_is_over(thread) && takes_part(thread)) {
+    if (thread->capturing || !takes_part(thread)) {
+        return true;
+    }
+    bool open = v->main.capturing && !capture_is_over(thread);
+    if (open) {
         begin_thread(thread);
         next_turn(v);
     }
+    return open;
 }
 
 void capture_started(struct visit_thread *thread, double stall_ms)
@@ -447,7 +454,7 @@ void capture_stop(struct sonde_visit *v)
 
 void capture_stalled(struct sonde_visit *v, const struct sonde_err *err)
 {
-    struct visit_thread *thread = v->sink_of ? v->sink_of : &v->main;
+    struct visit_thread *thread = v->sink_of ? v->sink_of : v->turn ? v->turn : &v->main;
     if (thread->capturing && type_of(thread)->stalled) {
         type_of(thread)->stalled(thread, err);
     } else {

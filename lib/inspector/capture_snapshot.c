@@ -25,8 +25,8 @@ struct snapshot {
     struct sonde_snapshot_result result;
     bool taking;
     bool discarding;
-    int64_t begin_ns, last_ns; /* asked for; last chunk */
-    struct sonde_err err;      /* why it is discarded; code 0: it was to end */
+    int64_t begin_ns;     /* asked for */
+    struct sonde_err err; /* why it is discarded; code 0: it was to end */
 };
 
 static struct snapshot *state_of(struct visit_thread *thread)
@@ -88,9 +88,9 @@ static int stream_data(struct visit_thread *thread, const char *data, size_t len
 
 static int stream_end(struct visit_thread *thread, const char *title, struct sonde_err *err)
 {
+    (void)thread;
     (void)title;
     (void)err;
-    state_of(thread)->last_ns = sonde_clock_monotonic();
     return 0;
 }
 
@@ -163,12 +163,14 @@ static int taken(void *context, const cJSON *result, const char *failure, struct
 
 /* ---- its beginning ---- */
 
-/* What we say to a worker the main thread passes on, which is about to stand still. */
-static void keep_workers_waiting(struct sonde_visit *v, int64_t pause_ns)
+/* What we say to a worker the main thread passes on, which is about to stand still. Where it gets
+ * no CPU for longer than that, the workers' probes are taken out meanwhile, and they are missing.
+ */
+static void keep_workers_waiting(struct sonde_visit *v)
 {
     for (size_t i = 1; i < v->thread_count; i++) {
         if (v->threads[i]->installed) {
-            visit_beat(v->threads[i], PATIENCE_FACTOR * pause_ns);
+            visit_beat(v->threads[i], v->main.patience_ns);
         }
     }
 }
@@ -185,13 +187,13 @@ static int take(struct visit_thread *thread, struct sonde_err *err)
     if (r < 0) {
         return r;
     }
-    if (thread == &v->main) {
-        keep_workers_waiting(v, snapshot->cost.pause_ns);
-    }
     snapshot->taking = true;
     snapshot->begin_ns = thread->begin_ns = sonde_clock_monotonic();
     v->cpu_wait_ns = sonde_threads_cpu_wait("/proc", v->options.pid);
     thread->patience_ns = PATIENCE_MIN_NS + PATIENCE_FACTOR * snapshot->cost.pause_ns;
+    if (thread == &v->main) {
+        keep_workers_waiting(v);
+    }
     v->capture_end_ns = thread->begin_ns + snapshot->cost.pause_ns;
     visit_progress(v);
     visit_command(thread, "HeapProfiler.takeHeapSnapshot",
@@ -288,7 +290,11 @@ static int heap_known(void *context, const cJSON *result, const char *failure,
 /* One thread after the other: a snapshot comes in many messages, and its memory is needed once. */
 static void measure(struct visit_thread *thread)
 {
-    visit_call(thread, "heap()", heap_known);
+    if (thread->visit->ending) {
+        capture_done(thread);
+    } else {
+        visit_call(thread, "heap()", heap_known);
+    }
 }
 
 static void begin(struct visit_thread *thread)

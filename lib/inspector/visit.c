@@ -174,7 +174,8 @@ void visit_beat(struct visit_thread *thread, int64_t silence_ns)
 /* Since v->cpu_wait_ns was set: the time that threads of the process were ready and did not run. */
 static int64_t starved_ns(const struct sonde_visit *v)
 {
-    return sonde_threads_cpu_wait("/proc", v->options.pid) - v->cpu_wait_ns;
+    int64_t waited = sonde_threads_cpu_wait("/proc", v->options.pid) - v->cpu_wait_ns;
+    return waited > 0 ? waited : 0; /* that of threads which have ended is not in the sum */
 }
 
 int64_t visit_patience(const struct visit_thread *thread)

@@ -28,12 +28,14 @@ enum visit_state {
  * is there. Answers and events of the inspector come with it as their context. */
 struct visit_thread {
     struct sonde_visit *visit;
-    char worker[64]; /* of a worker: its name in the domain NodeWorker; "": the main thread */
-    unsigned number; /* of a worker, from 1 */
-    bool installed;  /* its probe is in */
-    bool counted;    /* among the workers of the result */
-    bool late;       /* the first capture was begun without it: counted as lost until it comes */
-    bool leaving;    /* its probe was asked to finish, and has not answered */
+    char worker[64];   /* of a worker: its name in the domain NodeWorker; "": the main thread */
+    unsigned number;   /* of a worker, from 1 */
+    bool installed;    /* its probe is in */
+    bool counted;      /* among the workers of the result */
+    bool late;         /* a capture was begun without it: counted as lost until it joins in */
+    unsigned refusals; /* of a worker: how often it did not let the probe in */
+    int64_t heard_ns;  /* of a worker: when it said something last */
+    bool leaving;      /* its probe was asked to finish, and has not answered */
     struct sonde_cdp cdp;
     char probe_id[256]; /* the remote object */
     bool beating;       /* a beat waits for its answer */
@@ -165,7 +167,8 @@ void workers_fini(struct sonde_visit *visit);
 extern const struct sonde_cdp_callbacks capture_callbacks;
 /* Begins the current capture in all threads; in one that came later, if it still runs. */
 void capture_begin(struct sonde_visit *visit);
-void capture_join(struct visit_thread *thread);
+/* False: it came too late for that. */
+bool capture_join(struct visit_thread *thread);
 /* A worker has ended: what it had is kept as far as it came. */
 void capture_forget(struct visit_thread *thread);
 /* The timer that was set while capturing has fired. */

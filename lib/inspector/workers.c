@@ -72,7 +72,7 @@ static void set_late(struct visit_thread *thread, bool late)
 static void lose(struct visit_thread *thread)
 {
     set_late(thread, false);
-    thread->visit->result.workers_lost++;
+    thread->visit->result.workers_lost += thread->visit->state <= VISIT_CAPTURING;
     forget(thread);
 }
 
@@ -129,6 +129,9 @@ static int judge(struct sonde_visit *v, int r, struct sonde_err *err)
 int workers_message_begin(struct sonde_visit *v)
 {
     v->talking = find(v, v->main.cdp.worker);
+    if (v->talking) {
+        v->talking->heard_ns = v->heard_ns;
+    }
     v->talking_first = true;
     return 0;
 }
@@ -214,13 +217,15 @@ static int64_t waiting_since(const struct visit_thread *thread)
 {
     const struct sonde_visit *v = thread->visit;
     int64_t since = sonde_cdp_waiting_since(&thread->cdp);
-    int64_t heard = thread->patience_ns ? v->heard_ns : v->stood_still_ns;
+    int64_t heard = thread->patience_ns ? thread->heard_ns : v->stood_still_ns;
     return since && heard > since ? heard : since;
 }
 
 void workers_forget_silent(struct sonde_visit *v)
 {
     int64_t now = sonde_clock_monotonic();
+    int64_t main_since = sonde_cdp_waiting_since(&v->main.cdp);
+    bool main_waits = main_since && now - main_since > SONDE_SECOND; /* nothing is passed on */
     for (size_t i = v->thread_count; i-- > 1 && !v->main.patience_ns;) {
         struct visit_thread *thread = v->threads[i];
         int64_t since = waiting_since(thread);
@@ -228,9 +233,19 @@ void workers_forget_silent(struct sonde_visit *v)
         bool silent = !since || now - since > SONDE_SECOND;
         if (since && now - since > limit) {
             lose(thread);
-        } else if (silent && !thread->installed && !v->ending) {
+        } else if (silent && !thread->installed && !v->ending && !main_waits) {
             attach_install(thread); /* it was still starting, and may have lost what we said */
         }
+    }
+}
+
+/* It was about to start, or in Node's own code for a moment: it is asked again at once, and after
+ * some times with the next beat. */
+static void refused(struct visit_thread *thread)
+{
+    enum { QUICK = 8 };
+    if (thread->refusals++ < QUICK && !thread->visit->ending) {
+        attach_install(thread);
     }
 }
 
@@ -238,15 +253,14 @@ void workers_installed(struct visit_thread *thread, bool installed)
 {
     struct sonde_visit *v = thread->visit;
     if (!installed) {
-        return; /* it is tried again with the next beat */
+        refused(thread);
+        return;
     }
-    set_late(thread, false);
-    v->result.workers += !thread->counted;
-    thread->counted = true;
-    if (v->state == VISIT_CAPTURING) {
-        capture_join(thread);
-    } else {
+    if (v->state != VISIT_CAPTURING) {
+        set_late(thread, false);
         begin_when_ready(v);
+    } else if (capture_join(thread)) {
+        set_late(thread, false);
     }
 }
 

@@ -93,6 +93,11 @@ test('a snapshot of the main thread outlasts the patience of the workers', async
   });
   const file = sonde.document('run.yaml', document);
   exited(await sonde.run(['run', file, '--pid', String(target.pid)]), 0);
+  const { cost } = await sonde.report();
+  assert.ok(
+    cost.stopStallMilliseconds > 6000,
+    `it stood still for ${cost.stopStallMilliseconds} ms`,
+  );
   for (const thread of ['', 'w1.', 'w2.']) {
     for (const name of [`heap.${thread}0`, `cpu.${thread}0`]) {
       await sonde.json(['export', 'last', '--capture', name, '--format', 'raw']);

@@ -148,13 +148,14 @@ const modes = {
     }
   },
   'waiting-worker': () => {
-    new Worker("require('node:child_process').execFileSync('sleep', ['20'])", { eval: true });
+    const wait = ['tail', ['--pid', String(process.pid), '-f', '/dev/null']].map(JSON.stringify);
+    new Worker(`require('node:child_process').execFileSync(${wait})`, { eval: true });
     modes.workers();
   },
   // A snapshot of the main thread takes long, one of the workers does not.
   'light-workers': () => {
     modes.workers();
-    for (let i = 0; i < 5e5; i++) {
+    for (let i = 0; i < 1e6; i++) {
       kept.push({ i });
     }
   },
