@@ -111,7 +111,7 @@ describe('a pod is refused', { concurrency: 4 }, () => {
     ],
     'its CPU limit': [
       { limits: { cpu: '200m' } },
-      /stop the process for 3\.\d s with the 0\.20 CPUs that its limit allows, and safety\.max/,
+      /stop the process for \d+\.\d s with the 0\.20 CPUs that its limit allows, and safety\.max/,
     ],
     'its liveness probe': [
       {

@@ -11,6 +11,7 @@ const { until } = require('./wait.js');
 
 const readySeconds = 90;
 const answerSeconds = 10;
+const httpGetOf = (port) => ({ httpGet: { port, path: '/' } });
 // Where Node.js opens its inspector when SIGUSR1 asks for it, and the state of a listening socket
 // in /proc/net/tcp.
 const inspectorPort = 9229;
@@ -45,8 +46,13 @@ function container(options = {}) {
     ...(flags ? { command: ['/usr/bin/node', ...flags, '/app/service.js'] } : {}),
     env: Object.entries(env).map(([key, value]) => ({ name: key, value: String(value) })),
     ports: [{ containerPort: port }],
-    readinessProbe: { httpGet: { port, path: '/' }, periodSeconds: 1, timeoutSeconds: 5 },
-    ...(livenessProbe ? { livenessProbe: { httpGet: { port, path: '/' }, ...livenessProbe } } : {}),
+    readinessProbe: { ...httpGetOf(port), periodSeconds: 1, timeoutSeconds: 5 },
+    ...(livenessProbe
+      ? {
+          startupProbe: { ...httpGetOf(port), periodSeconds: 1, failureThreshold: 60 },
+          livenessProbe: { ...httpGetOf(port), ...livenessProbe },
+        }
+      : {}),
     ...(limits ? { resources: { limits } } : {}),
     securityContext: options.securityContext ?? securityContext,
   };
