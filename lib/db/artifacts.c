@@ -333,6 +333,21 @@ int sonde_artifact_seal(struct sonde_artifact_writer *writer, struct sonde_artif
     return r;
 }
 
+/* In a transaction of its own: its writer may have put it in place, and not come to tell its
+ * length.
+ */
+static int tell_length(struct sonde_db *db, int fd, const char *sha256)
+{
+    struct sonde_err err;
+    int64_t length = 0;
+    int r = db_begin(db, &err);
+    if (r == 0) {
+        r = is_blob(db, fd, sha256, &length) ? set_stored(db, sha256, length, &err) : 0;
+        r = db_end(db, r, &err);
+    }
+    return r;
+}
+
 static int commit(struct sonde_artifact_writer *w, struct sonde_err *err)
 {
     int r = seal(w, err);
@@ -348,8 +363,10 @@ static int commit(struct sonde_artifact_writer *w, struct sonde_err *err)
     if (r == 0) {
         r = db_end(w->db, add_row(w, err), err);
     }
-    /* Without its row the blob must go, now or with the next sweep. */
-    w->left = r < 0 && (r == SONDE_EBUSY || release_in_turn(w->db, w->artifact.sha256) < 0);
+    /* Without its row the blob is that of other artifacts or must go, now or with the next sweep.
+     */
+    w->left = r < 0 && (r == SONDE_EBUSY || tell_length(w->db, w->fd, w->artifact.sha256) < 0 ||
+                        release_in_turn(w->db, w->artifact.sha256) < 0);
     return r;
 }
 
@@ -453,19 +470,6 @@ static int release_listed(struct sonde_db *db, int fd)
         if (r < 0) {
             return r;
         }
-    }
-    return r;
-}
-
-/* Its writer may have died between putting it in place and telling its length. */
-static int tell_length(struct sonde_db *db, int fd, const char *sha256)
-{
-    struct sonde_err err;
-    int64_t length = 0;
-    int r = db_begin(db, &err);
-    if (r == 0) {
-        r = is_blob(db, fd, sha256, &length) ? set_stored(db, sha256, length, &err) : 0;
-        r = db_end(db, r, &err);
     }
     return r;
 }

@@ -317,6 +317,24 @@ static void what_is_stored_again_may_be_shorter(void **state)
     assert_int_equal(sonde_db_artifacts(f->db, f->run, open_blob, f, &f->err), 0);
 }
 
+/* It has put the shorter one in place before it learns that its run is gone. */
+static void a_refused_artifact_leaves_what_others_have_of_it(void **state)
+{
+    struct fixture *f = *state;
+    const struct sonde_artifact artifact = {
+        .run_uid = f->other, .name = "late", .capture = "", .type = "", .media_type = ""};
+    struct sonde_artifact_writer *writer = NULL;
+    add(f, f->run, "cpu.0", "content");
+    set_stored(f, "stored + 10"); /* compressed otherwise */
+    assert_int_equal(sonde_artifact_begin(f->db, &artifact, &writer, &f->err), 0);
+    assert_int_equal(sonde_artifact_write(writer, "content", 7, &f->err), 0);
+    assert_int_equal(sonde_db_run_delete(f->db, f->other, &f->err), 0);
+    assert_int_equal(sonde_artifact_commit(writer, &f->err), SONDE_ENOTFOUND);
+    assert_int_equal(sonde_db_artifacts(f->db, f->run, open_blob, f, &f->err), 0);
+    assert_content(f, f->run, "cpu.0", "content");
+    assert_int_equal(count_files(f->directory, "incoming"), 0);
+}
+
 static int stop_reading(void *context, const void *data, size_t length, struct sonde_err *err)
 {
     (void)context;
@@ -448,6 +466,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_damaged_blob_is_never_taken_for_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_blob_that_was_cut_is_not_opened, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_stored_again_may_be_shorter, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refused_artifact_leaves_what_others_have_of_it, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_reader_may_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(the_next_open_removes_what_a_dead_writer_left, setup,
                                         teardown),
