@@ -125,6 +125,14 @@ static void leave_channel(struct sonde_kube_request *request)
 
 /* ---- the end of a request ---- */
 
+static void wipe(struct sonde_buf *buf)
+{
+    if (buf->data) {
+        explicit_bzero(buf->data, buf->capacity);
+    }
+    sonde_buf_fini(buf);
+}
+
 static void free_request(struct sonde_kube_request *request)
 {
     *request->at = request->next;
@@ -137,11 +145,8 @@ static void free_request(struct sonde_kube_request *request)
     leave_channel(request);
     sonde_timer_free(request->timer);
     sonde_buf_fini(&request->url);
-    sonde_buf_fini(&request->body);
-    if (request->token.data) {
-        explicit_bzero(request->token.data, request->token.capacity);
-    }
-    sonde_buf_fini(&request->token);
+    wipe(&request->body); /* of a sidecar's patch: it has a token */
+    wipe(&request->token);
     free(request);
 }
 
