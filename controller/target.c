@@ -29,12 +29,20 @@ bool target_active(const struct target *target)
     return !target_over(target) && (target->busy || target->state != TARGET_PENDING);
 }
 
+/* It is in the pod, and no other sidecar of the run will be; or none at all. */
+static void forget_token(struct target *target)
+{
+    explicit_bzero(target->token, sizeof(target->token));
+    target->registered = false;
+}
+
 void target_fail(struct target *target, const char *reason, const char *message)
 {
     if (target_over(target)) {
         return;
     }
     target->state = TARGET_FAILED;
+    forget_token(target);
     (void)snprintf(target->reason, sizeof(target->reason), "%s", reason);
     (void)snprintf(target->message, sizeof(target->message), "%s", message);
 }
@@ -101,13 +109,6 @@ struct patch {
     char version[64];
     bool look;
 };
-
-/* It is in the pod, and no other sidecar of the run will be. */
-static void forget_token(struct target *target)
-{
-    explicit_bzero(target->token, sizeof(target->token));
-    target->registered = false;
-}
 
 static void patched(void *context, const struct sonde_kube_response *response,
                     const struct sonde_err *err)
@@ -205,11 +206,11 @@ static int send_patch(struct patch *patch, struct sonde_err *err)
     return r;
 }
 
-/* The run ends: nothing more is put into the pod. */
+/* The run ends, or the target has failed meanwhile: nothing more is put into the pod. */
 static bool stops(struct patch *patch)
 {
     struct target *target = patch->target;
-    bool ends = target->run->ending_reason[0];
+    bool ends = target->run->ending_reason[0] || target_over(target);
     if (ends) {
         free(patch);
         idle(target, 0);
@@ -324,7 +325,7 @@ static void pod_read(void *context, const struct sonde_kube_response *response,
         target->state = target->state == TARGET_PENDING ? TARGET_ATTACHING : target->state;
         target->patched = target->patched ? target->patched : sonde_clock_monotonic();
     }
-    if (found.present || found.other_active || run->ending_reason[0]) {
+    if (found.present || found.other_active || run->ending_reason[0] || target_over(target)) {
         idle(target, found.present ? 0 : SONDE_SECOND);
         return;
     }
