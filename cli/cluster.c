@@ -263,8 +263,13 @@ static int check_whole(const struct asking *asking, struct sonde_err *err)
 {
     uint64_t told = 0;
     char sha256[SONDE_DIGEST_SIZE];
-    if (!asking->told_bytes[0] || !asking->told_sha256[0]) {
+    if (!asking->told_bytes[0] && !asking->told_sha256[0]) {
         return 0; /* it is made for this answer, and its end is known from that */
+    }
+    if (!asking->told_bytes[0] || !asking->told_sha256[0]) {
+        return sonde_fail(err, SONDE_EPROTOCOL, 0,
+                          "the store: of Sonde-Bytes and Sonde-Sha256 only one came: whether the "
+                          "answer is whole cannot be told");
     }
     bool all = sonde_parse_u64(sonde_str(asking->told_bytes), 0, UINT64_MAX, &told) == 0 &&
                asking->bytes == told;
