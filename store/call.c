@@ -147,14 +147,14 @@ void call_fail_by(struct call *call, const struct sonde_err *err)
 
 void call_fail_by_kept(struct call *call, const struct sonde_err *err)
 {
-    if (err->code != SONDE_EPARSE) {
+    if (!err->reason || strcmp(err->reason, SONDE_DB_UNREADABLE) != 0) {
         call_fail_by(call, err);
         return;
     }
     SONDE_LOG(&call->service->log, SONDE_LOG_ERROR, "what is kept cannot be read",
               SONDE_FIELD_STR("endpoint", sonde_str(call->endpoint->label)),
               SONDE_FIELD_STR("error", sonde_str(err->message)));
-    call_fail(call, 500, "Unreadable", err->message);
+    call_fail(call, 500, SONDE_DB_UNREADABLE, err->message);
 }
 
 cJSON *call_json(struct call *call)

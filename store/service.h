@@ -114,7 +114,7 @@ void call_answer_stream(struct call *call, unsigned status, const char *media_ty
 void call_fail(struct call *call, unsigned status, const char *code, const char *message);
 /* By the code of err, and its reason where it has one. */
 void call_fail_by(struct call *call, const struct sonde_err *err);
-/* The same where what is kept was read: that it cannot be is no fault of the caller. */
+/* The same where what is kept was read: that it is damaged is no fault of the caller. */
 void call_fail_by_kept(struct call *call, const struct sonde_err *err);
 /* The body as a JSON object; NULL after a refusal. The caller deletes it. */
 cJSON *call_json(struct call *call);

@@ -588,10 +588,11 @@ static int read_blob(int fd, struct sonde_stream *stream, const char *name, stru
 static int damaged(const struct sonde_db *db, const struct sonde_artifact *artifact,
                    struct sonde_err *err)
 {
-    return sonde_fail(err, SONDE_EPARSE, 0,
-                      "artifact %s is damaged in the store %s: delete the run, and look at the "
-                      "disk",
-                      artifact->name, db->path);
+    return sonde_fail_reason(
+        err, SONDE_EPARSE, SONDE_DB_UNREADABLE,
+        "artifact %s is damaged in the store %s: delete the run, and look at the "
+        "disk",
+        artifact->name, db->path);
 }
 
 int sonde_artifact_open(struct sonde_db *db, const struct sonde_artifact *artifact, int *ret_fd,
@@ -601,8 +602,13 @@ int sonde_artifact_open(struct sonde_db *db, const struct sonde_artifact *artifa
     (void)blob_path(artifact->sha256, path, sizeof(path));
     int fd = openat(db->blobs, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return sonde_fail(err, errno == ENOENT ? SONDE_EPARSE : SONDE_EIO, errno,
-                          "artifact %s is not in the store %s any more", artifact->name, db->path);
+        return errno == ENOENT
+                   ? sonde_fail_reason(err, SONDE_EPARSE, SONDE_DB_UNREADABLE,
+                                       "artifact %s is not in the store %s any more: delete the "
+                                       "run, and look at the disk",
+                                       artifact->name, db->path)
+                   : sonde_fail(err, SONDE_EIO, errno, "open artifact %s of the store %s",
+                                artifact->name, db->path);
     }
     struct stat file;
     int r = 0;

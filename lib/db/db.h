@@ -145,15 +145,19 @@ typedef int (*sonde_artifact_callback)(void *context, const struct sonde_artifac
 int sonde_db_artifacts(struct sonde_db *db, const char *run_uid, sonde_artifact_callback callback,
                        void *context, struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* The reason of errors that say that a blob is missing, cut or changed: what was stored intact may
+ * be malformed, too, which is its sender's doing and no reason to look at the disk. */
+#define SONDE_DB_UNREADABLE "Unreadable"
+
 /* Opens the content as it is kept: one zstd frame with a checksum. The caller closes *ret_fd.
- * SONDE_EPARSE when it is missing, or shorter than it was written. */
+ * SONDE_EPARSE, as Unreadable, when it is missing, or shorter than it was written. */
 int sonde_artifact_open(struct sonde_db *db, const struct sonde_artifact *artifact, int *ret_fd,
                         struct sonde_err *err) SONDE_MUST_CHECK;
 
 typedef int (*sonde_bytes_callback)(void *context, const void *data, size_t length,
                                     struct sonde_err *err);
-/* The content, in pieces, checked against bytes and sha256 at its end: SONDE_EPARSE when the blob
- * is damaged or missing. */
+/* The content, in pieces, checked against bytes and sha256 at its end: SONDE_EPARSE, as
+ * Unreadable, when the blob is damaged or missing. */
 int sonde_artifact_read(struct sonde_db *db, const struct sonde_artifact *artifact,
                         sonde_bytes_callback callback, void *context,
                         struct sonde_err *err) SONDE_MUST_CHECK;

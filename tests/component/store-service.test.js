@@ -225,6 +225,29 @@ test('what was cut on the disk is not handed out', async (t) => {
   assert.ok(service.log().some(({ message }) => message === 'what is kept cannot be read'));
 });
 
+test('what was malformed when it was sent is no damage', async (t) => {
+  const service = await Service.start(t);
+  const sidecar = await service.run();
+  const bytes = Buffer.from('{"no":"profile"}');
+  assert.equal((await sidecar.store('cpu.0', bytes)).status, 201);
+  const run = `runs/${sidecar.uid}`;
+  const ways = [
+    `${run}/report?namespace=clinic&format=json`,
+    `${run}/captures/cpu?namespace=clinic&format=pprof`,
+  ];
+  for (const where of ways) {
+    refused(await service.person('GET', where), 400, 'Malformed');
+  }
+  const ofDisk = () => service.log().some(({ level }) => level === 'error');
+  assert.ok(!ofDisk(), JSON.stringify(service.log()));
+  const digest = sha256(bytes);
+  fs.rmSync(path.join(service.directory, 'store/blobs', digest.slice(0, 2), `${digest}.zst`));
+  for (const where of ways) {
+    refused(await service.person('GET', where), 500, 'Unreadable');
+  }
+  await until(ofDisk, 5000, 'the damage is logged');
+});
+
 test('artifacts that are sent at once have one bound together', async (t) => {
   const service = await Service.start(t);
   const sidecar = await service.run({ spec: { maxBytes: 1000 } });
