@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/document.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/file.h"
@@ -25,7 +24,7 @@ int document_read(const char *file, struct sonde_spec_documents *ret)
 {
     struct sonde_err err;
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_DOCUMENT_MAX);
-    if (sonde_read_file(AT_FDCWD, file, &text, &err) < 0) {
+    if (sonde_read_input(file, &text, &err) < 0) {
         *ret = (struct sonde_spec_documents){0};
         (void)cli_say_error(&err);
         return SONDE_EXIT_USAGE;

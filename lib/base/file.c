@@ -56,7 +56,20 @@ int sonde_read_all(int fd, struct sonde_buf *buf, const char *what, struct sonde
 
 int sonde_read_file(int dirfd, const char *path, struct sonde_buf *buf, struct sonde_err *err)
 {
-    SONDE_CLOSE int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat status;
+    SONDE_CLOSE int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        return sonde_fail(err, SONDE_EIO, errno, "open %s", path);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "%s is no regular file", path);
+    }
+    return sonde_read_all(fd, buf, path, err);
+}
+
+int sonde_read_input(const char *path, struct sonde_buf *buf, struct sonde_err *err)
+{
+    SONDE_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
         return sonde_fail(err, SONDE_EIO, errno, "open %s", path);
     }

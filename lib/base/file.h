@@ -17,9 +17,15 @@ int sonde_write_all(int fd, const void *data, size_t length, const char *what,
 int sonde_read_all(int fd, struct sonde_buf *buf, const char *what,
                    struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* As sonde_read_all for a file (or /proc entry) relative to directory dirfd (AT_FDCWD). */
+/* As sonde_read_all for a regular file (or /proc entry) relative to directory dirfd (AT_FDCWD).
+ * Anything else is SONDE_EINVALID at once: nobody makes us wait with a FIFO in its place. */
 int sonde_read_file(int dirfd, const char *path, struct sonde_buf *buf,
                     struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* The same for what a person names on a command line or in the environment: a pipe (of a shell's
+ * <(…)) or a device, too, which is waited for. */
+int sonde_read_input(const char *path, struct sonde_buf *buf,
+                     struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* Creates the directory and its missing parents with mode 0700. */
 int sonde_make_directories(const char *path, struct sonde_err *err) SONDE_MUST_CHECK;

@@ -67,7 +67,7 @@ static int add_file(struct files *files, struct sonde_str path, bool optional,
         return 0;
     }
     code = directory_of(path, &files->directories[i], err);
-    code = code ? code : sonde_read_file(AT_FDCWD, files->names[i].data, &files->texts[i], err);
+    code = code ? code : sonde_read_input(files->names[i].data, &files->texts[i], err);
     return code < 0 ? sonde_err_wrap(err, code, "kubeconfig") : 0;
 }
 

@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -408,6 +411,37 @@ static void files_are_read_within_a_bound(void **state)
                      SONDE_ENOTFOUND);
 }
 
+static void only_what_a_person_names_may_be_waited_for(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/sonde-base-XXXXXX";
+    char fifo[64];
+    SONDE_BUF_AUTO text = SONDE_BUF(65536);
+    struct sonde_err err;
+    assert_non_null(mkdtemp(directory));
+    (void)snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    (void)alarm(20); /* the kernel's open waits for a writer for ever */
+    assert_int_equal(sonde_read_file(AT_FDCWD, fifo, &text, &err), SONDE_EINVALID);
+    assert_non_null(strstr(err.message, "fifo is no regular file"));
+    assert_int_equal(sonde_read_file(AT_FDCWD, directory, &text, &err), SONDE_EINVALID);
+    assert_int_equal(sonde_read_file(AT_FDCWD, "/dev/null", &text, &err), SONDE_EINVALID);
+    assert_int_equal(sonde_read_input("/dev/null", &text, &err), 0);
+    int ends[2];
+    char pipe[64];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    (void)snprintf(pipe, sizeof(pipe), "/proc/self/fd/%d", ends[0]); /* as of a shell's <(…) */
+    assert_int_equal(sonde_write_all(ends[1], "piped", 5, "a pipe", &err), 0);
+    (void)close(ends[1]);
+    assert_int_equal(sonde_read_file(AT_FDCWD, pipe, &text, &err), SONDE_EINVALID);
+    assert_int_equal(sonde_read_input(pipe, &text, &err), 0);
+    assert_string_equal(text.data, "piped");
+    (void)close(ends[0]);
+    (void)alarm(0);
+    assert_int_equal(unlink(fifo), 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 static void log_lines_are_json(void **state)
 {
     (void)state;
@@ -476,6 +510,7 @@ int main(void)
         cmocka_unit_test(time_is_written_in_utc),
         cmocka_unit_test(uuids_are_version_4_and_differ),
         cmocka_unit_test(files_are_read_within_a_bound),
+        cmocka_unit_test(only_what_a_person_names_may_be_waited_for),
         cmocka_unit_test(log_lines_are_json),
         cmocka_unit_test(siphash_is_the_published_one),
         cmocka_unit_test(a_window_tells_which_bytes_are_what),
