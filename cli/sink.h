@@ -11,8 +11,9 @@ enum {
     SINK_WAITING_MAX = 64,       /* artifacts that wait for their commit; beyond: StoreFailed */
     SINK_BLOCK_SIZE = 768 << 10, /* bytes that wait to be compressed and written, twice */
     SINK_BLOCK_MIN = 128 << 10,  /* from so many on they are */
-    SINK_ROOM_MIN = 640 << 10, /* with less room it is full: one piece of the inspector's, redacted,
-                                  can be eight times as long */
+    SINK_ROOM_MIN = 640 << 10,   /* with less room it is full: one piece of the inspector's, of what
+                                    the engine writes, is redacted up to eight times as long; what
+                                    does not fit ends the run cleanly */
 };
 
 struct sink;

@@ -13,8 +13,9 @@
 
 enum {
     STREAM_SIZE = 1 << 20,       /* bytes that wait */
-    STREAM_ROOM_MIN = 640 << 10, /* with less room it is full: one piece of the inspector's,
-                                    redacted, can be eight times as long */
+    STREAM_ROOM_MIN = 640 << 10, /* with less room it is full: one piece of the inspector's, of what
+                                    the engine writes, is redacted up to eight times as long; what
+                                    does not fit ends the run cleanly */
 };
 
 struct stream {
