@@ -56,7 +56,7 @@ static void make(struct reported *r, const struct row *rows, size_t count)
         .directory = "/srv/clinic",
         .captures = &r->capture,
         .capture_count = 1,
-        .cost = {true, 180.5, 31.25, 12.5, 7.5, 2, 3.25, 4.5, 4.5, 1234567},
+        .cost = {true, 180.5, 31.25, 12.5, 7.5, 2, 3.25, 4.5, 4.5, 1234567, 0},
         .loop = {true, 1.5, 1.25, 20.5, 80.25, 0.625},
     };
 }
