@@ -8,6 +8,7 @@
 #include "spec/reason.h"
 
 #define INSTALL_TIMEOUT_NS (3 * SONDE_SECOND) /* for all workers to let the probe in */
+#define MAIN_WAIT_NS (3 * SONDE_SECOND)
 
 static struct visit_thread *find(struct sonde_visit *v, const char *worker)
 {
@@ -225,7 +226,8 @@ void workers_forget_silent(struct sonde_visit *v)
 {
     int64_t now = sonde_clock_monotonic();
     int64_t main_since = sonde_cdp_waiting_since(&v->main.cdp);
-    bool main_waits = main_since && now - main_since > SONDE_SECOND; /* nothing is passed on */
+    /* Nothing is passed on: what we say takes places in a table. */
+    bool main_waits = main_since && now - main_since > MAIN_WAIT_NS;
     for (size_t i = v->thread_count; i-- > 1 && !v->main.patience_ns;) {
         struct visit_thread *thread = v->threads[i];
         int64_t since = waiting_since(thread);

@@ -157,7 +157,7 @@ test('a worker that comes while it is captured is captured, too', async (t) => {
 test('workers that still start are left alone, and captured once they have begun', async (t) => {
   const target = await startApp(t);
   const sonde = new Sonde(t);
-  const args = ['profile', '--workers', 'all', '--duration', '10s', '--pid', String(target.pid)];
+  const args = ['profile', '--workers', 'all', '--duration', '15s', '--pid', String(target.pid)];
   const running = sonde.start(args);
   await running.says(/capturing/);
   const count = 12;

@@ -49,6 +49,15 @@
   const { setInterval, clearInterval, setTimeout, setImmediate } = load('timers');
   const { performance, monitorEventLoopDelay } = load('perf_hooks');
   const profiler = inspector.console;
+  // The application's first line may be loading one of them just now: then it is half of itself.
+  const needed = [
+    inspector.Session, inspector.url, inspector.close, profiler?.profile, profiler?.profileEnd,
+    fs.readFileSync, setInterval, clearInterval, setTimeout, setImmediate,
+    performance?.now, performance?.eventLoopUtilization, monitorEventLoopDelay,
+  ];
+  if (needed.some((part) => typeof part !== 'function')) {
+    throw 'starting';
+  }
   const resolution = 10;
   const running = new Set();
   const slowestPoll = 1000;
