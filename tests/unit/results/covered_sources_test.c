@@ -3,29 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "heap_runs.h"
 #include "results/covered_sources.h"
 #include "results/results.h"
-
-static int setup(void **state)
-{
-    struct heap_runs *runs = calloc(1, sizeof(*runs));
-    assert_non_null(runs);
-    heap_runs_init(runs);
-    *state = runs;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    heap_runs_fini(*state);
-    free(*state);
-    return 0;
-}
 
 static void add(struct heap_runs *runs, const char *name, const char *type, const char *text)
 {
@@ -114,8 +97,10 @@ static void what_maps_lie_about_is_left_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(lines_of_sources_are_marked, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_maps_lie_about_is_left_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(lines_of_sources_are_marked, heap_runs_setup,
+                                        heap_runs_teardown),
+        cmocka_unit_test_setup_teardown(what_maps_lie_about_is_left_out, heap_runs_setup,
+                                        heap_runs_teardown),
     };
     return cmocka_run_group_tests_name("covered_sources", tests, NULL, NULL);
 }

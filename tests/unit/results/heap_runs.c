@@ -4,6 +4,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -83,4 +85,20 @@ void heap_runs_fini(struct heap_runs *runs)
 {
     sonde_db_close(runs->db);
     remove_directory(runs->directory);
+}
+
+int heap_runs_setup(void **state)
+{
+    struct heap_runs *runs = calloc(1, sizeof(*runs));
+    assert_non_null(runs);
+    heap_runs_init(runs);
+    *state = runs;
+    return 0;
+}
+
+int heap_runs_teardown(void **state)
+{
+    heap_runs_fini(*state);
+    free(*state);
+    return 0;
 }

@@ -18,6 +18,9 @@ struct heap_runs {
 
 void heap_runs_init(struct heap_runs *runs);
 void heap_runs_fini(struct heap_runs *runs);
+/* The same as a test's state. */
+int heap_runs_setup(void **state);
+int heap_runs_teardown(void **state);
 /* Adds an artifact of that type to a run. */
 void heap_runs_add(struct heap_runs *runs, const char *uid, const struct sonde_artifact *artifact,
                    struct sonde_str text);

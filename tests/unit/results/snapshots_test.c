@@ -3,29 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "codec/json.h"
 #include "heap_runs.h"
 #include "results/results.h"
-
-static int setup(void **state)
-{
-    struct heap_runs *runs = calloc(1, sizeof(*runs));
-    assert_non_null(runs);
-    heap_runs_init(runs);
-    *state = runs;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    heap_runs_fini(*state);
-    free(*state);
-    return 0;
-}
 
 static const struct sonde_results_request as_text = {.heap_bytes_max = UINT64_MAX};
 static const struct sonde_results_request as_json = {.format = SONDE_RESULTS_JSON,
@@ -200,5 +183,5 @@ int main(void)
         cmocka_unit_test(beyond_the_bound_a_report_says_so_and_a_comparison_fails),
         cmocka_unit_test(which_snapshots_are_compared_must_be_clear), /* adds an artifact */
     };
-    return cmocka_run_group_tests_name("snapshots", tests, setup, teardown);
+    return cmocka_run_group_tests_name("snapshots", tests, heap_runs_setup, heap_runs_teardown);
 }
