@@ -150,8 +150,7 @@ static int find_capture(struct cluster *cluster, const char *run, char *ret, siz
     {
         const char *name = sonde_json_string_or(artifact, "capture", "");
         const char *type = sonde_json_string_or(artifact, "type", "");
-        if (strcmp(type, SONDE_ARTIFACT_CONTEXT) == 0 ||
-            strcmp(type, SONDE_ARTIFACT_SOURCE_MAP) == 0) {
+        if (sonde_artifact_is_aside(type)) {
             continue;
         }
         if (ret[0] && strcmp(ret, name) != 0) {

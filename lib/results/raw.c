@@ -20,10 +20,9 @@ struct search {
 
 static bool matches(const struct search *search, const struct sonde_artifact *artifact)
 {
-    bool aside = strcmp(artifact->type, SONDE_ARTIFACT_SOURCE_MAP) == 0 ||
-                 strcmp(artifact->type, SONDE_ARTIFACT_CONTEXT) == 0;
-    return !aside && (!search->wanted || strcmp(search->wanted, artifact->capture) == 0 ||
-                      strcmp(search->wanted, artifact->name) == 0);
+    return !sonde_artifact_is_aside(artifact->type) &&
+           (!search->wanted || strcmp(search->wanted, artifact->capture) == 0 ||
+            strcmp(search->wanted, artifact->name) == 0);
 }
 
 static int note(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)

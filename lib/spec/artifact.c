@@ -9,15 +9,15 @@
 static const char json[] = "application/json";
 
 static const struct sonde_artifact_type types[] = {
-    {SONDE_ARTIFACT_CPU_PROFILE, json, SONDE_DATA_PROFILE},
-    {SONDE_ARTIFACT_HEAP_PROFILE, json, SONDE_DATA_PROFILE},
-    {SONDE_ARTIFACT_TIMELINE, json, SONDE_DATA_PROFILE}, /* sizes alone */
-    {SONDE_ARTIFACT_COVERAGE, json, SONDE_DATA_PROFILE},
-    {SONDE_ARTIFACT_EVENT_LOOP, json, SONDE_DATA_PROFILE},
-    {SONDE_ARTIFACT_REPORT, json, SONDE_DATA_TRACE},
-    {SONDE_ARTIFACT_HEAP_SNAPSHOT, json, SONDE_DATA_HEAP},
-    {SONDE_ARTIFACT_SOURCE_MAP, json, SONDE_DATA_PROFILE},
-    {SONDE_ARTIFACT_CONTEXT, json, SONDE_DATA_PROFILE},
+    {SONDE_ARTIFACT_CPU_PROFILE, json, SONDE_DATA_PROFILE, false},
+    {SONDE_ARTIFACT_HEAP_PROFILE, json, SONDE_DATA_PROFILE, false},
+    {SONDE_ARTIFACT_TIMELINE, json, SONDE_DATA_PROFILE, false}, /* sizes alone */
+    {SONDE_ARTIFACT_COVERAGE, json, SONDE_DATA_PROFILE, false},
+    {SONDE_ARTIFACT_EVENT_LOOP, json, SONDE_DATA_PROFILE, false},
+    {SONDE_ARTIFACT_REPORT, json, SONDE_DATA_TRACE, false},
+    {SONDE_ARTIFACT_HEAP_SNAPSHOT, json, SONDE_DATA_HEAP, false},
+    {SONDE_ARTIFACT_SOURCE_MAP, json, SONDE_DATA_PROFILE, true},
+    {SONDE_ARTIFACT_CONTEXT, json, SONDE_DATA_PROFILE, true},
 };
 
 static const char *const of_captures[] = {
@@ -38,6 +38,12 @@ const struct sonde_artifact_type *sonde_artifact_type_find(const char *name)
         }
     }
     return NULL;
+}
+
+bool sonde_artifact_is_aside(const char *type)
+{
+    const struct sonde_artifact_type *row = sonde_artifact_type_find(type);
+    return row && row->aside;
 }
 
 const struct sonde_artifact_type *sonde_capture_artifact(enum sonde_capture_type type)

@@ -4,6 +4,8 @@
 #ifndef SONDE_SPEC_ARTIFACT_H
 #define SONDE_SPEC_ARTIFACT_H
 
+#include <stdbool.h>
+
 #include "spec/kinds.h"
 
 #define SONDE_ARTIFACT_CPU_PROFILE "CPUProfile"
@@ -32,10 +34,12 @@ struct sonde_artifact_type {
     const char *name;
     const char *media_type;
     enum sonde_data_class data_class;
+    bool aside; /* no capture itself: what is kept beside one, to read it by */
 };
 
 /* The row of a type's name, or NULL. */
 const struct sonde_artifact_type *sonde_artifact_type_find(const char *name);
+bool sonde_artifact_is_aside(const char *type);
 
 /* What a capture of this type gives, or NULL when this version cannot carry it out. */
 const struct sonde_artifact_type *sonde_capture_artifact(enum sonde_capture_type type);
