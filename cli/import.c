@@ -312,7 +312,7 @@ static int keep_sources(struct import *import, struct sonde_err *err)
     return import->is_coverage
                ? store_find_sources(import->db, import->run.uid, import->capture, root, err)
                : store_keep_sources(import->db, import->run.uid, import->capture, root,
-                                    &import->profile, SONDE_CONTEXT_PLACES, err);
+                                    &import->profile, SONDE_CONTEXT_TEXTS, err);
 }
 
 static int store_run(struct import *import, bool sources, struct sonde_err *err)

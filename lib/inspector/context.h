@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is stored beside a capture so that it can be read later: its source maps, and a document
- * that says which map belongs to which script, which version a package has, and for coverage, which
- * counts in offsets, how long the lines of scripts are, in UTF-16 units:
+/* What is stored beside a capture so that it can be read later: its source maps, the texts of the
+ * application's scripts that have none, {"sources":[{"url","text"}]}, and a document that says
+ * which map belongs to which script, which version a package has, and for coverage, which counts in
+ * offsets, how long the lines of scripts are, in UTF-16 units:
  * {"maps":[{"url","artifact"}],"packages":[{"directory","version"}],"lines":[{"url","lengths"}]}.
  */
 #ifndef SONDE_INSPECTOR_CONTEXT_H
@@ -9,12 +10,15 @@
 
 #include "inspector/source_files.h"
 
-/* What of it is wanted. */
-enum sonde_context_kind { SONDE_CONTEXT_PLACES, SONDE_CONTEXT_OFFSETS /* with lines */ };
+/* What of it is wanted: maps and versions, with the texts too, with the lengths of lines too. */
+enum sonde_context_kind { SONDE_CONTEXT_PLACES, SONDE_CONTEXT_TEXTS, SONDE_CONTEXT_OFFSETS };
 
 enum {
     SONDE_CONTEXT_MAX = 4 << 20,  /* bytes of the document */
     SONDE_CONTEXT_NAME_MAX = 300, /* bytes of an artifact's name */
+    /* Bytes of JSON of a script's text, and of all of a capture's; what is beyond is left out. */
+    SONDE_CONTEXT_SOURCE_MAX = 1 << 20,
+    SONDE_CONTEXT_SOURCES_MAX = 16 << 20,
 };
 
 /* Takes one artifact; type: of spec/artifact.h. A negative code ends the writing with it. */
@@ -22,7 +26,8 @@ typedef int (*sonde_context_function)(void *context, const char *name, const cha
                                       struct sonde_str text, struct sonde_err *err);
 
 /* Reads what the scripts of the profile refer to below root (see sonde_source_files_read), and
- * calls `put` for each map (PREFIX.source-map.N) and at last for the document (PREFIX.context). */
+ * calls `put` for each map (PREFIX.source-map.N), for texts (PREFIX.sources.N) and at last for the
+ * document (PREFIX.context). */
 int sonde_context_write(int root, const struct sonde_profile *profile, enum sonde_context_kind kind,
                         const char *prefix, sonde_context_function put, void *context,
                         struct sonde_err *err) SONDE_MUST_CHECK;

@@ -12,6 +12,12 @@
 #include "codec/json.h"
 #include "profile/source_map.h"
 
+/* What cannot be read is passed over, but for want of memory. */
+static int pass_over(int code, struct sonde_err *err)
+{
+    return code == SONDE_ENOMEM ? sonde_fail(err, code, 0, "out of memory") : 0;
+}
+
 /* Opens a regular file below root; absolute links and ".." stay inside. */
 static int open_inside(int root, const char *path)
 {
@@ -53,13 +59,11 @@ static int read_map_file(int root, struct sonde_str script, struct sonde_str ref
     }
     SONDE_BUF_AUTO whole = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
     sonde_buf_str(&path, reference);
-    if (path.code || sonde_url_path(sonde_buf_view(&path), &whole, NULL) < 0) {
-        return SONDE_ENOTFOUND;
-    }
-    return read_tail(root, whole.data, ret);
+    int r = path.code ? path.code : sonde_url_path(sonde_buf_view(&path), &whole, NULL);
+    return r < 0 ? r : read_tail(root, whole.data, ret);
 }
 
-/* `path`: of the script, `text`: its end. */
+/* 1: it has one. `path`: of the script, `text`: its end. */
 static int script_map(int root, struct sonde_str url, struct sonde_str path, struct sonde_str text,
                       const struct sonde_source_files *callbacks, struct sonde_err *err)
 {
@@ -70,9 +74,11 @@ static int script_map(int root, struct sonde_str url, struct sonde_str path, str
     }
     int r = sonde_str_starts(reference, "data:") ? sonde_source_map_inline(reference, &map, NULL)
                                                  : read_map_file(root, path, reference, &map);
-    return r < 0 || map.length == 0
-               ? 0
-               : callbacks->map(callbacks->context, url, sonde_buf_view(&map), err);
+    if (r < 0 || map.length == 0) {
+        return pass_over(r, err);
+    }
+    r = callbacks->map(callbacks->context, url, sonde_buf_view(&map), err);
+    return r < 0 ? r : 1;
 }
 
 static int visit_script(int root, struct sonde_str url, const struct sonde_source_files *callbacks,
@@ -80,20 +86,20 @@ static int visit_script(int root, struct sonde_str url, const struct sonde_sourc
 {
     SONDE_BUF_AUTO path = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_SCRIPT_TAIL_MAX);
-    if (sonde_url_path(url, &path, NULL) < 0) {
-        return 0;
+    int read = sonde_url_path(url, &path, NULL);
+    read = read < 0 ? read : read_tail(root, path.data, &text);
+    if (path.code || (read < 0 && read != SONDE_ELIMIT)) {
+        return pass_over(read, err);
     }
-    int r = read_tail(root, path.data, &text);
-    if (r < 0 && r != SONDE_ELIMIT) {
-        return 0;
+    struct sonde_str whole = sonde_buf_view(&text);
+    int r = script_map(root, url, sonde_buf_view(&path), whole, callbacks, err);
+    if (r < 0 || read < 0) {
+        return r;
     }
-    if (r == 0 && callbacks->script) {
-        r = callbacks->script(callbacks->context, url, sonde_buf_view(&text), err);
-        if (r < 0) {
-            return r;
-        }
+    if (sonde_str_starts(whole, "\xef\xbb\xbf")) {
+        whole = (struct sonde_str){whole.data + 3, whole.length - 3};
     }
-    return script_map(root, url, sonde_buf_view(&path), sonde_buf_view(&text), callbacks, err);
+    return callbacks->script(callbacks->context, url, whole, r == 1, err);
 }
 
 static int package_version(int root, struct sonde_str directory,
@@ -102,13 +108,13 @@ static int package_version(int root, struct sonde_str directory,
     SONDE_BUF_AUTO path = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PACKAGE_JSON_MAX);
     SONDE_JSON_AUTO *json = NULL;
-    if (sonde_url_path(directory, &path, NULL) < 0) {
-        return 0;
-    }
+    int r = sonde_url_path(directory, &path, NULL);
     sonde_buf_text(&path, "/package.json");
-    if (path.code || read_tail(root, path.data, &text) < 0 ||
-        sonde_json_parse(sonde_buf_view(&text), &json, NULL) < 0) {
-        return 0;
+    r = r < 0 || !path.code ? r : path.code;
+    r = r < 0 ? r : read_tail(root, path.data, &text);
+    r = r < 0 ? r : sonde_json_parse(sonde_buf_view(&text), &json, NULL);
+    if (r < 0) {
+        return pass_over(r, err);
     }
     const char *version = sonde_json_string_or(json, "version", NULL);
     return version ? callbacks->package(callbacks->context, directory, version, err) : 0;

@@ -16,12 +16,12 @@ enum {
 
 struct sonde_source_files {
     void *context;
-    /* The whole text of the script `url`, of at most SONDE_SCRIPT_TAIL_MAX bytes. NULL: none is
-     * wanted. */
-    int (*script)(void *context, struct sonde_str url, struct sonde_str text,
-                  struct sonde_err *err);
     /* The text of the map of the script `url`. */
     int (*map)(void *context, struct sonde_str url, struct sonde_str text, struct sonde_err *err);
+    /* The whole text of the script, of at most SONDE_SCRIPT_TAIL_MAX bytes, without a byte order
+     * mark, which Node.js leaves out, too; and whether it has a map. */
+    int (*script)(void *context, struct sonde_str url, struct sonde_str text, bool mapped,
+                  struct sonde_err *err);
     /* The version in `directory`/package.json; directory as the script's URL begins. */
     int (*package)(void *context, struct sonde_str directory, const char *version,
                    struct sonde_err *err);

@@ -17,6 +17,7 @@ static const struct sonde_artifact_type types[] = {
     {SONDE_ARTIFACT_REPORT, json, SONDE_DATA_TRACE, false},
     {SONDE_ARTIFACT_HEAP_SNAPSHOT, json, SONDE_DATA_HEAP, false},
     {SONDE_ARTIFACT_SOURCE_MAP, json, SONDE_DATA_PROFILE, true},
+    {SONDE_ARTIFACT_SOURCES, json, SONDE_DATA_PROFILE, true},
     {SONDE_ARTIFACT_CONTEXT, json, SONDE_DATA_PROFILE, true},
 };
 

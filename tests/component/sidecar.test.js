@@ -76,6 +76,9 @@ test('a profile of 2 s: windows, report, message, and nothing left', async (t) =
   assert.equal(top.function, 'hotSpot');
   assert.ok(top.url.endsWith('support/app.js'), top.url);
   assert.equal(top.line, lineOf(app, 'function hotSpot'));
+  const texts = await store.artifacts(run, 'Sources');
+  assert.equal(texts.length, 1);
+  assert.equal(texts[0].capture, 'cpu');
 });
 
 test('a minified bundle: its source map is stored and applied', async (t) => {
@@ -321,11 +324,13 @@ test('every type of capture in one run, with worker threads', async (t) => {
   const result = await startSidecar(t, store, run).end(0);
   const { artifacts } = await store.view(run);
   const found = artifacts.map(({ capture, type }) => `${capture} ${type}`).sort();
+  const texts = found.filter((one) => one.endsWith(' Sources'));
   const threads = ['cpu CPUProfile', 'heap HeapProfile', 'coverage Coverage', 'loop EventLoop'];
   const contexts = captures.slice(0, threads.length).map(({ name }) => `${name} Context`);
   const expected = threads.flatMap((one) => [one, one, one]);
-  assert.deepEqual(found, [...expected, ...contexts, 'report Report'].sort());
-  assert.equal(result.artifacts, artifacts.length - contexts.length);
+  assert.deepEqual(found, [...expected, ...contexts, ...texts, 'report Report'].sort());
+  assert.ok(texts.includes('cpu Sources') && texts.includes('coverage Sources'), texts.join());
+  assert.equal(result.artifacts, artifacts.length - contexts.length - texts.length);
   const names = artifacts.map(({ id }) => id).filter((id) => id.includes('.heap.'));
   assert.match(names.sort().join(' '), /heap\.0 .*heap\.w1\.0 .*heap\.w2\.0$/);
   await until(async () => !(await listens(inspectorPort)), 10000, 'the inspector to close');

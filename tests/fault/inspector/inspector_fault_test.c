@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "fail.h"
 #include "inspector/cdp.h"
+#include "inspector/context.h"
 #include "inspector/inspector.h"
 #include "inspector/process.h"
 #include "inspector/stall_stack.h"
@@ -149,6 +153,58 @@ static int stall(void *context)
     return r < 0 ? r : sonde_buf_check(&frames, "the frames", NULL);
 }
 
+/* A script of this machine with a text and lines. What is missing because of a failure is wrong. */
+static int put_context(void *context, const char *name, const char *type, struct sonde_str text,
+                       struct sonde_err *err)
+{
+    (void)name;
+    (void)type;
+    (void)err;
+    *(size_t *)context += text.length;
+    return 0;
+}
+
+struct directory {
+    char path[32];
+    size_t expected; /* bytes that are put, once known */
+};
+
+static int context(void *of)
+{
+    struct directory *directory = of;
+    size_t length = 0;
+    struct sonde_profile scripts;
+    uint32_t frame;
+    SONDE_CLOSE int root = open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = sonde_profile_init(&scripts, NULL);
+    r = r < 0 ? r
+              : sonde_profile_frame(&scripts, SONDE_STR(""), SONDE_STR("file:///a.js"), 1, 1,
+                                    &frame, NULL);
+    r = r < 0 ? r
+              : sonde_context_write(root, &scripts, SONDE_CONTEXT_OFFSETS, "x", put_context,
+                                    &length, NULL);
+    directory->expected = directory->expected ? directory->expected : length;
+    assert_true(r < 0 || length == directory->expected);
+    sonde_profile_fini(&scripts);
+    return r;
+}
+
+static void a_context_lacks_nothing_because_of_a_failure(void **state)
+{
+    (void)state;
+    struct directory directory = {.path = "/tmp/sonde-fault-XXXXXX"};
+    char path[64];
+    assert_non_null(mkdtemp(directory.path));
+    (void)snprintf(path, sizeof(path), "%s/a.js", directory.path);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs("function f() {}\nf();\n", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    fail_each_allocation(context, &directory);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(directory.path), 0);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -160,6 +216,9 @@ static void every_allocation_may_fail(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(a_context_lacks_nothing_because_of_a_failure),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,7 +99,8 @@ static void hostile_numbers_of_scripts_are_bounded(void **state)
 /* ---- what is kept ---- */
 
 struct kept {
-    struct sonde_buf document, map;
+    struct sonde_buf document, map, sources;
+    unsigned batches;
 };
 
 static int put(void *context, const char *name, const char *type, struct sonde_str text,
@@ -107,10 +108,21 @@ static int put(void *context, const char *name, const char *type, struct sonde_s
 {
     struct kept *kept = context;
     bool map = strcmp(type, SONDE_ARTIFACT_SOURCE_MAP) == 0;
+    bool sources = strcmp(type, SONDE_ARTIFACT_SOURCES) == 0;
+    char batch[32];
     (void)err;
-    assert_string_equal(name, map ? "x.source-map.0" : "x.context");
-    sonde_buf_str(map ? &kept->map : &kept->document, text);
+    (void)snprintf(batch, sizeof(batch), "x.sources.%u", kept->batches);
+    assert_string_equal(name, map ? "x.source-map.0" : sources ? batch : "x.context");
+    sonde_buf_str(map ? &kept->map : sources ? &kept->sources : &kept->document, text);
+    kept->batches += sources;
     return 0;
+}
+
+static void forget(struct kept *kept)
+{
+    sonde_buf_fini(&kept->document);
+    sonde_buf_fini(&kept->map);
+    sonde_buf_fini(&kept->sources);
 }
 
 static void write_file(int root, const char *name, struct sonde_str text)
@@ -133,34 +145,87 @@ static void keep(enum sonde_context_kind kind, struct kept *ret)
                SONDE_STR("\xef\xbb\xbf\xc3\xa4\n\xf0\x9f\x98\x80x\r\n\n//# "
                          "sourceMappingURL=a.map"));
     write_file(root, "a.map", sonde_str(map));
-    *ret = (struct kept){SONDE_BUF(1 << 16), SONDE_BUF(1 << 16)};
+    write_file(root, "b.js", SONDE_STR("\xef\xbb\xbfg(\"\");\n//# sourceMappingURL=none.map"));
+    *ret = (struct kept){SONDE_BUF(1 << 16), SONDE_BUF(1 << 16), SONDE_BUF(1 << 16), 0};
     assert_int_equal(sonde_script_urls_init(&urls, NULL), 0);
-    feed(&urls, "[{\"url\":\"file:///a.js\"},{\"url\":\"file:///missing.js\"}]", 99);
+    feed(&urls,
+         "[{\"url\":\"file:///a.js\"},{\"url\":\"file:///missing.js\"},{\"url\":\"file:///b.js\"}]",
+         99);
     assert_int_equal(sonde_context_write(root, &urls.scripts, kind, "x", put, ret, NULL), 0);
     sonde_script_urls_fini(&urls);
     assert_int_equal(unlinkat(root, "a.js", 0), 0);
     assert_int_equal(unlinkat(root, "a.map", 0), 0);
+    assert_int_equal(unlinkat(root, "b.js", 0), 0);
     assert_int_equal(rmdir(directory), 0);
     assert_string_equal(ret->map.data, map);
 }
 
-static void maps_and_lines_of_scripts_are_kept(void **state)
+static void maps_texts_and_lines_of_scripts_are_kept(void **state)
 {
     (void)state;
     struct kept kept;
     assert_int_equal(sonde_context_kind_of(SONDE_ARTIFACT_COVERAGE), SONDE_CONTEXT_OFFSETS);
-    assert_int_equal(sonde_context_kind_of(SONDE_ARTIFACT_CPU_PROFILE), SONDE_CONTEXT_PLACES);
+    assert_int_equal(sonde_context_kind_of(SONDE_ARTIFACT_CPU_PROFILE), SONDE_CONTEXT_TEXTS);
+    assert_int_equal(sonde_context_kind_of(SONDE_ARTIFACT_EVENT_LOOP), SONDE_CONTEXT_PLACES);
     keep(SONDE_CONTEXT_OFFSETS, &kept);
     assert_string_equal(kept.document.data,
                         "{\"maps\":[{\"url\":\"file:///a.js\",\"artifact\":\"x.source-map.0\"}],"
                         "\"packages\":[],\"lines\":[{\"url\":\"file:///a.js\",\"lengths\":[1,4,0,"
-                        "26]}]}");
-    sonde_buf_fini(&kept.document);
-    sonde_buf_fini(&kept.map);
-    keep(SONDE_CONTEXT_PLACES, &kept);
+                        "26]},{\"url\":\"file:///b.js\",\"lengths\":[6,29]}]}");
+    forget(&kept);
+    keep(SONDE_CONTEXT_TEXTS, &kept);
     assert_non_null(strstr(kept.document.data, "\"lines\":[]"));
-    sonde_buf_fini(&kept.document);
-    sonde_buf_fini(&kept.map);
+    assert_string_equal(kept.sources.data,
+                        "{\"sources\":[{\"url\":\"file:///b.js\",\"text\":\"g(\\\"\\\");\\n"
+                        "//# sourceMappingURL=none.map\"}]}");
+    forget(&kept);
+    keep(SONDE_CONTEXT_PLACES, &kept);
+    assert_int_equal(kept.batches, 0);
+    assert_non_null(strstr(kept.document.data, "\"lines\":[]"));
+    forget(&kept);
+}
+
+/* Of a few, and a large one that is left out, and more than are kept. */
+static void texts_come_in_batches(void **state)
+{
+    (void)state;
+    enum { FILES = 20, TEXT = 1000 << 10, LARGE = 7 };
+    char directory[] = "/tmp/sonde-context-XXXXXX";
+    struct sonde_script_urls urls;
+    struct kept kept = {SONDE_BUF(1 << 16), SONDE_BUF(1 << 16), SONDE_BUF(32 << 20), 0};
+    SONDE_BUF_AUTO names = SONDE_BUF(1 << 12);
+    SONDE_FREE char *text = malloc(TEXT + (64 << 10));
+    assert_non_null(text);
+    assert_non_null(mkdtemp(directory));
+    SONDE_CLOSE int root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    memset(text, 'x', TEXT + (64 << 10));
+    for (int i = 0; i < FILES; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "%d.js", i);
+        write_file(root, name,
+                   (struct sonde_str){text, i == LARGE ? TEXT + (64 << 10)
+                                            : i == 0   ? 100
+                                            : i == 1   ? 1
+                                                       : TEXT});
+        sonde_buf_printf(&names, "%s{\"url\":\"file:///%s\"}", i ? "," : "[", name);
+    }
+    sonde_buf_char(&names, ']');
+    assert_int_equal(sonde_script_urls_init(&urls, NULL), 0);
+    feed(&urls, names.data, names.length);
+    assert_int_equal(
+        sonde_context_write(root, &urls.scripts, SONDE_CONTEXT_TEXTS, "x", put, &kept, NULL), 0);
+    sonde_script_urls_fini(&urls);
+    for (int i = 0; i < FILES; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "%d.js", i);
+        assert_int_equal(unlinkat(root, name, 0), 0);
+    }
+    assert_int_equal(rmdir(directory), 0);
+    assert_int_equal(kept.batches, 1 + 16); /* two small ones in one */
+    assert_true(kept.sources.length < SONDE_CONTEXT_SOURCES_MAX + 1024);
+    assert_non_null(strstr(kept.sources.data, "\"file:///1.js\",\"text\":\"x\"}]}"));
+    assert_null(strstr(kept.sources.data, "/7.js"));
+    forget(&kept);
 }
 
 int main(void)
@@ -169,7 +234,8 @@ int main(void)
         cmocka_unit_test(scripts_are_found_in_every_kind_of_artifact),
         cmocka_unit_test(a_broken_artifact_is_passed_over),
         cmocka_unit_test(hostile_numbers_of_scripts_are_bounded),
-        cmocka_unit_test(maps_and_lines_of_scripts_are_kept),
+        cmocka_unit_test(maps_texts_and_lines_of_scripts_are_kept),
+        cmocka_unit_test(texts_come_in_batches),
     };
     return cmocka_run_group_tests_name("context", tests, NULL, NULL);
 }
