@@ -147,6 +147,11 @@ struct sonde_coverage_mark {
 /* Code that ran `count` times is on the line. */
 void sonde_coverage_mark(struct sonde_coverage_mark *mark, uint64_t count);
 
+/* Marks the lines of a script's own text, as many as it has line feeds and one; what is blank or
+ * only a comment has no code. */
+void sonde_coverage_mark_text(const struct sonde_coverage_stretch *stretches, size_t stretch_count,
+                              struct sonde_str text, struct sonde_coverage_mark *marks);
+
 /* Code of a stretch on a line of a source of a map, by the source's number. */
 struct sonde_coverage_mapped {
     uint32_t source;

@@ -252,3 +252,41 @@ bool sonde_coverage_next_mapped(const struct sonde_coverage *coverage, uint32_t 
     }
     return false;
 }
+
+/* Whether a line, without the space around it, is more than a comment. Line by line: what begins or
+ * ends within a line of code is not looked for. */
+static bool has_code(struct sonde_str line, bool *comment)
+{
+    bool ends = sonde_str_contains(line, SONDE_STR("*/"));
+    if (*comment) {
+        *comment = !ends;
+        return false;
+    }
+    if (sonde_str_starts(line, "/*")) {
+        *comment = !ends;
+        return ends && !sonde_str_ends(line, "*/");
+    }
+    return line.length && !sonde_str_starts(line, "//");
+}
+
+void sonde_coverage_mark_text(const struct sonde_coverage_stretch *stretches, size_t stretch_count,
+                              struct sonde_str text, struct sonde_coverage_mark *marks)
+{
+    bool comment = false;
+    uint64_t offset = 0;
+    size_t first = 0; /* that ends behind the line's beginning */
+    for (struct sonde_coverage_mark *mark = marks; text.data; mark++) {
+        struct sonde_str line = sonde_str_split(&text, '\n');
+        struct sonde_str code = sonde_str_trim(line);
+        uint64_t begin = offset + (uint64_t)(code.data - line.data);
+        uint64_t end = begin + sonde_utf16_length(code);
+        offset += sonde_utf16_length(line) + 1;
+        while (first < stretch_count && stretches[first].end <= begin) {
+            first++;
+        }
+        bool any = has_code(code, &comment);
+        for (size_t i = first; any && i < stretch_count && stretches[i].start < end; i++) {
+            sonde_coverage_mark(mark, stretches[i].count);
+        }
+    }
+}

@@ -140,21 +140,56 @@ static int mark_sources(struct marking *m, struct sonde_str url, struct sonde_st
     return r;
 }
 
-static int take_map(void *context, struct sonde_str url, struct sonde_str text,
-                    struct sonde_err *err)
+/* Makes the script the one at hand. 0: it was not counted; 1: its stretches are there. */
+static int begin_script(struct marking *m, struct sonde_str url, struct sonde_err *err)
 {
-    struct marking *m = context;
     const uint64_t *script = sonde_map_find(&m->coverage->script_index, sonde_profile_cut(url));
-    if (!script || sonde_source_map_parse(text, &m->map, NULL) < 0) {
-        return 0; /* a malformed map leaves the lines without marks */
+    if (!script) {
+        return 0;
     }
     m->script = (uint32_t)*script;
     int r = sonde_coverage_stretches(m->coverage, m->first[*script], m->next, &m->stretches,
                                      &m->stretch_count, err);
-    r = r < 0 ? r : mark_sources(m, url, text, err);
+    return r < 0 ? r : 1;
+}
+
+static int take_map(void *context, struct sonde_str url, struct sonde_str text,
+                    struct sonde_err *err)
+{
+    struct marking *m = context;
+    if (sonde_source_map_parse(text, &m->map, NULL) < 0) {
+        return 0; /* a malformed map leaves the lines without marks */
+    }
+    int r = begin_script(m, url, err);
+    r = r <= 0 ? r : mark_sources(m, url, text, err);
     free(SONDE_TAKE(m->stretches));
     sonde_source_map_free(SONDE_TAKE(m->map));
     return r;
+}
+
+/* A script that is its own source. The counts are of all processes: its text is marked once. */
+static int take_own_text(void *context, struct sonde_str url, struct sonde_str text,
+                         struct sonde_err *err)
+{
+    struct marking *m = context;
+    struct sonde_str file = sonde_profile_cut(url);
+    struct sonde_str package;
+    uint32_t row = 0;
+    if (text.length == 0 || sonde_map_find(&m->rows, file) ||
+        sonde_category_of(SONDE_STR(""), file, &package) != SONDE_CATEGORY_APP) {
+        return 0;
+    }
+    int r = begin_script(m, url, err);
+    bool other = r == 1 && sonde_utf16_length(text) < m->coverage->scripts[m->script].end;
+    r = r <= 0 || other || m->stretch_count == 0
+            ? r
+            : add_row(m, file, text, count_lines(text), &row, err);
+    if (row) {
+        sonde_coverage_mark_text(m->stretches, m->stretch_count, text,
+                                 marks_of(&m->sources->rows[row - 1]));
+    }
+    free(SONDE_TAKE(m->stretches));
+    return r < 0 ? r : 0;
 }
 
 int sonde_covered_sources_add(struct sonde_db *db, const char *uid, const char *capture,
@@ -173,6 +208,7 @@ int sonde_covered_sources_add(struct sonde_db *db, const char *uid, const char *
                         .next = next};
     sonde_coverage_link(coverage, first, next);
     int r = sonde_results_each_map(db, uid, capture, take_map, &m, err);
+    r = r < 0 ? r : sonde_results_each_text(db, uid, capture, take_own_text, &m, err);
     sonde_map_fini(&m.rows);
     return r;
 }

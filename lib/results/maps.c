@@ -14,35 +14,65 @@ static int append(void *context, const void *data, size_t length, struct sonde_e
     return sonde_buf_check(context, "an artifact", err);
 }
 
-/* ---- contexts ---- */
+/* ---- contexts and texts ---- */
 
-struct contexts {
+struct documents {
     struct sonde_db *db;
     const char *capture;
+    const char *type; /* of the artifacts */
     sonde_results_context_callback callback;
     void *context;
 };
 
-static int read_context(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+static int read_document(void *context, const struct sonde_artifact *artifact,
+                         struct sonde_err *err)
 {
-    const struct contexts *contexts = context;
-    if (strcmp(artifact->type, SONDE_ARTIFACT_CONTEXT) != 0 ||
-        strcmp(artifact->capture, contexts->capture) != 0) {
+    const struct documents *documents = context;
+    if (strcmp(artifact->type, documents->type) != 0 ||
+        strcmp(artifact->capture, documents->capture) != 0) {
         return 0;
     }
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_RESULTS_CONTEXT_MAX);
     SONDE_JSON_AUTO *json = NULL;
-    int r = sonde_artifact_read(contexts->db, artifact, append, &text, err);
+    int r = sonde_artifact_read(documents->db, artifact, append, &text, err);
     r = r < 0 ? r : sonde_json_parse(sonde_buf_view(&text), &json, err);
-    return r < 0 ? r : contexts->callback(contexts->context, json, err);
+    return r < 0 ? r : documents->callback(documents->context, json, err);
 }
 
 int sonde_results_each_context(struct sonde_db *db, const char *uid, const char *capture,
                                sonde_results_context_callback callback, void *context,
                                struct sonde_err *err)
 {
-    struct contexts contexts = {db, capture, callback, context};
-    return sonde_db_artifacts(db, uid, read_context, &contexts, err);
+    struct documents documents = {db, capture, SONDE_ARTIFACT_CONTEXT, callback, context};
+    return sonde_db_artifacts(db, uid, read_document, &documents, err);
+}
+
+struct texts {
+    sonde_results_text_callback callback;
+    void *context;
+};
+
+static int read_texts(void *context, const cJSON *json, struct sonde_err *err)
+{
+    const struct texts *texts = context;
+    const cJSON *entry;
+    int r = 0;
+    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(json, "sources"))
+    {
+        const char *url = sonde_json_string_or(entry, "url", "");
+        const char *text = sonde_json_string_or(entry, "text", "");
+        r = r < 0 ? r : texts->callback(texts->context, sonde_str(url), sonde_str(text), err);
+    }
+    return r;
+}
+
+int sonde_results_each_text(struct sonde_db *db, const char *uid, const char *capture,
+                            sonde_results_text_callback callback, void *context,
+                            struct sonde_err *err)
+{
+    struct texts texts = {callback, context};
+    struct documents documents = {db, capture, SONDE_ARTIFACT_SOURCES, read_texts, &texts};
+    return sonde_db_artifacts(db, uid, read_document, &documents, err);
 }
 
 /* ---- maps ---- */

@@ -36,27 +36,36 @@ static int compare_stretches(const void *a, const void *b)
 
 static void want(struct search *search, const struct sonde_frame *frame, int32_t line)
 {
-    if (frame->source.file.length && line > 0 && line < INT32_MAX - SONDE_SOURCES_AROUND) {
+    struct sonde_str file = sonde_frame_position(frame)->file;
+    if (file.length && line > 0 && line < INT32_MAX - SONDE_SOURCES_AROUND) {
         search->stretches[search->count++] = (struct stretch){
-            .file = frame->source.file,
+            .file = file,
             .first = line > SONDE_SOURCES_AROUND ? line - SONDE_SOURCES_AROUND : 1,
             .last = line + SONDE_SOURCES_AROUND,
         };
     }
 }
 
-/* The lines with samples, and where their functions begin; what overlaps becomes one. */
+/* The lines with samples, and where functions of the application begin; what overlaps becomes one.
+ */
 static int find_wanted(const struct sonde_profile *profile, struct search *search,
                        struct sonde_err *err)
 {
-    search->stretches = calloc(2 * profile->line_count + 1, sizeof(*search->stretches));
+    size_t most = profile->line_count + profile->frame_count;
+    search->stretches = calloc(most + 1, sizeof(*search->stretches));
     if (!search->stretches) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
     for (size_t i = 0; i < profile->line_count; i++) {
-        const struct sonde_frame *frame = &profile->frames[profile->lines[i].frame];
-        want(search, frame, profile->lines[i].source_line);
-        want(search, frame, frame->source.line);
+        const struct sonde_profile_line *line = &profile->lines[i];
+        const struct sonde_frame *frame = &profile->frames[line->frame];
+        want(search, frame, frame->source.file.length ? line->source_line : line->line);
+    }
+    for (size_t i = 0; i < profile->frame_count; i++) {
+        const struct sonde_frame *frame = &profile->frames[i];
+        if (frame->category == SONDE_CATEGORY_APP) {
+            want(search, frame, sonde_frame_position(frame)->line);
+        }
     }
     qsort(search->stretches, search->count, sizeof(*search->stretches), compare_stretches);
     size_t kept = 0;
@@ -153,6 +162,12 @@ static int take_map(void *context, struct sonde_str url, struct sonde_str text,
     return r == SONDE_ENOMEM ? r : 0; /* a malformed map leaves the lines without text */
 }
 
+static int take_own_text(void *context, struct sonde_str url, struct sonde_str text,
+                         struct sonde_err *err)
+{
+    return take_text(context, 0, sonde_profile_cut(url), text, err);
+}
+
 int sonde_sources_add(struct sonde_db *db, const char *uid, const char *capture,
                       const struct sonde_profile *profile, struct sonde_sources *ret,
                       struct sonde_err *err)
@@ -161,6 +176,7 @@ int sonde_sources_add(struct sonde_db *db, const char *uid, const char *capture,
     int r = find_wanted(profile, &search, err);
     if (r == 0 && search.count) {
         r = sonde_results_each_map(db, uid, capture, take_map, &search, err);
+        r = r < 0 ? r : sonde_results_each_text(db, uid, capture, take_own_text, &search, err);
     }
     free(search.stretches);
     return r;

@@ -2,11 +2,13 @@
 'use strict';
 
 // What the page makes of coverage: files, what never ran, and the lines of sources. The data are
-// made up, in the shape that lib/analysis writes.
+// made up, in the shape that lib/analysis writes, but for one run.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
 const test = require('node:test');
-const { Browser } = require('./support/page.js');
+const { Browser, profile, temporary } = require('./support/page.js');
 const { coverageData } = require('./support/data.js');
 
 const browser = new Browser(test);
@@ -79,6 +81,67 @@ test('the lines of a file are marked, and a link shows the same', async (t) => {
   assert.ok(await again.page.locator('#coverage-source').isVisible());
   await report.page.goBack();
   assert.ok(await report.page.locator('#coverage-source').isHidden());
+});
+
+const SUMS = `// Sums, and seldom fails.
+let sum = 0;
+exports.add = function add(value) {
+  if (value < 0) {
+    throw new RangeError('negative');
+  }
+  sum += value;
+};
+exports.forgotten = () => {
+  return sum;
+};
+`;
+
+// Of what was compiled before, V8 knows no blocks: each time it is another text.
+const PROGRAM = `const fs = require('node:fs');
+const text = fs.readFileSync(__dirname + '/sums.js', 'utf8');
+const other = __dirname + '/other.js';
+let count = 0;
+setInterval(() => {
+  fs.writeFileSync(other, text + '// ' + count++);
+  fs.renameSync(other, require.resolve('./sums.js'));
+  delete require.cache[require.resolve('./sums.js')];
+  require('./sums.js').add(1);
+}, 20);
+console.log('ready');
+`;
+
+test('a real run of plain JavaScript: its own lines are marked', async (t) => {
+  const directory = temporary();
+  t.after(() => fs.rmSync(directory, { recursive: true, force: true }));
+  const script = path.join(directory, 'service.js');
+  fs.writeFileSync(script, PROGRAM);
+  fs.writeFileSync(path.join(directory, 'sums.js'), SUMS);
+  const { html } = await profile(directory, script, '1s', '--type', 'coverage');
+  const report = await browser.open(t, html);
+  await report.page
+    .getByRole('button', { name: /sums\.js$/ })
+    .first()
+    .click();
+  const lines = report.page.locator('#coverage-source tbody tr');
+  const states = await lines.evaluateAll((all) => all.map((row) => row.className));
+  assert.deepEqual(states, [
+    '',
+    'ran',
+    'ran',
+    'partly',
+    'never',
+    'never', // the brace behind it
+    'ran',
+    'ran',
+    'partly',
+    'never',
+    'partly',
+    '',
+  ]);
+  const rows = (await lines.allInnerTexts()).map((text) => text.split('\t'));
+  assert.ok(Number(rows[6][1]) > 10, rows.join('\n'));
+  assert.equal(rows[9][1], '0');
+  assert.match(rows[9].at(-1), /^ {2}return sum;$/);
 });
 
 test('a finding leads to the file', async (t) => {

@@ -60,6 +60,10 @@ test('a real run: the findings, the function and its line, in one file', async (
   await report.page.locator('#findings-list button').first().click();
   assert.match(await report.text('#detail'), /burnTheCpu\s+\S+\/service\.js:2\s/);
   assert.match(await report.text('#detail'), /Calls\s+pbkdf2Sync/);
+  assert.match(
+    await report.text('#detail'),
+    /2\s+function burnTheCpu\(\) \{\s+3\s+return crypto\.pbkdf2Sync\('password'/,
+  );
   assert.match(await report.text('#cost'), /Loop stood still at the start\s+\S+ ms/);
 });
 

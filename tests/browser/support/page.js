@@ -36,7 +36,7 @@ function temporary() {
 
 // Profiles a process of `script`, which says "ready", and returns {store, html, json}: the page and
 // the report of the run.
-async function profile(directory, script, duration) {
+async function profile(directory, script, duration, ...more) {
   const store = path.join(directory, 'store');
   const target = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'ignore'] });
   try {
@@ -44,8 +44,8 @@ async function profile(directory, script, duration) {
       target.stdout.once('data', resolve);
       target.once('exit', () => reject(new Error(`${script} ended`)));
     });
-    const words = ['profile', '--duration', duration, '--store', store, '--pid', `${target.pid}`];
-    await run(bin, words, { timeout: 60000 });
+    const words = ['profile', '--duration', duration, '--store', store, ...more];
+    await run(bin, [...words, '--pid', `${target.pid}`], { timeout: 60000 });
   } finally {
     target.kill('SIGKILL');
   }

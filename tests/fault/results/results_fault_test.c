@@ -326,6 +326,42 @@ static void a_map_that_lies_costs_a_walk_over_it(void **state)
     heap_runs_fini(&runs);
 }
 
+static int add_covered_sources(void *context)
+{
+    struct heap_runs *runs = context;
+    struct sonde_coverage coverage;
+    struct sonde_sources sources = SONDE_SOURCES;
+    int r = sonde_results_coverage(runs->db, runs->none, "coverage", SONDE_COVERAGE_BYTES_MAX,
+                                   &coverage, NULL);
+    r = r < 0 ? r
+              : sonde_covered_sources_add(runs->db, runs->none, "coverage", &coverage, &sources,
+                                          NULL);
+    assert_true(r < 0 || sources.count == 1);
+    sonde_sources_fini(&sources);
+    sonde_coverage_fini(&coverage);
+    return r;
+}
+
+static void texts_of_scripts_take_no_allocation_for_granted(void **state)
+{
+    (void)state;
+    struct heap_runs runs;
+    heap_runs_init(&runs);
+    add_coverage(&runs, runs.none, "coverage", 2);
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 16);
+    sonde_buf_text(&text, "{\"sources\":[{\"url\":\"file:///srv/app/a.js\",\"text\":\"");
+    for (int i = 0; i < 5000; i++) {
+        sonde_buf_char(&text, 'x');
+    }
+    sonde_buf_text(&text, "\"}]}");
+    heap_runs_add(&runs, runs.none,
+                  &(struct sonde_artifact){
+                      .name = "texts", .capture = "coverage", .type = SONDE_ARTIFACT_SOURCES},
+                  sonde_buf_view(&text));
+    fail_each_allocation(add_covered_sources, &runs);
+    heap_runs_fini(&runs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_comparison_of_many_classes_keeps_to_its_bound),
         cmocka_unit_test(comparisons_of_coverage_keep_to_their_memory),
         cmocka_unit_test(a_map_that_lies_costs_a_walk_over_it),
+        cmocka_unit_test(texts_of_scripts_take_no_allocation_for_granted),
     };
     return cmocka_run_group_tests_name("results_fault", tests, NULL, NULL);
 }

@@ -482,6 +482,33 @@ static void lines_of_a_source_are_marked(void **state)
     sonde_coverage_fini(&c);
 }
 
+/* Of a script's own text: offsets are in UTF-16 units, of which an emoji has two. */
+static void lines_of_a_text_are_marked(void **state)
+{
+    (void)state;
+    static const char text[] = "/* head\n"                         /* 0 to 7 */
+                               " */\n"                             /* 8 */
+                               "\n"                                /* 12 */
+                               "const s = '\xf0\x9f\x98\x80';\r\n" /* 13: 15 units and \r */
+                               "  // f\n"                          /* 30 */
+                               "function f() { return g(); }\n"    /* 37, its body from 50 on */
+                               "/* a */ f();\n"                    /* 66 */
+                               "/* b */";                          /* 79 */
+    static const struct sonde_coverage_stretch stretches[] = {
+        {8, 30, 1, 0}, {30, 50, 2, 1}, {50, 66, 0, 1}, {66, 86, 7, 2}};
+    static const int64_t expected[][2] = {{-1, -1}, {-1, -1}, {-1, -1}, {1, 1},
+                                          {-1, -1}, {0, 2},   {7, 7},   {-1, -1}};
+    struct sonde_coverage_mark marks[SONDE_LENGTH(expected)] = {0};
+    sonde_coverage_mark_text(stretches, SONDE_LENGTH(stretches), sonde_str(text), marks);
+    for (size_t i = 0; i < SONDE_LENGTH(expected); i++) {
+        assert_mark(&marks[i], expected[i][0], expected[i][1]);
+    }
+    struct sonde_coverage_mark none = {0};
+    sonde_coverage_mark_text(stretches, SONDE_LENGTH(stretches), SONDE_STR(""), &none);
+    sonde_coverage_mark_text(stretches, 0, SONDE_STR("x"), &none);
+    assert_mark(&none, -1, -1);
+}
+
 /* A script that was loaded before its code was counted has not "never run". */
 static void code_that_ran_before_says_nothing(void **state)
 {
@@ -521,6 +548,7 @@ int main(void)
         cmocka_unit_test(lines_come_from_their_lengths),
         cmocka_unit_test(places_come_from_a_source_map),
         cmocka_unit_test(lines_of_a_source_are_marked),
+        cmocka_unit_test(lines_of_a_text_are_marked),
         cmocka_unit_test(code_that_ran_before_says_nothing),
     };
     return cmocka_run_group_tests_name("coverage", tests, NULL, NULL);

@@ -94,12 +94,31 @@ static void what_maps_lie_about_is_left_out(void **state)
     assert_rows(runs, "/app/b.ts 3 -");
 }
 
+static void scripts_without_a_map_are_their_own_source(void **state)
+{
+    struct heap_runs *runs = *state;
+    add_coverage(runs, "{}", "{}");
+    /* 15 characters and a line feed, 20, 4; another pod's; one that is too short to have run; one
+     * that nobody counted; a dependency. */
+    add(runs, "texts.0", SONDE_ARTIFACT_SOURCES,
+        "{\"sources\":[{\"url\":\"file:///app/dist/a.js\",\"text\":"
+        "\"123456789012345\\n12345678901234567890\\n// c\"},"
+        "{\"url\":\"file:///app/dist/b.js\",\"text\":\"1\\n2\"},"
+        "{\"url\":\"file:///app/none.js\",\"text\":\"1\"},"
+        "{\"url\":\"file:///app/node_modules/x/c.js\",\"text\":\"1\"},{\"text\":7},null]}");
+    add(runs, "texts.1", SONDE_ARTIFACT_SOURCES,
+        "{\"sources\":[{\"url\":\"file:///app/dist/a.js\",\"text\":\"1\"}]}");
+    assert_rows(runs, "file:///app/dist/a.js 3 3 -");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(lines_of_sources_are_marked, heap_runs_setup,
                                         heap_runs_teardown),
         cmocka_unit_test_setup_teardown(what_maps_lie_about_is_left_out, heap_runs_setup,
+                                        heap_runs_teardown),
+        cmocka_unit_test_setup_teardown(scripts_without_a_map_are_their_own_source, heap_runs_setup,
                                         heap_runs_teardown),
     };
     return cmocka_run_group_tests_name("covered_sources", tests, NULL, NULL);
