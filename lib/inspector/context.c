@@ -107,6 +107,13 @@ static int put_source(struct writing *w, struct sonde_str url, struct sonde_str 
     return r < 0 ? r : sonde_buf_check(&w->sources, "the texts of scripts", err);
 }
 
+static int put_own_source(void *context, struct sonde_str file, struct sonde_str text,
+                          struct sonde_err *err)
+{
+    struct writing *w = context;
+    return w->kind == SONDE_CONTEXT_PLACES ? 0 : put_source(w, file, text, err);
+}
+
 static int put_script(void *context, struct sonde_str url, struct sonde_str text, bool mapped,
                       struct sonde_err *err)
 {
@@ -136,7 +143,8 @@ int sonde_context_write(int root, const struct sonde_profile *profile, enum sond
                         .packages = SONDE_BUF(SONDE_CONTEXT_MAX / 4),
                         .lines = SONDE_BUF(SONDE_CONTEXT_MAX / 4),
                         .sources = SONDE_BUF(SOURCES_BATCH + SONDE_CONTEXT_SOURCE_MAX)};
-    const struct sonde_source_files callbacks = {&w, put_map, put_script, put_package};
+    const struct sonde_source_files callbacks = {&w, put_map, put_own_source, put_script,
+                                                 put_package};
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CONTEXT_MAX);
     int r = sonde_source_files_read(root, profile, &callbacks, err);
     r = r < 0 ? r : flush_sources(&w, err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is stored beside a capture so that it can be read later: its source maps, the texts of the
- * application's scripts that have none, {"sources":[{"url","text"}]}, and a document that says
- * which map belongs to which script, which version a package has, and for coverage, which counts in
- * offsets, how long the lines of scripts are, in UTF-16 units:
+ * application's scripts that have none and of sources that maps do not carry,
+ * {"sources":[{"url","text"}]}, and a document that says which map belongs to which script, which
+ * version a package has, and for coverage, which counts in offsets, how long the lines of scripts
+ * are, in UTF-16 units:
  * {"maps":[{"url","artifact"}],"packages":[{"directory","version"}],"lines":[{"url","lengths"}]}.
  */
 #ifndef SONDE_INSPECTOR_CONTEXT_H

@@ -12,6 +12,8 @@
 #include "codec/json.h"
 #include "profile/source_map.h"
 
+enum { NAMES_MAX = 1 << 20 }; /* bytes of all names of sources */
+
 /* What cannot be read is passed over, but for want of memory. */
 static int pass_over(int code, struct sonde_err *err)
 {
@@ -63,55 +65,133 @@ static int read_map_file(int root, struct sonde_str script, struct sonde_str ref
     return r < 0 ? r : read_tail(root, whole.data, ret);
 }
 
-/* 1: it has one. `path`: of the script, `text`: its end. */
-static int script_map(int root, struct sonde_str url, struct sonde_str path, struct sonde_str text,
-                      const struct sonde_source_files *callbacks, struct sonde_err *err)
+struct reading {
+    int root;
+    const struct sonde_source_files *callbacks;
+    struct sonde_map seen, sources; /* scripts and packages, which are the profile's; others */
+    struct sonde_arena names;       /* of those */
+    struct sonde_str script;        /* the one at hand: its URL */
+};
+
+/* 1: it is. What is too much is taken for seen. */
+static int is_new(struct sonde_map *seen, struct sonde_str key, struct sonde_arena *names,
+                  struct sonde_err *err)
+{
+    struct sonde_map_slot *slot;
+    bool fresh;
+    int r = sonde_map_keep(seen, key, names, NULL, &slot, &fresh);
+    return r < 0 ? pass_over(r, err) : fresh;
+}
+
+/* ---- sources of maps ---- */
+
+/* A map may name any file: what is no source stays where it is. */
+static bool is_source(struct sonde_str file)
+{
+    static const char *const endings[] = {".ts",  ".tsx", ".mts", ".cts",    ".js",    ".jsx",
+                                          ".mjs", ".cjs", ".vue", ".svelte", ".coffee"};
+    struct sonde_str package;
+    bool found = false;
+    for (size_t i = 0; i < SONDE_LENGTH(endings) && !found; i++) {
+        found = sonde_str_ends(file, endings[i]);
+    }
+    return found && sonde_category_of(SONDE_STR(""), file, &package) == SONDE_CATEGORY_APP;
+}
+
+static int take_source(void *context, size_t number, struct sonde_str file, struct sonde_str text,
+                       struct sonde_err *err)
+{
+    struct reading *reading = context;
+    SONDE_BUF_AUTO path = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
+    SONDE_BUF_AUTO read = SONDE_BUF(SONDE_SOURCE_FILE_MAX);
+    (void)number;
+    if (text.data || !is_source(file)) {
+        return 0;
+    }
+    int r = is_new(&reading->sources, file, &reading->names, err);
+    if (r <= 0) {
+        return r;
+    }
+    r = sonde_url_path(file, &path, NULL);
+    r = r < 0 ? r : read_tail(reading->root, path.data, &read);
+    const struct sonde_source_files *callbacks = reading->callbacks;
+    return r < 0 ? pass_over(r, err)
+                 : callbacks->source(callbacks->context, file, sonde_buf_view(&read), err);
+}
+
+static int take_map(struct reading *reading, struct sonde_str text, struct sonde_err *err)
+{
+    struct sonde_err why = {0};
+    const struct sonde_source_files *callbacks = reading->callbacks;
+    int r = callbacks->map(callbacks->context, reading->script, text, err);
+    if (r < 0 || text.length > SONDE_MAP_SOURCES_MAX) {
+        return r;
+    }
+    r = sonde_source_map_texts(text, reading->script, take_source, reading, &why);
+    if (r == SONDE_EPARSE || r == SONDE_ELIMIT) {
+        return 0; /* who reads it will see */
+    }
+    if (r < 0 && err) {
+        *err = why;
+    }
+    return r;
+}
+
+/* ---- scripts ---- */
+
+/* 1: it has a map. `path`: of the script, `text`: its end. */
+static int script_map(struct reading *reading, struct sonde_str path, struct sonde_str text,
+                      struct sonde_err *err)
 {
     SONDE_BUF_AUTO map = SONDE_BUF(SONDE_SOURCE_MAP_BYTES_MAX);
     struct sonde_str reference = sonde_source_map_url(text);
     if (reference.length == 0) {
         return 0;
     }
-    int r = sonde_str_starts(reference, "data:") ? sonde_source_map_inline(reference, &map, NULL)
-                                                 : read_map_file(root, path, reference, &map);
+    int r = sonde_str_starts(reference, "data:")
+                ? sonde_source_map_inline(reference, &map, NULL)
+                : read_map_file(reading->root, path, reference, &map);
     if (r < 0 || map.length == 0) {
         return pass_over(r, err);
     }
-    r = callbacks->map(callbacks->context, url, sonde_buf_view(&map), err);
+    r = take_map(reading, sonde_buf_view(&map), err);
     return r < 0 ? r : 1;
 }
 
-static int visit_script(int root, struct sonde_str url, const struct sonde_source_files *callbacks,
-                        struct sonde_err *err)
+static int visit_script(struct reading *reading, struct sonde_err *err)
 {
     SONDE_BUF_AUTO path = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_SCRIPT_TAIL_MAX);
-    int read = sonde_url_path(url, &path, NULL);
-    read = read < 0 ? read : read_tail(root, path.data, &text);
+    const struct sonde_source_files *callbacks = reading->callbacks;
+    int read = sonde_url_path(reading->script, &path, NULL);
+    read = read < 0 ? read : read_tail(reading->root, path.data, &text);
     if (path.code || (read < 0 && read != SONDE_ELIMIT)) {
         return pass_over(read, err);
     }
     struct sonde_str whole = sonde_buf_view(&text);
-    int r = script_map(root, url, sonde_buf_view(&path), whole, callbacks, err);
+    int r = script_map(reading, sonde_buf_view(&path), whole, err);
     if (r < 0 || read < 0) {
-        return r;
+        return r < 0 ? r : 0;
     }
     if (sonde_str_starts(whole, "\xef\xbb\xbf")) {
         whole = (struct sonde_str){whole.data + 3, whole.length - 3};
     }
-    return callbacks->script(callbacks->context, url, whole, r == 1, err);
+    return callbacks->script(callbacks->context, reading->script, whole, r == 1, err);
 }
 
-static int package_version(int root, struct sonde_str directory,
-                           const struct sonde_source_files *callbacks, struct sonde_err *err)
+/* ---- packages ---- */
+
+static int package_version(const struct reading *reading, struct sonde_str directory,
+                           struct sonde_err *err)
 {
     SONDE_BUF_AUTO path = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PACKAGE_JSON_MAX);
     SONDE_JSON_AUTO *json = NULL;
+    const struct sonde_source_files *callbacks = reading->callbacks;
     int r = sonde_url_path(directory, &path, NULL);
     sonde_buf_text(&path, "/package.json");
     r = r < 0 || !path.code ? r : path.code;
-    r = r < 0 ? r : read_tail(root, path.data, &text);
+    r = r < 0 ? r : read_tail(reading->root, path.data, &text);
     r = r < 0 ? r : sonde_json_parse(sonde_buf_view(&text), &json, NULL);
     if (r < 0) {
         return pass_over(r, err);
@@ -120,35 +200,33 @@ static int package_version(int root, struct sonde_str directory,
     return version ? callbacks->package(callbacks->context, directory, version, err) : 0;
 }
 
-static int visit_frame(int root, const struct sonde_frame *frame, struct sonde_map *seen,
-                       const struct sonde_source_files *callbacks, struct sonde_err *err)
+static int visit_frame(struct reading *reading, const struct sonde_frame *frame,
+                       struct sonde_err *err)
 {
     bool app = frame->category == SONDE_CATEGORY_APP;
     struct sonde_str key = app ? frame->generated.file : sonde_package_directory(frame);
-    struct sonde_map_slot *slot;
-    bool fresh;
-    if (key.length == 0) {
-        return 0;
+    int r = key.length ? is_new(&reading->seen, key, NULL, err) : 0;
+    if (r <= 0) {
+        return r;
     }
-    int r = sonde_map_insert(seen, key, &slot, &fresh);
-    if (r == SONDE_ELIMIT || (r == 0 && !fresh)) {
-        return 0;
-    }
-    if (r < 0) {
-        return sonde_fail(err, r, 0, "out of memory");
-    }
-    return app ? visit_script(root, key, callbacks, err)
-               : package_version(root, key, callbacks, err);
+    reading->script = key;
+    return app ? visit_script(reading, err) : package_version(reading, key, err);
 }
 
 int sonde_source_files_read(int root, const struct sonde_profile *profile,
                             const struct sonde_source_files *callbacks, struct sonde_err *err)
 {
-    struct sonde_map seen = SONDE_MAP(SONDE_SCRIPTS_MAX + SONDE_PACKAGES_MAX);
+    struct reading reading = {.root = root,
+                              .callbacks = callbacks,
+                              .seen = SONDE_MAP(SONDE_SCRIPTS_MAX + SONDE_PACKAGES_MAX),
+                              .sources = SONDE_MAP(SONDE_SOURCE_FILES_MAX),
+                              .names = SONDE_ARENA(NAMES_MAX)};
     int r = 0;
     for (size_t i = 0; i < profile->frame_count && r == 0; i++) {
-        r = visit_frame(root, &profile->frames[i], &seen, callbacks, err);
+        r = visit_frame(&reading, &profile->frames[i], err);
     }
-    sonde_map_fini(&seen);
+    sonde_map_fini(&reading.seen);
+    sonde_map_fini(&reading.sources);
+    sonde_arena_fini(&reading.names);
     return r;
 }

@@ -403,6 +403,26 @@ void sonde_source_map_file(struct sonde_str file, struct sonde_str source, struc
     }
 }
 
+static int pass_text(const cJSON *source, const char *root, struct sonde_str url, size_t number,
+                     const cJSON *content, sonde_source_text_callback callback, void *context,
+                     struct sonde_err *err)
+{
+    SONDE_BUF_AUTO joined = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
+    SONDE_BUF_AUTO file = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
+    const char *text = content && cJSON_IsString(content) ? content->valuestring : NULL;
+    join_root(root, source, &joined);
+    if (joined.code == 0) {
+        sonde_source_map_file(url, sonde_buf_view(&joined), &file);
+    }
+    if (joined.code == SONDE_ENOMEM || file.code == SONDE_ENOMEM) {
+        return no_room(SONDE_ENOMEM, err);
+    }
+    /* What has a longer name is no file of a frame. */
+    return joined.code || file.code
+               ? 0
+               : callback(context, number, sonde_buf_view(&file), sonde_str(text), err);
+}
+
 /* The first of its sources has the number *number, which goes on behind its last. */
 static int pass_texts(const cJSON *json, struct sonde_str url, size_t *number,
                       sonde_source_text_callback callback, void *context, struct sonde_err *err)
@@ -411,31 +431,15 @@ static int pass_texts(const cJSON *json, struct sonde_str url, size_t *number,
     const cJSON *source = cJSON_GetObjectItemCaseSensitive(json, "sources");
     const cJSON *content = cJSON_GetObjectItemCaseSensitive(json, "sourcesContent");
     size_t own = *number;
+    int r = 0;
     *number += (size_t)cJSON_GetArraySize(source);
     source = cJSON_IsArray(source) ? source->child : NULL;
     content = cJSON_IsArray(content) ? content->child : NULL;
-    for (; source && content; source = source->next, content = content->next, own++) {
-        if (!cJSON_IsString(content)) {
-            continue;
-        }
-        SONDE_BUF_AUTO joined = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
-        SONDE_BUF_AUTO file = SONDE_BUF(2 * SONDE_PROFILE_NAME_MAX);
-        join_root(root, source, &joined);
-        if (joined.code == 0) {
-            sonde_source_map_file(url, sonde_buf_view(&joined), &file);
-        }
-        if (joined.code == SONDE_ENOMEM || file.code == SONDE_ENOMEM) {
-            return no_room(SONDE_ENOMEM, err);
-        }
-        /* What has a longer name is no file of a frame. */
-        int r = joined.code || file.code ? 0
-                                         : callback(context, own, sonde_buf_view(&file),
-                                                    sonde_str(content->valuestring), err);
-        if (r < 0) {
-            return r;
-        }
+    for (; source && r >= 0; source = source->next, own++) {
+        r = pass_text(source, root, url, own, content, callback, context, err);
+        content = content ? content->next : NULL;
     }
-    return 0;
+    return r < 0 ? r : 0;
 }
 
 int sonde_source_map_texts(struct sonde_str text, struct sonde_str url,

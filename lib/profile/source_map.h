@@ -52,14 +52,14 @@ struct sonde_str sonde_source_map_url(struct sonde_str script);
 int sonde_source_map_inline(struct sonde_str url, struct sonde_buf *ret,
                             struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Takes a source's text, with its number as mappings have it; a negative code (with err filled)
- * ends the walk. */
+/* Takes a source, with its number as mappings have it, and its text; data NULL: the map does not
+ * carry it. A negative code (with err filled) ends the walk. */
 typedef int (*sonde_source_text_callback)(void *context, size_t number, struct sonde_str file,
                                           struct sonde_str text, struct sonde_err *err);
 
-/* Passes on the texts of the sources that a map carries (sourcesContent), each with the file name
- * that sonde_profile_apply_source_map gives to frames of the script `url`. SONDE_EPARSE,
- * SONDE_ELIMIT, SONDE_ENOMEM, or the callback's code. */
+/* Passes on the sources of a map, with their texts as far as it carries them (sourcesContent), each
+ * with the file name that sonde_profile_apply_source_map gives to frames of the script `url`.
+ * SONDE_EPARSE, SONDE_ELIMIT, SONDE_ENOMEM, or the callback's code. */
 int sonde_source_map_texts(struct sonde_str text, struct sonde_str url,
                            sonde_source_text_callback callback, void *context,
                            struct sonde_err *err) SONDE_MUST_CHECK;

@@ -94,16 +94,16 @@ static int take_text(void *context, size_t number, struct sonde_str file, struct
     struct marking *m = context;
     struct sonde_str package;
     int32_t first = m->first_lines[number];
-    size_t lines = first ? count_lines(text) : 0;
-    if (first == 0 || (size_t)first > lines || text.length == 0) {
+    const uint64_t *row = first ? sonde_map_find(&m->rows, file) : NULL;
+    size_t lines = text.data ? count_lines(text) : row ? m->line_counts[*row - 1] : 0;
+    if (first == 0 || (size_t)first > lines) {
         return 0;
     }
-    const uint64_t *row = sonde_map_find(&m->rows, file);
     if (row) {
         m->row_of[number] = m->line_counts[*row - 1] == lines ? (uint32_t)*row : 0;
         return 0;
     }
-    return sonde_category_of(SONDE_STR(""), file, &package) == SONDE_CATEGORY_APP
+    return text.length && sonde_category_of(SONDE_STR(""), file, &package) == SONDE_CATEGORY_APP
                ? add_row(m, file, text, lines, &m->row_of[number], err)
                : 0;
 }
@@ -167,7 +167,8 @@ static int take_map(void *context, struct sonde_str url, struct sonde_str text,
     return r;
 }
 
-/* A script that is its own source. The counts are of all processes: its text is marked once. */
+/* A script that is its own source, or the source of one whose map does not carry it. The counts are
+ * of all processes: a script's text is marked once. */
 static int take_own_text(void *context, struct sonde_str url, struct sonde_str text,
                          struct sonde_err *err)
 {
@@ -179,17 +180,38 @@ static int take_own_text(void *context, struct sonde_str url, struct sonde_str t
         sonde_category_of(SONDE_STR(""), file, &package) != SONDE_CATEGORY_APP) {
         return 0;
     }
-    int r = begin_script(m, url, err);
-    bool other = r == 1 && sonde_utf16_length(text) < m->coverage->scripts[m->script].end;
-    r = r <= 0 || other || m->stretch_count == 0
-            ? r
-            : add_row(m, file, text, count_lines(text), &row, err);
-    if (row) {
+    int is_script = begin_script(m, url, err);
+    bool other = is_script == 1 && sonde_utf16_length(text) < m->coverage->scripts[m->script].end;
+    int r =
+        is_script < 0 || other ? is_script : add_row(m, file, text, count_lines(text), &row, err);
+    if (is_script == 1 && row) {
         sonde_coverage_mark_text(m->stretches, m->stretch_count, text,
                                  marks_of(&m->sources->rows[row - 1]));
     }
     free(SONDE_TAKE(m->stretches));
     return r < 0 ? r : 0;
+}
+
+static bool is_marked(const struct marking *m, size_t row)
+{
+    const struct sonde_coverage_mark *marks = m->sources->rows[row].marks;
+    size_t line = 0;
+    while (line < m->line_counts[row] && !marks[line].has_code) {
+        line++;
+    }
+    return line < m->line_counts[row];
+}
+
+/* What has turned out to have no code of what was counted. */
+static void drop_unmarked(const struct marking *m)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < m->sources->count; i++) {
+        if (is_marked(m, i)) {
+            m->sources->rows[kept++] = m->sources->rows[i];
+        }
+    }
+    m->sources->count = kept;
 }
 
 int sonde_covered_sources_add(struct sonde_db *db, const char *uid, const char *capture,
@@ -207,8 +229,9 @@ int sonde_covered_sources_add(struct sonde_db *db, const char *uid, const char *
                         .first = first,
                         .next = next};
     sonde_coverage_link(coverage, first, next);
-    int r = sonde_results_each_map(db, uid, capture, take_map, &m, err);
-    r = r < 0 ? r : sonde_results_each_text(db, uid, capture, take_own_text, &m, err);
+    int r = sonde_results_each_text(db, uid, capture, take_own_text, &m, err);
+    r = r < 0 ? r : sonde_results_each_map(db, uid, capture, take_map, &m, err);
+    drop_unmarked(&m);
     sonde_map_fini(&m.rows);
     return r;
 }

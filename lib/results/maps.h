@@ -26,11 +26,12 @@ int sonde_results_each_map(struct sonde_db *db, const char *uid, const char *cap
                            sonde_results_map_callback callback, void *context,
                            struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Takes a script's own text; a negative code ends the walk with it. */
+/* Takes the text of a script, or of a source; a negative code ends the walk with it. */
 typedef int (*sonde_results_text_callback)(void *context, struct sonde_str url,
                                            struct sonde_str text, struct sonde_err *err);
 
-/* Passes on the texts of scripts that have no map, those of several pods one after the other. */
+/* Passes on the texts of scripts that have no map, and of sources that maps do not carry; those of
+ * several pods one after the other. */
 int sonde_results_each_text(struct sonde_db *db, const char *uid, const char *capture,
                             sonde_results_text_callback callback, void *context,
                             struct sonde_err *err) SONDE_MUST_CHECK;

@@ -125,7 +125,7 @@ static int take_text(void *context, size_t number, struct sonde_str file, struct
     (void)number;
     struct search *search = context;
     size_t low = 0;
-    size_t high = search->count;
+    size_t high = text.data ? search->count : 0;
     int32_t line = 1;
     while (low < high) { /* the first stretch of the file */
         size_t middle = low + (high - low) / 2;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lines of source text that a page shows of a capture: those with samples, where functions of
- * the application begin, and some around them, as far as the run has the text: in its source maps,
- * and of scripts without one. */
+ * the application begin, and some around them, as far as the run has the text. */
 #ifndef SONDE_RESULTS_SOURCES_H
 #define SONDE_RESULTS_SOURCES_H
 

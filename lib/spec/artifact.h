@@ -20,7 +20,7 @@
 #define SONDE_ARTIFACT_FOLDED_TIME "FoldedTime"   /* stacks with microseconds, */
 #define SONDE_ARTIFACT_FOLDED_BYTES "FoldedBytes" /* and with bytes */
 #define SONDE_ARTIFACT_SOURCE_MAP "SourceMap"
-#define SONDE_ARTIFACT_SOURCES "Sources" /* texts of scripts without a map: JSON */
+#define SONDE_ARTIFACT_SOURCES "Sources" /* texts that no source map carries: JSON */
 #define SONDE_ARTIFACT_CONTEXT "Context" /* which map and version belongs to what: JSON */
 
 /* What an artifact tells of the target: names and counts; what it did; what it holds in memory. */

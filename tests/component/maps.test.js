@@ -23,7 +23,7 @@ function linesOf(html, name) {
   );
 }
 
-for (const sourcemap of ['external', 'linked', 'inline']) {
+for (const sourcemap of ['external', 'linked', 'inline', 'bare']) {
   test(`a minified bundle with a source map: ${sourcemap}`, async (t) => {
     const directory = temporary(t);
     // "external" alone leaves no trace in the bundle: its map is then beside it by name.
@@ -56,11 +56,11 @@ for (const sourcemap of ['external', 'linked', 'inline']) {
 }
 
 // A run of `captures` of the service while it is asked for `paths`; its files are gone afterwards.
-async function capture(t, sonde, name, paths, captures) {
+async function capture(t, sonde, name, paths, captures, sourcemap = 'linked') {
   const directory = temporary(t);
   const document = path.join(directory, 'run.json');
   fs.writeFileSync(document, profileRun(name, captures));
-  const target = await startTarget(t, { script: await bundle(directory, 'clinic') });
+  const target = await startTarget(t, { script: await bundle(directory, 'clinic', sourcemap) });
   const loads = paths.map((each) => load(t, target.port, each, 1));
   exited(await sonde.run(['run', document, '--pid', String(target.pid)]), 0);
   await Promise.all(loads.map((each) => each.stop()));
@@ -102,17 +102,22 @@ test('lines of sources are marked by what ran, and runs are compared', async (t)
   const captures = [{ name: 'coverage', type: 'Coverage', durationSeconds: 1 }];
   const sonde = new Sonde(t);
   await capture(t, sonde, 'places', ['/merge', '/keep'], captures);
-  await capture(t, sonde, 'later', ['/merge'], captures);
-  const page = await sonde.run(['report', 'places', '--format', 'html']);
-  const [covered] = pageData(page.stdout).coverage;
-  const source = covered.sources.find(({ file }) => file.endsWith('bundle/visits.ts'));
-  const marks = (text) => {
-    const index = lineOf(visits, text) - source.first;
-    return [source.least[index], source.most[index]];
-  };
-  assert.match(source.lines[lineOf(visits, 'function keepVisit') - 1], /function keepVisit/);
-  assert.ok(marks('kept.push')[1] > 0);
-  assert.deepEqual(marks('patient: number;'), [-1, -1]);
+  await capture(t, sonde, 'later', ['/merge'], captures, 'bare');
+  for (const [name, kept] of [
+    ['places', true],
+    ['later', false],
+  ]) {
+    const page = await sonde.run(['report', name, '--format', 'html']);
+    const [covered] = pageData(page.stdout).coverage;
+    const source = covered.sources.find(({ file }) => file.endsWith('bundle/visits.ts'));
+    const marks = (text) => {
+      const index = lineOf(visits, text) - source.first;
+      return [source.least[index], source.most[index]];
+    };
+    assert.match(source.lines[lineOf(visits, 'function keepVisit') - 1], /function keepVisit/);
+    assert.equal(marks('kept.push')[1] > 0, kept);
+    assert.deepEqual(marks('patient: number;'), [-1, -1]);
+  }
   // In the later run /keep was not asked for.
   const compared = await sonde.run(['compare', 'places', 'later', '--output', 'json']);
   const gone = JSON.parse(compared.stdout).functions.find((one) => one.function === 'keepVisit');

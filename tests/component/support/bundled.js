@@ -8,7 +8,8 @@ const esbuild = require('esbuild');
 
 const sources = path.join(__dirname, 'bundle');
 
-// Returns the bundle's path: dist/ENTRY.js of the directory.
+// Returns the bundle's path: dist/ENTRY.js of the directory. "bare": the map names sources and does
+// not carry them, as tsc makes it.
 async function bundle(directory, entry, sourcemap = 'linked') {
   const outfile = path.join(directory, 'dist', `${entry}.js`);
   await esbuild.build({
@@ -18,7 +19,8 @@ async function bundle(directory, entry, sourcemap = 'linked') {
     minify: true,
     platform: 'node',
     target: 'node18',
-    sourcemap,
+    sourcemap: sourcemap === 'bare' ? 'linked' : sourcemap,
+    sourcesContent: sourcemap !== 'bare',
     logLevel: 'error',
   });
   return outfile;

@@ -6,10 +6,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "fail.h"
 #include "inspector/cdp.h"
 #include "inspector/context.h"
@@ -153,7 +155,7 @@ static int stall(void *context)
     return r < 0 ? r : sonde_buf_check(&frames, "the frames", NULL);
 }
 
-/* A script of this machine with a text and lines. What is missing because of a failure is wrong. */
+/* A script with a map whose source is kept. What is missing because of a failure is wrong. */
 static int put_context(void *context, const char *name, const char *type, struct sonde_str text,
                        struct sonde_err *err)
 {
@@ -181,6 +183,9 @@ static int context(void *of)
               : sonde_profile_frame(&scripts, SONDE_STR(""), SONDE_STR("file:///a.js"), 1, 1,
                                     &frame, NULL);
     r = r < 0 ? r
+              : sonde_profile_frame(&scripts, SONDE_STR(""), SONDE_STR("file:///b.js"), 1, 1,
+                                    &frame, NULL);
+    r = r < 0 ? r
               : sonde_context_write(root, &scripts, SONDE_CONTEXT_OFFSETS, "x", put_context,
                                     &length, NULL);
     directory->expected = directory->expected ? directory->expected : length;
@@ -192,16 +197,24 @@ static int context(void *of)
 static void a_context_lacks_nothing_because_of_a_failure(void **state)
 {
     (void)state;
+    static const char *const files[][2] = {
+        {"a.js", "function f() {}\nf();\n//# sourceMappingURL=a.map"},
+        {"a.map", "{\"version\":3,\"names\":[],\"mappings\":\"\",\"sources\":[\"a.ts\"]}"},
+        {"a.ts", "f();"},
+        {"b.js", "g();"},
+    };
     struct directory directory = {.path = "/tmp/sonde-fault-XXXXXX"};
-    char path[64];
     assert_non_null(mkdtemp(directory.path));
-    (void)snprintf(path, sizeof(path), "%s/a.js", directory.path);
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_true(fputs("function f() {}\nf();\n", file) >= 0);
-    assert_int_equal(fclose(file), 0);
+    SONDE_CLOSE int root = open(directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < SONDE_LENGTH(files); i++) {
+        SONDE_CLOSE int fd = openat(root, files[i][0], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(sonde_write_all(fd, files[i][1], strlen(files[i][1]), files[i][0], NULL),
+                         0);
+    }
     fail_each_allocation(context, &directory);
-    assert_int_equal(unlink(path), 0);
+    for (size_t i = 0; i < SONDE_LENGTH(files); i++) {
+        assert_int_equal(unlinkat(root, files[i][0], 0), 0);
+    }
     assert_int_equal(rmdir(directory.path), 0);
 }
 

@@ -45,7 +45,7 @@ static int take_text(void *context, size_t number, struct sonde_str file, struct
 {
     (void)err;
     struct texts *texts = context;
-    must(file.length > 0 && text.data);
+    must(file.length > 0 && (text.data || text.length == 0));
     must(number < texts->sources);
     texts->bytes += text.length;
     return 0;

@@ -132,33 +132,42 @@ static void write_file(int root, const char *name, struct sonde_str text)
     assert_int_equal(sonde_write_all(fd, text.data, text.length, name, NULL), 0);
 }
 
-static void keep(enum sonde_context_kind kind, struct kept *ret)
+struct file {
+    const char *name, *text; /* name NULL: the end */
+};
+
+/* The context of the scripts in the list of URLs, which are where these files are. */
+static void keep(const struct file *files, const char *scripts, enum sonde_context_kind kind,
+                 struct kept *ret)
 {
-    static const char map[] = "{\"version\":3}";
     char directory[] = "/tmp/sonde-context-XXXXXX";
     struct sonde_script_urls urls;
     assert_non_null(mkdtemp(directory));
     SONDE_CLOSE int root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(root >= 0);
-    /* V8 counts UTF-16 units: of U+1F600 two, of ä one; the mark at the beginning is no text. */
-    write_file(root, "a.js",
-               SONDE_STR("\xef\xbb\xbf\xc3\xa4\n\xf0\x9f\x98\x80x\r\n\n//# "
-                         "sourceMappingURL=a.map"));
-    write_file(root, "a.map", sonde_str(map));
-    write_file(root, "b.js", SONDE_STR("\xef\xbb\xbfg(\"\");\n//# sourceMappingURL=none.map"));
+    for (const struct file *file = files; file->name; file++) {
+        write_file(root, file->name, sonde_str(file->text));
+    }
     *ret = (struct kept){SONDE_BUF(1 << 16), SONDE_BUF(1 << 16), SONDE_BUF(1 << 16), 0};
     assert_int_equal(sonde_script_urls_init(&urls, NULL), 0);
-    feed(&urls,
-         "[{\"url\":\"file:///a.js\"},{\"url\":\"file:///missing.js\"},{\"url\":\"file:///b.js\"}]",
-         99);
+    feed(&urls, scripts, 99);
     assert_int_equal(sonde_context_write(root, &urls.scripts, kind, "x", put, ret, NULL), 0);
     sonde_script_urls_fini(&urls);
-    assert_int_equal(unlinkat(root, "a.js", 0), 0);
-    assert_int_equal(unlinkat(root, "a.map", 0), 0);
-    assert_int_equal(unlinkat(root, "b.js", 0), 0);
+    for (const struct file *file = files; file->name; file++) {
+        assert_int_equal(unlinkat(root, file->name, 0), 0);
+    }
     assert_int_equal(rmdir(directory), 0);
-    assert_string_equal(ret->map.data, map);
 }
+
+/* V8 counts UTF-16 units: of U+1F600 two, of ä one; the mark at the beginning is no text. */
+static const struct file plain_files[] = {
+    {"a.js", "\xef\xbb\xbf\xc3\xa4\n\xf0\x9f\x98\x80x\r\n\n//# sourceMappingURL=a.map"},
+    {"a.map", "{\"version\":3}"},
+    {"b.js", "\xef\xbb\xbfg(\"\");\n//# sourceMappingURL=none.map"},
+    {0},
+};
+static const char plain_scripts[] =
+    "[{\"url\":\"file:///a.js\"},{\"url\":\"file:///missing.js\"},{\"url\":\"file:///b.js\"}]";
 
 static void maps_texts_and_lines_of_scripts_are_kept(void **state)
 {
@@ -167,21 +176,48 @@ static void maps_texts_and_lines_of_scripts_are_kept(void **state)
     assert_int_equal(sonde_context_kind_of(SONDE_ARTIFACT_COVERAGE), SONDE_CONTEXT_OFFSETS);
     assert_int_equal(sonde_context_kind_of(SONDE_ARTIFACT_CPU_PROFILE), SONDE_CONTEXT_TEXTS);
     assert_int_equal(sonde_context_kind_of(SONDE_ARTIFACT_EVENT_LOOP), SONDE_CONTEXT_PLACES);
-    keep(SONDE_CONTEXT_OFFSETS, &kept);
+    keep(plain_files, plain_scripts, SONDE_CONTEXT_OFFSETS, &kept);
+    assert_string_equal(kept.map.data, plain_files[1].text);
     assert_string_equal(kept.document.data,
                         "{\"maps\":[{\"url\":\"file:///a.js\",\"artifact\":\"x.source-map.0\"}],"
                         "\"packages\":[],\"lines\":[{\"url\":\"file:///a.js\",\"lengths\":[1,4,0,"
                         "26]},{\"url\":\"file:///b.js\",\"lengths\":[6,29]}]}");
     forget(&kept);
-    keep(SONDE_CONTEXT_TEXTS, &kept);
+    keep(plain_files, plain_scripts, SONDE_CONTEXT_TEXTS, &kept);
     assert_non_null(strstr(kept.document.data, "\"lines\":[]"));
     assert_string_equal(kept.sources.data,
                         "{\"sources\":[{\"url\":\"file:///b.js\",\"text\":\"g(\\\"\\\");\\n"
                         "//# sourceMappingURL=none.map\"}]}");
     forget(&kept);
-    keep(SONDE_CONTEXT_PLACES, &kept);
+    keep(plain_files, plain_scripts, SONDE_CONTEXT_PLACES, &kept);
     assert_int_equal(kept.batches, 0);
     assert_non_null(strstr(kept.document.data, "\"lines\":[]"));
+    forget(&kept);
+}
+
+/* tsc's maps carry none. What a map names must be a source of the application. */
+static void sources_that_a_map_does_not_carry_are_kept(void **state)
+{
+    (void)state;
+    static const struct file files[] = {
+        {"a.js", "//# sourceMappingURL=a.map"},
+        {"a.map",
+         "{\"version\":3,\"names\":[],\"mappings\":\"\",\"sources\":[\"a.ts\",\"passwd\",\"b.ts\","
+         "\"/node_modules/x/d.ts\",\"../../e.ts\",\"none.ts\",\"a.ts\"],\"sourcesContent\":"
+         "[null,null,\"carried\"]}"},
+        {"a.ts", "h();"},
+        {"b.ts", "not this"},
+        {"e.ts", "e"},
+        {"passwd", "root"},
+        {0},
+    };
+    struct kept kept;
+    keep(files, "[{\"url\":\"file:///a.js\"}]", SONDE_CONTEXT_TEXTS, &kept);
+    assert_string_equal(kept.sources.data,
+                        "{\"sources\":[{\"url\":\"file:///a.ts\",\"text\":\"h();\"}]}");
+    forget(&kept);
+    keep(files, "[{\"url\":\"file:///a.js\"}]", SONDE_CONTEXT_PLACES, &kept);
+    assert_int_equal(kept.batches, 0);
     forget(&kept);
 }
 
@@ -235,6 +271,7 @@ int main(void)
         cmocka_unit_test(a_broken_artifact_is_passed_over),
         cmocka_unit_test(hostile_numbers_of_scripts_are_bounded),
         cmocka_unit_test(maps_texts_and_lines_of_scripts_are_kept),
+        cmocka_unit_test(sources_that_a_map_does_not_carry_are_kept),
         cmocka_unit_test(texts_come_in_batches),
     };
     return cmocka_run_group_tests_name("context", tests, NULL, NULL);

@@ -380,7 +380,8 @@ static int take_text(void *context, size_t number, struct sonde_str file, struct
     assert_true(passed->count < 4);
     passed->numbers[passed->count] = number;
     (void)snprintf(passed->files[passed->count], 64, "%.*s", SONDE_STR_ARG(file));
-    (void)snprintf(passed->texts[passed->count++], 64, "%.*s", SONDE_STR_ARG(text));
+    (void)snprintf(passed->texts[passed->count++], 64, text.data ? "%.*s" : "(none)%.*s",
+                   SONDE_STR_ARG(text));
     return passed->count == passed->stop_after ? sonde_fail(err, SONDE_EIO, 0, "enough") : 0;
 }
 
@@ -402,19 +403,25 @@ static void texts_of_sources_are_passed_on(void **state)
     struct passed passed = {0};
     struct sonde_err err;
     assert_int_equal(sonde_source_map_texts(sonde_str(plain), url, take_text, &passed, NULL), 0);
-    assert_int_equal(passed.count, 2);
+    assert_int_equal(passed.count, 4);
     assert_string_equal(passed.files[0], "file:///app/src/a.ts");
     assert_string_equal(passed.texts[0], "one");
-    assert_string_equal(passed.files[1], "c.ts");
-    assert_string_equal(passed.texts[1], "three");
-    assert_int_equal(passed.numbers[1], 2);
+    assert_string_equal(passed.files[1], "file:///app/src/b.ts");
+    assert_string_equal(passed.texts[1], "(none)");
+    assert_string_equal(passed.files[2], "c.ts");
+    assert_string_equal(passed.texts[2], "three");
+    assert_int_equal(passed.numbers[2], 2);
+    assert_string_equal(passed.files[3], "file:///app/src/d.ts");
+    assert_string_equal(passed.texts[3], "(none)");
     passed = (struct passed){0};
     assert_int_equal(sonde_source_map_texts(sonde_str(sections), url, take_text, &passed, NULL), 0);
-    assert_int_equal(passed.count, 2);
+    assert_int_equal(passed.count, 3);
     assert_string_equal(passed.files[0], "/x.ts");
+    assert_string_equal(passed.files[1], "/w.ts");
+    assert_string_equal(passed.texts[1], "(none)");
     /* Numbers go on from one section to the next, as those of mappings do. */
-    assert_string_equal(passed.files[1], "/y.ts");
-    assert_int_equal(passed.numbers[1], 2);
+    assert_string_equal(passed.files[2], "/y.ts");
+    assert_int_equal(passed.numbers[2], 2);
     struct sonde_source_map *map = NULL;
     struct sonde_mapping mapping;
     assert_int_equal(sonde_source_map_parse(sonde_str(sections), &map, NULL), 0);

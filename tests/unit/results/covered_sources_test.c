@@ -111,6 +111,21 @@ static void scripts_without_a_map_are_their_own_source(void **state)
     assert_rows(runs, "file:///app/dist/a.js 3 3 -");
 }
 
+/* The map of a.js names two sources and carries none: the run has one of them, and one that no map
+ * has code of. */
+static void sources_that_a_map_does_not_carry_are_marked(void **state)
+{
+    struct heap_runs *runs = *state;
+    add_coverage(runs,
+                 "{\"version\":3,\"sources\":[\"/app/a.ts\",\"/app/b.ts\"],\"names\":[],"
+                 "\"mappings\":\"AAAA,ICAA,gBDEA\"}",
+                 "{}");
+    add(runs, "texts.0", SONDE_ARTIFACT_SOURCES,
+        "{\"sources\":[{\"url\":\"/app/a.ts\",\"text\":\"1\\n2\\n3\"},"
+        "{\"url\":\"/app/other.ts\",\"text\":\"1\"}]}");
+    assert_rows(runs, "/app/a.ts 3 - 0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +133,8 @@ int main(void)
                                         heap_runs_teardown),
         cmocka_unit_test_setup_teardown(what_maps_lie_about_is_left_out, heap_runs_setup,
                                         heap_runs_teardown),
+        cmocka_unit_test_setup_teardown(sources_that_a_map_does_not_carry_are_marked,
+                                        heap_runs_setup, heap_runs_teardown),
         cmocka_unit_test_setup_teardown(scripts_without_a_map_are_their_own_source, heap_runs_setup,
                                         heap_runs_teardown),
     };
