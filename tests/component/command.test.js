@@ -66,8 +66,10 @@ test('a command that ends before its time: its last window is reported', async (
   const { running, target } = await startThrough(t, sonde, '60s');
   const busy = load(t, target.port);
   await running.says(/capturing/);
-  // So much work that a report must show it.
-  await until(async () => (await target.get('/state')).requests > 50, 20000, 'requests');
+  // So much work that a report must show it, since the capture began.
+  const requests = async () => (await target.get('/state')).requests;
+  const before = await requests();
+  await until(async () => (await requests()) > before + 50, 20000, 'requests');
   await busy.stop();
   await target.get('/exit?code=5');
   const result = await running.done;
