@@ -151,7 +151,7 @@ static int run_zstd(struct sonde_stream *s, const void *data, size_t length,
     char out[STEP];
     ZSTD_inBuffer input = {data, length, 0};
     size_t left = 0;
-    bool full;
+    bool more;
     do {
         ZSTD_outBuffer output = {out, sizeof(out), 0};
         left = s->decompress ? ZSTD_decompressStream(s->zstd_in, &output, &input)
@@ -162,12 +162,13 @@ static int run_zstd(struct sonde_stream *s, const void *data, size_t length,
         if (ZSTD_isError(left)) {
             return sonde_fail(err, SONDE_EPARSE, 0, "zstd: %s", ZSTD_getErrorName(left));
         }
-        full = output.pos == sizeof(out);
         int r = deliver(s, out, output.pos, err);
         if (r < 0) {
             return r;
         }
-    } while (input.pos < input.size || full || (directive == ZSTD_e_end && left && !s->decompress));
+        /* At a frame's end another call would begin the next one. */
+        more = output.pos == sizeof(out) && left;
+    } while (input.pos < input.size || more || (directive == ZSTD_e_end && left && !s->decompress));
     s->complete = left == 0;
     return 0;
 }

@@ -96,6 +96,30 @@ static void feed_in_pieces(struct sonde_stream *stream, struct sonde_str text, u
     assert_int_equal(sonde_stream_finish(stream, NULL), 0);
 }
 
+static void assert_round_trip(enum sonde_compression kind, size_t length, bool whole,
+                              uint64_t *seed)
+{
+    SONDE_BUF_AUTO plain = SONDE_BUF(1 << 20);
+    SONDE_BUF_AUTO packed = SONDE_BUF(1 << 20);
+    SONDE_BUF_AUTO again = SONDE_BUF(1 << 20);
+    for (size_t i = 0; i < length; i++) {
+        sonde_buf_char(&plain, (char)(sonde_random_next(seed) % 5));
+    }
+    struct sonde_stream *stream = NULL;
+    assert_int_equal(sonde_compressor_new(kind, append, &packed, &stream, NULL), 0);
+    feed_in_pieces(stream, sonde_buf_view(&plain), seed);
+    sonde_stream_free(stream);
+    assert_int_equal(sonde_decompressor_new(kind, 1 << 20, append, &again, &stream, NULL), 0);
+    if (whole) {
+        assert_int_equal(sonde_stream_feed(stream, packed.data, packed.length, NULL), 0);
+        assert_int_equal(sonde_stream_finish(stream, NULL), 0);
+    } else {
+        feed_in_pieces(stream, sonde_buf_view(&packed), seed);
+    }
+    sonde_stream_free(stream);
+    assert_true(sonde_str_equal(sonde_buf_view(&plain), sonde_buf_view(&again)));
+}
+
 static void compression_round_trips(void **state)
 {
     (void)state;
@@ -104,21 +128,22 @@ static void compression_round_trips(void **state)
     print_message("seed %llu\n", (unsigned long long)seed);
     for (enum sonde_compression kind = SONDE_GZIP; kind <= SONDE_ZSTD; kind++) {
         for (size_t length = 0; length < 300000; length = length * 3 + 1) {
-            SONDE_BUF_AUTO plain = SONDE_BUF(1 << 20);
-            SONDE_BUF_AUTO packed = SONDE_BUF(1 << 20);
-            SONDE_BUF_AUTO again = SONDE_BUF(1 << 20);
-            for (size_t i = 0; i < length; i++) {
-                sonde_buf_char(&plain, (char)(sonde_random_next(&seed) % 5));
+            assert_round_trip(kind, length, false, &seed);
+        }
+    }
+}
+
+/* What ends just where a piece of the output does is whole, too. */
+static void compression_round_trips_at_every_edge(void **state)
+{
+    (void)state;
+    uint64_t seed = 1;
+    for (enum sonde_compression kind = SONDE_GZIP; kind <= SONDE_ZSTD; kind++) {
+        for (size_t edge = 1 << 12; edge <= 1 << 18; edge *= 2) {
+            for (size_t length = edge - 1; length <= edge + 1; length++) {
+                assert_round_trip(kind, length, true, &seed);
+                assert_round_trip(kind, length, false, &seed);
             }
-            struct sonde_stream *stream = NULL;
-            assert_int_equal(sonde_compressor_new(kind, append, &packed, &stream, NULL), 0);
-            feed_in_pieces(stream, sonde_buf_view(&plain), &seed);
-            sonde_stream_free(stream);
-            assert_int_equal(sonde_decompressor_new(kind, 1 << 20, append, &again, &stream, NULL),
-                             0);
-            feed_in_pieces(stream, sonde_buf_view(&packed), &seed);
-            sonde_stream_free(stream);
-            assert_true(sonde_str_equal(sonde_buf_view(&plain), sonde_buf_view(&again)));
         }
     }
 }
@@ -163,6 +188,7 @@ int main(void)
         cmocka_unit_test(hostile_protobuf_is_refused),
         cmocka_unit_test(base64_follows_rfc_4648),
         cmocka_unit_test(compression_round_trips),
+        cmocka_unit_test(compression_round_trips_at_every_edge),
         cmocka_unit_test(bombs_cuts_and_damage_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
