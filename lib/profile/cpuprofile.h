@@ -16,7 +16,8 @@ struct sonde_cpuprofile_reader;
  * lies before the end of what is counted of this source is left out: windows, which are read in
  * order of time, may overlap. Ticks of lines carry no time: of a function with samples in the
  * overlap they are lessened in proportion. A profile without samples is counted by hitCount, and
- * leaves the whole without an order of time. The caller frees it. */
+ * leaves the whole without an order of time. Samples in which the source waited (source->waits) are
+ * idle, whatever function they name. The caller frees it. */
 int sonde_cpuprofile_reader_new(struct sonde_profile *profile, struct sonde_profile_source *source,
                                 struct sonde_cpuprofile_reader **ret,
                                 struct sonde_err *err) SONDE_MUST_CHECK;

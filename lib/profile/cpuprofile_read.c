@@ -5,6 +5,7 @@
 #include "profile/cpuprofile.h"
 #include "profile/ids.h"
 #include "profile/reading.h"
+#include "profile/waits.h"
 
 enum {
     DEPTH_MAX = 16,
@@ -465,6 +466,29 @@ static bool lengthens_the_last(const struct sonde_profile *profile,
            time_us <= source->last_us && profile->samples[source->last_sample - 1].node == node;
 }
 
+/* The node that a sample counts for: its own, or "(idle)", which is made with the first that waited
+ * (*idle: 0 until then). */
+static int node_of(struct sonde_profile *profile, uint64_t sample, uint32_t *idle, uint32_t *ret,
+                   struct sonde_err *err)
+{
+    int code = 0;
+    uint32_t frame = 0;
+    if ((sample & SONDE_WAITED) && !*idle) {
+        code = sonde_profile_frame(profile, SONDE_STR("(idle)"), (struct sonde_str){0}, 0, 0,
+                                   &frame, err);
+        code = code ? code : sonde_profile_node(profile, 0, frame, idle, err);
+    }
+    *ret = sample & SONDE_WAITED ? *idle : (uint32_t)sample;
+    return code;
+}
+
+/* Before anything is counted: the nodes of samples in which the thread waited, marked. */
+static int mark_waits(struct sonde_cpuprofile_reader *r, struct sonde_err *err)
+{
+    struct sonde_waits_samples samples = {r->samples, r->deltas, r->sample_count, r->end_us};
+    return r->source->waits ? sonde_waits_mark(r->source->waits, r->profile, &samples, err) : 0;
+}
+
 static int add_samples(struct sonde_cpuprofile_reader *r, struct sonde_profile_source *source,
                        struct share *shares, struct sonde_err *err)
 {
@@ -472,21 +496,27 @@ static int add_samples(struct sonde_cpuprofile_reader *r, struct sonde_profile_s
     const int64_t *times = r->deltas;
     int64_t counted = counted_until(source);
     const struct sonde_profile_source before = *source;
+    uint32_t idle = 0;
     for (size_t i = 0; i < r->sample_count; i++) {
-        uint32_t node = (uint32_t)r->samples[i];
+        uint32_t own = (uint32_t)r->samples[i];
+        uint32_t node;
+        int code = node_of(profile, r->samples[i], &idle, &node, err);
+        if (code < 0) {
+            return code;
+        }
         int64_t next = i + 1 < r->sample_count ? times[i + 1] : r->end_us;
         int64_t from = times[i] > counted ? times[i] : counted;
-        shares[node].seen++;
+        shares[own].seen++;
         if (next <= counted ||
             (lengthens_the_last(profile, &before, times[i], node) &&
              sonde_profile_extend_sample(profile, before.last_sample - 1, next - from))) {
             continue;
         }
-        int code = sonde_profile_add_sample(profile, node, next - from, err);
+        code = sonde_profile_add_sample(profile, node, next - from, err);
         if (code < 0) {
             return code;
         }
-        shares[node].kept++;
+        shares[own].kept += node == own;
         source->last_us = times[i];
         source->last_sample = (uint32_t)profile->sample_count;
         profile->unordered = profile->unordered || (profile->windows && !source->leads);
@@ -625,6 +655,7 @@ int sonde_cpuprofile_finish(struct sonde_cpuprofile_reader *r, struct sonde_err 
     bool sampled = r->sample_count && r->delta_count;
     if (code == 0 && sampled) {
         code = resolve_samples(r, index, err);
+        code = code ? code : mark_waits(r, err);
     }
     return code ? code : count(r, sampled, err);
 }

@@ -85,14 +85,17 @@ struct sonde_profile_allocation {
     uint64_t bytes; /* that it stands for */
 };
 
-/* One process whose windows are added: what is known of its clock, so that windows that overlap are
- * not counted twice. All zero before its first window. */
+struct sonde_waits;
+
+/* One process, or a thread of it, whose windows are added: what is known of its clock, so that
+ * windows that overlap are not counted twice. All zero but `waits` before its first window. */
 struct sonde_profile_source {
     unsigned windows;
     bool leads;               /* its clock is the profile's */
     int64_t start_us, end_us; /* on the process's monotonic clock: all before the end is counted */
     int64_t last_us;          /* when its latest sample was taken, … */
     uint32_t last_sample;     /* … and that one's index among the profile's, plus 1; 0: none */
+    const struct sonde_waits *waits; /* when it waited; borrowed; NULL: that is not known */
 };
 
 struct sonde_profile {

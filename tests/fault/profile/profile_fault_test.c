@@ -16,6 +16,7 @@
 #include "profile/heapprofile.h"
 #include "profile/pprof.h"
 #include "profile/source_map.h"
+#include "profile/waits.h"
 
 static const char window_one[] =
     "{\"nodes\":[{\"id\":1,\"callFrame\":{\"functionName\":\"(root)\",\"url\":\"\"},\"children\":"
@@ -76,8 +77,10 @@ static int write_all(const struct sonde_profile *profile, size_t *written)
 static int read_map_and_write(void *context)
 {
     size_t *expected = context;
+    static const struct sonde_wait_stretch stretch = {20, 0, 20, true};
+    static const struct sonde_waits waits = {0, &stretch, 1};
     struct sonde_profile profile;
-    struct sonde_profile_source source = {0};
+    struct sonde_profile_source source = {.waits = &waits};
     size_t written = 0;
     int r = sonde_profile_init(&profile, NULL);
     r = r < 0 ? r : read_window(&profile, &source, window_one);
@@ -86,6 +89,7 @@ static int read_map_and_write(void *context)
     r = r < 0 ? r : write_all(&profile, &written);
     if (r == 0) {
         assert_int_equal(profile.total, 200000);
+        assert_true(sonde_profile_idles(&profile));
         assert_true(profile.frames[1].source.file.length > 0);
         assert_true(*expected == 0 || *expected == written);
         *expected = written;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as one or two windows of one process or of two (a NUL byte parts them), read in pieces,
- * analyzed, reported and written; what is written must read back with the same time. */
+/* Any bytes as one or two windows of one process or of two (a NUL byte parts them) that waited,
+ * read in pieces, analyzed, reported and written; what is written must read back with the same
+ * time. */
 #include <stdlib.h>
 
 #include "analysis/report.h"
 #include "profile/cpuprofile.h"
 #include "profile/formats.h"
+#include "profile/waits.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -105,7 +107,12 @@ static void analyze(const struct sonde_profile *profile)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sonde_profile profile;
-    struct sonde_profile_source sources[2] = {0};
+    struct sonde_wait_stretch stretches[] = {
+        {7, 2, 5, true}, {1, 0, 1, false}, {90000, 9000, 70000, true}};
+    stretches[0].length_us += size ? data[0] : 0;
+    struct sonde_waits waits = {(int64_t)(size % 4096), stretches, SONDE_LENGTH(stretches)};
+    struct sonde_profile_source sources[2] = {{.waits = size % 2 ? &waits : NULL},
+                                              {.waits = &waits}};
     struct sonde_str rest = {(const char *)data, size};
     size_t step = size ? 1 + data[size / 2] : 1;
     must(sonde_profile_init(&profile, NULL) == 0);
