@@ -309,10 +309,11 @@ static int keep_sources(struct import *import, struct sonde_err *err)
     if (root < 0) {
         return sonde_fail(err, SONDE_EIO, errno, "open /");
     }
-    return import->is_coverage
-               ? store_find_sources(import->db, import->run.uid, import->capture, root, err)
-               : store_keep_sources(import->db, import->run.uid, import->capture, root,
-                                    &import->profile, SONDE_CONTEXT_TEXTS, err);
+    return import->is_coverage ? store_find_sources(import->db, import->run.uid, import->capture,
+                                                    root, (struct sonde_str){0}, err)
+                               : store_keep_sources(import->db, import->run.uid, import->capture,
+                                                    root, &import->profile, SONDE_CONTEXT_TEXTS,
+                                                    (struct sonde_str){0}, err);
 }
 
 static int store_run(struct import *import, bool sources, struct sonde_err *err)

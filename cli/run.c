@@ -58,11 +58,12 @@ struct job {
     const struct sonde_process *process; /* the one that is visited, of one or several */
     size_t process_count;
     struct sonde_visit *visit;
-    struct sonde_visit_result result; /* borrowed from the visit */
-    size_t artifacts;                 /* of all visits */
-    struct sonde_buf processes;       /* what each visit was: JSON objects, with commas between */
-    struct sonde_err err;             /* the first thing that went wrong */
-    struct sonde_err store_err;       /* the first failure of a commit */
+    struct sonde_visit_result result;           /* borrowed from the visit */
+    size_t artifacts;                           /* of all visits */
+    struct sonde_buf waits[SONDE_CAPTURES_MAX]; /* when worker threads did, of each capture */
+    struct sonde_buf processes; /* what each visit was: JSON objects, with commas between */
+    struct sonde_err err;       /* the first thing that went wrong */
+    struct sonde_err store_err; /* the first failure of a commit */
     struct sonde_buf status;
     int64_t deadline_ns; /* monotonic, of all visits */
     bool own_command;
@@ -99,6 +100,19 @@ static void note_visit(struct job *job)
     sonde_visit_print(r, &job->processes);
     sonde_buf_char(&job->processes, '}');
     job->artifacts += r->artifacts;
+}
+
+/* Of a visit that has ended, too. What there is no memory for is not known. */
+static void note_waits(struct job *job)
+{
+    const struct sonde_profile_run *spec = job->document->profile_run;
+    pid_t pid = job->process_count > 1 ? job->process->pid : 0;
+    for (size_t i = 0; i < spec->captures.count && i < SONDE_CAPTURES_MAX; i++) {
+        const char *capture = spec->captures.items[i].name;
+        if (sonde_visit_print_waits(job->visit, capture, pid, &job->waits[i], NULL) < 0) {
+            sonde_buf_clear(&job->waits[i]);
+        }
+    }
 }
 
 static void write_status(struct job *job)
@@ -222,7 +236,8 @@ static void keep_sources(struct job *job)
     struct sonde_err err;
     for (size_t i = 0; i < spec->captures.count && job->target->root >= 0; i++) {
         const char *capture = spec->captures.items[i].name;
-        int r = store_find_sources(job->db, job->run.uid, capture, job->target->root, &err);
+        int r = store_find_sources(job->db, job->run.uid, capture, job->target->root,
+                                   sonde_buf_view(&job->waits[i]), &err);
         (void)r; /* without them the capture is kept all the same, with the engine's places */
     }
 }
@@ -304,6 +319,7 @@ static void visit(struct job *job, const struct sonde_process *process, struct s
     }
     signals->job = NULL;
     note_visit(job);
+    note_waits(job);
     sonde_visit_free(SONDE_TAKE(job->visit));
 }
 
@@ -360,6 +376,9 @@ static int run_document(struct job *job, struct signals *signals, struct sonde_e
 {
     job->status = SONDE_BUF(SONDE_DB_DOCUMENT_MAX);
     job->processes = SONDE_BUF(SONDE_DB_DOCUMENT_MAX / 2);
+    for (size_t i = 0; i < SONDE_LENGTH(job->waits); i++) {
+        job->waits[i] = SONDE_BUF(SONDE_CONTEXT_WAITS_MAX);
+    }
     job->progress = progress_new(job->document->metadata.name);
     int r = carry_out(job, signals, err);
     progress_end(&job->progress);
@@ -374,6 +393,9 @@ static int run_document(struct job *job, struct signals *signals, struct sonde_e
     sink_free(SONDE_TAKE(job->sink));
     sonde_buf_fini(&job->status);
     sonde_buf_fini(&job->processes);
+    for (size_t i = 0; i < SONDE_LENGTH(job->waits); i++) {
+        sonde_buf_fini(&job->waits[i]);
+    }
     return r;
 }
 

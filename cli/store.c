@@ -112,20 +112,21 @@ static int look_at(void *context, const struct sonde_artifact *artifact, struct 
 
 int store_keep_sources(struct sonde_db *db, const char *uid, const char *capture, int root,
                        const struct sonde_profile *profile, enum sonde_context_kind kind,
-                       struct sonde_err *err)
+                       struct sonde_str waits, struct sonde_err *err)
 {
     struct keeping keeping = {db, uid, capture};
-    return sonde_context_write(root, profile, kind, capture, keep, &keeping, err);
+    return sonde_context_write(root, profile, kind, waits, capture, keep, &keeping, err);
 }
 
 int store_find_sources(struct sonde_db *db, const char *uid, const char *capture, int root,
-                       struct sonde_err *err)
+                       struct sonde_str waits, struct sonde_err *err)
 {
     struct looking looking = {.db = db, .capture = capture};
     int r = sonde_script_urls_init(&looking.urls, err);
     r = r < 0 ? r : sonde_db_artifacts(db, uid, look_at, &looking, err);
     if (r == 0 && looking.found) {
-        r = store_keep_sources(db, uid, capture, root, &looking.urls.scripts, looking.kind, err);
+        r = store_keep_sources(db, uid, capture, root, &looking.urls.scripts, looking.kind, waits,
+                               err);
     }
     sonde_script_urls_fini(&looking.urls);
     return r;

@@ -14,14 +14,14 @@ int store_open(const struct cli_settings *settings, struct sonde_db **ret,
 /* Bytes of memory that the analysis of a heap snapshot may take: what is free here. */
 uint64_t store_heap_bytes(void);
 
-/* Stores what the scripts of the profile refer to below `root` as artifacts of the run:
- * inspector/context.h. */
+/* Stores what the scripts of the profile refer to below `root` as artifacts of the run, with when
+ * worker threads waited (empty: not known): inspector/context.h. */
 int store_keep_sources(struct sonde_db *db, const char *uid, const char *capture, int root,
                        const struct sonde_profile *profile, enum sonde_context_kind kind,
-                       struct sonde_err *err) SONDE_MUST_CHECK;
+                       struct sonde_str waits, struct sonde_err *err) SONDE_MUST_CHECK;
 /* The same of the scripts that the stored artifacts of a capture name; nothing when none does. */
 int store_find_sources(struct sonde_db *db, const char *uid, const char *capture, int root,
-                       struct sonde_err *err) SONDE_MUST_CHECK;
+                       struct sonde_str waits, struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* The row of --format for what is a report. */
 #define CLI_REPORT_FORMAT_OPTION                                                                   \

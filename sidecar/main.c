@@ -249,6 +249,17 @@ static int put_context(void *context, const char *name, const char *type, struct
     return r;
 }
 
+static int send_context(struct program *program, int root, const struct scripts *scripts,
+                        const char *prefix, struct sonde_err *err)
+{
+    SONDE_BUF_AUTO waits = SONDE_BUF(SONDE_CONTEXT_WAITS_MAX);
+    int r = sonde_visit_print_waits(program->visit, program->capture, program->process->pid, &waits,
+                                    err);
+    return r < 0 ? r
+                 : sonde_context_write(root, &scripts->urls.scripts, scripts->kind,
+                                       sonde_buf_view(&waits), prefix, put_context, program, err);
+}
+
 static void send_sources(struct program *program, int root)
 {
     const struct sonde_profile_run *spec = program->settings.spec;
@@ -262,9 +273,7 @@ static void send_sources(struct program *program, int root)
                        (int)program->process->pid, program->capture);
         (void)snprintf(program->process_name, sizeof(program->process_name), "%d",
                        (int)program->process->pid);
-        if (scripts->known && root >= 0 &&
-            sonde_context_write(root, &scripts->urls.scripts, scripts->kind, prefix, put_context,
-                                program, &err) < 0) {
+        if (scripts->known && root >= 0 && send_context(program, root, scripts, prefix, &err) < 0) {
             SONDE_LOG(&program->log, SONDE_LOG_WARN, "source maps are missing",
                       SONDE_FIELD_STR("error", sonde_str(err.message)));
         }

@@ -142,7 +142,7 @@ static void window_ended(struct visit_thread *thread)
     capture_rotate(thread, false, stopped);
 }
 
-static void begin(struct visit_thread *thread)
+static void begin_profile(struct visit_thread *thread)
 {
     char params[64];
     (void)snprintf(params, sizeof(params), "{\"interval\":%lld}",
@@ -152,10 +152,20 @@ static void begin(struct visit_thread *thread)
     capture_rotate_first(thread, started);
 }
 
+static void begin(struct visit_thread *thread)
+{
+    if (thread->worker[0]) {
+        capture_waits_begin(thread, begin_profile);
+    } else {
+        begin_profile(thread);
+    }
+}
+
 const struct capture_type capture_cpu = {
     .begin = begin,
     .ended = window_ended,
     .stream_begin = profile_begin,
     .stream_data = capture_artifact_piece,
     .stream_end = profile_end,
+    .fini = capture_waits_end,
 };

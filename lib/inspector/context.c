@@ -132,8 +132,8 @@ enum sonde_context_kind sonde_context_kind_of(const char *type)
 }
 
 int sonde_context_write(int root, const struct sonde_profile *profile, enum sonde_context_kind kind,
-                        const char *prefix, sonde_context_function put, void *context,
-                        struct sonde_err *err)
+                        struct sonde_str waits, const char *prefix, sonde_context_function put,
+                        void *context, struct sonde_err *err)
 {
     struct writing w = {.prefix = prefix,
                         .put = put,
@@ -154,6 +154,8 @@ int sonde_context_write(int root, const struct sonde_profile *profile, enum sond
     sonde_buf_str(&text, sonde_buf_view(&w.packages));
     sonde_buf_text(&text, "],\"lines\":[");
     sonde_buf_str(&text, sonde_buf_view(&w.lines));
+    sonde_buf_text(&text, "],\"waits\":[");
+    sonde_buf_str(&text, waits);
     sonde_buf_text(&text, "]}");
     r = r < 0 ? r : sonde_buf_check(&w.maps, "the list of source maps", err);
     r = r < 0 ? r : sonde_buf_check(&w.packages, "the list of packages", err);

@@ -163,6 +163,12 @@ void sonde_visit_fail(struct sonde_visit *visit, const struct sonde_err *err);
 void sonde_visit_resume(struct sonde_visit *visit);
 void sonde_visit_free(struct sonde_visit *visit);
 
+/* Appends when the worker threads waited while the capture of that name ran, for
+ * sonde_context_write: what does not fit into the buffer is left out. `pid` stands before the
+ * workers' names ("4711-w3"), 0: nothing does ("w3"). SONDE_ENOMEM. After `done`. */
+int sonde_visit_print_waits(const struct sonde_visit *visit, const char *capture, pid_t pid,
+                            struct sonde_buf *buf, struct sonde_err *err) SONDE_MUST_CHECK;
+
 /* The p-quantile (share 0–1) of the rotation stalls in ms; 0 when there was none. */
 double sonde_visit_stall_quantile(const struct sonde_visit_result *result, double p);
 

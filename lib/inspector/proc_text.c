@@ -99,13 +99,15 @@ int sonde_proc_stat_parse(struct sonde_str text, struct sonde_proc_stat *ret, st
     return 0;
 }
 
-int sonde_proc_schedstat_parse(struct sonde_str text, int64_t *ret_wait_ns, struct sonde_err *err)
+int sonde_proc_schedstat_parse(struct sonde_str text, int64_t *ret_ran_ns, int64_t *ret_wait_ns,
+                               struct sonde_err *err)
 {
     uint64_t run = 0;
     uint64_t wait = 0;
-    if (!number(word(&text), UINT64_MAX, &run) || !number(word(&text), INT64_MAX, &wait)) {
+    if (!number(word(&text), INT64_MAX, &run) || !number(word(&text), INT64_MAX, &wait)) {
         return sonde_fail(err, SONDE_EPARSE, 0, "/proc schedstat: no time to wait");
     }
+    *ret_ran_ns = (int64_t)run;
     *ret_wait_ns = (int64_t)wait;
     return 0;
 }

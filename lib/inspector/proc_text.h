@@ -36,8 +36,8 @@ int sonde_proc_stat_parse(struct sonde_str text, struct sonde_proc_stat *ret,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* /proc/PID/schedstat, or a thread's (Documentation/scheduler/sched-stats.rst of the kernel): how
- * long it was ready to run and had no CPU, in ns. SONDE_EPARSE. */
-int sonde_proc_schedstat_parse(struct sonde_str text, int64_t *ret_wait_ns,
+ * long it ran, and how long it was ready to run and had no CPU, in ns. SONDE_EPARSE. */
+int sonde_proc_schedstat_parse(struct sonde_str text, int64_t *ret_ran_ns, int64_t *ret_wait_ns,
                                struct sonde_err *err) SONDE_MUST_CHECK;
 
 enum { SONDE_TCP_LISTEN = 10, SONDE_PROC_HOST_SIZE = 48 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether the threads of a process are past what they were in the middle of, and how long they
- * wait for a CPU. */
+/* Whether the threads of a process are past what they were in the middle of, how long they
+ * wait for a CPU, and which is which. */
 #ifndef SONDE_INSPECTOR_THREADS_H
 #define SONDE_INSPECTOR_THREADS_H
 
@@ -32,5 +32,12 @@ bool sonde_threads_rest(const char *proc, pid_t pid, struct sonde_threads *threa
 /* How long all threads of the process together have been ready and without a CPU, in ns, since they
  * began; those that have ended are not in it. 0 when that cannot be seen. */
 int64_t sonde_threads_cpu_wait(const char *proc, pid_t pid);
+
+/* The thread of the process that has that number in the process's own pid namespace, as it is
+ * numbered here; 0: that cannot be seen. */
+pid_t sonde_thread_find(const char *proc, pid_t pid, pid_t inner_id);
+
+/* Whether the process's monotonic clock is ours: it may be in a time namespace of its own. */
+bool sonde_clock_is_shared(const char *proc, pid_t pid);
 
 #endif

@@ -279,6 +279,7 @@ static void finish_visit(struct sonde_visit *v)
     sonde_timer_stop(v->timer);
     sonde_timer_stop(v->beat_timer);
     sonde_timer_stop(v->deadline_timer);
+    sonde_timer_stop(v->waits_timer);
     sonde_watch_free(SONDE_TAKE(v->exit_watch));
     v->result.inspector_open_s =
         v->port ? (double)(sonde_clock_monotonic() - v->signalled_ns) / 1e9 : 0;
@@ -536,6 +537,7 @@ static int make_handles(struct sonde_visit *v, struct sonde_err *err)
     r = r < 0 ? r : sonde_timer_new(loop, beat, v, &v->beat_timer, err);
     r = r < 0 ? r : sonde_timer_new(loop, deadline_passed, v, &v->deadline_timer, err);
     r = r < 0 ? r : sonde_timer_new(loop, say_done, v, &v->done_timer, err);
+    r = r < 0 ? r : sonde_timer_new(loop, capture_waits_read, v, &v->waits_timer, err);
     r = r < 0 ? r : sonde_http_client_new(loop, &v->http, err);
     /* Were it found only after the signal that this cannot start, nobody would close the inspector.
      */
@@ -621,6 +623,7 @@ void sonde_visit_free(struct sonde_visit *v)
     sonde_closep(&v->pidfd);
     sonde_cdp_fini(&v->main.cdp);
     workers_fini(v);
+    capture_waits_fini(v);
     sonde_buf_fini(&v->command);
     sonde_buf_fini(&v->inner);
     free(v->result.rotation_stalls_ms);

@@ -9,6 +9,7 @@
 #include "inspector/inspector.h"
 #include "inspector/process.h"
 #include "inspector/threads.h"
+#include "inspector/waits.h"
 
 enum visit_state {
     VISIT_WAITING,     /* signalled, the inspector is not open yet */
@@ -22,6 +23,18 @@ enum visit_state {
     VISIT_CLOSING,   /* hanging up */
     VISIT_VERIFYING, /* is the port closed? */
     VISIT_DONE,
+};
+
+/* Between readings of when threads wait: at least, and for each of them. */
+#define SONDE_WAITS_INTERVAL_NS (20 * SONDE_MILLISECOND)
+#define SONDE_WAITS_INTERVAL_EACH_NS (4 * SONDE_MILLISECOND)
+
+/* When a worker thread waited while a capture ran. */
+struct visit_waits {
+    size_t capture; /* its index */
+    unsigned worker;
+    int fd; /* the thread's schedstat; −1: it is over */
+    struct sonde_wait_recorder recorder;
 };
 
 /* A thread of the target that runs JavaScript: what we have in it, and where the current capture
@@ -49,6 +62,8 @@ struct visit_thread {
     char title[96];      /* the running window's */
     int64_t patience_ns; /* a command may take so long, counted from the last byte; 0: as usual */
     void *state;         /* of the capture's type, which frees it in `fini` */
+    size_t waits;        /* what is read of it now: an index of the visit's, plus 1; 0: nothing */
+    void (*waits_known)(struct visit_thread *thread); /* what comes then */
     struct script_words *scripts; /* while the words of the program are asked for */
 };
 
@@ -62,6 +77,7 @@ struct sonde_visit {
     struct sonde_timer *timer; /* of the state: poll, window end, verification */
     struct sonde_timer *beat_timer;
     struct sonde_timer *deadline_timer;
+    struct sonde_timer *waits_timer;
     struct sonde_timer *done_timer; /* `done` is called from the loop, never from within a call */
     struct sonde_http_client *http;
     struct sonde_http_request *request;
@@ -72,6 +88,8 @@ struct sonde_visit {
     struct visit_thread *talking; /* the worker whose message is arriving, or NULL */
     bool talking_first;           /* and none of it has arrived yet */
     bool workers_known;           /* those that there were have been told */
+    struct visit_waits *waits;    /* of all captures */
+    size_t waits_count, waits_capacity;
     struct sonde_buf command;
     struct sonde_buf inner; /* a command for a worker */
     uint16_t port;          /* of the inspector, 0: not known (yet); with its address: */
@@ -254,6 +272,15 @@ void capture_rotate_first(struct visit_thread *thread, sonde_cdp_answer answer);
 void capture_rotate(struct visit_thread *thread, bool more, sonde_cdp_answer answer);
 int capture_rotated(struct visit_thread *thread, const cJSON *result, const char *failure,
                     double *ret_ms, struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* capture_waits.c: when worker threads wait, while CPU profiles of them are taken. */
+/* Asks a worker which thread it is, reads what that does until capture_waits_end, and calls `known`
+ * after the first reading. Where it cannot be known, nothing is read. */
+void capture_waits_begin(struct visit_thread *thread, void (*known)(struct visit_thread *thread));
+void capture_waits_end(struct visit_thread *thread);
+/* The timer's. */
+void capture_waits_read(void *visit);
+void capture_waits_fini(struct sonde_visit *visit);
 
 /* Around commands whose stall is measured. Both tell the dead man's switch what has to be ended
  * without us: `what` of probe/deadman.js, or "". The second one's answer asks capture_stall. */

@@ -280,6 +280,16 @@
       delay = undefined;
       return { gone, statistics };
     },
+    // The numbers of this process and thread, as /proc has them here; 0: they cannot be read.
+    kernelThread() {
+      silent = 0;
+      try {
+        const [process, , thread] = fs.readlinkSync('/proc/thread-self').split('/').map(Number);
+        return { gone, process, thread };
+      } catch {
+        return { gone, process: 0, thread: 0 };
+      }
+    },
     // How large the heap is.
     heap() {
       silent = 0;

@@ -18,6 +18,7 @@
 #include "inspector/inspector.h"
 #include "inspector/process.h"
 #include "inspector/stall_stack.h"
+#include "inspector/waits.h"
 
 static int read_self(void *context)
 {
@@ -186,8 +187,8 @@ static int context(void *of)
               : sonde_profile_frame(&scripts, SONDE_STR(""), SONDE_STR("file:///b.js"), 1, 1,
                                     &frame, NULL);
     r = r < 0 ? r
-              : sonde_context_write(root, &scripts, SONDE_CONTEXT_OFFSETS, "x", put_context,
-                                    &length, NULL);
+              : sonde_context_write(root, &scripts, SONDE_CONTEXT_OFFSETS, (struct sonde_str){0},
+                                    "x", put_context, &length, NULL);
     directory->expected = directory->expected ? directory->expected : length;
     assert_true(r < 0 || length == directory->expected);
     sonde_profile_fini(&scripts);
@@ -218,12 +219,31 @@ static void a_context_lacks_nothing_because_of_a_failure(void **state)
     assert_int_equal(rmdir(directory.path), 0);
 }
 
+static int record_waits(void *context)
+{
+    (void)context;
+    struct sonde_wait_recorder recorder = {0};
+    struct sonde_wait_reading reading = {.ran_ns = SONDE_SECOND};
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 16);
+    int r = 0;
+    for (int i = 0; i < 100 && r == 0; i++) {
+        reading.time_ns += SONDE_SECOND;
+        reading.ran_ns += i % 4 ? 0 : SONDE_SECOND;
+        r = sonde_wait_recorder_take(&recorder, &reading, NULL);
+    }
+    r = r < 0 ? r : sonde_wait_recorder_finish(&recorder, NULL);
+    sonde_wait_recorder_print(&recorder, "w1", &text);
+    sonde_wait_recorder_fini(&recorder);
+    return r < 0 ? r : sonde_buf_check(&text, "when a thread waited", NULL);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
     fail_each_allocation(read_self, NULL);
     fail_each_allocation(session, NULL);
     fail_each_allocation(stall, NULL);
+    fail_each_allocation(record_waits, NULL);
     fail_each_allocation(refused_visit, NULL);
 }
 

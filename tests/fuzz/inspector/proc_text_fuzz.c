@@ -29,8 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t number;
     must(sonde_proc_status_parse(text, &status, &err) == 0 || err.message[0]);
     must(sonde_proc_stat_parse(text, &stat, &err) == 0 || err.message[0]);
+    int64_t ran_ns = 0;
     int64_t wait_ns = 0;
-    must(sonde_proc_schedstat_parse(text, &wait_ns, NULL) < 0 || wait_ns >= 0);
+    must(sonde_proc_schedstat_parse(text, &ran_ns, &wait_ns, NULL) < 0 ||
+         (ran_ns >= 0 && wait_ns >= 0));
     struct sonde_str rest = text;
     size_t left = rest.length + 1;
     while (sonde_proc_socket_next(&rest, &socket)) {

@@ -151,7 +151,9 @@ static void keep(const struct file *files, const char *scripts, enum sonde_conte
     *ret = (struct kept){SONDE_BUF(1 << 16), SONDE_BUF(1 << 16), SONDE_BUF(1 << 16), 0};
     assert_int_equal(sonde_script_urls_init(&urls, NULL), 0);
     feed(&urls, scripts, 99);
-    assert_int_equal(sonde_context_write(root, &urls.scripts, kind, "x", put, ret, NULL), 0);
+    assert_int_equal(sonde_context_write(root, &urls.scripts, kind,
+                                         SONDE_STR("{\"process\":\"w1\"}"), "x", put, ret, NULL),
+                     0);
     sonde_script_urls_fini(&urls);
     for (const struct file *file = files; file->name; file++) {
         assert_int_equal(unlinkat(root, file->name, 0), 0);
@@ -178,10 +180,11 @@ static void maps_texts_and_lines_of_scripts_are_kept(void **state)
     assert_int_equal(sonde_context_kind_of(SONDE_ARTIFACT_EVENT_LOOP), SONDE_CONTEXT_PLACES);
     keep(plain_files, plain_scripts, SONDE_CONTEXT_OFFSETS, &kept);
     assert_string_equal(kept.map.data, plain_files[1].text);
-    assert_string_equal(kept.document.data,
-                        "{\"maps\":[{\"url\":\"file:///a.js\",\"artifact\":\"x.source-map.0\"}],"
-                        "\"packages\":[],\"lines\":[{\"url\":\"file:///a.js\",\"lengths\":[1,4,0,"
-                        "26]},{\"url\":\"file:///b.js\",\"lengths\":[6,29]}]}");
+    assert_string_equal(
+        kept.document.data,
+        "{\"maps\":[{\"url\":\"file:///a.js\",\"artifact\":\"x.source-map.0\"}],"
+        "\"packages\":[],\"lines\":[{\"url\":\"file:///a.js\",\"lengths\":[1,4,0,"
+        "26]},{\"url\":\"file:///b.js\",\"lengths\":[6,29]}],\"waits\":[{\"process\":\"w1\"}]}");
     forget(&kept);
     keep(plain_files, plain_scripts, SONDE_CONTEXT_TEXTS, &kept);
     assert_non_null(strstr(kept.document.data, "\"lines\":[]"));
@@ -248,8 +251,9 @@ static void texts_come_in_batches(void **state)
     sonde_buf_char(&names, ']');
     assert_int_equal(sonde_script_urls_init(&urls, NULL), 0);
     feed(&urls, names.data, names.length);
-    assert_int_equal(
-        sonde_context_write(root, &urls.scripts, SONDE_CONTEXT_TEXTS, "x", put, &kept, NULL), 0);
+    assert_int_equal(sonde_context_write(root, &urls.scripts, SONDE_CONTEXT_TEXTS,
+                                         (struct sonde_str){0}, "x", put, &kept, NULL),
+                     0);
     sonde_script_urls_fini(&urls);
     for (int i = 0; i < FILES; i++) {
         char name[32];

@@ -46,6 +46,8 @@ static void end_thread(const struct fixture *f, int id)
     char path[PATH_SIZE];
     (void)snprintf(path, sizeof(path), "%s/%d/task/%d/schedstat", f->proc, PID, id);
     (void)unlink(path);
+    (void)snprintf(path, sizeof(path), "%s/%d/task/%d/status", f->proc, PID, id);
+    (void)unlink(path);
     (void)snprintf(path, sizeof(path), "%s/%d/task/%d/stat", f->proc, PID, id);
     assert_int_equal(unlink(path), 0);
     *strrchr(path, '/') = '\0';
@@ -159,6 +161,65 @@ static void waits_for_a_cpu_are_added_up(void **state)
     assert_int_equal(sonde_threads_cpu_wait(f->proc, PID + 1), 0);
 }
 
+static void set_status(const struct fixture *f, int id, const char *numbers)
+{
+    char text[160];
+    set_thread(f, id, 'S', 1);
+    (void)snprintf(text, sizeof(text), "Name:\tnode\nPPid:\t1\nUid:\t7\t7\t7\t7\n%s%s%s", numbers,
+                   numbers[0] ? "\n" : "", "SigCgt:\t0\n");
+    put(f, id, "status", text);
+}
+
+static void a_thread_is_found_by_its_inner_number(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(sonde_thread_find(f->proc, PID, 5), 0);
+    set_status(f, 78, "NSpid:\t78\t1");
+    set_status(f, 79, "NSpid:\t79\t78");
+    set_status(f, 80, "NSpid:\t80\t12");
+    assert_int_equal(sonde_thread_find(f->proc, PID, 12), 80);
+    assert_int_equal(sonde_thread_find(f->proc, PID, 78), 79); /* not the one numbered so here */
+    assert_int_equal(sonde_thread_find(f->proc, PID, 80), 0);
+    assert_int_equal(sonde_thread_find(f->proc, PID + 1, 12), 0);
+    set_status(f, 80, "NSpid:\t80"); /* of our own namespace */
+    assert_int_equal(sonde_thread_find(f->proc, PID, 80), 80);
+    set_status(f, 80, ""); /* a kernel that does not say it */
+    assert_int_equal(sonde_thread_find(f->proc, PID, 80), 0);
+}
+
+static void link_time(const struct fixture *f, const char *process, const char *target)
+{
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "%s/%s", f->proc, process);
+    (void)mkdir(path, 0700);
+    (void)snprintf(path, sizeof(path), "%s/%s/ns", f->proc, process);
+    (void)mkdir(path, 0700);
+    (void)snprintf(path, sizeof(path), "%s/%s/ns/time", f->proc, process);
+    (void)unlink(path);
+    if (target) {
+        assert_int_equal(symlink(target, path), 0);
+        return;
+    }
+    *strrchr(path, '/') = '\0';
+    assert_int_equal(rmdir(path), 0);
+    *strrchr(path, '/') = '\0';
+    (void)rmdir(path);
+}
+
+static void a_clock_is_shared_within_a_namespace(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(sonde_clock_is_shared(f->proc, PID)); /* a kernel without such namespaces */
+    link_time(f, "self", "time:[1]");
+    assert_false(sonde_clock_is_shared(f->proc, PID));
+    link_time(f, "77", "time:[1]");
+    assert_true(sonde_clock_is_shared(f->proc, PID));
+    link_time(f, "77", "time:[2]");
+    assert_false(sonde_clock_is_shared(f->proc, PID));
+    link_time(f, "77", NULL);
+    link_time(f, "self", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +229,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_new_or_ended_thread_is_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_process_is_rest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(waits_for_a_cpu_are_added_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_thread_is_found_by_its_inner_number, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_clock_is_shared_within_a_namespace, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
