@@ -8,6 +8,7 @@
 #include "results/maps.h"
 #include "results/reader.h"
 #include "results/results.h"
+#include "results/waits.h"
 
 enum { TEXTS_MAX = 1 << 20 };
 
@@ -18,6 +19,7 @@ struct loading {
     struct sonde_buf *found;                 /* the capture's name */
     const struct sonde_results_watch *watch; /* NULL: nobody looks on */
     struct sonde_results_reader *reader;
+    struct sonde_results_waits waits;
     struct sonde_arena texts;             /* their names */
     struct sonde_map processes;           /* → index of sources */
     struct sonde_profile_source *sources; /* of SONDE_RESULTS_PROCESSES_MAX */
@@ -51,6 +53,7 @@ static int load_window(struct loading *loading, const struct sonde_artifact *art
     if (r < 0) {
         return r;
     }
+    loading->sources[source].waits = sonde_results_waits_find(&loading->waits, artifact);
     r = sonde_results_reader_new(artifact->type, loading->profile, &loading->sources[source],
                                  &loading->reader, err);
     r = r < 0 ? r : sonde_artifact_read(loading->db, artifact, feed, loading, err);
@@ -72,6 +75,10 @@ static int load_artifact(void *context, const struct sonde_artifact *artifact,
     }
     if (loading->found->length == 0) {
         sonde_buf_text(loading->found, artifact->capture);
+        int r = sonde_buf_check(loading->found, "the capture's name", err);
+        if (r < 0) {
+            return r;
+        }
     } else if (!sonde_str_is(sonde_buf_view(loading->found), artifact->capture)) {
         return sonde_fail(err, SONDE_EINVALID, 0,
                           "the run has several captures, among them %s and %s: give --capture NAME",
@@ -139,6 +146,7 @@ int sonde_results_load(struct sonde_db *db, const char *uid, const char *capture
                               .wanted = capture,
                               .found = ret_capture,
                               .watch = watch,
+                              .waits = SONDE_RESULTS_WAITS,
                               .texts = SONDE_ARENA(TEXTS_MAX),
                               .processes = SONDE_MAP(SONDE_RESULTS_PROCESSES_MAX)};
     int r = sonde_profile_init(ret, err);
@@ -147,6 +155,7 @@ int sonde_results_load(struct sonde_db *db, const char *uid, const char *capture
     if (r == 0 && !loading.sources) {
         r = sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
+    r = r < 0 ? r : sonde_results_waits_read(db, uid, capture, &loading.waits, err);
     r = r < 0 ? r : sonde_db_artifacts(db, uid, load_artifact, &loading, err);
     if (r == 0 && ret->windows == 0) {
         r = sonde_fail(err, SONDE_ENOTFOUND, 0,
@@ -159,6 +168,7 @@ int sonde_results_load(struct sonde_db *db, const char *uid, const char *capture
     r = r < 0 ? r
               : sonde_results_each_context(db, uid, ret_capture->data, apply_versions, ret, err);
     r = r < 0 ? r : sonde_results_map_frames(db, uid, ret_capture->data, ret, err);
+    sonde_results_waits_fini(&loading.waits);
     free(loading.sources);
     sonde_map_fini(&loading.processes);
     sonde_arena_fini(&loading.texts);

@@ -161,6 +161,40 @@ static void measures_take_no_allocation_for_granted(void **state)
     heap_runs_fini(&p.runs);
 }
 
+static int read_waits(void *context)
+{
+    const struct heap_runs *runs = context;
+    struct sonde_profile profile;
+    SONDE_BUF_AUTO capture = SONDE_BUF(64);
+    int r = sonde_results_profile(runs->db, runs->none, NULL, &profile, &capture, NULL);
+    if (r == 0) {
+        assert_true(sonde_profile_idles(&profile));
+    }
+    sonde_profile_fini(&profile);
+    return r;
+}
+
+static void waits_take_no_allocation_for_granted(void **state)
+{
+    (void)state;
+    struct heap_runs runs;
+    struct sonde_artifact artifact = {
+        .name = "cpu.w1.0", .capture = "cpu", .process = "w1", .type = SONDE_ARTIFACT_CPU_PROFILE};
+    heap_runs_init(&runs);
+    heap_runs_add(&runs, runs.none, &artifact,
+                  SONDE_STR("{\"nodes\":[{\"id\":1,\"callFrame\":{\"functionName\":\"f\",\"url\":"
+                            "\"file:///a.js\"}}],\"startTime\":0,\"endTime\":50000,\"samples\":[1],"
+                            "\"timeDeltas\":[0]}"));
+    artifact.name = "cpu.context";
+    artifact.process = "";
+    artifact.type = SONDE_ARTIFACT_CONTEXT;
+    heap_runs_add(&runs, runs.none, &artifact,
+                  SONDE_STR("{\"waits\":[{\"process\":\"w1\",\"startMicroseconds\":0,\"stretches\":"
+                            "\"w50000 0 50000\"}]}"));
+    fail_each_allocation(read_waits, &runs);
+    heap_runs_fini(&runs);
+}
+
 /* A snapshot of so many objects, each of a class of its own whose name is long. */
 static void add_classes(struct heap_runs *runs, const char *uid, char letter, int count)
 {
@@ -368,6 +402,7 @@ int main(void)
         cmocka_unit_test(no_allocation_is_taken_for_granted),
         cmocka_unit_test(heap_snapshots_take_no_allocation_for_granted),
         cmocka_unit_test(measures_take_no_allocation_for_granted),
+        cmocka_unit_test(waits_take_no_allocation_for_granted),
         cmocka_unit_test(a_comparison_of_many_classes_keeps_to_its_bound),
         cmocka_unit_test(comparisons_of_coverage_keep_to_their_memory),
         cmocka_unit_test(a_map_that_lies_costs_a_walk_over_it),
