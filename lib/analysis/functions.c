@@ -74,8 +74,9 @@ static void sum_nodes(struct work *w)
         w->by_frame[node->frame].samples += node->samples;
         w->table->categories[kind] += node->self;
         w->table->whole += node->self;
+        bool nobody = i == 0 || kind == SONDE_CATEGORY_SONDE;
         w->answering[i] = kind == SONDE_CATEGORY_APP ? node->frame
-                          : i == 0                   ? NONE
+                          : nobody                   ? NONE
                                                      : w->answering[node->parent];
         bool below_app = i && category(w, node->parent) != SONDE_CATEGORY_APP;
         w->entered[i] =

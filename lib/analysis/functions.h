@@ -19,7 +19,8 @@ struct sonde_function {
     int64_t self;
     int64_t total;   /* with what it called; recursion is not counted twice */
     int64_t blamed;  /* of an app function: what is its own and that of everything below it that is
-                        not app code: "which function of yours is it" */
+                        not app code: "which function of yours is it". The probe, which interrupts
+                        whatever runs, is blamed on nobody */
     uint32_t callee; /* what an app function has the most of `blamed` in: a frame that it calls and
                         that is not app code, with all below it; own frame: itself */
     int64_t callee_part;
@@ -48,7 +49,8 @@ struct sonde_function_table {
     uint32_t *by_total;               /* indexes of functions: by `total`, most first, */
     uint32_t *by_blame;               /* and by `blamed` */
     size_t function_count;
-    uint32_t *answering; /* by node of the profile: the app frame at or above it, or NONE */
+    uint32_t *answering; /* by node of the profile: the app frame at or above it, or NONE, as
+                            of the probe */
     struct sonde_package *packages; /* by `self` */
     size_t package_count, package_capacity;
 };

@@ -85,6 +85,30 @@ static void work_of_others_is_blamed_on_the_caller(void **state)
     sonde_profile_fini(&profile);
 }
 
+static void the_probe_is_blamed_on_nobody(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"handler", APP, 10, -1, 2},
+        {"rotate", "sonde:probe", 1, 0, 100},
+        {"profile", "", 0, 1, 50},
+        {"run", "", 0, 0, 4},
+    };
+    struct sonde_profile profile;
+    struct sonde_cpu_analysis analysis;
+    assert_int_equal(sonde_profile_init(&profile, NULL), 0);
+    add_rows(&profile, rows, SONDE_LENGTH(rows), NULL);
+    assert_int_equal(sonde_cpu_analyze(&profile, &analysis, NULL), 0);
+    const struct sonde_function *handler = function_named(&profile, &analysis, "handler");
+    assert_int_equal(handler->blamed, 6000);
+    assert_true(sonde_str_is(profile.frames[handler->callee].function, "run"));
+    assert_int_equal(handler->total, 156000);
+    const struct sonde_function *below = function_named(&profile, &analysis, "profile");
+    assert_int_equal(below->caller, below->frame);
+    sonde_cpu_analysis_fini(&analysis);
+    sonde_profile_fini(&profile);
+}
+
 static void packages_are_summed_over_their_files(void **state)
 {
     (void)state;
@@ -349,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recursion_is_not_counted_twice),
         cmocka_unit_test(work_of_others_is_blamed_on_the_caller),
+        cmocka_unit_test(the_probe_is_blamed_on_nobody),
         cmocka_unit_test(packages_are_summed_over_their_files),
         cmocka_unit_test(the_hot_line_is_the_sources),
         cmocka_unit_test(hot_lines_are_summed_in_the_source),
