@@ -200,3 +200,31 @@ test('a connection that stalls: InspectorLost after its own bound', async (t) =>
   assertReason(await running.done, 'InspectorLost', 'has not answered for 3\\d s');
   assertNothingKept(sonde);
 });
+
+test('a worker that hangs within its own snapshot is missing; the rest goes on', {
+  timeout: 90000, // were it waited for without end
+}, async (t) => {
+  const env = { MODE: 'worker-stalled' };
+  const target = await startTarget(t, { script: fake, env });
+  const captures = [
+    { ...heap[0], redaction: 'None' },
+    { name: 'cpu', durationSeconds: 1 },
+  ];
+  const spec = { target: { podName: 'local', workerThreads: 'All' } };
+  const { sonde, running } = startRun(t, target.pid, spec, captures);
+  const result = await running.done;
+  exited(result, 0);
+  assert.match(target.process.stderr(), /worker: HeapProfiler.takeHeapSnapshot/);
+  assert.match(result.stdout, /worker threads that did not answer, and are missing: 1$/m);
+  assert.equal((await sonde.report()).cost.workerThreadsLost, 1);
+  for (const [name, code] of [
+    ['heap.0', 0],
+    ['cpu.0', 0],
+    ['heap.w1.0', 3],
+    ['cpu.w1.0', 3],
+  ]) {
+    const exported = await sonde.run(['export', 'last', '--capture', name, '--format', 'raw']);
+    assert.equal(exported.code, code, `${name}: ${exported.stderr}`);
+  }
+  assert.deepEqual(files(path.join(sonde.store, 'incoming')), []);
+});

@@ -138,6 +138,23 @@ function snapshotChunks() {
   });
 }
 
+const worker = '1';
+
+// What a worker thread says arrives in events of the main thread, which has passed on what it was
+// told.
+function ofWorker(message) {
+  const params = { sessionId: worker, message: JSON.stringify(message) };
+  const event = { method: 'NodeWorker.receivedMessageFromWorker', params };
+  return frame(Buffer.from(JSON.stringify(event)));
+}
+
+function attachedWorker() {
+  const workerInfo = { workerId: '1', type: 'worker', title: 'faked', url: 'file:///app/fake.js' };
+  const params = { sessionId: worker, workerInfo, waitingForDebugger: false };
+  const event = { method: 'NodeWorker.attachedToWorker', params };
+  return frame(Buffer.from(JSON.stringify(event)));
+}
+
 function textChunks(count) {
   const event = {
     method: 'HeapProfiler.addHeapSnapshotChunk',
@@ -182,6 +199,7 @@ function serve(socket) {
   let answers = 0;
   let message = Buffer.alloc(0);
   let quiet; // the frames that wait while it stands still
+  let workerHangs = false;
 
   // A process that takes a snapshot of itself answers nothing. In mode "snapshot-in-two" it sends
   // 300 kB of what is no snapshot, and 24 MB more with the answer when it gets SIGUSR2.
@@ -204,6 +222,31 @@ function serve(socket) {
     }
   }
 
+  // In mode "worker-stalled" it sends one chunk of a snapshot of itself, and nothing from then on.
+  function answerOfWorker(text) {
+    const { id, method, params } = JSON.parse(text);
+    if (workerHangs) {
+      return [];
+    }
+    console.error('worker:', method, params?.functionDeclaration ?? '');
+    if (method === 'HeapProfiler.takeHeapSnapshot') {
+      workerHangs = true;
+      const chunk = { method: 'HeapProfiler.addHeapSnapshotChunk', params: { chunk: '{' } };
+      return [ofWorker(chunk)];
+    }
+    return [ofWorker({ id, result: resultOf(method, params) })];
+  }
+
+  // What comes before an answer of the main thread in that mode.
+  function eventsBeside(method, params) {
+    const events = {
+      'NodeWorker.enable': () => [attachedWorker()],
+      'NodeWorker.sendMessageToWorker': () => answerOfWorker(params.message),
+      'HeapProfiler.takeHeapSnapshot': snapshotChunks,
+    };
+    return events[method]?.() ?? [];
+  }
+
   function answer(text) {
     const { id, method, params } = JSON.parse(text);
     answers += 1;
@@ -214,7 +257,7 @@ function serve(socket) {
       standStill(id);
       return [];
     }
-    const frames = [];
+    const frames = mode === 'worker-stalled' ? eventsBeside(method, params) : [];
     const titles = /rotate\('([^']*)','([^']*)'\)/.exec(params?.functionDeclaration ?? '');
     if (titles?.[2]) {
       const finished = { id: '1', profile: profileText(), title: titles[2] };
