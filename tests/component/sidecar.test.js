@@ -336,6 +336,22 @@ test('every type of capture in one run, with worker threads', async (t) => {
   await until(async () => !(await listens(inspectorPort)), 10000, 'the inspector to close');
 });
 
+test('a worker thread that waits for work is idle', async (t) => {
+  const script = path.join(temporary(t, 'sonde-pod-'), 'waits-app.js');
+  fs.copyFileSync(path.join(__dirname, 'support/waits-app.js'), script);
+  const store = await startStore(t);
+  await startTarget(t, { script, env: { WAITS: 'workers' } });
+  const captures = [{ name: 'cpu', durationSeconds: 4, windowSeconds: 2 }];
+  const run = await store.newRun(runOf(path.dirname(script), captures, { workerThreads: 'All' }));
+  await startSidecar(t, store, run).end(0);
+  const [capture] = (await store.report(run)).captures;
+  const { totalMilliseconds = 0 } =
+    capture.functions.find((one) => one.function === 'waitForEver') ?? {};
+  assert.ok(totalMilliseconds < 1000, `${totalMilliseconds} ms of 4 s`);
+  // Of three threads one works, a third of its time.
+  assert.ok(capture.busyShare < 0.3, `busyShare ${capture.busyShare}`);
+});
+
 test('one of several processes ends meanwhile: the others are captured', async (t) => {
   const store = await startStore(t);
   const { first, second, match } = await twins(t);
