@@ -6,7 +6,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-enum { STEP = 16384, GZIP_WINDOW = 15 + 16 }; /* +16: a gzip header (zlib.h) */
+enum { STEP = 16384, ZLIB_WINDOW = 15, GZIP_WINDOW = 15 + 16 }; /* +16: a gzip header (zlib.h) */
 
 struct sonde_stream {
     enum sonde_compression kind;
@@ -16,17 +16,18 @@ struct sonde_stream {
     uint64_t maximum;
     sonde_compress_callback output;
     void *context;
-    z_stream gzip;
+    z_stream deflate; /* of gzip and zlib */
     ZSTD_CCtx *zstd_out;
     ZSTD_DCtx *zstd_in;
 };
 
 static int begin(struct sonde_stream *s)
 {
-    if (s->kind == SONDE_GZIP) {
-        return (s->decompress ? inflateInit2(&s->gzip, GZIP_WINDOW)
-                              : deflateInit2(&s->gzip, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
-                                             GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY)) == Z_OK
+    if (s->kind != SONDE_ZSTD) {
+        int window = s->kind == SONDE_GZIP ? GZIP_WINDOW : ZLIB_WINDOW;
+        return (s->decompress ? inflateInit2(&s->deflate, window)
+                              : deflateInit2(&s->deflate, Z_DEFAULT_COMPRESSION, Z_DEFLATED, window,
+                                             8, Z_DEFAULT_STRATEGY)) == Z_OK
                    ? 0
                    : SONDE_ENOMEM;
     }
@@ -98,8 +99,8 @@ void sonde_stream_free(struct sonde_stream *stream)
     if (!stream) {
         return;
     }
-    if (stream->kind == SONDE_GZIP && stream->gzip.state) {
-        (void)(stream->decompress ? inflateEnd(&stream->gzip) : deflateEnd(&stream->gzip));
+    if (stream->kind != SONDE_ZSTD && stream->deflate.state) {
+        (void)(stream->decompress ? inflateEnd(&stream->deflate) : deflateEnd(&stream->deflate));
     }
     (void)ZSTD_freeCCtx(stream->zstd_out);
     (void)ZSTD_freeDCtx(stream->zstd_in);
@@ -116,32 +117,32 @@ static int deliver(struct sonde_stream *s, const void *data, size_t length, stru
     return length ? s->output(s->context, data, length, err) : 0;
 }
 
-static int run_gzip(struct sonde_stream *s, const void *data, size_t length, int flush,
-                    struct sonde_err *err)
+static int run_deflate(struct sonde_stream *s, const void *data, size_t length, int flush,
+                       struct sonde_err *err)
 {
     unsigned char out[STEP];
-    s->gzip.next_in = (Bytef *)(uintptr_t)data;
-    s->gzip.avail_in = (uInt)length;
+    s->deflate.next_in = (Bytef *)(uintptr_t)data;
+    s->deflate.avail_in = (uInt)length;
     do {
-        if (s->decompress && s->complete && s->gzip.avail_in && s->gzip.total_in &&
-            inflateReset(&s->gzip) != Z_OK) {
-            return sonde_fail(err, SONDE_EINTERNAL, 0, "gzip: cannot begin again");
+        if (s->decompress && s->complete && s->deflate.avail_in && s->deflate.total_in &&
+            inflateReset(&s->deflate) != Z_OK) {
+            return sonde_fail(err, SONDE_EINTERNAL, 0, "deflate: cannot begin again");
         }
-        s->gzip.next_out = out;
-        s->gzip.avail_out = sizeof(out);
-        int z = s->decompress ? inflate(&s->gzip, flush) : deflate(&s->gzip, flush);
+        s->deflate.next_out = out;
+        s->deflate.avail_out = sizeof(out);
+        int z = s->decompress ? inflate(&s->deflate, flush) : deflate(&s->deflate, flush);
         if (z == Z_MEM_ERROR) {
-            return sonde_fail(err, SONDE_ENOMEM, 0, "gzip: out of memory");
+            return sonde_fail(err, SONDE_ENOMEM, 0, "deflate: out of memory");
         }
         if (z != Z_OK && z != Z_STREAM_END && z != Z_BUF_ERROR) {
-            return sonde_fail(err, SONDE_EPARSE, 0, "gzip: malformed data");
+            return sonde_fail(err, SONDE_EPARSE, 0, "deflate: malformed data");
         }
         s->complete = z == Z_STREAM_END;
-        int r = deliver(s, out, sizeof(out) - s->gzip.avail_out, err);
+        int r = deliver(s, out, sizeof(out) - s->deflate.avail_out, err);
         if (r < 0) {
             return r;
         }
-    } while (s->gzip.avail_out == 0 || s->gzip.avail_in);
+    } while (s->deflate.avail_out == 0 || s->deflate.avail_in);
     return 0;
 }
 
@@ -182,7 +183,7 @@ int sonde_stream_feed(struct sonde_stream *stream, const void *data, size_t leng
     if (length > UINT32_MAX) {
         return sonde_fail(err, SONDE_ELIMIT, 0, "a piece of %zu bytes", length);
     }
-    return stream->kind == SONDE_GZIP ? run_gzip(stream, data, length, Z_NO_FLUSH, err)
+    return stream->kind != SONDE_ZSTD ? run_deflate(stream, data, length, Z_NO_FLUSH, err)
                                       : run_zstd(stream, data, length, ZSTD_e_continue, err);
 }
 
@@ -193,6 +194,6 @@ int sonde_stream_finish(struct sonde_stream *stream, struct sonde_err *err)
                    ? 0
                    : sonde_fail(err, SONDE_EPARSE, 0, "compressed data ends too early");
     }
-    return stream->kind == SONDE_GZIP ? run_gzip(stream, "", 0, Z_FINISH, err)
+    return stream->kind != SONDE_ZSTD ? run_deflate(stream, "", 0, Z_FINISH, err)
                                       : run_zstd(stream, "", 0, ZSTD_e_end, err);
 }

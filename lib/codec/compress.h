@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streaming gzip and zstd into a callback; whole pieces out with a bound. */
+/* Streaming gzip, zlib and zstd into a callback; whole pieces out with a bound. */
 #ifndef SONDE_CODEC_COMPRESS_H
 #define SONDE_CODEC_COMPRESS_H
 
@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum sonde_compression { SONDE_GZIP, SONDE_ZSTD };
+enum sonde_compression { SONDE_GZIP, SONDE_ZLIB, SONDE_ZSTD };
 
 enum {
     /* zstd at level 1 with a window of 2^16 bytes takes about 0.45 MiB, a decoder about 0.2. A

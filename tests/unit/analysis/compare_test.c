@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <inttypes.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "analysis/compare.h"
 #include "base/random.h"
 #include "codec/json.h"
+#include "seed.h"
 #include "tree.h"
 
 #define APP(directory) "file://" directory "/routes/visits.js"
@@ -251,12 +250,7 @@ static void the_interval_holds_the_truth_as_often_as_it_says(void **state)
 {
     (void)state;
     enum { ROUNDS = 1000 };
-    uint64_t seed;
-    const char *given = getenv("SONDE_TEST_SEED");
-    if (!given || sonde_parse_u64(sonde_str(given), 0, UINT64_MAX, &seed) < 0) {
-        sonde_random_bytes(&seed, sizeof(seed));
-    }
-    print_message("SONDE_TEST_SEED=%" PRIu64 "\n", seed);
+    uint64_t seed = test_seed();
     int held = 0;
     for (int i = 0; i < ROUNDS; i++) {
         struct sonde_comparison c;

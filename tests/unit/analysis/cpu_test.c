@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "seed.h"
 #include "tree.h"
 
 #define APP "file:///app/a.js"
@@ -337,12 +336,7 @@ static void assert_naive(const struct sonde_profile *profile, const struct sonde
 static void sums_are_what_a_naive_sum_says(void **state)
 {
     (void)state;
-    uint64_t seed;
-    const char *given = getenv("SONDE_TEST_SEED");
-    if (!given || sonde_parse_u64(sonde_str(given), 0, UINT64_MAX, &seed) < 0) {
-        sonde_random_bytes(&seed, sizeof(seed));
-    }
-    print_message("SONDE_TEST_SEED=%" PRIu64 "\n", seed);
+    uint64_t seed = test_seed();
     for (int round = 0; round < ROUNDS; round++) {
         struct sonde_profile profile;
         struct sonde_cpu_analysis analysis;

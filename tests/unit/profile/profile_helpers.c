@@ -181,14 +181,3 @@ int write_to_buf(void *context, const void *data, size_t length, struct sonde_er
     sonde_buf_append(buf, data, length);
     return sonde_buf_check(buf, "what was written", err);
 }
-
-uint64_t test_seed(void)
-{
-    uint64_t seed;
-    const char *given = getenv("SONDE_TEST_SEED");
-    if (!given || sonde_parse_u64(sonde_str(given), 0, UINT64_MAX, &seed) < 0) {
-        sonde_random_bytes(&seed, sizeof(seed));
-    }
-    print_message("SONDE_TEST_SEED=%" PRIu64 "\n", seed);
-    return seed;
-}

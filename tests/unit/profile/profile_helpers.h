@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "profile/output.h"
 #include "profile/profile.h"
+#include "seed.h"
 
 enum { PATH_MAX_BYTES = 512 << 10, WRITTEN_MAX = 64 << 20 };
 
@@ -64,8 +65,5 @@ void assert_consistent(const struct sonde_profile *profile);
 
 /* A sonde_output that appends to a struct sonde_buf *. */
 int write_to_buf(void *context, const void *data, size_t length, struct sonde_err *err);
-
-/* The seed of this run: SONDE_TEST_SEED, or a random one; printed. */
-uint64_t test_seed(void);
 
 #endif
