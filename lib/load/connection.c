@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "load/worker.h"
+
+enum {
+    BATCH = 64,        /* requests of one write */
+    BACKOFF_STEPS = 7, /* from 10 ms to 1.28 s */
+    OUT_MAX = 256 << 20,
+};
+
+static struct flight *flight_at(const struct worker *w, const struct connection *c, uint32_t i)
+{
+    return &c->flights[(c->first + i) % w->plan->pipelining];
+}
+
+/* ---- the end of a connection ---- */
+
+static void close_socket(struct worker *w, uint32_t index)
+{
+    struct connection *c = &w->connections[index];
+    (void)close(c->fd); /* and epoll forgets it */
+    c->fd = -1;
+    w->connecting -= c->state == CONNECTION_CONNECTING;
+    w->open -= c->state == CONNECTION_OPEN;
+    c->state = CONNECTION_CLOSED;
+    sonde_buf_clear(&c->in);
+    sonde_buf_clear(&c->out);
+}
+
+/* Without an answer it is not opened again at once: that would load a server that cannot answer
+ * with connections. */
+static void back_off(const struct worker *w, struct connection *c)
+{
+    unsigned steps = c->failures < BACKOFF_STEPS ? c->failures : BACKOFF_STEPS;
+    c->failures++;
+    c->retry_ns = w->now_ns + (10 * SONDE_MILLISECOND << steps);
+}
+
+/* The first flight has failed for that, and with it those behind it: nobody will answer them. */
+static void fail(struct worker *w, uint32_t index, enum sonde_load_error error)
+{
+    struct connection *c = &w->connections[index];
+    for (uint32_t i = 0; i < c->count; i++) {
+        sonde_load_tally_failed(w->live, &flight_at(w, c, i)->times, w->now_ns,
+                                i == 0 || error != SONDE_LOAD_TIMEOUT ? error : SONDE_LOAD_RESET);
+    }
+    w->in_flight -= c->count;
+    c->count = 0;
+    if (!c->served) {
+        back_off(w, c);
+    }
+    close_socket(w, index);
+    worker_freed(w, index);
+}
+
+static enum sonde_load_error error_of(int number)
+{
+    switch (number) {
+    case ECONNREFUSED:
+    case ENOENT: /* of a Unix socket */
+        return SONDE_LOAD_REFUSED;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL: /* all ports are taken */
+        return SONDE_LOAD_RESOURCES;
+    case ETIMEDOUT:
+        return SONDE_LOAD_TIMEOUT;
+    default:
+        return SONDE_LOAD_UNREACHABLE;
+    }
+}
+
+static void connect_failed(struct worker *w, uint32_t index, enum sonde_load_error error)
+{
+    struct connection *c = &w->connections[index];
+    w->live->connect_failures++;
+    w->live->errors[error]++;
+    back_off(w, c);
+    if (c->fd >= 0) {
+        close_socket(w, index);
+    }
+    worker_freed(w, index);
+}
+
+/* ---- its beginning ---- */
+
+static void connected(struct worker *w, uint32_t index)
+{
+    struct connection *c = &w->connections[index];
+    w->connecting--;
+    w->open++;
+    w->live->connects++;
+    c->state = CONNECTION_OPEN;
+    c->served = false;
+    c->taken = 0;
+    worker_freed(w, index);
+}
+
+void connection_open(struct worker *worker, uint32_t index)
+{
+    struct worker *w = worker;
+    struct connection *c = &w->connections[index];
+    const struct sonde_load_addresses *all = w->plan->addresses;
+    const struct sonde_load_address *address = &all->items[w->address++ % all->count];
+    const int on = 1;
+    int family = address->at.ss_family;
+    c->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->fd < 0) {
+        connect_failed(w, index, error_of(errno));
+        return;
+    }
+    c->state = CONNECTION_CONNECTING;
+    c->since_ns = w->now_ns;
+    w->connecting++;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                .data.u32 = index};
+    if ((family != AF_UNIX && setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) ||
+        epoll_ctl(w->poll, EPOLL_CTL_ADD, c->fd, &event) < 0) {
+        connect_failed(w, index, SONDE_LOAD_RESOURCES);
+        return;
+    }
+    if (connect(c->fd, (const struct sockaddr *)&address->at, address->length) == 0) {
+        connected(w, index);
+    } else if (errno != EINPROGRESS) {
+        connect_failed(w, index, error_of(errno));
+    }
+}
+
+static void check_connect(struct worker *w, uint32_t index)
+{
+    int error = 0;
+    socklen_t length = sizeof(error);
+    if (getsockopt(w->connections[index].fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) {
+        error = errno;
+    }
+    if (error) {
+        connect_failed(w, index, error_of(error));
+    } else {
+        connected(w, index);
+    }
+}
+
+/* ---- writing ---- */
+
+/* What was written of all pieces, or -1. */
+static ssize_t write_pieces(struct worker *w, struct connection *c, struct iovec *pieces,
+                            size_t count)
+{
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    ssize_t written;
+    do {
+        written = sendmsg(c->fd, &message, MSG_NOSIGNAL);
+    } while (written < 0 && errno == EINTR);
+    if (written < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
+        written = 0;
+    }
+    w->live->bytes_written += written > 0 ? (uint64_t)written : 0;
+    return written;
+}
+
+static void flush(struct worker *w, uint32_t index)
+{
+    struct connection *c = &w->connections[index];
+    struct iovec piece = {c->out.data, c->out.length};
+    ssize_t written = c->out.length ? write_pieces(w, c, &piece, 1) : 0;
+    if (written < 0) {
+        fail(w, index, SONDE_LOAD_RESET);
+    } else if (written > 0) {
+        sonde_buf_consume(&c->out, (size_t)written);
+    }
+}
+
+static void write_or_keep(struct worker *w, uint32_t index, struct iovec *pieces, size_t count)
+{
+    struct connection *c = &w->connections[index];
+    ssize_t written = c->out.length ? 0 : write_pieces(w, c, pieces, count);
+    if (written < 0) {
+        fail(w, index, SONDE_LOAD_RESET);
+        return;
+    }
+    size_t skip = (size_t)written;
+    for (size_t i = 0; i < count; i++) {
+        size_t done = skip < pieces[i].iov_len ? skip : pieces[i].iov_len;
+        skip -= done;
+        sonde_buf_append(&c->out, (const char *)pieces[i].iov_base + done,
+                         pieces[i].iov_len - done);
+    }
+    if (c->out.code) {
+        fail(w, index, SONDE_LOAD_RESOURCES);
+    }
+}
+
+bool connection_is_free(const struct worker *worker, const struct connection *connection)
+{
+    const struct sonde_load_plan *plan = worker->plan;
+    uint64_t most = plan->requests_per_connection;
+    return connection->state == CONNECTION_OPEN && connection->count < plan->pipelining &&
+           (most == 0 || connection->taken < most);
+}
+
+static void begin_response(struct worker *w, struct connection *c)
+{
+    uint32_t request = flight_at(w, c, 0)->request;
+    sonde_response_begin(&c->response, w->plan->requests[request].kind, NULL);
+}
+
+void connection_send(struct worker *worker, uint32_t index, const int64_t *intended_ns,
+                     uint32_t count)
+{
+    struct worker *w = worker;
+    struct connection *c = &w->connections[index];
+    const struct sonde_load_plan *plan = w->plan;
+    struct iovec pieces[BATCH];
+    bool was_idle = c->count == 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sonde_load_request *request = &plan->requests[w->request];
+        struct flight *flight = flight_at(w, c, c->count++);
+        *flight = (struct flight){{intended_ns[i], w->now_ns}, (uint32_t)w->request};
+        sonde_load_tally_sent(w->live, &flight->times);
+        pieces[i] = (struct iovec){(char *)(uintptr_t)request->bytes.data, request->bytes.length};
+        w->request = w->request + 1 == plan->request_count ? 0 : w->request + 1;
+    }
+    w->in_flight += count;
+    c->taken += count;
+    if (was_idle) {
+        begin_response(w, c);
+    }
+    write_or_keep(w, index, pieces, count);
+}
+
+/* ---- reading ---- */
+
+/* The first flight has its answer. */
+static void answered(struct worker *w, struct connection *c)
+{
+    sonde_load_tally_answered(w->live, &flight_at(w, c, 0)->times, w->now_ns, c->response.status);
+    c->served = true;
+    c->failures = 0;
+    c->retry_ns = 0;
+    c->first = (c->first + 1) % w->plan->pipelining;
+    c->count--;
+    w->in_flight--;
+}
+
+/* Whether no more may be sent on it, and nothing is awaited. */
+static bool is_spent(const struct worker *w, const struct connection *c)
+{
+    uint64_t most = w->plan->requests_per_connection;
+    return c->count == 0 && most && c->taken >= most;
+}
+
+/* Takes what was received. False: the connection is gone. */
+static bool take(struct worker *w, uint32_t index, const char *data, size_t length)
+{
+    struct connection *c = &w->connections[index];
+    size_t at = 0;
+    while (at < length && c->count) {
+        size_t used;
+        if (sonde_response_feed(&c->response, data + at, length - at, &used, NULL) < 0) {
+            fail(w, index, SONDE_LOAD_PROTOCOL);
+            return false;
+        }
+        at += used;
+        if (c->response.state != SONDE_RESPONSE_COMPLETE) {
+            break;
+        }
+        answered(w, c);
+        if (!c->response.keep_alive || is_spent(w, c)) {
+            fail(w, index, SONDE_LOAD_RESET);
+            return false;
+        }
+        if (c->count) {
+            begin_response(w, c);
+        }
+    }
+    sonde_buf_clear(&c->in);
+    sonde_buf_append(&c->in, data + at, length - at);
+    if (c->in.code || (c->count == 0 && at < length)) {
+        /* Nobody asked for what is left. */
+        w->live->errors[SONDE_LOAD_PROTOCOL] += c->count == 0;
+        fail(w, index, c->in.code ? SONDE_LOAD_RESOURCES : SONDE_LOAD_PROTOCOL);
+        return false;
+    }
+    return true;
+}
+
+static void closed_by_peer(struct worker *w, uint32_t index)
+{
+    struct connection *c = &w->connections[index];
+    if (c->count && sonde_response_begun(&c->response) &&
+        sonde_response_closed(&c->response, NULL) == 0) {
+        answered(w, c);
+    }
+    fail(w, index, SONDE_LOAD_RESET);
+}
+
+/* One read as long as it does not fill the room: epoll tells of what comes later. `to_end`: the
+ * peer has closed, and it is read until then. */
+static void read_socket(struct worker *w, uint32_t index, bool to_end)
+{
+    struct connection *c = &w->connections[index];
+    for (;;) {
+        size_t kept = c->in.length;
+        if (kept) {
+            memcpy(w->buffer, c->in.data, kept);
+        }
+        ssize_t got = recv(c->fd, w->buffer + kept, WORKER_READ_SIZE, 0);
+        w->now_ns = sonde_clock_monotonic();
+        if (got == 0) {
+            closed_by_peer(w, index);
+            return;
+        }
+        if (got < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            if (errno != EAGAIN) {
+                fail(w, index, SONDE_LOAD_RESET);
+            }
+            return;
+        }
+        w->live->bytes_read += (uint64_t)got;
+        if (!take(w, index, w->buffer, kept + (size_t)got)) {
+            return;
+        }
+        if (got < WORKER_READ_SIZE && !to_end) {
+            return;
+        }
+    }
+}
+
+void connection_event(struct worker *worker, uint32_t index, uint32_t events)
+{
+    struct worker *w = worker;
+    struct connection *c = &w->connections[index];
+    if (c->state == CONNECTION_CONNECTING && events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
+        check_connect(w, index);
+    }
+    if (c->state == CONNECTION_OPEN && events & EPOLLOUT && c->out.length) {
+        flush(w, index);
+    }
+    if (c->state == CONNECTION_OPEN && events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) {
+        read_socket(w, index, events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP));
+    }
+    if (connection_is_free(w, c)) {
+        worker_freed(w, index);
+    }
+}
+
+/* ---- time ---- */
+
+void connection_check_time(struct worker *worker, uint32_t index)
+{
+    struct worker *w = worker;
+    const struct connection *c = &w->connections[index];
+    int64_t before = w->now_ns - w->plan->timeout_ns;
+    if (c->state == CONNECTION_CONNECTING && c->since_ns <= before) {
+        connect_failed(w, index, SONDE_LOAD_TIMEOUT);
+    } else if (c->state == CONNECTION_OPEN && c->count &&
+               flight_at(w, c, 0)->times.sent_ns <= before) {
+        fail(w, index, SONDE_LOAD_TIMEOUT);
+    }
+}
+
+void connection_end(struct worker *worker, uint32_t index)
+{
+    struct worker *w = worker;
+    struct connection *c = &w->connections[index];
+    for (uint32_t i = 0; i < c->count; i++) {
+        sonde_load_tally_censored(w->live, &flight_at(w, c, i)->times, w->now_ns);
+    }
+    w->in_flight -= c->count;
+    c->count = 0;
+    if (c->fd >= 0) {
+        close_socket(w, index);
+    }
+    sonde_buf_fini(&c->in);
+    sonde_buf_fini(&c->out);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "load/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "load/worker.h"
+
+/* All threads, and what they hand over. */
+struct engine {
+    const struct sonde_load_plan *plan;
+    const struct sonde_load_watcher *watcher;
+    struct sonde_load_outcome *outcome;
+    struct worker *workers;
+    struct sonde_load_tally *tallies; /* two of each worker, and one of the interval */
+    unsigned count, started;
+    int wake; /* an eventfd that all threads poll */
+    pthread_mutex_t lock;
+    pthread_cond_t handed;
+};
+
+static uint64_t share(uint64_t all, unsigned part, unsigned parts)
+{
+    return all / parts + (part < all % parts);
+}
+
+/* ---- one worker ---- */
+
+static int make_tables(struct worker *w, struct sonde_err *err)
+{
+    const struct sonde_load_plan *plan = w->plan;
+    w->connections = calloc(w->most, sizeof(*w->connections));
+    w->flights = calloc((size_t)w->most * plan->pipelining, sizeof(*w->flights));
+    w->buffer = malloc(SONDE_RESPONSE_HEAD_MAX + WORKER_READ_SIZE);
+    if (!w->connections || !w->flights || !w->buffer) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "no memory for %u connections", w->most);
+    }
+    for (uint32_t i = 0; i < w->most; i++) {
+        w->connections[i] = (struct connection){
+            .fd = -1,
+            .next = WORKER_NONE,
+            .flights = &w->flights[(size_t)i * plan->pipelining],
+            .in = SONDE_BUF(SONDE_RESPONSE_HEAD_MAX),
+            .out = SONDE_BUF(SIZE_MAX / 2),
+        };
+    }
+    return 0;
+}
+
+static int make_poll(struct engine *e, struct worker *w, struct sonde_err *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = WORKER_NONE};
+    w->poll = epoll_create1(EPOLL_CLOEXEC);
+    return w->poll < 0 || epoll_ctl(w->poll, EPOLL_CTL_ADD, e->wake, &event) < 0
+               ? sonde_fail(err, SONDE_EIO, errno, "poll sockets")
+               : 0;
+}
+
+/* What it has of the plan: exact shares. */
+static int plan_worker(struct engine *e, struct worker *w, struct sonde_err *err)
+{
+    const struct sonde_load_plan *plan = e->plan;
+    const struct sonde_arrival *arrival = &plan->arrival;
+    bool timed = arrival->duration_seconds != SONDE_SPEC_ABSENT;
+    bool counted = arrival->amount != SONDE_SPEC_ABSENT;
+    w->open_model = arrival->stages.count || arrival->rate != SONDE_SPEC_ABSENT;
+    w->wanted = (uint32_t)share(plan->connections, w->number, e->count);
+    w->most =
+        w->open_model ? (uint32_t)share(plan->connections_max, w->number, e->count) : w->wanted;
+    w->most = w->most < w->wanted ? w->wanted : w->most;
+    w->left = counted ? share((uint64_t)arrival->amount, w->number, e->count) : UINT64_MAX;
+    w->next_ns = w->ahead_ns = INT64_MAX;
+    int64_t length = timed ? arrival->duration_seconds * SONDE_SECOND : INT64_MAX;
+    if (w->open_model) {
+        int r = sonde_arrivals_init(&w->arrivals, arrival, w->number, e->count,
+                                    plan->seed + w->number, err);
+        if (r < 0) {
+            return r;
+        }
+        w->ahead = w->arrivals;
+        length = sonde_arrivals_end(&w->arrivals);
+        if (!sonde_arrivals_next(&w->arrivals, &w->next_ns)) {
+            w->next_ns = INT64_MAX;
+        }
+        if (!sonde_arrivals_next(&w->ahead, &w->ahead_ns)) {
+            w->ahead_ns = INT64_MAX;
+        }
+    }
+    w->end_ns = length == INT64_MAX ? INT64_MAX : w->start_ns + length;
+    return 0;
+}
+
+static int make_worker(struct engine *e, unsigned number, int64_t start_ns, struct sonde_err *err)
+{
+    struct worker *w = &e->workers[number];
+    *w = (struct worker){.plan = e->plan,
+                         .number = number,
+                         .poll = -1,
+                         .start_ns = start_ns,
+                         .now_ns = start_ns,
+                         .swept_ns = start_ns,
+                         .interval_ns = start_ns + SONDE_SECOND,
+                         .reopen_ns = start_ns,
+                         .drained_ns = INT64_MAX,
+                         .sending = true,
+                         .first_free = WORKER_NONE,
+                         .last_free = WORKER_NONE,
+                         .address = number,
+                         .live = &e->tallies[2 * number],
+                         .ready = &e->tallies[2 * number + 1],
+                         .lock = &e->lock,
+                         .handed = &e->handed};
+    int r = plan_worker(e, w, err);
+    r = r < 0 ? r : make_poll(e, w, err);
+    return r < 0 ? r : make_tables(w, err);
+}
+
+static void free_worker(struct worker *w)
+{
+    sonde_closep(&w->poll);
+    free(w->connections);
+    free(w->flights);
+    free(w->buffer);
+}
+
+/* ---- all of them ---- */
+
+static void stop_all(struct engine *e)
+{
+    const uint64_t one = 1;
+    for (unsigned i = 0; i < e->count; i++) {
+        atomic_store(&e->workers[i].stop, true);
+    }
+    ssize_t written = write(e->wake, &one, sizeof(one));
+    (void)written; /* it can only be full, and then it wakes all the same */
+}
+
+/* Every worker has handed over an interval, or its last. */
+static bool all_handed(const struct engine *e)
+{
+    for (unsigned i = 0; i < e->started; i++) {
+        if (!e->workers[i].is_ready && !e->workers[i].finished) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* With the lock: what was handed over goes into one tally. True: that was all. */
+static bool fetch(struct engine *e, struct sonde_load_tally *interval, int64_t *ret_end_ns)
+{
+    bool finished = true;
+    for (unsigned i = 0; i < e->started; i++) {
+        struct worker *w = &e->workers[i];
+        if (w->is_ready) {
+            sonde_load_tally_add(interval, w->ready);
+            sonde_load_tally_clear(w->ready);
+            w->is_ready = false;
+            *ret_end_ns = w->ready_ns > *ret_end_ns ? w->ready_ns : *ret_end_ns;
+        }
+        finished = finished && w->finished;
+    }
+    (void)pthread_cond_broadcast(&e->handed);
+    return finished;
+}
+
+static void wait_a_while(struct engine *e)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += 20 * SONDE_MILLISECOND;
+    until.tv_sec += until.tv_nsec / SONDE_SECOND;
+    until.tv_nsec %= SONDE_SECOND;
+    (void)pthread_cond_timedwait(&e->handed, &e->lock, &until);
+}
+
+static void watch(struct engine *e)
+{
+    struct sonde_load_tally *interval = &e->tallies[2 * e->count];
+    const struct sonde_load_watcher *watcher = e->watcher;
+    bool asked = false;
+    for (bool finished = false; !finished;) {
+        int64_t end_ns = 0;
+        (void)pthread_mutex_lock(&e->lock);
+        while (!all_handed(e)) {
+            if (watcher && watcher->stop && !asked && atomic_load(watcher->stop)) {
+                asked = true;
+                stop_all(e);
+            }
+            wait_a_while(e);
+        }
+        finished = fetch(e, interval, &end_ns);
+        (void)pthread_mutex_unlock(&e->lock);
+        sonde_load_tally_add(&e->outcome->tally, interval);
+        if (watcher && watcher->interval) {
+            watcher->interval(watcher->context, end_ns, interval);
+        }
+        sonde_load_tally_clear(interval);
+    }
+}
+
+static int start_all(struct engine *e, struct sonde_err *err)
+{
+    int64_t start_ns = sonde_clock_monotonic();
+    e->outcome->start_ns = sonde_clock_realtime();
+    int r = 0;
+    for (unsigned i = 0; i < e->count && r == 0; i++) {
+        r = make_worker(e, i, start_ns, err);
+    }
+    for (; e->started < e->count && r == 0; e->started++) {
+        struct worker *w = &e->workers[e->started];
+        int code = pthread_create(&w->thread, NULL, worker_run, w);
+        if (code) {
+            r = sonde_fail(err, SONDE_EIO, code, "start a thread");
+            break;
+        }
+    }
+    return r;
+}
+
+static int run_all(struct engine *e, struct sonde_err *err)
+{
+    int r = start_all(e, err);
+    if (r < 0) {
+        stop_all(e);
+    }
+    if (e->started) {
+        watch(e);
+    }
+    for (unsigned i = 0; i < e->started; i++) {
+        struct worker *w = &e->workers[i];
+        (void)pthread_join(w->thread, NULL);
+        struct sonde_load_outcome *outcome = e->outcome;
+        outcome->cpu_ns += w->cpu_ns;
+        outcome->stopped = outcome->stopped || w->stopped;
+        outcome->duration_ns =
+            w->ended_ns > outcome->duration_ns ? w->ended_ns : outcome->duration_ns;
+        if (r == 0 && w->err.code) {
+            r = w->err.code;
+            if (err) {
+                *err = w->err;
+            }
+        }
+    }
+    return r;
+}
+
+static int make_engine(struct engine *e, struct sonde_err *err)
+{
+    pthread_condattr_t attributes;
+    size_t tallies = 2 * (size_t)e->count + 1;
+    e->workers = calloc(e->count, sizeof(*e->workers));
+    e->tallies = calloc(tallies, sizeof(*e->tallies));
+    e->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!e->workers || !e->tallies) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "a load test: out of memory");
+    }
+    if (e->wake < 0) {
+        return sonde_fail(err, SONDE_EIO, errno, "make an eventfd");
+    }
+    for (unsigned i = 0; i < e->count; i++) {
+        e->workers[i].poll = -1;
+    }
+    (void)pthread_mutex_init(&e->lock, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&e->handed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    int r = sonde_load_tally_init(&e->outcome->tally, err);
+    for (size_t i = 0; i < tallies && r == 0; i++) {
+        r = sonde_load_tally_init(&e->tallies[i], err);
+    }
+    return r;
+}
+
+static void free_engine(struct engine *e)
+{
+    for (unsigned i = 0; e->workers && i < e->count; i++) {
+        free_worker(&e->workers[i]);
+    }
+    for (size_t i = 0; e->tallies && i <= 2 * (size_t)e->count; i++) {
+        sonde_load_tally_fini(&e->tallies[i]);
+    }
+    free(e->workers);
+    free(e->tallies);
+    sonde_closep(&e->wake);
+}
+
+int sonde_load_run(const struct sonde_load_plan *plan, const struct sonde_load_watcher *watcher,
+                   struct sonde_load_outcome *ret, struct sonde_err *err)
+{
+    unsigned count = plan->threads < plan->connections ? plan->threads : plan->connections;
+    struct engine engine = {.plan = plan, .watcher = watcher, .outcome = ret, .count = count};
+    *ret = (struct sonde_load_outcome){0};
+    int r = make_engine(&engine, err);
+    r = r < 0 ? r : run_all(&engine, err);
+    free_engine(&engine);
+    return r;
+}
+
+void sonde_load_outcome_fini(struct sonde_load_outcome *outcome)
+{
+    sonde_load_tally_fini(&outcome->tally);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sends requests from threads with connections of their own, and says what came of them. */
+#ifndef SONDE_LOAD_ENGINE_H
+#define SONDE_LOAD_ENGINE_H
+
+#include <stdatomic.h>
+
+#include "load/arrivals.h"
+#include "load/response.h"
+#include "load/tally.h"
+#include "load/target.h"
+
+enum {
+    SONDE_LOAD_THREADS_MAX = 256,
+    SONDE_LOAD_CONNECTIONS_MAX = 100000,
+    SONDE_LOAD_PIPELINING_MAX = 1024,
+};
+
+/* One request, as it is written. */
+struct sonde_load_request {
+    struct sonde_str bytes;
+    enum sonde_request_kind kind;
+};
+
+/* What is to be done. All is borrowed, and must outlive the run. */
+struct sonde_load_plan {
+    const struct sonde_load_addresses *addresses; /* connections take them in turn */
+    const struct sonde_load_request *requests;    /* sent in turn, by each thread */
+    size_t request_count;
+    unsigned threads;
+    unsigned connections;             /* of all threads */
+    unsigned connections_max;         /* … with a rate: opened while all are busy; ≥ connections */
+    unsigned pipelining;              /* requests in flight on a connection */
+    uint64_t requests_per_connection; /* then it is closed; 0: any number */
+    int64_t timeout_ns;               /* of an answer, and of connecting */
+    int64_t drain_ns; /* at the end, answers to what was sent are waited for as long */
+    /* With a rate or stages an open model; else a closed one, which ends by duration or amount. */
+    struct sonde_arrival arrival;
+    uint64_t seed;
+};
+
+/* Is told how it goes, by the thread that runs it. */
+struct sonde_load_watcher {
+    void *context;
+    /* What came of the second (or less, at the end) that ended at `end_ns`, from the start. */
+    void (*interval)(void *context, int64_t end_ns, const struct sonde_load_tally *tally);
+    const atomic_bool *stop; /* true: it ends now. NULL: it does not */
+};
+
+struct sonde_load_outcome {
+    struct sonde_load_tally tally; /* of all */
+    int64_t start_ns;              /* of the realtime clock */
+    int64_t duration_ns;           /* until nothing more was sent */
+    int64_t cpu_ns;                /* that the threads used */
+    bool stopped;                  /* by the watcher */
+};
+
+/* Runs to the end. `watcher` may be NULL. SONDE_ENOMEM, SONDE_EIO when threads or polling cannot be
+ * had; what goes wrong with requests is counted. The caller calls sonde_load_outcome_fini in any
+ * case. */
+int sonde_load_run(const struct sonde_load_plan *plan, const struct sonde_load_watcher *watcher,
+                   struct sonde_load_outcome *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+void sonde_load_outcome_fini(struct sonde_load_outcome *outcome);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "load/tally.h"
+
+#include "base/clock.h"
+
+static const int64_t longest_us = INT64_C(3600) * 1000 * 1000;
+enum { DIGITS = 3 };
+
+const char *sonde_load_error_name(enum sonde_load_error error)
+{
+    static const char *const names[] = {
+        [SONDE_LOAD_REFUSED] = "refused",
+        [SONDE_LOAD_UNREACHABLE] = "unreachable",
+        [SONDE_LOAD_TLS] = "tls",
+        [SONDE_LOAD_RESET] = "reset",
+        [SONDE_LOAD_TIMEOUT] = "timeout",
+        [SONDE_LOAD_PROTOCOL] = "protocol",
+        [SONDE_LOAD_RESOURCES] = "resources",
+    };
+    return (size_t)error < SONDE_LENGTH(names) ? names[error] : "unknown";
+}
+
+int sonde_load_tally_init(struct sonde_load_tally *tally, struct sonde_err *err)
+{
+    struct sonde_histogram_layout layout;
+    *tally = (struct sonde_load_tally){0};
+    int r = sonde_histogram_layout(1, longest_us, DIGITS, &layout, err);
+    r = r < 0 ? r : sonde_histogram_init(&tally->response, &layout, err);
+    r = r < 0 ? r : sonde_histogram_init(&tally->service, &layout, err);
+    return r < 0 ? r : sonde_histogram_init(&tally->send_lag, &layout, err);
+}
+
+void sonde_load_tally_fini(struct sonde_load_tally *tally)
+{
+    sonde_histogram_fini(&tally->response);
+    sonde_histogram_fini(&tally->service);
+    sonde_histogram_fini(&tally->send_lag);
+}
+
+void sonde_load_tally_clear(struct sonde_load_tally *tally)
+{
+    struct sonde_load_tally empty = {
+        .response = tally->response, .service = tally->service, .send_lag = tally->send_lag};
+    sonde_histogram_clear(&empty.response);
+    sonde_histogram_clear(&empty.service);
+    sonde_histogram_clear(&empty.send_lag);
+    *tally = empty;
+}
+
+void sonde_load_tally_add(struct sonde_load_tally *tally, const struct sonde_load_tally *from)
+{
+    /* All have one layout. */
+    (void)!sonde_histogram_add(&tally->response, &from->response, NULL);
+    (void)!sonde_histogram_add(&tally->service, &from->service, NULL);
+    (void)!sonde_histogram_add(&tally->send_lag, &from->send_lag, NULL);
+    tally->sent += from->sent;
+    tally->answered += from->answered;
+    tally->failed += from->failed;
+    tally->censored += from->censored;
+    tally->unsent += from->unsent;
+    tally->connects += from->connects;
+    tally->connect_failures += from->connect_failures;
+    tally->bytes_read += from->bytes_read;
+    tally->bytes_written += from->bytes_written;
+    for (size_t i = 0; i < SONDE_LOAD_ERRORS; i++) {
+        tally->errors[i] += from->errors[i];
+    }
+    for (size_t i = 0; i <= SONDE_LOAD_STATUS_MAX; i++) {
+        tally->statuses[i] += from->statuses[i];
+    }
+}
+
+static int64_t microseconds(int64_t from_ns, int64_t to_ns)
+{
+    return (to_ns - from_ns) / SONDE_MICROSECOND;
+}
+
+void sonde_load_tally_sent(struct sonde_load_tally *tally, const struct sonde_load_times *times)
+{
+    tally->sent++;
+    sonde_histogram_record(&tally->send_lag, microseconds(times->intended_ns, times->sent_ns));
+}
+
+void sonde_load_tally_answered(struct sonde_load_tally *tally, const struct sonde_load_times *times,
+                               int64_t now_ns, int status)
+{
+    tally->answered++;
+    tally->statuses[status]++;
+    sonde_histogram_record(&tally->response, microseconds(times->intended_ns, now_ns));
+    sonde_histogram_record(&tally->service, microseconds(times->sent_ns, now_ns));
+}
+
+void sonde_load_tally_failed(struct sonde_load_tally *tally, const struct sonde_load_times *times,
+                             int64_t now_ns, enum sonde_load_error error)
+{
+    tally->failed++;
+    tally->errors[error]++;
+    if (error == SONDE_LOAD_TIMEOUT) {
+        sonde_histogram_record(&tally->response, microseconds(times->intended_ns, now_ns));
+    }
+}
+
+void sonde_load_tally_censored(struct sonde_load_tally *tally, const struct sonde_load_times *times,
+                               int64_t now_ns)
+{
+    tally->censored++;
+    sonde_histogram_record(&tally->response, microseconds(times->intended_ns, now_ns));
+}
+
+void sonde_load_tally_unsent(struct sonde_load_tally *tally, int64_t intended_ns, int64_t now_ns)
+{
+    tally->unsent++;
+    sonde_histogram_record(&tally->response, microseconds(intended_ns, now_ns));
+}
+
+uint64_t sonde_load_tally_bad_answers(const struct sonde_load_tally *tally)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i <= SONDE_LOAD_STATUS_MAX; i++) {
+        count += i < 200 || i > 399 ? tally->statuses[i] : 0;
+    }
+    return count;
+}

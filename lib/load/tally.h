@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What came of requests: how long each took, by three histograms, and how many there were of each
+ * kind. Of a thread, an interval, a test: they add up exactly. Pure. */
+#ifndef SONDE_LOAD_TALLY_H
+#define SONDE_LOAD_TALLY_H
+
+#include "histogram/histogram.h"
+
+/* Why a request, or the connection that it waited for, failed. */
+enum sonde_load_error {
+    SONDE_LOAD_REFUSED,     /* nobody listens */
+    SONDE_LOAD_UNREACHABLE, /* any other end of connecting */
+    SONDE_LOAD_TLS,         /* no session, or a certificate that is not trusted */
+    SONDE_LOAD_RESET,       /* the connection broke, or was closed before the answer's end */
+    SONDE_LOAD_TIMEOUT,     /* no answer in time */
+    SONDE_LOAD_PROTOCOL,    /* the answer is no HTTP */
+    SONDE_LOAD_RESOURCES,   /* no sockets, ports or memory of our own */
+    SONDE_LOAD_ERRORS,
+};
+
+enum { SONDE_LOAD_STATUS_MAX = 999 };
+
+struct sonde_load_tally {
+    /* In µs, up to an hour, to three digits. */
+    struct sonde_histogram response; /* intended → last byte; timeouts and what was never answered
+                                        or sent by what it had waited: lower bounds */
+    struct sonde_histogram service;  /* written → last byte */
+    struct sonde_histogram send_lag; /* intended → written */
+    uint64_t sent; /* requests that were written: answered, failed or censored by the end */
+    uint64_t answered, failed, censored;
+    uint64_t unsent; /* that were due, and were not written before the end */
+    uint64_t connects, connect_failures;
+    uint64_t errors[SONDE_LOAD_ERRORS]; /* of requests and of connects */
+    uint64_t statuses[SONDE_LOAD_STATUS_MAX + 1];
+    uint64_t bytes_read, bytes_written; /* on the wire, without TLS */
+};
+
+/* "refused" … */
+const char *sonde_load_error_name(enum sonde_load_error error);
+
+/* SONDE_ENOMEM. The caller calls sonde_load_tally_fini in any case. */
+int sonde_load_tally_init(struct sonde_load_tally *tally, struct sonde_err *err) SONDE_MUST_CHECK;
+void sonde_load_tally_fini(struct sonde_load_tally *tally);
+void sonde_load_tally_clear(struct sonde_load_tally *tally);
+void sonde_load_tally_add(struct sonde_load_tally *tally, const struct sonde_load_tally *from);
+
+/* When a request was meant to be written, and was. Monotonic ns. */
+struct sonde_load_times {
+    int64_t intended_ns, sent_ns;
+};
+
+void sonde_load_tally_sent(struct sonde_load_tally *tally, const struct sonde_load_times *times);
+void sonde_load_tally_answered(struct sonde_load_tally *tally, const struct sonde_load_times *times,
+                               int64_t now_ns, int status);
+void sonde_load_tally_failed(struct sonde_load_tally *tally, const struct sonde_load_times *times,
+                             int64_t now_ns, enum sonde_load_error error);
+/* The test ended before its answer. */
+void sonde_load_tally_censored(struct sonde_load_tally *tally, const struct sonde_load_times *times,
+                               int64_t now_ns);
+/* The test ended before it was written. */
+void sonde_load_tally_unsent(struct sonde_load_tally *tally, int64_t intended_ns, int64_t now_ns);
+
+/* Answers whose status is below 200 or above 399. */
+uint64_t sonde_load_tally_bad_answers(const struct sonde_load_tally *tally);
+
+#endif

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "load/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum {
+    EVENTS = 256, /* of one wait */
+    BATCH = 64,   /* requests of one write */
+    GROWTH = 64,  /* connections that are opened at once */
+};
+
+static const int64_t interval_ns = SONDE_SECOND;
+static const int64_t sweep_max_ns = 50 * SONDE_MILLISECOND;
+
+/* ---- which connections can take a request ---- */
+
+static void list_free(struct worker *w, uint32_t index)
+{
+    struct connection *c = &w->connections[index];
+    if (c->listed) {
+        return;
+    }
+    c->listed = true;
+    c->next = WORKER_NONE;
+    if (w->last_free == WORKER_NONE) {
+        w->first_free = index;
+    } else {
+        w->connections[w->last_free].next = index;
+    }
+    w->last_free = index;
+}
+
+/* The one that has been free for longest; WORKER_NONE: none is. */
+static uint32_t take_free(struct worker *w)
+{
+    while (w->first_free != WORKER_NONE) {
+        uint32_t index = w->first_free;
+        struct connection *c = &w->connections[index];
+        w->first_free = c->next;
+        w->last_free = w->first_free == WORKER_NONE ? WORKER_NONE : w->last_free;
+        c->listed = false;
+        if (connection_is_free(w, c)) {
+            return index;
+        }
+    }
+    return WORKER_NONE;
+}
+
+/* ---- the closed model: each connection sends when it can ---- */
+
+static void send_all_it_can(struct worker *w, uint32_t index)
+{
+    struct connection *c = &w->connections[index];
+    const struct sonde_load_plan *plan = w->plan;
+    while (w->sending && w->left && connection_is_free(w, c)) {
+        int64_t intended[BATCH];
+        uint64_t count = plan->pipelining - c->count;
+        uint64_t most = plan->requests_per_connection;
+        count = most && most - c->taken < count ? most - c->taken : count;
+        count = count < w->left ? count : w->left;
+        count = count < BATCH ? count : BATCH;
+        for (uint64_t i = 0; i < count; i++) {
+            intended[i] = w->now_ns;
+        }
+        w->left -= w->left == UINT64_MAX ? 0 : count;
+        connection_send(w, index, intended, (uint32_t)count);
+    }
+}
+
+void worker_freed(struct worker *worker, uint32_t index)
+{
+    struct worker *w = worker;
+    struct connection *c = &w->connections[index];
+    if (c->state == CONNECTION_CLOSED) {
+        bool again = index < w->wanted && w->sending;
+        c->retry_ns = again ? c->retry_ns : INT64_MAX;
+        w->reopen_ns = again && c->retry_ns < w->reopen_ns ? c->retry_ns : w->reopen_ns;
+    } else if (w->open_model) {
+        list_free(w, index);
+    } else {
+        send_all_it_can(w, index);
+    }
+}
+
+/* ---- the open model: due requests go to who is free ---- */
+
+static int64_t next_of(struct sonde_arrivals *arrivals)
+{
+    int64_t at;
+    return sonde_arrivals_next(arrivals, &at) ? at : INT64_MAX;
+}
+
+static void count_due(struct worker *w)
+{
+    while (w->ahead_ns <= w->now_ns - w->start_ns) {
+        w->due++;
+        w->ahead_ns = next_of(&w->ahead);
+    }
+}
+
+static void send_due(struct worker *w)
+{
+    count_due(w);
+    while (w->due && w->sending) {
+        uint32_t index = take_free(w);
+        if (index == WORKER_NONE) {
+            return;
+        }
+        int64_t intended = w->start_ns + w->next_ns;
+        w->next_ns = next_of(&w->arrivals);
+        w->due--;
+        w->now_ns = sonde_clock_monotonic();
+        connection_send(w, index, &intended, 1);
+        if (connection_is_free(w, &w->connections[index])) {
+            list_free(w, index);
+        }
+        count_due(w);
+    }
+}
+
+/* All are busy: another one for each request that waits, as long as there may be more. */
+static void grow(struct worker *w)
+{
+    for (uint32_t i = 0; i < GROWTH && w->due > w->connecting && w->wanted < w->most; i++) {
+        uint32_t index = w->wanted++;
+        connection_open(w, index);
+    }
+}
+
+/* ---- what time brings ---- */
+
+static void reopen(struct worker *w)
+{
+    if (w->reopen_ns > w->now_ns) {
+        return;
+    }
+    w->reopen_ns = INT64_MAX;
+    for (uint32_t i = 0; i < w->wanted; i++) {
+        struct connection *c = &w->connections[i];
+        if (c->state != CONNECTION_CLOSED) {
+            continue;
+        }
+        if (c->retry_ns <= w->now_ns) {
+            connection_open(w, i);
+        }
+        bool waits = c->state == CONNECTION_CLOSED && c->retry_ns < w->reopen_ns;
+        w->reopen_ns = waits ? c->retry_ns : w->reopen_ns;
+    }
+}
+
+static int64_t sweep_distance(const struct worker *w)
+{
+    int64_t distance = w->plan->timeout_ns / 50;
+    return distance < SONDE_MILLISECOND ? SONDE_MILLISECOND
+           : distance > sweep_max_ns    ? sweep_max_ns
+                                        : distance;
+}
+
+static void sweep(struct worker *w)
+{
+    if (w->now_ns - w->swept_ns < sweep_distance(w)) {
+        return;
+    }
+    w->swept_ns = w->now_ns;
+    for (uint32_t i = 0; i < w->wanted; i++) {
+        connection_check_time(w, i);
+    }
+}
+
+/* Gives the interval to who watches, unless the last one is still with him. */
+static void hand_over(struct worker *w, bool last)
+{
+    (void)pthread_mutex_lock(w->lock);
+    while (last && w->is_ready) {
+        (void)pthread_cond_wait(w->handed, w->lock);
+    }
+    if (!w->is_ready) {
+        struct sonde_load_tally *done = w->live;
+        w->live = w->ready;
+        w->ready = done;
+        w->is_ready = true;
+        w->ready_ns = w->now_ns - w->start_ns;
+    }
+    w->finished = last;
+    (void)pthread_cond_broadcast(w->handed);
+    (void)pthread_mutex_unlock(w->lock);
+    w->interval_ns += interval_ns;
+}
+
+/* ---- the loop ---- */
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When something is to be done, if nothing happens. */
+static int64_t wake_time(const struct worker *w)
+{
+    int64_t at = least(w->interval_ns, w->sending ? w->end_ns : w->drained_ns);
+    at = least(at, w->reopen_ns);
+    if (w->in_flight || w->connecting) {
+        at = least(at, w->swept_ns + sweep_distance(w));
+    }
+    if (w->open_model && w->sending && w->ahead_ns != INT64_MAX &&
+        (w->first_free != WORKER_NONE || w->wanted < w->most)) {
+        at = least(at, w->start_ns + w->ahead_ns);
+    }
+    return at;
+}
+
+static void wait_for_events(struct worker *w)
+{
+    struct epoll_event events[EVENTS];
+    int64_t wait_ns = wake_time(w) - w->now_ns;
+    wait_ns = wait_ns < 0 ? 0 : wait_ns;
+    const struct timespec wait = {wait_ns / SONDE_SECOND, wait_ns % SONDE_SECOND};
+    int count = epoll_pwait2(w->poll, events, EVENTS, &wait, NULL);
+    w->now_ns = sonde_clock_monotonic();
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.u32 != WORKER_NONE) {
+            connection_event(w, events[i].data.u32, events[i].events);
+        }
+    }
+    if (count < 0 && errno != EINTR) {
+        (void)sonde_fail(&w->err, SONDE_EIO, errno, "wait for sockets");
+    }
+}
+
+static bool has_more(const struct worker *w)
+{
+    return w->open_model ? w->next_ns != INT64_MAX || w->due : w->left != 0;
+}
+
+static void check_end(struct worker *w)
+{
+    bool stop = atomic_load_explicit(&w->stop, memory_order_relaxed);
+    w->stopped = w->stopped || stop;
+    if (w->sending && (stop || w->now_ns >= w->end_ns || !has_more(w))) {
+        bool all_sent = !stop && !has_more(w);
+        w->sending = false;
+        w->ended_ns = w->now_ns - w->start_ns;
+        w->drained_ns = all_sent ? INT64_MAX : w->now_ns + w->plan->drain_ns;
+    }
+}
+
+/* Those that were due before the end, and were not written. */
+static void count_unsent(struct worker *w)
+{
+    while (w->open_model && w->next_ns <= w->ended_ns && w->next_ns != INT64_MAX) {
+        sonde_load_tally_unsent(w->live, w->start_ns + w->next_ns, w->now_ns);
+        w->next_ns = next_of(&w->arrivals);
+    }
+}
+
+static void loop(struct worker *w)
+{
+    while (w->err.code == 0 && (w->sending || (w->in_flight && w->now_ns < w->drained_ns))) {
+        if (w->sending) {
+            reopen(w);
+            if (w->open_model) {
+                send_due(w);
+                grow(w);
+            }
+        }
+        wait_for_events(w);
+        sweep(w);
+        check_end(w);
+        if (w->now_ns >= w->interval_ns) {
+            hand_over(w, false);
+        }
+    }
+}
+
+static int64_t cpu_time(void)
+{
+    struct timespec used;
+    return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0
+               ? used.tv_sec * SONDE_SECOND + used.tv_nsec
+               : 0;
+}
+
+void *worker_run(void *worker)
+{
+    struct worker *w = worker;
+    /* The kernel rounds waits up by 50 µs otherwise. */
+    (void)prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+    w->now_ns = sonde_clock_monotonic();
+    loop(w);
+    for (uint32_t i = 0; i < w->most; i++) {
+        connection_end(w, i);
+    }
+    count_unsent(w);
+    w->cpu_ns = cpu_time();
+    hand_over(w, true);
+    return NULL;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One thread of the engine, and its connections. For lib/load alone. */
+#ifndef SONDE_LOAD_WORKER_H
+#define SONDE_LOAD_WORKER_H
+
+#include <pthread.h>
+
+#include "load/engine.h"
+
+enum {
+    WORKER_READ_SIZE = 64 << 10, /* bytes of one read, behind what was left over */
+    WORKER_NONE = UINT32_MAX,    /* no connection */
+};
+
+/* A request that was written, or is about to be. */
+struct flight {
+    struct sonde_load_times times;
+    uint32_t request;
+};
+
+enum connection_state { CONNECTION_CLOSED, CONNECTION_CONNECTING, CONNECTION_OPEN };
+
+struct connection {
+    int fd; /* -1: none */
+    uint8_t state;
+    bool served;           /* an answer came on it since it was opened */
+    bool listed;           /* among those that can take a request */
+    uint32_t next;         /* of those */
+    uint32_t first, count; /* of its flights, a ring of plan->pipelining */
+    unsigned failures;     /* in a row: without an answer */
+    uint64_t taken;        /* requests, since it was opened */
+    int64_t since_ns;      /* it is connecting */
+    int64_t retry_ns;      /* it is closed, and not opened again before */
+    struct flight *flights;
+    struct sonde_response response; /* of the first flight */
+    struct sonde_buf in;            /* a part of a head or line */
+    struct sonde_buf out;           /* what the socket did not take */
+};
+
+struct worker {
+    const struct sonde_load_plan *plan;
+    unsigned number; /* from 0 */
+    pthread_t thread;
+    int poll;
+    int64_t start_ns, now_ns; /* monotonic */
+    bool open_model;
+    bool sending; /* until the end */
+    /* Connections: those of the plan's share, and up to its largest. */
+    struct connection *connections;
+    struct flight *flights;    /* of all */
+    uint32_t wanted, most;     /* how many are to be open; and may be, with a rate */
+    int64_t reopen_ns;         /* the next one that was closed is opened again */
+    uint32_t connecting, open; /* how many are so */
+    uint32_t in_flight;
+    uint32_t first_free, last_free; /* which can take a request, the longest so first */
+    size_t address, request;        /* of the next connection, request */
+    /* The plan: the next time, and how many are due. */
+    struct sonde_arrivals arrivals, ahead;
+    int64_t next_ns, ahead_ns; /* from the start; INT64_MAX: there are no more */
+    uint64_t due;              /* of `ahead`, and not sent */
+    uint64_t left;             /* requests of a closed model; UINT64_MAX: any number */
+    int64_t end_ns;            /* monotonic: nothing is sent from then on */
+    int64_t drained_ns;        /* … and no answer awaited from then on */
+    int64_t swept_ns;          /* time limits were looked at */
+    int64_t interval_ns;       /* the end of the current one */
+    char *buffer;              /* of SONDE_RESPONSE_HEAD_MAX + WORKER_READ_SIZE */
+    struct sonde_err err;      /* what ended it */
+    /* Handed over each second. */
+    struct sonde_load_tally *live; /* the worker's */
+    pthread_mutex_t *lock;
+    pthread_cond_t *handed;
+    struct sonde_load_tally *ready; /* the watcher's while is_ready; else empty */
+    bool is_ready, finished, stopped;
+    int64_t ready_ns, ended_ns, cpu_ns;
+    atomic_bool stop;
+};
+
+/* connection.c */
+/* Begins to connect; what comes of it is counted. */
+void connection_open(struct worker *worker, uint32_t index);
+/* What epoll said of it. */
+void connection_event(struct worker *worker, uint32_t index, uint32_t events);
+/* Whether it can take another request now. */
+bool connection_is_free(const struct worker *worker, const struct connection *connection);
+/* Writes `count` requests that it can take, whose flights begin at times[0]. */
+void connection_send(struct worker *worker, uint32_t index, const int64_t *intended_ns,
+                     uint32_t count);
+/* Closes what has waited too long, and lets go what is over. */
+void connection_check_time(struct worker *worker, uint32_t index);
+/* At the end: what is in flight is censored. */
+void connection_end(struct worker *worker, uint32_t index);
+
+/* worker.c */
+void *worker_run(void *worker);
+/* A connection can take a request, or was closed: it does, or is opened again. */
+void worker_freed(struct worker *worker, uint32_t index);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The load engine without the command around it: load URL [NAME=NUMBER …], with the names of
+ * `settings` below. Prints what came of it as one line of JSON. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "load/engine.h"
+
+struct settings {
+    int64_t connections, most, pipelining, threads, seconds, amount, rate, poisson, timeout_ms,
+        per_connection, drain_ms;
+};
+
+static const struct {
+    const char *name;
+    size_t offset;
+} names[] = {
+    {"connections", offsetof(struct settings, connections)},
+    {"most", offsetof(struct settings, most)},
+    {"pipelining", offsetof(struct settings, pipelining)},
+    {"threads", offsetof(struct settings, threads)},
+    {"seconds", offsetof(struct settings, seconds)},
+    {"amount", offsetof(struct settings, amount)},
+    {"rate", offsetof(struct settings, rate)},
+    {"poisson", offsetof(struct settings, poisson)},
+    {"timeout", offsetof(struct settings, timeout_ms)},
+    {"perConnection", offsetof(struct settings, per_connection)},
+    {"drain", offsetof(struct settings, drain_ms)},
+};
+
+static bool read_setting(const char *word, struct settings *ret)
+{
+    struct sonde_str value = sonde_str(word);
+    struct sonde_str name = sonde_str_split(&value, '=');
+    for (size_t i = 0; i < SONDE_LENGTH(names); i++) {
+        int64_t *to = (int64_t *)(void *)((char *)ret + names[i].offset);
+        if (sonde_str_is(name, names[i].name)) {
+            return sonde_parse_i64(value, 0, INT64_MAX, to) == 0;
+        }
+    }
+    return false;
+}
+
+static void print_histogram(const char *name, const struct sonde_histogram *histogram)
+{
+    printf(",\"%s\":{\"count\":%llu,\"mean\":%.3f,\"p50\":%lld,\"p90\":%lld,\"p99\":%lld,"
+           "\"max\":%lld}",
+           name, (unsigned long long)histogram->total, sonde_histogram_mean(histogram),
+           (long long)sonde_histogram_quantile(histogram, 0.5),
+           (long long)sonde_histogram_quantile(histogram, 0.9),
+           (long long)sonde_histogram_quantile(histogram, 0.99), (long long)histogram->maximum);
+}
+
+static void print_outcome(const struct sonde_load_outcome *outcome)
+{
+    const struct sonde_load_tally *t = &outcome->tally;
+    printf("{\"sent\":%llu,\"answered\":%llu,\"failed\":%llu,\"censored\":%llu,\"unsent\":%llu,"
+           "\"connects\":%llu,\"connectFailures\":%llu,\"bad\":%llu,\"bytesRead\":%llu,"
+           "\"bytesWritten\":%llu,\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"errors\":{",
+           (unsigned long long)t->sent, (unsigned long long)t->answered,
+           (unsigned long long)t->failed, (unsigned long long)t->censored,
+           (unsigned long long)t->unsent, (unsigned long long)t->connects,
+           (unsigned long long)t->connect_failures,
+           (unsigned long long)sonde_load_tally_bad_answers(t), (unsigned long long)t->bytes_read,
+           (unsigned long long)t->bytes_written, (double)outcome->duration_ns / 1e9,
+           (double)outcome->cpu_ns / 1e9);
+    for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
+        printf("%s\"%s\":%llu", i ? "," : "", sonde_load_error_name((enum sonde_load_error)i),
+               (unsigned long long)t->errors[i]);
+    }
+    printf("}");
+    print_histogram("response", &t->response);
+    print_histogram("service", &t->service);
+    print_histogram("sendLag", &t->send_lag);
+    printf("}\n");
+}
+
+int main(int argc, char **argv)
+{
+    struct settings s = {.connections = 10,
+                         .pipelining = 1,
+                         .threads = 1,
+                         .timeout_ms = 10000,
+                         .drain_ms = 1000,
+                         .seconds = SONDE_SPEC_ABSENT,
+                         .amount = SONDE_SPEC_ABSENT,
+                         .rate = SONDE_SPEC_ABSENT};
+    struct sonde_load_url url;
+    struct sonde_load_addresses addresses;
+    struct sonde_load_outcome outcome;
+    struct sonde_err err;
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 16);
+    for (int i = 2; i < argc; i++) {
+        if (!read_setting(argv[i], &s)) {
+            (void)fprintf(stderr, "%s is no setting\n", argv[i]);
+            return 2;
+        }
+    }
+    if (argc < 2 || sonde_load_url_parse(sonde_str(argv[1]), &url, &err) < 0 ||
+        sonde_load_resolve(url.host, url.port, &addresses, &err) < 0) {
+        (void)fprintf(stderr, "%s\n", argc < 2 ? "no URL" : err.message);
+        return 2;
+    }
+    sonde_buf_printf(&text, "GET %.*s HTTP/1.1\r\nHost: ", SONDE_STR_ARG(url.path));
+    sonde_load_url_authority(&url, &text);
+    sonde_buf_text(&text, "\r\n\r\n");
+    const struct sonde_load_request request = {sonde_buf_view(&text), SONDE_REQUEST_PLAIN};
+    const struct sonde_load_plan plan = {
+        .addresses = &addresses,
+        .requests = &request,
+        .request_count = 1,
+        .threads = (unsigned)s.threads,
+        .connections = (unsigned)s.connections,
+        .connections_max = (unsigned)(s.most ? s.most : s.connections),
+        .pipelining = (unsigned)s.pipelining,
+        .requests_per_connection = (uint64_t)s.per_connection,
+        .timeout_ns = s.timeout_ms * SONDE_MILLISECOND,
+        .drain_ns = s.drain_ms * SONDE_MILLISECOND,
+        .arrival = {.distribution = s.poisson ? SONDE_ARRIVAL_POISSON : SONDE_ARRIVAL_CONSTANT,
+                    .rate = s.rate,
+                    .duration_seconds = s.seconds,
+                    .amount = s.amount},
+        .seed = 1,
+    };
+    if (sonde_load_run(&plan, NULL, &outcome, &err) < 0) {
+        (void)fprintf(stderr, "%s\n", err.message);
+        return EXIT_FAILURE;
+    }
+    print_outcome(&outcome);
+    sonde_load_outcome_fini(&outcome);
+    return EXIT_SUCCESS;
+}
