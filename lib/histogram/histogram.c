@@ -143,6 +143,9 @@ int64_t sonde_histogram_at_rank(const struct sonde_histogram *histogram, uint64_
 
 int64_t sonde_histogram_quantile(const struct sonde_histogram *histogram, double share)
 {
+    if (share <= 0) {
+        return histogram->total ? histogram->minimum : 0;
+    }
     double rank = ceil(nextafter(share, 0) * (double)histogram->total);
     return sonde_histogram_at_rank(histogram, rank < 1 ? 1 : (uint64_t)rank);
 }

@@ -86,7 +86,8 @@ int64_t sonde_histogram_lowest_of(const struct sonde_histogram_layout *layout, u
 int64_t sonde_histogram_highest_of(const struct sonde_histogram_layout *layout, uint32_t index);
 
 /* The smallest value that at least the share (0–1) of all are no larger than, as far as the digits
- * tell: the highest that shares its counter, but no larger than the maximum. 0 while empty. */
+ * tell: the highest that shares its counter, but no larger than the maximum; of 0 the minimum. 0
+ * while empty. */
 int64_t sonde_histogram_quantile(const struct sonde_histogram *histogram, double share);
 /* The same by rank, from 1 (the smallest) to the total; others are moved there. */
 int64_t sonde_histogram_at_rank(const struct sonde_histogram *histogram, uint64_t rank);

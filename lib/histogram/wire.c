@@ -196,7 +196,8 @@ static int take_histogram(struct sonde_str at, struct sonde_histogram *ret, stru
     int64_t lowest = (int64_t)take_number(&at, 8);
     int64_t highest = (int64_t)take_number(&at, 8);
     (void)take_number(&at, 8); /* the ratio of whole numbers to values: ours are whole */
-    if (cookie != COOKIE || length != at.length || offset != 0 ||
+    /* hdr-histogram-js writes 1, and does not shift by it. */
+    if (cookie != COOKIE || length != at.length || offset > 1 ||
         digits > SONDE_HISTOGRAM_DIGITS_MAX) {
         return malformed(err);
     }
