@@ -26,9 +26,10 @@ static struct flight *flight_at(const struct worker *w, const struct connection 
 static void close_socket(struct worker *w, uint32_t index)
 {
     struct connection *c = &w->connections[index];
-    (void)close(c->fd); /* and epoll forgets it */
-    c->fd = -1;
-    w->connecting -= c->state == CONNECTION_CONNECTING;
+    transport_fini(&c->transport);
+    (void)close(c->transport.fd); /* and epoll forgets it */
+    c->transport.fd = -1;
+    w->connecting -= c->state == CONNECTION_CONNECTING || c->state == CONNECTION_SECURING;
     w->open -= c->state == CONNECTION_OPEN;
     c->state = CONNECTION_CLOSED;
     sonde_buf_clear(&c->in);
@@ -86,7 +87,7 @@ static void connect_failed(struct worker *w, uint32_t index, enum sonde_load_err
     w->live->connect_failures++;
     w->live->errors[error]++;
     back_off(w, c);
-    if (c->fd >= 0) {
+    if (c->transport.fd >= 0) {
         close_socket(w, index);
     }
     worker_freed(w, index);
@@ -106,6 +107,47 @@ static void connected(struct worker *w, uint32_t index)
     worker_freed(w, index);
 }
 
+static void go_on_securing(struct worker *w, uint32_t index)
+{
+    char why[128];
+    switch (transport_handshake(&w->connections[index].transport, why, sizeof(why))) {
+    case TRANSPORT_DONE:
+        connected(w, index);
+        break;
+    case TRANSPORT_WAIT:
+        break;
+    case TRANSPORT_FAILED:
+        connect_failed(w, index, SONDE_LOAD_TLS);
+    }
+}
+
+static void socket_connected(struct worker *w, uint32_t index)
+{
+    struct connection *c = &w->connections[index];
+    if (!w->tls.context) {
+        connected(w, index);
+    } else if (!transport_secure(&c->transport, &w->tls)) {
+        connect_failed(w, index, SONDE_LOAD_RESOURCES);
+    } else {
+        c->state = CONNECTION_SECURING;
+        go_on_securing(w, index);
+    }
+}
+
+static void check_connect(struct worker *w, uint32_t index)
+{
+    int error = 0;
+    socklen_t length = sizeof(error);
+    if (getsockopt(w->connections[index].transport.fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) {
+        error = errno;
+    }
+    if (error) {
+        connect_failed(w, index, error_of(error));
+    } else {
+        socket_connected(w, index);
+    }
+}
+
 void connection_open(struct worker *worker, uint32_t index)
 {
     struct worker *w = worker;
@@ -114,8 +156,8 @@ void connection_open(struct worker *worker, uint32_t index)
     const struct sonde_load_address *address = &all->items[w->address++ % all->count];
     const int on = 1;
     int family = address->at.ss_family;
-    c->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->fd < 0) {
+    c->transport.fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->transport.fd < 0) {
         connect_failed(w, index, error_of(errno));
         return;
     }
@@ -124,43 +166,26 @@ void connection_open(struct worker *worker, uint32_t index)
     w->connecting++;
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.u32 = index};
-    if ((family != AF_UNIX && setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) ||
-        epoll_ctl(w->poll, EPOLL_CTL_ADD, c->fd, &event) < 0) {
+    if ((family != AF_UNIX &&
+         setsockopt(c->transport.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) ||
+        epoll_ctl(w->poll, EPOLL_CTL_ADD, c->transport.fd, &event) < 0) {
         connect_failed(w, index, SONDE_LOAD_RESOURCES);
         return;
     }
-    if (connect(c->fd, (const struct sockaddr *)&address->at, address->length) == 0) {
-        connected(w, index);
+    if (connect(c->transport.fd, (const struct sockaddr *)&address->at, address->length) == 0) {
+        socket_connected(w, index);
     } else if (errno != EINPROGRESS) {
         connect_failed(w, index, error_of(errno));
     }
 }
 
-static void check_connect(struct worker *w, uint32_t index)
-{
-    int error = 0;
-    socklen_t length = sizeof(error);
-    if (getsockopt(w->connections[index].fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) {
-        error = errno;
-    }
-    if (error) {
-        connect_failed(w, index, error_of(error));
-    } else {
-        connected(w, index);
-    }
-}
-
 /* ---- writing ---- */
 
-/* What was written of all pieces, or -1. */
+/* What was written of all pieces, or −1. */
 static ssize_t write_pieces(struct worker *w, struct connection *c, struct iovec *pieces,
                             size_t count)
 {
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
-    ssize_t written;
-    do {
-        written = sendmsg(c->fd, &message, MSG_NOSIGNAL);
-    } while (written < 0 && errno == EINTR);
+    ssize_t written = transport_write(&c->transport, pieces, count);
     if (written < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
         written = 0;
     }
@@ -304,8 +329,8 @@ static void closed_by_peer(struct worker *w, uint32_t index)
     fail(w, index, SONDE_LOAD_RESET);
 }
 
-/* One read as long as it does not fill the room: epoll tells of what comes later. `to_end`: the
- * peer has closed, and it is read until then. */
+/* One read as long as it does not fill the room: epoll tells of what comes later, but not of what
+ * TLS has read already. `to_end`: the peer has closed, and it is read until then. */
 static void read_socket(struct worker *w, uint32_t index, bool to_end)
 {
     struct connection *c = &w->connections[index];
@@ -314,16 +339,13 @@ static void read_socket(struct worker *w, uint32_t index, bool to_end)
         if (kept) {
             memcpy(w->buffer, c->in.data, kept);
         }
-        ssize_t got = recv(c->fd, w->buffer + kept, WORKER_READ_SIZE, 0);
+        ssize_t got = transport_read(&c->transport, w->buffer + kept, WORKER_READ_SIZE);
         w->now_ns = sonde_clock_monotonic();
         if (got == 0) {
             closed_by_peer(w, index);
             return;
         }
         if (got < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
             if (errno != EAGAIN) {
                 fail(w, index, SONDE_LOAD_RESET);
             }
@@ -333,7 +355,7 @@ static void read_socket(struct worker *w, uint32_t index, bool to_end)
         if (!take(w, index, w->buffer, kept + (size_t)got)) {
             return;
         }
-        if (got < WORKER_READ_SIZE && !to_end) {
+        if (got < WORKER_READ_SIZE && !to_end && !c->transport.ssl) {
             return;
         }
     }
@@ -345,6 +367,8 @@ void connection_event(struct worker *worker, uint32_t index, uint32_t events)
     struct connection *c = &w->connections[index];
     if (c->state == CONNECTION_CONNECTING && events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
         check_connect(w, index);
+    } else if (c->state == CONNECTION_SECURING) {
+        go_on_securing(w, index);
     }
     if (c->state == CONNECTION_OPEN && events & EPOLLOUT && c->out.length) {
         flush(w, index);
@@ -364,7 +388,8 @@ void connection_check_time(struct worker *worker, uint32_t index)
     struct worker *w = worker;
     const struct connection *c = &w->connections[index];
     int64_t before = w->now_ns - w->plan->timeout_ns;
-    if (c->state == CONNECTION_CONNECTING && c->since_ns <= before) {
+    bool connecting = c->state == CONNECTION_CONNECTING || c->state == CONNECTION_SECURING;
+    if (connecting && c->since_ns <= before) {
         connect_failed(w, index, SONDE_LOAD_TIMEOUT);
     } else if (c->state == CONNECTION_OPEN && c->count &&
                flight_at(w, c, 0)->times.sent_ns <= before) {
@@ -381,7 +406,7 @@ void connection_end(struct worker *worker, uint32_t index)
     }
     w->in_flight -= c->count;
     c->count = 0;
-    if (c->fd >= 0) {
+    if (c->transport.fd >= 0) {
         close_socket(w, index);
     }
     sonde_buf_fini(&c->in);

@@ -42,7 +42,7 @@ static int make_tables(struct worker *w, struct sonde_err *err)
     }
     for (uint32_t i = 0; i < w->most; i++) {
         w->connections[i] = (struct connection){
-            .fd = -1,
+            .transport = {.fd = -1},
             .next = WORKER_NONE,
             .flights = &w->flights[(size_t)i * plan->pipelining],
             .in = SONDE_BUF(SONDE_RESPONSE_HEAD_MAX),
@@ -117,12 +117,14 @@ static int make_worker(struct engine *e, unsigned number, int64_t start_ns, stru
                          .handed = &e->handed};
     int r = plan_worker(e, w, err);
     r = r < 0 ? r : make_poll(e, w, err);
+    r = r < 0 ? r : transport_tls_init(&w->tls, &e->plan->tls, err);
     return r < 0 ? r : make_tables(w, err);
 }
 
 static void free_worker(struct worker *w)
 {
     sonde_closep(&w->poll);
+    transport_tls_fini(&w->tls);
     free(w->connections);
     free(w->flights);
     free(w->buffer);

@@ -22,10 +22,20 @@ struct sonde_load_request {
     enum sonde_request_kind kind;
 };
 
+struct sonde_load_tls_options {
+    bool enabled;
+    bool skip_verify;             /* the certificate is not checked */
+    const char *server_name;      /* that is asked for and checked: a name or an address */
+    struct sonde_str authorities; /* PEM; empty: those of the system */
+    struct sonde_str certificate; /* PEM, with what leads to its authority; empty: none */
+    struct sonde_str key;         /* … its private key, PEM */
+};
+
 /* What is to be done. All is borrowed, and must outlive the run. */
 struct sonde_load_plan {
     const struct sonde_load_addresses *addresses; /* connections take them in turn */
-    const struct sonde_load_request *requests;    /* sent in turn, by each thread */
+    struct sonde_load_tls_options tls;
+    const struct sonde_load_request *requests; /* sent in turn, by each thread */
     size_t request_count;
     unsigned threads;
     unsigned connections;             /* of all threads */

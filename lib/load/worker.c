@@ -2,6 +2,7 @@
 #include "load/worker.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -291,6 +292,10 @@ static int64_t cpu_time(void)
 void *worker_run(void *worker)
 {
     struct worker *w = worker;
+    sigset_t pipe;
+    (void)sigemptyset(&pipe);
+    (void)sigaddset(&pipe, SIGPIPE); /* OpenSSL writes to sockets that were closed */
+    (void)pthread_sigmask(SIG_BLOCK, &pipe, NULL);
     /* The kernel rounds waits up by 50 µs otherwise. */
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
     w->now_ns = sonde_clock_monotonic();

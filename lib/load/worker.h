@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#include "load/engine.h"
+#include "load/transport.h"
 
 enum {
     WORKER_READ_SIZE = 64 << 10, /* bytes of one read, behind what was left over */
@@ -18,10 +18,15 @@ struct flight {
     uint32_t request;
 };
 
-enum connection_state { CONNECTION_CLOSED, CONNECTION_CONNECTING, CONNECTION_OPEN };
+enum connection_state {
+    CONNECTION_CLOSED,
+    CONNECTION_CONNECTING,
+    CONNECTION_SECURING, /* the handshake of TLS */
+    CONNECTION_OPEN,
+};
 
 struct connection {
-    int fd; /* -1: none */
+    struct transport transport; /* fd -1: none */
     uint8_t state;
     bool served;           /* an answer came on it since it was opened */
     bool listed;           /* among those that can take a request */
@@ -50,7 +55,8 @@ struct worker {
     struct flight *flights;    /* of all */
     uint32_t wanted, most;     /* how many are to be open; and may be, with a rate */
     int64_t reopen_ns;         /* the next one that was closed is opened again */
-    uint32_t connecting, open; /* how many are so */
+    uint32_t connecting, open; /* how many are so, the first with TLS */
+    struct transport_tls tls;
     uint32_t in_flight;
     uint32_t first_free, last_free; /* which can take a request, the longest so first */
     size_t address, request;        /* of the next connection, request */

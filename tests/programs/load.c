@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The load engine without the command around it: load URL [NAME=NUMBER …], with the names of
- * `settings` below. Prints what came of it as one line of JSON. */
+ * `settings` below, and [authority=FILE] [certificate=FILE] of PEM. Prints what came of it as one
+ * line of JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "load/engine.h"
 
 struct settings {
     int64_t connections, most, pipelining, threads, seconds, amount, rate, poisson, timeout_ms,
-        per_connection, drain_ms;
+        per_connection, drain_ms, skip_verify;
 };
 
 static const struct {
@@ -28,6 +30,7 @@ static const struct {
     {"timeout", offsetof(struct settings, timeout_ms)},
     {"perConnection", offsetof(struct settings, per_connection)},
     {"drain", offsetof(struct settings, drain_ms)},
+    {"skipVerify", offsetof(struct settings, skip_verify)},
 };
 
 static bool read_setting(const char *word, struct settings *ret)
@@ -77,8 +80,33 @@ static void print_outcome(const struct sonde_load_outcome *outcome)
     printf("}\n");
 }
 
+/* What a file is for, and what is in it. */
+static const struct {
+    const char *name;
+    size_t offset;
+} files[] = {
+    {"authority=", offsetof(struct sonde_load_tls_options, authorities)},
+    {"certificate=", offsetof(struct sonde_load_tls_options, certificate)},
+    {"key=", offsetof(struct sonde_load_tls_options, key)},
+};
+
+static bool read_pem(const char *word, struct sonde_buf *texts, struct sonde_load_tls_options *ret)
+{
+    for (size_t i = 0; i < SONDE_LENGTH(files); i++) {
+        struct sonde_str *to = (struct sonde_str *)(void *)((char *)ret + files[i].offset);
+        if (sonde_str_starts(sonde_str(word), files[i].name)) {
+            texts[i] = SONDE_BUF(1 << 20);
+            bool read = sonde_read_input(word + strlen(files[i].name), &texts[i], NULL) == 0;
+            *to = sonde_buf_view(&texts[i]);
+            return read;
+        }
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
+    struct sonde_buf texts[SONDE_LENGTH(files)] = {0};
     struct settings s = {.connections = 10,
                          .pipelining = 1,
                          .threads = 1,
@@ -88,12 +116,13 @@ int main(int argc, char **argv)
                          .amount = SONDE_SPEC_ABSENT,
                          .rate = SONDE_SPEC_ABSENT};
     struct sonde_load_url url;
+    struct sonde_load_tls_options tls = {0};
     struct sonde_load_addresses addresses;
     struct sonde_load_outcome outcome;
     struct sonde_err err;
     SONDE_BUF_AUTO text = SONDE_BUF(1 << 16);
     for (int i = 2; i < argc; i++) {
-        if (!read_setting(argv[i], &s)) {
+        if (!read_pem(argv[i], texts, &tls) && !read_setting(argv[i], &s)) {
             (void)fprintf(stderr, "%s is no setting\n", argv[i]);
             return 2;
         }
@@ -107,8 +136,12 @@ int main(int argc, char **argv)
     sonde_load_url_authority(&url, &text);
     sonde_buf_text(&text, "\r\n\r\n");
     const struct sonde_load_request request = {sonde_buf_view(&text), SONDE_REQUEST_PLAIN};
+    tls.enabled = url.tls;
+    tls.server_name = url.host;
+    tls.skip_verify = s.skip_verify;
     const struct sonde_load_plan plan = {
         .addresses = &addresses,
+        .tls = tls,
         .requests = &request,
         .request_count = 1,
         .threads = (unsigned)s.threads,
@@ -130,5 +163,8 @@ int main(int argc, char **argv)
     }
     print_outcome(&outcome);
     sonde_load_outcome_fini(&outcome);
+    for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
+        sonde_buf_fini(&texts[i]);
+    }
     return EXIT_SUCCESS;
 }

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "load/transport.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static int tls_failed(struct sonde_err *err, int code, const char *what)
+{
+    char why[160];
+    ERR_error_string_n(ERR_get_error(), why, sizeof(why));
+    return sonde_fail(err, code, 0, "%s: %s", what, why);
+}
+
+/* ---- certificates ---- */
+
+static BIO *open_text(struct sonde_str text)
+{
+    return text.length <= INT_MAX ? BIO_new_mem_buf(text.data, (int)text.length) : NULL;
+}
+
+static int trust(SSL_CTX *context, struct sonde_str authorities, struct sonde_err *err)
+{
+    if (authorities.length == 0) {
+        return SSL_CTX_set_default_verify_paths(context) == 1
+                   ? 0
+                   : tls_failed(err, SONDE_EIO, "the system's certificates");
+    }
+    BIO *bio = open_text(authorities);
+    unsigned count = 0;
+    for (X509 *own; bio && (own = PEM_read_bio_X509(bio, NULL, NULL, NULL)); count++) {
+        (void)X509_STORE_add_cert(SSL_CTX_get_cert_store(context), own);
+        X509_free(own);
+    }
+    BIO_free(bio);
+    ERR_clear_error(); /* the end of the text is one */
+    return count ? 0
+                 : sonde_fail(err, SONDE_EINVALID, 0,
+                              "the authorities have no certificate in PEM that can be read");
+}
+
+/* The first certificate of the text is ours, the others lead to an authority. */
+static int identify(SSL_CTX *context, const struct sonde_load_tls_options *options,
+                    struct sonde_err *err)
+{
+    BIO *bio = open_text(options->certificate);
+    X509 *own = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    bool good = own && SSL_CTX_use_certificate(context, own) == 1;
+    X509_free(own);
+    for (X509 *next; good && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL));) {
+        good = SSL_CTX_add0_chain_cert(context, next) == 1;
+    }
+    BIO_free(bio);
+    if (!good) {
+        return tls_failed(err, SONDE_EINVALID, "the certificate");
+    }
+    ERR_clear_error();
+    bio = open_text(options->key);
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    good =
+        key && SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+    return good ? 0 : tls_failed(err, SONDE_EINVALID, "the certificate's key");
+}
+
+/* ---- sessions ---- */
+
+/* TLS 1.3 gives several, after the handshake: the latest is the best. */
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct transport_tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    SSL_SESSION_free(tls->session);
+    tls->session = session;
+    return 1; /* ours now */
+}
+
+int transport_tls_init(struct transport_tls *tls, const struct sonde_load_tls_options *options,
+                       struct sonde_err *err)
+{
+    *tls = (struct transport_tls){.server_name = options->server_name};
+    if (!options->enabled) {
+        return 0;
+    }
+    tls->context = SSL_CTX_new(TLS_client_method());
+    if (!tls->context) {
+        return tls_failed(err, SONDE_ENOMEM, "TLS");
+    }
+    SSL_CTX *context = tls->context;
+    SSL_CTX_set_app_data(context, tls);
+    (void)SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    (void)SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                        SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                        SSL_MODE_RELEASE_BUFFERS);
+    (void)SSL_CTX_set_session_cache_mode(context,
+                                         SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(context, keep_session);
+    SSL_CTX_set_verify(context, options->skip_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    int r = options->skip_verify ? 0 : trust(context, options->authorities, err);
+    return r < 0 || options->certificate.length == 0 ? r : identify(context, options, err);
+}
+
+void transport_tls_fini(struct transport_tls *tls)
+{
+    SSL_SESSION_free(tls->session);
+    SSL_CTX_free(tls->context);
+    *tls = (struct transport_tls){0};
+}
+
+/* ---- one connection ---- */
+
+static bool set_name(SSL *ssl, const char *name)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    if (inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1) {
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
+    }
+    return SSL_set_tlsext_host_name(ssl, name) == 1 && SSL_set1_host(ssl, name) == 1;
+}
+
+bool transport_secure(struct transport *transport, struct transport_tls *tls)
+{
+    transport->ssl = SSL_new(tls->context);
+    if (!transport->ssl || SSL_set_fd(transport->ssl, transport->fd) != 1 ||
+        !set_name(transport->ssl, tls->server_name)) {
+        transport_fini(transport);
+        return false;
+    }
+    /* A copy: OpenSSL takes one of TLS 1.3 for used up, and servers give few. */
+    SSL_SESSION *session = tls->session ? SSL_SESSION_dup(tls->session) : NULL;
+    if (session) {
+        (void)SSL_set_session(transport->ssl, session);
+        SSL_SESSION_free(session);
+    }
+    SSL_set_connect_state(transport->ssl);
+    return true;
+}
+
+enum transport_step transport_handshake(struct transport *transport, char *why, size_t size)
+{
+    ERR_clear_error();
+    errno = 0;
+    int result = SSL_do_handshake(transport->ssl);
+    if (result == 1) {
+        return TRANSPORT_DONE;
+    }
+    int error = SSL_get_error(transport->ssl, result);
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+        return TRANSPORT_WAIT;
+    }
+    long verified = SSL_get_verify_result(transport->ssl);
+    const char *reason = ERR_reason_error_string(ERR_peek_error());
+    (void)snprintf(why, size, "%s",
+                   verified != X509_V_OK ? X509_verify_cert_error_string(verified)
+                   : reason              ? reason
+                   : errno               ? strerror(errno)
+                                         : "the peer closed the connection");
+    return TRANSPORT_FAILED;
+}
+
+void transport_fini(struct transport *transport)
+{
+    if (transport->ssl) {
+        /* Or OpenSSL takes the session for broken, and it cannot be resumed. */
+        SSL_set_shutdown(transport->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        SSL_free(transport->ssl);
+    }
+    transport->ssl = NULL;
+}
+
+/* −1 with the errno that a plain socket would give. */
+static ssize_t tls_result(struct transport *transport, int result)
+{
+    switch (SSL_get_error(transport->ssl, result)) {
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        errno = EAGAIN;
+        return -1;
+    default:
+        errno = ECONNRESET; /* also an end without TLS's own, which may be an attack */
+        return -1;
+    }
+}
+
+/* A record for each piece would cost the server more than one for all. */
+static ssize_t write_record(struct transport *transport, const struct iovec *pieces, size_t count)
+{
+    enum { RECORD = 16 << 10 };
+    char record[RECORD];
+    const char *data = pieces[0].iov_base;
+    size_t length = pieces[0].iov_len;
+    size_t written = 0;
+    if (count > 1 && length < RECORD) {
+        length = 0;
+        for (size_t i = 0; i < count && length < RECORD; i++) {
+            size_t room = RECORD - length;
+            size_t own = pieces[i].iov_len < room ? pieces[i].iov_len : room;
+            memcpy(record + length, pieces[i].iov_base, own);
+            length += own;
+        }
+        data = record;
+    }
+    ERR_clear_error();
+    int result = SSL_write_ex(transport->ssl, data, length, &written);
+    return result == 1 ? (ssize_t)written : tls_result(transport, result);
+}
+
+ssize_t transport_write(struct transport *transport, struct iovec *pieces, size_t count)
+{
+    ssize_t written;
+    if (transport->ssl) {
+        return write_record(transport, pieces, count);
+    }
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    do {
+        written = sendmsg(transport->fd, &message, MSG_NOSIGNAL);
+    } while (written < 0 && errno == EINTR);
+    return written;
+}
+
+ssize_t transport_read(struct transport *transport, void *data, size_t size)
+{
+    size_t got = 0;
+    ssize_t result;
+    if (transport->ssl) {
+        ERR_clear_error();
+        int code = SSL_read_ex(transport->ssl, data, size, &got);
+        return code == 1 ? (ssize_t)got : tls_result(transport, code);
+    }
+    do {
+        result = recv(transport->fd, data, size, 0);
+    } while (result < 0 && errno == EINTR);
+    return result;
+}
