@@ -98,6 +98,7 @@ static int plan_worker(struct engine *e, struct worker *w, struct sonde_err *err
 static int make_worker(struct engine *e, unsigned number, int64_t start_ns, struct sonde_err *err)
 {
     struct worker *w = &e->workers[number];
+    struct sonde_load_tally *tallies = e->tallies + 2 * (size_t)number;
     *w = (struct worker){.plan = e->plan,
                          .number = number,
                          .poll = -1,
@@ -111,8 +112,8 @@ static int make_worker(struct engine *e, unsigned number, int64_t start_ns, stru
                          .first_free = WORKER_NONE,
                          .last_free = WORKER_NONE,
                          .address = number,
-                         .live = &e->tallies[2 * number],
-                         .ready = &e->tallies[2 * number + 1],
+                         .live = tallies,
+                         .ready = tallies + 1,
                          .lock = &e->lock,
                          .handed = &e->handed};
     int r = plan_worker(e, w, err);
@@ -183,7 +184,7 @@ static void wait_a_while(struct engine *e)
 
 static void watch(struct engine *e)
 {
-    struct sonde_load_tally *interval = &e->tallies[2 * e->count];
+    struct sonde_load_tally *interval = e->tallies + 2 * (size_t)e->count;
     const struct sonde_load_watcher *watcher = e->watcher;
     bool asked = false;
     for (bool finished = false; !finished;) {

@@ -54,7 +54,7 @@ static bool is_host(struct sonde_str host, bool brackets)
 static int take_authority(struct sonde_str text, struct sonde_str authority,
                           struct sonde_load_url *ret, struct sonde_err *err)
 {
-    struct sonde_str host = authority;
+    struct sonde_str host;
     struct sonde_str port = {0};
     bool brackets = authority.length && authority.data[0] == '[';
     if (sonde_str_contains(authority, SONDE_STR("@"))) {

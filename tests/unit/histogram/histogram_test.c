@@ -125,7 +125,8 @@ static void quantiles_are_those_of_the_sorted_values(void **state)
             sonde_histogram_record(&histogram, values[i]);
         }
         qsort(values, count, sizeof(*values), compare);
-        for (double share = 0; share <= 1; share += 0.001) {
+        for (int i = 0; i <= 1000; i++) {
+            double share = i / 1000.0;
             double rank = ceil(nextafter(share, 0) * (double)count);
             int64_t truth = values[rank < 1 ? 0 : (size_t)rank - 1];
             int64_t said = sonde_histogram_quantile(&histogram, share);

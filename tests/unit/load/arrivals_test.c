@@ -130,7 +130,7 @@ static void stages_follow_their_lines(void **state)
 /* The Kolmogorov–Smirnov distance of gaps to the exponential distribution. */
 static double distance_to_exponential(const int64_t *times, size_t count, double rate)
 {
-    int64_t *gaps = malloc(count * sizeof(*gaps));
+    int64_t *gaps = malloc((count + 1) * sizeof(*gaps));
     double largest = 0;
     assert_non_null(gaps);
     for (size_t i = 0; i < count; i++) {

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include <cmocka.h>
 
@@ -12,11 +13,42 @@
 #include "load/response.h"
 #include "seed.h"
 
-/* What a response was, as text: "200 keep, 5 of body", "incomplete", or what is wrong. */
+/* What a response was, as text: "200 keep, 5 of body", behind a "; " where one stands before. */
 static void say(const struct sonde_response *r, struct sonde_buf *ret)
 {
-    sonde_buf_printf(ret, "%d %s, %llu of body%s", r->status, r->keep_alive ? "keep" : "close",
-                     (unsigned long long)r->body, r->upgraded ? ", upgraded" : "");
+    sonde_buf_printf(ret, "%s%d %s, %llu of body%s", ret->length ? "; " : "", r->status,
+                     r->keep_alive ? "keep" : "close", (unsigned long long)r->body,
+                     r->upgraded ? ", upgraded" : "");
+}
+
+static void say_word(const char *word, struct sonde_buf *ret)
+{
+    sonde_buf_printf(ret, "%s%s", ret->length ? "; " : "", word);
+}
+
+/* Takes what is there, response after response; returns how much of it, or -1: no more is to come.
+ */
+static ssize_t take(struct sonde_response *r, struct sonde_str there, enum sonde_request_kind kind,
+                    struct sonde_buf *ret)
+{
+    size_t begin = 0;
+    for (;;) {
+        size_t used;
+        struct sonde_err err = {0};
+        if (sonde_response_feed(r, there.data + begin, there.length - begin, &used, &err) < 0) {
+            say_word(err.message, ret);
+            return -1;
+        }
+        begin += used;
+        if (r->state != SONDE_RESPONSE_COMPLETE) {
+            return (ssize_t)begin;
+        }
+        say(r, ret);
+        if (r->upgraded) {
+            return -1;
+        }
+        sonde_response_begin(r, kind, NULL);
+    }
 }
 
 /* Feeds the text in pieces of at most `piece` bytes as a connection does: what is not used is given
@@ -31,31 +63,21 @@ static void feed(const char *text, size_t length, size_t piece, enum sonde_reque
     sonde_response_begin(&r, kind, NULL);
     for (size_t end = 0; end < length;) {
         end = length - end < piece ? length : end + piece;
-        for (;;) {
-            size_t used;
-            if (sonde_response_feed(&r, text + begin, end - begin, &used, &err) < 0) {
-                sonde_buf_printf(ret, "%s%s", ret->length ? "; " : "", err.message);
-                return;
-            }
-            begin += used;
-            if (r.state != SONDE_RESPONSE_COMPLETE) {
-                break;
-            }
-            sonde_buf_text(ret, ret->length ? "; " : "");
-            say(&r, ret);
-            if (r.upgraded) {
-                return;
-            }
-            sonde_response_begin(&r, kind, NULL);
+        ssize_t used = take(&r, (struct sonde_str){text + begin, end - begin}, kind, ret);
+        if (used < 0) {
+            return;
         }
+        begin += (size_t)used;
     }
-    bool idle = !sonde_response_begun(&r);
-    if (!idle && closes && sonde_response_closed(&r, &err) == 0) {
-        sonde_buf_text(ret, ret->length ? "; " : "");
+    if (!sonde_response_begun(&r)) {
+        return;
+    }
+    if (!closes) {
+        say_word("incomplete", ret);
+    } else if (sonde_response_closed(&r, &err) == 0) {
         say(&r, ret);
-    } else if (!idle) {
-        sonde_buf_text(ret, ret->length ? "; " : "");
-        sonde_buf_text(ret, closes ? err.message : "incomplete");
+    } else {
+        say_word(err.message, ret);
     }
 }
 
