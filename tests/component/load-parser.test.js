@@ -65,14 +65,15 @@ function parse(command, words, input) {
 // Where we know better. A response to HEAD leaves its connection alive without a length, which
 // Node.js's parser learns too late; close wins over keep-alive in HTTP/1.0, too; of several fields
 // Transfer-Encoding it takes the last, where we take none; HTTP/2.0 and carriage returns in a row
-// are no HTTP/1 to us. On Node.js 18 it reads on behind what closes the connection, and waits for
-// the body of a 204 or 304.
+// are no HTTP/1 to us; no interim response closes the connection or has a body, whatever its fields
+// say. On Node.js 18 it reads on behind what closes it, and waits for the body of a 204 or 304.
 function known(line, kind, text, ours, theirs) {
   const codings = text.match(/transfer-encoding/gi)?.length ?? 0;
   const odd = codings > 1 || /HTTP\/(?!1\.)|\r\r/.test(text) || line === 18;
   return (
     (kind === 1 && theirs.responses.some((one) => !one.keepAlive)) ||
-    (/HTTP\/1\.0/.test(text) && /: close/.test(text) && /keep-alive/.test(text)) ||
+    (/HTTP\/1\.0/.test(text) && /: *close/.test(text) && /keep-alive/.test(text)) ||
+    / 1(?!01)\d\d[^\n]*\n(?!\r\n)/.test(text) ||
     (odd && ours.end !== 'idle') ||
     (line === 18 && /[23]04/.test(text))
   );
