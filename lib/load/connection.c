@@ -239,6 +239,32 @@ static void begin_response(struct worker *w, struct connection *c)
     sonde_response_begin(&c->response, w->plan->requests[request].kind, NULL);
 }
 
+/* The next request; what is made for this time alone is left to place_filled. */
+static struct iovec next_piece(struct worker *w)
+{
+    const struct sonde_load_request *request = &w->plan->requests[w->request];
+    if (request->bytes.data) {
+        return (struct iovec){(char *)(uintptr_t)request->bytes.data, request->bytes.length};
+    }
+    char id[SONDE_LOAD_ID_SIZE];
+    size_t before = w->filled.length;
+    sonde_load_id((uint32_t)w->plan->seed, w->number, w->filled_count++, id);
+    sonde_load_request_fill(request, NULL, id, &w->body, &w->filled);
+    return (struct iovec){NULL, w->filled.length - before};
+}
+
+/* Where they are, now that the buffer does not move any more. */
+static void place_filled(const struct worker *w, struct iovec *pieces, size_t count)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!pieces[i].iov_base) {
+            pieces[i].iov_base = w->filled.data + at;
+            at += pieces[i].iov_len;
+        }
+    }
+}
+
 void connection_send(struct worker *worker, uint32_t index, const int64_t *intended_ns,
                      uint32_t count)
 {
@@ -247,12 +273,12 @@ void connection_send(struct worker *worker, uint32_t index, const int64_t *inten
     const struct sonde_load_plan *plan = w->plan;
     struct iovec pieces[BATCH];
     bool was_idle = c->count == 0;
+    sonde_buf_clear(&w->filled);
     for (uint32_t i = 0; i < count; i++) {
-        const struct sonde_load_request *request = &plan->requests[w->request];
         struct flight *flight = flight_at(w, c, c->count++);
         *flight = (struct flight){{intended_ns[i], w->now_ns}, (uint32_t)w->request};
         sonde_load_tally_sent(w->live, &flight->times);
-        pieces[i] = (struct iovec){(char *)(uintptr_t)request->bytes.data, request->bytes.length};
+        pieces[i] = next_piece(w);
         w->request = w->request + 1 == plan->request_count ? 0 : w->request + 1;
     }
     w->in_flight += count;
@@ -260,6 +286,11 @@ void connection_send(struct worker *worker, uint32_t index, const int64_t *inten
     if (was_idle) {
         begin_response(w, c);
     }
+    if (w->filled.code) {
+        fail(w, index, SONDE_LOAD_RESOURCES);
+        return;
+    }
+    place_filled(w, pieces, count);
     write_or_keep(w, index, pieces, count);
 }
 

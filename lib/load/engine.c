@@ -112,6 +112,8 @@ static int make_worker(struct engine *e, unsigned number, int64_t start_ns, stru
                          .first_free = WORKER_NONE,
                          .last_free = WORKER_NONE,
                          .address = number,
+                         .filled = SONDE_BUF(SONDE_LOAD_MESSAGE_MAX),
+                         .body = SONDE_BUF(SONDE_LOAD_MESSAGE_MAX),
                          .live = tallies,
                          .ready = tallies + 1,
                          .lock = &e->lock,
@@ -129,6 +131,8 @@ static void free_worker(struct worker *w)
     free(w->connections);
     free(w->flights);
     free(w->buffer);
+    sonde_buf_fini(&w->filled);
+    sonde_buf_fini(&w->body);
 }
 
 /* ---- all of them ---- */

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 
 #include "load/arrivals.h"
-#include "load/response.h"
+#include "load/request.h"
 #include "load/tally.h"
 #include "load/target.h"
 
@@ -14,12 +14,6 @@ enum {
     SONDE_LOAD_THREADS_MAX = 256,
     SONDE_LOAD_CONNECTIONS_MAX = 100000,
     SONDE_LOAD_PIPELINING_MAX = 1024,
-};
-
-/* One request, as it is written. */
-struct sonde_load_request {
-    struct sonde_str bytes;
-    enum sonde_request_kind kind;
 };
 
 struct sonde_load_tls_options {

@@ -16,7 +16,7 @@ const program = path.join(path.dirname(bin), '..', 'tests', 'program_load');
 const run = promisify(execFile);
 const GOOD = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
 
-// A server whose connections are handled by `serve(socket, request, number)`, called for each
+// A server whose connections are handled by `serve(socket, request, number, head)`, called for each
 // request: number is the connection's, from 0.
 async function startServer(t, serve, opened = () => {}) {
   const sockets = new Set();
@@ -32,8 +32,9 @@ async function startServer(t, serve, opened = () => {}) {
     socket.on('data', (chunk) => {
       text += chunk;
       for (let end = text.indexOf('\r\n\r\n'); end >= 0; end = text.indexOf('\r\n\r\n')) {
+        const head = text.slice(0, end + 4);
         text = text.slice(end + 4);
-        serve(socket, requests++, own);
+        serve(socket, requests++, own, head);
       }
     });
   });
@@ -82,6 +83,18 @@ test('an amount is sent exactly, also in parts', async (t) => {
     assert.equal(said.response.count, settings.amount, what);
     assert.equal(said.bytesRead, settings.amount * GOOD.length, what);
   }
+});
+
+test('each request has an id of its own', async (t) => {
+  const seen = [];
+  const port = await startServer(t, (socket, _request, _number, head) => {
+    seen.push(/X-Id: (\S+)\r\n/.exec(head)?.[1]);
+    socket.write(GOOD);
+  });
+  const settings = { ids: 1, amount: 500, connections: 4, pipelining: 3, threads: 2 };
+  assert.equal((await load(port, settings)).answered, 500);
+  assert.equal(new Set(seen).size, 500);
+  assert.ok(!seen.includes(undefined));
 });
 
 test('a rate is kept, and the time between', async (t) => {

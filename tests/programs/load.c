@@ -12,7 +12,7 @@
 
 struct settings {
     int64_t connections, most, pipelining, threads, seconds, amount, rate, poisson, timeout_ms,
-        per_connection, drain_ms, skip_verify;
+        per_connection, drain_ms, skip_verify, ids;
 };
 
 static const struct {
@@ -30,6 +30,7 @@ static const struct {
     {"timeout", offsetof(struct settings, timeout_ms)},
     {"perConnection", offsetof(struct settings, per_connection)},
     {"drain", offsetof(struct settings, drain_ms)},
+    {"ids", offsetof(struct settings, ids)},
     {"skipVerify", offsetof(struct settings, skip_verify)},
 };
 
@@ -120,7 +121,9 @@ int main(int argc, char **argv)
     struct sonde_load_addresses addresses;
     struct sonde_load_outcome outcome;
     struct sonde_err err;
-    SONDE_BUF_AUTO text = SONDE_BUF(1 << 16);
+    struct sonde_arena arena = SONDE_ARENA(1 << 20);
+    struct sonde_load_request request;
+    const struct sonde_pair fields[] = {{"X-Id", "[<id>]"}};
     for (int i = 2; i < argc; i++) {
         if (!read_pem(argv[i], texts, &tls) && !read_setting(argv[i], &s)) {
             (void)fprintf(stderr, "%s is no setting\n", argv[i]);
@@ -132,10 +135,13 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "%s\n", argc < 2 ? "no URL" : err.message);
         return 2;
     }
-    sonde_buf_printf(&text, "GET %.*s HTTP/1.1\r\nHost: ", SONDE_STR_ARG(url.path));
-    sonde_load_url_authority(&url, &text);
-    sonde_buf_text(&text, "\r\n\r\n");
-    const struct sonde_load_request request = {sonde_buf_view(&text), SONDE_REQUEST_PLAIN};
+    const struct sonde_load_places places = {.ids = true};
+    const struct sonde_load_ask ask = {
+        .method = "GET", .path = url.path, .fields = fields, .field_count = s.ids ? 1 : 0};
+    if (sonde_load_request_make(&ask, &url, &places, &arena, &request, &err) < 0) {
+        (void)fprintf(stderr, "%s\n", err.message);
+        return 2;
+    }
     tls.enabled = url.tls;
     tls.server_name = url.host;
     tls.skip_verify = s.skip_verify;
@@ -163,6 +169,7 @@ int main(int argc, char **argv)
     }
     print_outcome(&outcome);
     sonde_load_outcome_fini(&outcome);
+    sonde_arena_fini(&arena);
     for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
         sonde_buf_fini(&texts[i]);
     }
