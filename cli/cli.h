@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/options.h"
+#include "cli/load.h"
 
 enum sonde_exit {
     SONDE_EXIT_DONE = 0,
@@ -43,6 +44,7 @@ struct cli_settings {
     const char *directory;
     const char *name;
     bool sources;
+    struct cli_load_settings load;
     /* Of a cluster. */
     bool cluster, all_namespaces, dry_run, no_wait;
     const char *kubeconfig, *context, *namespace, *system_namespace;
@@ -74,6 +76,7 @@ int cli_delete(struct cli_call *call);
 int cli_export(struct cli_call *call);
 int cli_compare(struct cli_call *call);
 int cli_import(struct cli_call *call);
+int cli_load(struct cli_call *call);
 int cli_spec(struct cli_call *call);
 int cli_version(struct cli_call *call);
 
@@ -91,6 +94,7 @@ extern const struct sonde_option cli_report_options[];
 extern const struct sonde_option cli_export_options[];
 extern const struct sonde_option cli_compare_options[];
 extern const struct sonde_option cli_import_options[];
+extern const struct sonde_option cli_load_options[];
 extern const struct sonde_option cli_spec_options[];
 
 /* Says "sonde: MESSAGE" on stderr, with the remedy of err's reason on a line of its

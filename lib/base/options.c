@@ -66,6 +66,17 @@ static int choose(const struct sonde_option *option, const char *value, int *ret
                       list.data ? list.data : "");
 }
 
+static int add_string(const struct sonde_option *option, const char *value,
+                      struct sonde_option_strings *list, struct sonde_err *err)
+{
+    if (list->count == SONDE_OPTION_STRINGS_MAX) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "--%s: more than %d of them", option->name,
+                          SONDE_OPTION_STRINGS_MAX);
+    }
+    list->items[list->count++] = value;
+    return 0;
+}
+
 static int assign(const struct sonde_option *option, const char *value, void *target,
                   struct sonde_err *err)
 {
@@ -81,6 +92,8 @@ static int assign(const struct sonde_option *option, const char *value, void *ta
         return 0;
     case SONDE_OPTION_CHOICE:
         return choose(option, value, field, err);
+    case SONDE_OPTION_STRINGS:
+        return add_string(option, value, field, err);
     case SONDE_OPTION_NUMBER:
         r = sonde_parse_i64(text, option->min, option->max, field);
         if (r < 0) {

@@ -15,6 +15,14 @@ enum sonde_option_type {
     SONDE_OPTION_NUMBER,   /* int64_t, min…max */
     SONDE_OPTION_DURATION, /* int64_t nanoseconds, min…max in nanoseconds */
     SONDE_OPTION_CHOICE,   /* int: the index in choices */
+    SONDE_OPTION_STRINGS,  /* struct sonde_option_strings: each time it is given */
+};
+
+enum { SONDE_OPTION_STRINGS_MAX = 64 };
+
+struct sonde_option_strings {
+    const char *items[SONDE_OPTION_STRINGS_MAX]; /* borrowed from argv */
+    size_t count;
 };
 
 struct sonde_option {
@@ -38,7 +46,7 @@ struct sonde_arguments {
 /* Reads argv[0…count) by the NULL-terminated tables (each may be NULL) into `target`.
  * "--name value", "--name=value" and "-l value" are accepted; "-" alone is an argument.
  * SONDE_EINVALID with a suggestion for an unknown option, a missing or a wrong value; of one given
- * twice the last counts. */
+ * twice the last counts, but of SONDE_OPTION_STRINGS all do. */
 int sonde_options_parse(const struct sonde_option *const tables[], size_t table_count, int count,
                         char **argv, void *target, struct sonde_arguments *ret,
                         struct sonde_err *err) SONDE_MUST_CHECK;

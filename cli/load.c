@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/load.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "cli/cli.h"
+#include "load/summary.h"
+
+#define AT(member) offsetof(struct cli_settings, load.member)
+
+enum {
+    FILE_MAX_BYTES = 64 << 20,
+    DEFAULT_CONNECTIONS = 10,
+    DEFAULT_SECONDS = 10,
+    DEFAULT_MOST = 1000, /* connections of an open model */
+};
+static const int64_t day_ns = INT64_C(24) * 3600 * SONDE_SECOND;
+
+const struct sonde_option cli_load_options[] = {
+    {"connections", SONDE_OPTION_NUMBER, AT(connections), 1, SONDE_LOAD_CONNECTIONS_MAX,
+     .argument = "N", .help = "that send at the same time (default: 10)", .letter = 'c'},
+    {"max-connections", SONDE_OPTION_NUMBER, AT(connections_max), 1, SONDE_LOAD_CONNECTIONS_MAX,
+     .argument = "N", .help = "with a rate: opened while all are busy (default: 1000)"},
+    {"pipelining", SONDE_OPTION_NUMBER, AT(pipelining), 1, SONDE_LOAD_PIPELINING_MAX,
+     .argument = "N", .help = "requests in flight on a connection (default: 1)", .letter = 'p'},
+    {"duration", SONDE_OPTION_DURATION, AT(duration_ns), SONDE_SECOND,
+     30 * INT64_C(86400) * SONDE_SECOND, .argument = "TIME", .help = "how long (default: 10s)",
+     .letter = 'd'},
+    {"amount", SONDE_OPTION_NUMBER, AT(amount), 1, INT64_MAX, .argument = "N",
+     .help = "how many requests, however long that takes", .letter = 'a'},
+    {"maxOverallRequests", SONDE_OPTION_NUMBER, AT(requests_most), 1, INT64_MAX, .argument = "N",
+     .help = "how many requests at most, within the duration", .letter = 'O'},
+    {"overallRate", SONDE_OPTION_NUMBER, AT(rate), 1, 10000000, .argument = "N",
+     .help = "requests a second of all connections, sent when they are due", .letter = 'R'},
+    {"connectionRate", SONDE_OPTION_NUMBER, AT(connection_rate), 1, 10000000, .argument = "N",
+     .help = "the same of each connection", .letter = 'r'},
+    {"poisson", SONDE_OPTION_FLAG, AT(poisson),
+     .help = "with a rate: as independent people send, not at equal distances"},
+    {"reconnectRate", SONDE_OPTION_NUMBER, AT(requests_per_connection), 1, INT64_MAX,
+     .argument = "N", .help = "a connection is closed after so many requests", .letter = 'D'},
+    {"timeout", SONDE_OPTION_DURATION, AT(timeout_ns), SONDE_MILLISECOND, day_ns,
+     .argument = "TIME", .help = "of an answer (default: 10s)", .letter = 't'},
+    {"workers", SONDE_OPTION_NUMBER, AT(threads), 1, SONDE_LOAD_THREADS_MAX, .argument = "N",
+     .help = "threads that send (default: 1)", .letter = 'w'},
+    {"method", SONDE_OPTION_STRING, AT(method), .argument = "NAME", .help = "(default: GET)",
+     .letter = 'm'},
+    {"headers", SONDE_OPTION_STRINGS, AT(headers), .argument = "NAME=VALUE",
+     .help = "a header field; may be given several times", .letter = 'H'},
+    {"body", SONDE_OPTION_STRING, AT(body), .argument = "TEXT", .help = "of the request",
+     .letter = 'b'},
+    {"input", SONDE_OPTION_STRING, AT(input), .argument = "FILE",
+     .help = "whose content is the body", .letter = 'i'},
+    {"idReplacement", SONDE_OPTION_FLAG, AT(ids),
+     .help = "[<id>] in path, headers and body is another text each time", .letter = 'I'},
+    {"socketPath", SONDE_OPTION_STRING, AT(socket_path), .argument = "PATH",
+     .help = "of a Unix socket that is connected to", .letter = 'S'},
+    {"servername", SONDE_OPTION_STRING, AT(server_name), .argument = "NAME",
+     .help = "that TLS asks for and checks (default: the URL's)", .letter = 's'},
+    {"ca", SONDE_OPTION_STRING, AT(authority), .argument = "FILE",
+     .help = "authorities that are trusted (PEM; default: the system's)"},
+    {"cert", SONDE_OPTION_STRING, AT(certificate), .argument = "FILE",
+     .help = "our own certificate (PEM)"},
+    {"key", SONDE_OPTION_STRING, AT(key), .argument = "FILE", .help = "… and its key"},
+    {"insecure", SONDE_OPTION_FLAG, AT(insecure), .help = "do not check the server's certificate"},
+    {"title", SONDE_OPTION_STRING, AT(title), .argument = "TEXT", .help = "stands in the results",
+     .letter = 'T'},
+    {"forever", SONDE_OPTION_FLAG, AT(forever), .help = "until it is interrupted", .letter = 'f'},
+    {"json", SONDE_OPTION_FLAG, AT(json), .help = "the same as --output json", .letter = 'j'},
+    {"no-progress", SONDE_OPTION_FLAG, AT(quiet), .help = "say nothing meanwhile", .letter = 'n'},
+    {0},
+};
+
+struct work {
+    const struct cli_load_settings *settings;
+    struct sonde_load_url url;
+    struct sonde_load_addresses addresses;
+    struct sonde_arena arena;
+    struct sonde_load_request request;
+    struct sonde_buf body, authority, certificate, key; /* files */
+    struct sonde_load_plan plan;
+    struct sonde_load_summary summary;
+    struct sonde_load_outcome outcome;
+    bool terminal; /* progress goes to one */
+};
+
+/* ---- what was asked for ---- */
+
+static int64_t or_else(int64_t given, int64_t otherwise)
+{
+    return given ? given : otherwise;
+}
+
+/* "Name: value" or "Name=value", whichever sign comes first. */
+static int split_header(const char *text, struct sonde_arena *arena, struct sonde_pair *ret,
+                        struct sonde_err *err)
+{
+    size_t length = strcspn(text, ":=");
+    if (length == 0 || !text[length]) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "--headers %s: give NAME=VALUE", text);
+    }
+    struct sonde_str name = sonde_arena_copy(arena, (struct sonde_str){text, length});
+    struct sonde_str value = sonde_arena_copy(arena, sonde_str_trim(sonde_str(text + length + 1)));
+    *ret = (struct sonde_pair){name.data, value.data};
+    return name.data && value.data ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+}
+
+static int make_request(struct work *w, struct sonde_err *err)
+{
+    const struct cli_load_settings *s = w->settings;
+    struct sonde_pair fields[SONDE_OPTION_STRINGS_MAX];
+    const struct sonde_load_places places = {.ids = s->ids};
+    struct sonde_load_ask ask = {.method = s->method ? s->method : "GET",
+                                 .path = w->url.path,
+                                 .fields = fields,
+                                 .field_count = s->headers.count,
+                                 .body = sonde_str(s->body)};
+    int r = 0;
+    for (size_t i = 0; i < s->headers.count && r == 0; i++) {
+        r = split_header(s->headers.items[i], &w->arena, &fields[i], err);
+    }
+    if (r == 0 && s->input) {
+        r = sonde_read_input(s->input, &w->body, err);
+        ask.body = w->body.data ? sonde_buf_view(&w->body) : SONDE_STR("");
+    }
+    return r < 0 ? r : sonde_load_request_make(&ask, &w->url, &places, &w->arena, &w->request, err);
+}
+
+static int read_tls(struct work *w, struct sonde_load_tls_options *ret, struct sonde_err *err)
+{
+    const struct cli_load_settings *s = w->settings;
+    const struct {
+        const char *file;
+        struct sonde_buf *text;
+    } files[] = {
+        {s->authority, &w->authority}, {s->certificate, &w->certificate}, {s->key, &w->key}};
+    int r = 0;
+    for (size_t i = 0; i < SONDE_LENGTH(files) && r == 0; i++) {
+        r = files[i].file ? sonde_read_input(files[i].file, files[i].text, err) : 0;
+    }
+    *ret = (struct sonde_load_tls_options){
+        .enabled = w->url.tls,
+        .skip_verify = s->insecure,
+        .server_name = s->server_name ? s->server_name : w->url.host,
+        .authorities = sonde_buf_view(&w->authority),
+        .certificate = sonde_buf_view(&w->certificate),
+        .key = sonde_buf_view(s->key ? &w->key : &w->certificate),
+    };
+    return r;
+}
+
+static struct sonde_arrival arrival_of(const struct cli_load_settings *s)
+{
+    int64_t connections = or_else(s->connections, DEFAULT_CONNECTIONS);
+    int64_t rate = s->rate ? s->rate : s->connection_rate * connections;
+    int64_t amount = s->amount ? s->amount : s->requests_most;
+    bool endless = s->forever || s->amount;
+    int64_t seconds = or_else(s->duration_ns, DEFAULT_SECONDS * SONDE_SECOND) / SONDE_SECOND;
+    return (struct sonde_arrival){
+        .distribution = s->poisson ? SONDE_ARRIVAL_POISSON : SONDE_ARRIVAL_CONSTANT,
+        .rate = or_else(rate, SONDE_SPEC_ABSENT),
+        .duration_seconds = endless ? SONDE_SPEC_ABSENT : seconds,
+        .amount = or_else(amount, SONDE_SPEC_ABSENT),
+    };
+}
+
+static int make_plan(struct work *w, struct sonde_err *err)
+{
+    const struct cli_load_settings *s = w->settings;
+    int64_t connections = or_else(s->connections, DEFAULT_CONNECTIONS);
+    int64_t most = or_else(s->connections_max, DEFAULT_MOST);
+    w->plan = (struct sonde_load_plan){
+        .addresses = &w->addresses,
+        .requests = &w->request,
+        .request_count = 1,
+        .threads = (unsigned)or_else(s->threads, 1),
+        .connections = (unsigned)connections,
+        .connections_max = (unsigned)(most > connections ? most : connections),
+        .pipelining = (unsigned)or_else(s->pipelining, 1),
+        .requests_per_connection = (uint64_t)s->requests_per_connection,
+        .timeout_ns = or_else(s->timeout_ns, 10 * SONDE_SECOND),
+        .drain_ns = SONDE_SECOND,
+        .arrival = arrival_of(s),
+    };
+    sonde_random_bytes(&w->plan.seed, sizeof(w->plan.seed));
+    int r = make_request(w, err);
+    r = r < 0 ? r : read_tls(w, &w->plan.tls, err);
+    if (r < 0) {
+        return r;
+    }
+    return s->socket_path ? sonde_load_unix_address(s->socket_path, &w->addresses, err)
+                          : sonde_load_resolve(w->url.host, w->url.port, &w->addresses, err);
+}
+
+/* ---- how it goes ---- */
+
+static atomic_bool interrupted;
+
+/* The second one ends the program as it usually does. */
+static void interrupt(int number)
+{
+    atomic_store(&interrupted, true);
+    (void)signal(number, SIG_DFL);
+}
+
+static void show(void *context, int64_t end_ns, const struct sonde_load_tally *second)
+{
+    struct work *w = context;
+    sonde_load_summary_add(&w->summary, end_ns, second);
+    if (w->settings->quiet || !w->terminal) {
+        return;
+    }
+    (void)fprintf(stderr,
+                  "\r\033[K%4.0f s  %llu/s  p50 %.3g ms  p99 %.3g ms  %llu failed, %llu connects "
+                  "failed",
+                  (double)end_ns / 1e9, (unsigned long long)second->answered,
+                  (double)sonde_histogram_quantile(&second->response, 0.5) / 1e3,
+                  (double)sonde_histogram_quantile(&second->response, 0.99) / 1e3,
+                  (unsigned long long)second->failed, (unsigned long long)second->connect_failures);
+}
+
+static int run(struct work *w, struct sonde_err *err)
+{
+    const struct sonde_load_watcher watcher = {w, show, &interrupted};
+    w->terminal = isatty(STDERR_FILENO);
+    (void)signal(SIGINT, interrupt);
+    (void)signal(SIGTERM, interrupt);
+    int r = sonde_load_run(&w->plan, &watcher, &w->outcome, err);
+    (void)signal(SIGINT, SIG_DFL);
+    (void)signal(SIGTERM, SIG_DFL);
+    if (w->terminal && !w->settings->quiet) {
+        (void)fputs("\r\033[K", stderr);
+    }
+    return r;
+}
+
+static int print(struct cli_call *call, struct work *w)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+    bool json = w->settings->json || call->settings.output == CLI_OUTPUT_JSON;
+    w->summary.title = w->settings->title;
+    w->summary.url = call->arguments.positional[0];
+    w->summary.socket_path = w->settings->socket_path;
+    w->summary.plan = &w->plan;
+    w->summary.outcome = &w->outcome;
+    (json ? sonde_load_summary_json : sonde_load_summary_text)(&w->summary, &text);
+    int code = cli_write_output(&call->settings, &text);
+    return code ? code : w->outcome.tally.answered ? SONDE_EXIT_DONE : SONDE_EXIT_FAILED;
+}
+
+static void finish(struct work *w)
+{
+    sonde_load_outcome_fini(&w->outcome);
+    sonde_load_summary_fini(&w->summary);
+    sonde_arena_fini(&w->arena);
+    sonde_buf_fini(&w->body);
+    sonde_buf_fini(&w->authority);
+    sonde_buf_fini(&w->certificate);
+    sonde_buf_fini(&w->key);
+}
+
+int cli_load(struct cli_call *call)
+{
+    struct sonde_err err;
+    struct work work = {.settings = &call->settings.load,
+                        .arena = SONDE_ARENA(2 * FILE_MAX_BYTES),
+                        .body = SONDE_BUF(FILE_MAX_BYTES),
+                        .authority = SONDE_BUF(FILE_MAX_BYTES),
+                        .certificate = SONDE_BUF(FILE_MAX_BYTES),
+                        .key = SONDE_BUF(FILE_MAX_BYTES)};
+    struct sonde_str url = sonde_str(call->arguments.positional[0]);
+    int r = sonde_load_url_parse(url, &work.url, &err);
+    r = r < 0 ? r : sonde_load_summary_init(&work.summary, &err);
+    r = r < 0 ? r : make_plan(&work, &err);
+    r = r < 0 ? r : run(&work, &err);
+    int code = r < 0 ? cli_say_error(&err) : print(call, &work);
+    finish(&work);
+    return code;
+}

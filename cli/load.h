@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of `sonde load`: autocannon's, and ours. */
+#ifndef SONDE_CLI_LOAD_H
+#define SONDE_CLI_LOAD_H
+
+#include "base/options.h"
+
+struct cli_load_settings {
+    int64_t connections, connections_max, pipelining, threads;
+    int64_t duration_ns, timeout_ns; /* 0: not given */
+    int64_t amount, requests_most;   /* 0: not given */
+    int64_t rate, connection_rate, requests_per_connection;
+    bool poisson, forever, json, quiet, latency, ids, insecure;
+    const char *method, *title, *body, *input, *socket_path, *server_name;
+    const char *certificate, *key, *authority; /* files */
+    struct sonde_option_strings headers;
+};
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "load/summary.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+static const int64_t most_requests = INT64_C(1000) * 1000 * 1000;
+static const int64_t most_bytes = INT64_C(1000) * 1000 * 1000 * 1000;
+
+int sonde_load_summary_init(struct sonde_load_summary *summary, struct sonde_err *err)
+{
+    enum { DIGITS = 3 };
+    struct sonde_histogram_layout layout;
+    *summary = (struct sonde_load_summary){0};
+    int r = sonde_histogram_layout(1, most_requests, DIGITS, &layout, err);
+    r = r < 0 ? r : sonde_histogram_init(&summary->requests, &layout, err);
+    r = r < 0 ? r : sonde_histogram_layout(1, most_bytes, DIGITS, &layout, err);
+    return r < 0 ? r : sonde_histogram_init(&summary->bytes, &layout, err);
+}
+
+void sonde_load_summary_fini(struct sonde_load_summary *summary)
+{
+    sonde_histogram_fini(&summary->requests);
+    sonde_histogram_fini(&summary->bytes);
+}
+
+void sonde_load_summary_add(struct sonde_load_summary *summary, int64_t end_ns,
+                            const struct sonde_load_tally *interval)
+{
+    static const int64_t shortest_ns = 9 * SONDE_SECOND / 10;
+    bool whole = end_ns - summary->sampled_ns >= shortest_ns;
+    summary->sampled_ns = end_ns;
+    if (whole || summary->samples == 0) {
+        sonde_histogram_record(&summary->requests, (int64_t)interval->answered);
+        sonde_histogram_record(&summary->bytes, (int64_t)interval->bytes_read);
+        summary->samples++;
+    }
+}
+
+/* ---- for programs ---- */
+
+/* Two digits behind the point, rounded up, as autocannon has them. */
+static double two_digits(double value)
+{
+    return ceil(value * 100) / 100;
+}
+
+/* Of one distribution, in units of `scale`. */
+static void put_distribution(const struct sonde_histogram *h, double scale, struct sonde_buf *buf)
+{
+    static const struct {
+        const char *name;
+        double share;
+    } quantiles[] = {
+        {"p0_001", 0.00001}, {"p0_01", 0.0001}, {"p0_1", 0.001},    {"p1", 0.01},
+        {"p2_5", 0.025},     {"p10", 0.1},      {"p25", 0.25},      {"p50", 0.5},
+        {"p75", 0.75},       {"p90", 0.9},      {"p95", 0.95},      {"p97_5", 0.975},
+        {"p99", 0.99},       {"p99_9", 0.999},  {"p99_99", 0.9999}, {"p99_999", 0.99999},
+    };
+    double mean = two_digits(sonde_histogram_mean(h) / scale);
+    sonde_buf_printf(buf, "\"average\":%.15g,\"mean\":%.15g,\"stddev\":%.15g,\"min\":%.15g,", mean,
+                     mean, two_digits(sonde_histogram_deviation(h) / scale),
+                     h->total ? (double)h->minimum / scale : 0);
+    sonde_buf_printf(buf, "\"max\":%.15g", (double)h->maximum / scale);
+    for (size_t i = 0; i < SONDE_LENGTH(quantiles); i++) {
+        sonde_buf_printf(buf, ",\"%s\":%.15g", quantiles[i].name,
+                         (double)sonde_histogram_quantile(h, quantiles[i].share) / scale);
+    }
+}
+
+static uint64_t count_class(const struct sonde_load_tally *t, int hundreds)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < 100; i++) {
+        count += t->statuses[100 * hundreds + i];
+    }
+    return count;
+}
+
+static void put_text_or_null(const char *name, const char *text, struct sonde_buf *buf)
+{
+    if (text) {
+        sonde_buf_printf(buf, "\"%s\":", name);
+        sonde_buf_json_string(buf, sonde_str(text));
+        sonde_buf_char(buf, ',');
+    }
+}
+
+static void put_time(const char *name, int64_t at_ns, struct sonde_buf *buf)
+{
+    char text[SONDE_TIME_SIZE];
+    sonde_time_format(at_ns, text);
+    sonde_buf_printf(buf, "\"%s\":\"%s\",", name, text);
+}
+
+static void put_statuses(const struct sonde_load_tally *t, struct sonde_buf *buf)
+{
+    const char *separator = "";
+    uint64_t good = count_class(t, 2);
+    sonde_buf_printf(buf, "\"non2xx\":%llu,\"resets\":0", (unsigned long long)(t->answered - good));
+    for (int i = 1; i <= 5; i++) {
+        sonde_buf_printf(buf, ",\"%dxx\":%llu", i, (unsigned long long)count_class(t, i));
+    }
+    sonde_buf_text(buf, ",\"statusCodeStats\":{");
+    for (int i = 100; i <= SONDE_LOAD_STATUS_MAX; i++) {
+        if (t->statuses[i]) {
+            sonde_buf_printf(buf, "%s\"%d\":{\"count\":%llu}", separator, i,
+                             (unsigned long long)t->statuses[i]);
+            separator = ",";
+        }
+    }
+    sonde_buf_text(buf, "},");
+}
+
+static uint64_t sum_of_errors(const struct sonde_load_tally *t)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
+        sum += t->errors[i];
+    }
+    return sum;
+}
+
+/* Latencies in ms, as theirs, but not cut to whole ones. */
+static void put_latencies(const struct sonde_load_tally *t, struct sonde_buf *buf)
+{
+    static const double us_in_ms = 1000;
+    sonde_buf_text(buf, "\"latency\":{");
+    put_distribution(&t->response, us_in_ms, buf);
+    sonde_buf_printf(buf, ",\"totalCount\":%llu},", (unsigned long long)t->response.total);
+}
+
+/* What autocannon has not. */
+static void put_own(const struct sonde_load_summary *s, struct sonde_buf *buf)
+{
+    const struct sonde_load_tally *t = &s->outcome->tally;
+    sonde_buf_printf(buf,
+                     "\"sonde\":{\"sent\":%llu,\"answered\":%llu,\"failed\":%llu,\"censored\":%llu,"
+                     "\"unsent\":%llu,\"connects\":%llu,\"connectFailures\":%llu,"
+                     "\"bytesWritten\":%llu,\"cpuSeconds\":%.6f,\"errors\":{",
+                     (unsigned long long)t->sent, (unsigned long long)t->answered,
+                     (unsigned long long)t->failed, (unsigned long long)t->censored,
+                     (unsigned long long)t->unsent, (unsigned long long)t->connects,
+                     (unsigned long long)t->connect_failures, (unsigned long long)t->bytes_written,
+                     (double)s->outcome->cpu_ns / 1e9);
+    for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
+        sonde_buf_printf(buf, "%s\"%s\":%llu", i ? "," : "",
+                         sonde_load_error_name((enum sonde_load_error)i),
+                         (unsigned long long)t->errors[i]);
+    }
+    sonde_buf_text(buf, "},\"responseMicroseconds\":{");
+    put_distribution(&t->response, 1, buf);
+    sonde_buf_text(buf, "},\"serviceMicroseconds\":{");
+    put_distribution(&t->service, 1, buf);
+    sonde_buf_text(buf, "},\"sendLagMicroseconds\":{");
+    put_distribution(&t->send_lag, 1, buf);
+    sonde_buf_text(buf, "}}");
+}
+
+void sonde_load_summary_json(const struct sonde_load_summary *summary, struct sonde_buf *buf)
+{
+    const struct sonde_load_summary *s = summary;
+    const struct sonde_load_outcome *outcome = s->outcome;
+    const struct sonde_load_tally *t = &outcome->tally;
+    double seconds = (double)outcome->duration_ns / 1e9;
+    sonde_buf_char(buf, '{');
+    put_text_or_null("title", s->title, buf);
+    put_text_or_null("url", s->url, buf);
+    put_text_or_null("socketPath", s->socket_path, buf);
+    sonde_buf_printf(buf,
+                     "\"connections\":%u,\"sampleInt\":1000,\"pipelining\":%u,\"workers\":%u,"
+                     "\"duration\":%.15g,\"samples\":%llu,",
+                     s->plan->connections, s->plan->pipelining, s->plan->threads,
+                     round(seconds * 100) / 100, (unsigned long long)s->samples);
+    put_time("start", outcome->start_ns, buf);
+    put_time("finish", outcome->start_ns + outcome->duration_ns, buf);
+    sonde_buf_printf(buf, "\"errors\":%llu,\"timeouts\":%llu,\"mismatches\":0,",
+                     (unsigned long long)sum_of_errors(t),
+                     (unsigned long long)t->errors[SONDE_LOAD_TIMEOUT]);
+    put_statuses(t, buf);
+    put_latencies(t, buf);
+    sonde_buf_text(buf, "\"requests\":{");
+    put_distribution(&s->requests, 1, buf);
+    sonde_buf_printf(buf, ",\"total\":%llu,\"sent\":%llu},\"throughput\":{",
+                     (unsigned long long)t->answered, (unsigned long long)t->sent);
+    put_distribution(&s->bytes, 1, buf);
+    sonde_buf_printf(buf, ",\"total\":%llu},", (unsigned long long)t->bytes_read);
+    put_own(s, buf);
+    sonde_buf_text(buf, "}\n");
+}
+
+/* ---- for a person ---- */
+
+static void put_duration(int64_t us, struct sonde_buf *buf)
+{
+    char text[40];
+    if (us < 1000) {
+        (void)snprintf(text, sizeof(text), "%lld µs", (long long)us);
+    } else if (us < 1000 * 1000) {
+        (void)snprintf(text, sizeof(text), "%.3g ms", (double)us / 1e3);
+    } else {
+        (void)snprintf(text, sizeof(text), "%.3g s", (double)us / 1e6);
+    }
+    /* The letter µ has two bytes and one column. */
+    int columns = (int)strlen(text) - (strstr(text, "µ") ? 1 : 0);
+    sonde_buf_repeat(buf, ' ', (size_t)(columns < 10 ? 10 - columns : 1));
+    sonde_buf_text(buf, text);
+}
+
+static void put_row(const char *name, const struct sonde_histogram *h, struct sonde_buf *buf)
+{
+    static const double shares[] = {0.5, 0.9, 0.99, 0.999};
+    sonde_buf_printf(buf, "%-10s", name);
+    for (size_t i = 0; i < SONDE_LENGTH(shares); i++) {
+        put_duration(sonde_histogram_quantile(h, shares[i]), buf);
+    }
+    put_duration((int64_t)sonde_histogram_mean(h), buf);
+    put_duration(h->maximum, buf);
+    sonde_buf_char(buf, '\n');
+}
+
+static void put_errors(const struct sonde_load_tally *t, struct sonde_buf *buf)
+{
+    const char *separator = "errors: ";
+    for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
+        if (t->errors[i]) {
+            sonde_buf_printf(buf, "%s%llu %s", separator, (unsigned long long)t->errors[i],
+                             sonde_load_error_name((enum sonde_load_error)i));
+            separator = ", ";
+        }
+    }
+    sonde_buf_text(buf, separator[0] == ',' ? "\n" : "");
+}
+
+static void put_answers(const struct sonde_load_tally *t, struct sonde_buf *buf)
+{
+    const char *separator = "status: ";
+    for (int i = 100; i <= SONDE_LOAD_STATUS_MAX; i++) {
+        if (t->statuses[i]) {
+            sonde_buf_printf(buf, "%s%d %llu times", separator, i,
+                             (unsigned long long)t->statuses[i]);
+            separator = ", ";
+        }
+    }
+    sonde_buf_text(buf, separator[0] == ',' ? "\n" : "");
+}
+
+void sonde_load_summary_text(const struct sonde_load_summary *summary, struct sonde_buf *buf)
+{
+    const struct sonde_load_summary *s = summary;
+    const struct sonde_load_tally *t = &s->outcome->tally;
+    double seconds = (double)s->outcome->duration_ns / 1e9;
+    sonde_buf_printf(buf, "%s%s%s\n\n%-10s%10s%10s%10s%10s%10s%10s\n", s->title ? s->title : "",
+                     s->title ? ": " : "", s->url, "", "50 %", "90 %", "99 %", "99.9 %", "mean",
+                     "longest");
+    put_row("response", &t->response, buf);
+    put_row("service", &t->service, buf);
+    put_row("send lag", &t->send_lag, buf);
+    sonde_buf_printf(
+        buf,
+        "\n%llu requests in %.2f s, %.1f answers a second, %.2f MB read\n"
+        "%llu answered, %llu failed, %llu without an answer at the end, %llu not sent\n",
+        (unsigned long long)t->sent, seconds, seconds > 0 ? (double)t->answered / seconds : 0,
+        (double)t->bytes_read / 1e6, (unsigned long long)t->answered, (unsigned long long)t->failed,
+        (unsigned long long)t->censored, (unsigned long long)t->unsent);
+    put_answers(t, buf);
+    put_errors(t, buf);
+}
