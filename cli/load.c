@@ -21,7 +21,7 @@ enum {
     DEFAULT_SECONDS = 10,
     DEFAULT_MOST = 1000, /* connections of an open model */
 };
-static const int64_t day_ns = INT64_C(24) * 3600 * SONDE_SECOND;
+#define DAY_NS (INT64_C(24) * 3600 * SONDE_SECOND)
 
 const struct sonde_option cli_load_options[] = {
     {"connections", SONDE_OPTION_NUMBER, AT(connections), 1, SONDE_LOAD_CONNECTIONS_MAX,
@@ -30,9 +30,8 @@ const struct sonde_option cli_load_options[] = {
      .argument = "N", .help = "with a rate: opened while all are busy (default: 1000)"},
     {"pipelining", SONDE_OPTION_NUMBER, AT(pipelining), 1, SONDE_LOAD_PIPELINING_MAX,
      .argument = "N", .help = "requests in flight on a connection (default: 1)", .letter = 'p'},
-    {"duration", SONDE_OPTION_DURATION, AT(duration_ns), SONDE_SECOND,
-     30 * INT64_C(86400) * SONDE_SECOND, .argument = "TIME", .help = "how long (default: 10s)",
-     .letter = 'd'},
+    {"duration", SONDE_OPTION_DURATION, AT(duration_ns), SONDE_SECOND, 30 * DAY_NS,
+     .argument = "TIME", .help = "how long (default: 10s)", .letter = 'd'},
     {"amount", SONDE_OPTION_NUMBER, AT(amount), 1, INT64_MAX, .argument = "N",
      .help = "how many requests, however long that takes", .letter = 'a'},
     {"maxOverallRequests", SONDE_OPTION_NUMBER, AT(requests_most), 1, INT64_MAX, .argument = "N",
@@ -45,7 +44,7 @@ const struct sonde_option cli_load_options[] = {
      .help = "with a rate: as independent people send, not at equal distances"},
     {"reconnectRate", SONDE_OPTION_NUMBER, AT(requests_per_connection), 1, INT64_MAX,
      .argument = "N", .help = "a connection is closed after so many requests", .letter = 'D'},
-    {"timeout", SONDE_OPTION_DURATION, AT(timeout_ns), SONDE_MILLISECOND, day_ns,
+    {"timeout", SONDE_OPTION_DURATION, AT(timeout_ns), SONDE_MILLISECOND, DAY_NS,
      .argument = "TIME", .help = "of an answer (default: 10s)", .letter = 't'},
     {"workers", SONDE_OPTION_NUMBER, AT(threads), 1, SONDE_LOAD_THREADS_MAX, .argument = "N",
      .help = "threads that send (default: 1)", .letter = 'w'},
@@ -69,6 +68,11 @@ const struct sonde_option cli_load_options[] = {
      .help = "our own certificate (PEM)"},
     {"key", SONDE_OPTION_STRING, AT(key), .argument = "FILE", .help = "… and its key"},
     {"insecure", SONDE_OPTION_FLAG, AT(insecure), .help = "do not check the server's certificate"},
+    {"threshold", SONDE_OPTION_STRINGS, AT(thresholds), .argument = "TEXT",
+     .help = "that must hold, such as \"http_req_duration: p(99)<250\"; several times"},
+    {"abort-on-fail", SONDE_OPTION_FLAG, AT(abort_on_fail), .help = "end when a threshold breaks"},
+    {"delay-abort", SONDE_OPTION_DURATION, AT(delay_abort_ns), SONDE_SECOND, DAY_NS,
+     .argument = "TIME", .help = "… but not before (default: 10s)"},
     {"title", SONDE_OPTION_STRING, AT(title), .argument = "TEXT", .help = "stands in the results",
      .letter = 'T'},
     {"forever", SONDE_OPTION_FLAG, AT(forever), .help = "until it is interrupted", .letter = 'f'},
@@ -87,6 +91,7 @@ struct work {
     struct sonde_load_plan plan;
     struct sonde_load_summary summary;
     struct sonde_load_outcome outcome;
+    struct sonde_load_verdict verdicts[SONDE_OPTION_STRINGS_MAX];
     bool terminal; /* progress goes to one */
 };
 
@@ -170,6 +175,17 @@ static struct sonde_arrival arrival_of(const struct cli_load_settings *s)
     };
 }
 
+static int read_thresholds(struct work *w, struct sonde_err *err)
+{
+    const struct sonde_option_strings *texts = &w->settings->thresholds;
+    int r = 0;
+    for (size_t i = 0; i < texts->count && r == 0; i++) {
+        w->verdicts[i].text = texts->items[i];
+        r = sonde_threshold_parse(sonde_str(texts->items[i]), &w->verdicts[i].threshold, err);
+    }
+    return r;
+}
+
 static int make_plan(struct work *w, struct sonde_err *err)
 {
     const struct cli_load_settings *s = w->settings;
@@ -191,6 +207,7 @@ static int make_plan(struct work *w, struct sonde_err *err)
     sonde_random_bytes(&w->plan.seed, sizeof(w->plan.seed));
     int r = make_request(w, err);
     r = r < 0 ? r : read_tls(w, &w->plan.tls, err);
+    r = r < 0 ? r : read_thresholds(w, err);
     if (r < 0) {
         return r;
     }
@@ -209,10 +226,20 @@ static void interrupt(int number)
     (void)signal(number, SIG_DFL);
 }
 
+static bool judge(struct work *w, int64_t end_ns)
+{
+    return sonde_load_judge(w->verdicts, w->settings->thresholds.count, &w->outcome.tally,
+                            (double)end_ns / 1e9);
+}
+
 static void show(void *context, int64_t end_ns, const struct sonde_load_tally *second)
 {
     struct work *w = context;
     sonde_load_summary_add(&w->summary, end_ns, second);
+    int64_t delay_ns = or_else(w->settings->delay_abort_ns, 10 * SONDE_SECOND);
+    if (w->settings->abort_on_fail && end_ns >= delay_ns && !judge(w, end_ns)) {
+        atomic_store(&interrupted, true);
+    }
     if (w->settings->quiet || !w->terminal) {
         return;
     }
@@ -249,9 +276,15 @@ static int print(struct cli_call *call, struct work *w)
     w->summary.socket_path = w->settings->socket_path;
     w->summary.plan = &w->plan;
     w->summary.outcome = &w->outcome;
+    w->summary.verdicts = w->verdicts;
+    w->summary.verdict_count = w->settings->thresholds.count;
+    bool keeps = judge(w, w->outcome.duration_ns);
     (json ? sonde_load_summary_json : sonde_load_summary_text)(&w->summary, &text);
     int code = cli_write_output(&call->settings, &text);
-    return code ? code : w->outcome.tally.answered ? SONDE_EXIT_DONE : SONDE_EXIT_FAILED;
+    return code                        ? code
+           : !keeps                    ? SONDE_EXIT_THRESHOLD
+           : w->outcome.tally.answered ? SONDE_EXIT_DONE
+                                       : SONDE_EXIT_FAILED;
 }
 
 static void finish(struct work *w)

@@ -13,7 +13,9 @@ struct cli_load_settings {
     bool poisson, forever, json, quiet, latency, ids, insecure;
     const char *method, *title, *body, *input, *socket_path, *server_name;
     const char *certificate, *key, *authority; /* files */
-    struct sonde_option_strings headers;
+    struct sonde_option_strings headers, thresholds;
+    bool abort_on_fail;
+    int64_t delay_abort_ns; /* 0: not given */
 };
 
 #endif

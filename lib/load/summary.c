@@ -157,7 +157,16 @@ static void put_own(const struct sonde_load_summary *s, struct sonde_buf *buf)
     put_distribution(&t->service, 1, buf);
     sonde_buf_text(buf, "},\"sendLagMicroseconds\":{");
     put_distribution(&t->send_lag, 1, buf);
-    sonde_buf_text(buf, "}}");
+    sonde_buf_text(buf, "},\"thresholds\":[");
+    for (size_t i = 0; i < s->verdict_count; i++) {
+        const struct sonde_load_verdict *verdict = &s->verdicts[i];
+        sonde_buf_text(buf, i ? ",{\"text\":" : "{\"text\":");
+        sonde_buf_json_string(buf, sonde_str(verdict->text));
+        sonde_buf_printf(buf, isnan(verdict->statistic) ? ",\"value\":null" : ",\"value\":%.15g",
+                         verdict->statistic);
+        sonde_buf_printf(buf, ",\"holds\":%s}", verdict->keeps ? "true" : "false");
+    }
+    sonde_buf_text(buf, "]}");
 }
 
 void sonde_load_summary_json(const struct sonde_load_summary *summary, struct sonde_buf *buf)
@@ -268,4 +277,10 @@ void sonde_load_summary_text(const struct sonde_load_summary *summary, struct so
         (unsigned long long)t->censored, (unsigned long long)t->unsent);
     put_answers(t, buf);
     put_errors(t, buf);
+    for (size_t i = 0; i < s->verdict_count; i++) {
+        const struct sonde_load_verdict *verdict = &s->verdicts[i];
+        sonde_buf_printf(buf, "%s %s", verdict->keeps ? "holds " : "broken", verdict->text);
+        sonde_buf_printf(buf, isnan(verdict->statistic) ? ": nothing was measured\n" : ": %.6g\n",
+                         verdict->statistic);
+    }
 }

@@ -5,6 +5,7 @@
 #define SONDE_LOAD_SUMMARY_H
 
 #include "load/engine.h"
+#include "load/judge.h"
 
 struct sonde_load_summary {
     const char *title; /* NULL: none */
@@ -12,7 +13,9 @@ struct sonde_load_summary {
     const char *socket_path; /* NULL: none */
     const struct sonde_load_plan *plan;
     const struct sonde_load_outcome *outcome; /* once it is over */
-    struct sonde_histogram requests, bytes;   /* of each second: answers, and bytes read */
+    const struct sonde_load_verdict *verdicts;
+    size_t verdict_count;
+    struct sonde_histogram requests, bytes; /* of each second: answers, and bytes read */
     uint64_t samples;
     int64_t sampled_ns; /* the end of the last one */
 };

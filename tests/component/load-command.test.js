@@ -106,6 +106,46 @@ test('interrupted: it ends, and says what there is', async (t) => {
   assert.match(result.stdout, /\d+ answered, 0 failed/);
 });
 
+test('thresholds: what holds, what is broken, and the exit code', async (t) => {
+  const { port } = await startServer(t, 503);
+  const good = [
+    '--threshold',
+    'http_req_duration: p(99)<10000',
+    '--threshold',
+    'http_reqs: count==50',
+  ];
+  const kept = await load(t, port, '/', '-a', '50', ...good);
+  exited(kept, 0);
+  assert.match(kept.stdout, /holds {2}http_reqs: count==50: 50\n/);
+  const broken = await load(
+    t,
+    port,
+    '/',
+    '-a',
+    '50',
+    '-j',
+    ...good,
+    '--threshold',
+    'http_req_failed: rate<0.5',
+  );
+  exited(broken, 99);
+  const said = JSON.parse(broken.stdout).sonde.thresholds;
+  assert.deepEqual(
+    said.map(({ holds }) => holds),
+    [true, true, false],
+  );
+  assert.equal(said[2].value, 1);
+  const early = [
+    '-f',
+    '--abort-on-fail',
+    '--delay-abort',
+    '1s',
+    '--threshold',
+    'http_req_failed: rate<0.5',
+  ];
+  exited(await load(t, port, '/', ...early), 99);
+});
+
 for (const [words, says] of [
   [['-c', '0'], /--connections 0: give a whole number from 1 to 100000/],
   [['-H', 'nothing'], /--headers nothing: give NAME=VALUE/],
@@ -113,6 +153,7 @@ for (const [words, says] of [
   [['-m', 'G T'], /G T is no method/],
   [['--conections', '3'], /unknown option --conections: did you mean --connections\?/],
   [['--ca', '/nonexistent'], /\/nonexistent/],
+  [['--threshold', 'http_req_duration: p(99)'], /http_req_duration: p\(99\)/],
 ]) {
   test(`refused: ${words.join(' ')}`, async (t) => {
     const result = await load(t, 1, '/', ...words);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "load/judge.h"
+
+#include <math.h>
+
+/* Of latencies, in ms. */
+static double of_latencies(const struct sonde_threshold *threshold,
+                           const struct sonde_histogram *histogram)
+{
+    static const double us_in_ms = 1000;
+    if (histogram->total == 0) {
+        return NAN;
+    }
+    switch (threshold->statistic) {
+    case SONDE_STATISTIC_AVERAGE:
+        return sonde_histogram_mean(histogram) / us_in_ms;
+    case SONDE_STATISTIC_MINIMUM:
+        return (double)histogram->minimum / us_in_ms;
+    case SONDE_STATISTIC_MAXIMUM:
+        return (double)histogram->maximum / us_in_ms;
+    case SONDE_STATISTIC_MEDIAN:
+        return (double)sonde_histogram_quantile(histogram, 0.5) / us_in_ms;
+    case SONDE_STATISTIC_PERCENTILE:
+        return (double)sonde_histogram_quantile(histogram, threshold->percentile / 100) / us_in_ms;
+    case SONDE_STATISTIC_COUNT:
+    case SONDE_STATISTIC_RATE:
+        break;
+    }
+    return NAN;
+}
+
+static double of_count(const struct sonde_threshold *threshold, uint64_t count, double seconds)
+{
+    if (threshold->statistic == SONDE_STATISTIC_COUNT) {
+        return (double)count;
+    }
+    return seconds > 0 ? (double)count / seconds : NAN;
+}
+
+double sonde_load_statistic(const struct sonde_threshold *threshold,
+                            const struct sonde_load_tally *tally, double seconds)
+{
+    uint64_t ended = tally->answered + tally->failed;
+    switch (threshold->metric) {
+    case SONDE_METRIC_DURATION:
+        return of_latencies(threshold, &tally->response);
+    case SONDE_METRIC_SERVICE:
+        return of_latencies(threshold, &tally->service);
+    case SONDE_METRIC_SEND_LAG:
+        return of_latencies(threshold, &tally->send_lag);
+    case SONDE_METRIC_FAILED:
+        return ended ? (double)(tally->failed + sonde_load_tally_bad_answers(tally)) / (double)ended
+                     : NAN;
+    case SONDE_METRIC_REQUESTS:
+        return of_count(threshold, tally->answered, seconds);
+    case SONDE_METRIC_DROPPED:
+        return of_count(threshold, tally->unsent, seconds);
+    case SONDE_METRIC_DATA_RECEIVED:
+        return of_count(threshold, tally->bytes_read, seconds);
+    case SONDE_METRIC_DATA_SENT:
+        return of_count(threshold, tally->bytes_written, seconds);
+    }
+    return NAN;
+}
+
+bool sonde_load_keeps(const struct sonde_threshold *threshold, double statistic)
+{
+    return !isnan(statistic) && sonde_threshold_holds(threshold, statistic);
+}
+
+bool sonde_load_judge(struct sonde_load_verdict *verdicts, size_t count,
+                      const struct sonde_load_tally *tally, double seconds)
+{
+    bool all = true;
+    for (size_t i = 0; i < count; i++) {
+        struct sonde_load_verdict *own = &verdicts[i];
+        own->statistic = sonde_load_statistic(&own->threshold, tally, seconds);
+        own->keeps = sonde_load_keeps(&own->threshold, own->statistic);
+        all = all && own->keeps;
+    }
+    return all;
+}

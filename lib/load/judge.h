@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether a load test keeps its thresholds. Pure. */
+#ifndef SONDE_LOAD_JUDGE_H
+#define SONDE_LOAD_JUDGE_H
+
+#include "load/tally.h"
+#include "spec/threshold.h"
+
+/* What a threshold is about, in its unit: of the tally, of so many seconds. NAN: nothing of it was
+ * measured. A request has failed that has no answer, or one whose status is below 200 or above 399.
+ */
+double sonde_load_statistic(const struct sonde_threshold *threshold,
+                            const struct sonde_load_tally *tally, double seconds);
+
+/* Whether it holds, by that statistic. What was not measured keeps nothing. */
+bool sonde_load_keeps(const struct sonde_threshold *threshold, double statistic);
+
+/* A threshold, as it was given, and what came of it. */
+struct sonde_load_verdict {
+    const char *text; /* borrowed, also by the threshold */
+    struct sonde_threshold threshold;
+    double statistic; /* NAN: nothing was measured */
+    bool keeps;
+};
+
+/* Judges all of them: false when one does not hold. */
+bool sonde_load_judge(struct sonde_load_verdict *verdicts, size_t count,
+                      const struct sonde_load_tally *tally, double seconds);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "load/judge.h"
+
+/* 99 answers after 10 ms, the last of them a 500, sent 1 ms late; one timeout of 100 ms, one reset;
+ * two that were never sent. */
+static void make(struct sonde_load_tally *ret)
+{
+    assert_int_equal(sonde_load_tally_init(ret, NULL), 0);
+    const struct sonde_load_times times = {0, SONDE_MILLISECOND};
+    for (int i = 0; i < 101; i++) {
+        sonde_load_tally_sent(ret, &times);
+    }
+    for (int i = 0; i < 99; i++) {
+        sonde_load_tally_answered(ret, &times, 10 * SONDE_MILLISECOND, i == 98 ? 500 : 200);
+    }
+    sonde_load_tally_failed(ret, &times, 100 * SONDE_MILLISECOND, SONDE_LOAD_TIMEOUT);
+    sonde_load_tally_failed(ret, &times, 20 * SONDE_MILLISECOND, SONDE_LOAD_RESET);
+    ret->bytes_read = 5000;
+    ret->bytes_written = 3000;
+}
+
+static double statistic_of(const char *text, const struct sonde_load_tally *tally)
+{
+    struct sonde_threshold threshold;
+    assert_int_equal(sonde_threshold_parse(sonde_str(text), &threshold, NULL), 0);
+    return sonde_load_statistic(&threshold, tally, 2);
+}
+
+static bool keeps(const char *text, const struct sonde_load_tally *tally)
+{
+    struct sonde_threshold threshold;
+    assert_int_equal(sonde_threshold_parse(sonde_str(text), &threshold, NULL), 0);
+    return sonde_load_keeps(&threshold, sonde_load_statistic(&threshold, tally, 2));
+}
+
+static void statistics_are_in_their_units(void **state)
+{
+    (void)state;
+    struct sonde_load_tally tally;
+    static const struct {
+        const char *text;
+        double value;
+    } cases[] = {
+        {"http_req_duration: med<1", 10},
+        {"http_req_duration: p(99)<1", 10},
+        {"http_req_duration: p(100)<1", 100},
+        {"http_req_duration: max<1", 100},
+        {"http_req_duration: min<1", 10},
+        {"http_req_duration: avg<1", 10.9},
+        {"http_req_service: p(100)<1", 9},
+        {"http_req_send_lag: max<1", 1},
+        {"http_req_failed: rate<1", 3 / 101.0},
+        {"http_reqs: count<1", 99},
+        {"http_reqs: rate<1", 49.5},
+        {"dropped_requests: count<1", 2},
+        {"data_received: count<1", 5000},
+        {"data_sent: rate<1", 1500},
+    };
+    make(&tally);
+    tally.unsent = 2;
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        double value = statistic_of(cases[i].text, &tally);
+        if (!(fabs(value - cases[i].value) <= 0.002 * cases[i].value)) {
+            fail_msg("%s is %g instead of %g", cases[i].text, value, cases[i].value);
+        }
+    }
+    assert_true(keeps("http_req_duration: p(90)<11", &tally));
+    assert_false(keeps("http_req_duration: p(90)<9", &tally));
+    assert_true(keeps("http_req_failed: rate<0.03", &tally));
+    sonde_load_tally_fini(&tally);
+}
+
+static void what_was_not_measured_keeps_nothing(void **state)
+{
+    (void)state;
+    struct sonde_load_tally tally;
+    assert_int_equal(sonde_load_tally_init(&tally, NULL), 0);
+    assert_false(keeps("http_req_duration: p(99)<250", &tally));
+    assert_false(keeps("http_req_duration: p(99)!=250", &tally));
+    assert_false(keeps("http_req_failed: rate<1", &tally));
+    assert_false(keeps("http_reqs: count>0", &tally));
+    assert_true(keeps("dropped_requests: count==0", &tally));
+    sonde_load_tally_fini(&tally);
+}
+
+static void tallies_add_up(void **state)
+{
+    (void)state;
+    struct sonde_load_tally sum;
+    struct sonde_load_tally part;
+    make(&sum);
+    make(&part);
+    sonde_load_tally_unsent(&part, 0, 30 * SONDE_MILLISECOND);
+    sonde_load_tally_censored(&part, &(struct sonde_load_times){0, 0}, SONDE_SECOND);
+    sonde_load_tally_add(&sum, &part);
+    assert_int_equal(sum.sent, 202);
+    assert_int_equal(sum.answered, 198);
+    assert_int_equal(sum.failed, 4);
+    assert_int_equal(sum.censored, 1);
+    assert_int_equal(sum.unsent, 1);
+    assert_int_equal(sum.statuses[500], 2);
+    assert_int_equal(sum.errors[SONDE_LOAD_RESET], 2);
+    assert_int_equal(sum.response.total, 100 + 102);
+    assert_int_equal(sum.service.total, 198);
+    assert_int_equal(sum.send_lag.total, 202);
+    assert_int_equal(sonde_load_tally_bad_answers(&sum), 2);
+    sonde_load_tally_clear(&part);
+    assert_int_equal(part.sent + part.answered + part.response.total, 0);
+    sonde_load_tally_add(&sum, &part);
+    assert_int_equal(sum.sent, 202);
+    sonde_load_tally_fini(&part);
+    sonde_load_tally_fini(&sum);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(statistics_are_in_their_units),
+        cmocka_unit_test(what_was_not_measured_keeps_nothing),
+        cmocka_unit_test(tallies_add_up),
+    };
+    return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
+}
