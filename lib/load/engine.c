@@ -54,7 +54,8 @@ static int make_tables(struct worker *w, struct sonde_err *err)
 
 static int make_poll(struct engine *e, struct worker *w, struct sonde_err *err)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = WORKER_NONE};
+    /* Told once: it stays readable for all the others. */
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = WORKER_NONE};
     w->poll = epoll_create1(EPOLL_CLOEXEC);
     return w->poll < 0 || epoll_ctl(w->poll, EPOLL_CTL_ADD, e->wake, &event) < 0
                ? sonde_fail(err, SONDE_EIO, errno, "poll sockets")
