@@ -92,7 +92,8 @@ struct work {
     struct sonde_load_summary summary;
     struct sonde_load_outcome outcome;
     struct sonde_load_verdict verdicts[SONDE_OPTION_STRINGS_MAX];
-    bool terminal; /* progress goes to one */
+    int64_t throttled_ns; /* meanwhile */
+    bool terminal;        /* progress goes to one */
 };
 
 /* ---- what was asked for ---- */
@@ -252,13 +253,18 @@ static void show(void *context, int64_t end_ns, const struct sonde_load_tally *s
                   (unsigned long long)second->failed, (unsigned long long)second->connect_failures);
 }
 
+static const char own_group[] = "/proc/self/cgroup";
+static const char groups[] = "/sys/fs/cgroup";
+
 static int run(struct work *w, struct sonde_err *err)
 {
     const struct sonde_load_watcher watcher = {w, show, &interrupted};
     w->terminal = isatty(STDERR_FILENO);
     (void)signal(SIGINT, interrupt);
     (void)signal(SIGTERM, interrupt);
+    int64_t before = sonde_load_throttled(own_group, groups);
     int r = sonde_load_run(&w->plan, &watcher, &w->outcome, err);
+    w->throttled_ns = sonde_load_throttled(own_group, groups) - before;
     (void)signal(SIGINT, SIG_DFL);
     (void)signal(SIGTERM, SIG_DFL);
     if (w->terminal && !w->settings->quiet) {
@@ -278,7 +284,10 @@ static int print(struct cli_call *call, struct work *w)
     w->summary.outcome = &w->outcome;
     w->summary.verdicts = w->verdicts;
     w->summary.verdict_count = w->settings->thresholds.count;
-    bool keeps = judge(w, w->outcome.duration_ns);
+    sonde_load_validate(&w->plan, &w->outcome, w->throttled_ns, &w->summary.validity);
+    /* An invalid test keeps no threshold. */
+    bool keeps = judge(w, w->outcome.duration_ns) &&
+                 (w->summary.validity.valid || w->settings->thresholds.count == 0);
     (json ? sonde_load_summary_json : sonde_load_summary_text)(&w->summary, &text);
     int code = cli_write_output(&call->settings, &text);
     return code                        ? code

@@ -157,7 +157,11 @@ static void put_own(const struct sonde_load_summary *s, struct sonde_buf *buf)
     put_distribution(&t->service, 1, buf);
     sonde_buf_text(buf, "},\"sendLagMicroseconds\":{");
     put_distribution(&t->send_lag, 1, buf);
-    sonde_buf_text(buf, "},\"thresholds\":[");
+    sonde_buf_printf(buf,
+                     "},\"late\":%llu,\"valid\":%s,\"invalidReason\":", (unsigned long long)t->late,
+                     s->validity.valid ? "true" : "false");
+    sonde_buf_json_string(buf, sonde_str(s->validity.reason));
+    sonde_buf_text(buf, ",\"thresholds\":[");
     for (size_t i = 0; i < s->verdict_count; i++) {
         const struct sonde_load_verdict *verdict = &s->verdicts[i];
         sonde_buf_text(buf, i ? ",{\"text\":" : "{\"text\":");
@@ -277,6 +281,9 @@ void sonde_load_summary_text(const struct sonde_load_summary *summary, struct so
         (unsigned long long)t->censored, (unsigned long long)t->unsent);
     put_answers(t, buf);
     put_errors(t, buf);
+    if (!s->validity.valid) {
+        sonde_buf_printf(buf, "INVALID: %s\n", s->validity.reason);
+    }
     for (size_t i = 0; i < s->verdict_count; i++) {
         const struct sonde_load_verdict *verdict = &s->verdicts[i];
         sonde_buf_printf(buf, "%s %s", verdict->keeps ? "holds " : "broken", verdict->text);

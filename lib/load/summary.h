@@ -6,6 +6,7 @@
 
 #include "load/engine.h"
 #include "load/judge.h"
+#include "load/validity.h"
 
 struct sonde_load_summary {
     const char *title; /* NULL: none */
@@ -13,6 +14,7 @@ struct sonde_load_summary {
     const char *socket_path; /* NULL: none */
     const struct sonde_load_plan *plan;
     const struct sonde_load_outcome *outcome; /* once it is over */
+    struct sonde_load_validity validity;
     const struct sonde_load_verdict *verdicts;
     size_t verdict_count;
     struct sonde_histogram requests, bytes; /* of each second: answers, and bytes read */

@@ -58,6 +58,7 @@ void sonde_load_tally_add(struct sonde_load_tally *tally, const struct sonde_loa
     tally->failed += from->failed;
     tally->censored += from->censored;
     tally->unsent += from->unsent;
+    tally->late += from->late;
     tally->connects += from->connects;
     tally->connect_failures += from->connect_failures;
     tally->bytes_read += from->bytes_read;

@@ -19,6 +19,7 @@ enum sonde_load_error {
 };
 
 enum { SONDE_LOAD_STATUS_MAX = 999 };
+#define SONDE_LOAD_LATE_NS INT64_C(1000000)
 
 struct sonde_load_tally {
     /* In µs, up to an hour, to three digits. */
@@ -29,6 +30,7 @@ struct sonde_load_tally {
     uint64_t sent; /* requests that were written: answered, failed or censored by the end */
     uint64_t answered, failed, censored;
     uint64_t unsent; /* that were due, and were not written before the end */
+    uint64_t late;   /* sent later than SONDE_LOAD_LATE_NS, and not for want of a connection */
     uint64_t connects, connect_failures;
     uint64_t errors[SONDE_LOAD_ERRORS]; /* of requests and of connects */
     uint64_t statuses[SONDE_LOAD_STATUS_MAX + 1];

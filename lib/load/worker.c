@@ -113,12 +113,15 @@ static void send_due(struct worker *w)
     while (w->due && w->sending) {
         uint32_t index = take_free(w);
         if (index == WORKER_NONE) {
+            w->busy_ns = w->now_ns;
             return;
         }
         int64_t intended = w->start_ns + w->next_ns;
         w->next_ns = next_of(&w->arrivals);
         w->due--;
         w->now_ns = sonde_clock_monotonic();
+        int64_t could_ns = intended > w->busy_ns ? intended : w->busy_ns;
+        w->live->late += w->now_ns - could_ns > SONDE_LOAD_LATE_NS;
         connection_send(w, index, &intended, 1);
         if (connection_is_free(w, &w->connections[index])) {
             list_free(w, index);

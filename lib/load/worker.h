@@ -63,6 +63,7 @@ struct worker {
     /* The plan: the next time, and how many are due. */
     struct sonde_arrivals arrivals, ahead;
     int64_t next_ns, ahead_ns;     /* from the start; INT64_MAX: there are no more */
+    int64_t busy_ns;               /* when there was none that could take a due request */
     uint64_t due;                  /* of `ahead`, and not sent */
     uint64_t left;                 /* requests of a closed model; UINT64_MAX: any number */
     struct sonde_buf filled, body; /* requests that are made for one time alone */

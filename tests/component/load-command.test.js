@@ -146,6 +146,30 @@ test('thresholds: what holds, what is broken, and the exit code', async (t) => {
   exited(await load(t, port, '/', ...early), 99);
 });
 
+test('what could not be sent makes it invalid, and an invalid test keeps no threshold', async (t) => {
+  const silent = http.createServer(() => {});
+  await new Promise((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  t.after(() => silent.close() && silent.closeAllConnections());
+  const words = ['-R', '100', '-d', '1', '-c', '3', '--max-connections', '3', '-t', '300ms'];
+  const result = await load(t, silent.address().port, '/', ...words);
+  exited(result, 1);
+  assert.match(result.stdout, /^INVALID: nothing was answered$/m);
+  // Answers take 50 ms each: three connections do 60 a second.
+  const slow = http.createServer((_, response) => setTimeout(() => response.end(), 50));
+  await new Promise((resolve) => slow.listen(0, '127.0.0.1', resolve));
+  t.after(() => slow.close() && slow.closeAllConnections());
+  const kept = ['--threshold', 'http_req_failed: rate<0.5', '-j'];
+  const late = await load(t, slow.address().port, '/', ...words, ...kept);
+  exited(late, 99);
+  const { sonde } = JSON.parse(late.stdout);
+  assert.equal(sonde.valid, false);
+  assert.match(sonde.invalidReason, /could not be sent, all connections being busy/);
+  assert.deepEqual(
+    sonde.thresholds.map(({ holds }) => holds),
+    [true],
+  );
+});
+
 for (const [words, says] of [
   [['-c', '0'], /--connections 0: give a whole number from 1 to 100000/],
   [['-H', 'nothing'], /--headers nothing: give NAME=VALUE/],
