@@ -187,6 +187,12 @@ uint64_t sonde_histogram_count_to(const struct sonde_histogram *histogram, int64
     return count;
 }
 
+bool sonde_histogram_is_scarce(const struct sonde_histogram *histogram, double share)
+{
+    enum { BEYOND = 10 };
+    return (double)histogram->total * (1 - share) < BEYOND * (1 - 1e-9);
+}
+
 /* Of the normal distribution: how many standard deviations around the mean hold that share. */
 static double deviations_of(double share)
 {

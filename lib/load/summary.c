@@ -133,6 +133,27 @@ static void put_latencies(const struct sonde_load_tally *t, struct sonde_buf *bu
     sonde_buf_printf(buf, ",\"totalCount\":%llu},", (unsigned long long)t->response.total);
 }
 
+/* {"p50":[low, high]} in µs, with a confidence of 95 %; null where there are too few. */
+static void put_json_intervals(const struct sonde_histogram *h, struct sonde_buf *buf)
+{
+    static const struct {
+        const char *name;
+        double share;
+    } rows[] = {{"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p99_9", 0.999}};
+    for (size_t i = 0; i < SONDE_LENGTH(rows); i++) {
+        int64_t low;
+        int64_t high;
+        bool told = sonde_histogram_interval(h, rows[i].share, 0.95, &low, &high) &&
+                    !sonde_histogram_is_scarce(h, rows[i].share);
+        sonde_buf_printf(buf, "%s\"%s\":", i ? "," : "", rows[i].name);
+        if (told) {
+            sonde_buf_printf(buf, "[%lld,%lld]", (long long)low, (long long)high);
+        } else {
+            sonde_buf_text(buf, "null");
+        }
+    }
+}
+
 /* What autocannon has not. */
 static void put_own(const struct sonde_load_summary *s, struct sonde_buf *buf)
 {
@@ -151,6 +172,8 @@ static void put_own(const struct sonde_load_summary *s, struct sonde_buf *buf)
                          sonde_load_error_name((enum sonde_load_error)i),
                          (unsigned long long)t->errors[i]);
     }
+    sonde_buf_text(buf, "},\"responseIntervals\":{");
+    put_json_intervals(&t->response, buf);
     sonde_buf_text(buf, "},\"responseMicroseconds\":{");
     put_distribution(&t->response, 1, buf);
     sonde_buf_text(buf, "},\"serviceMicroseconds\":{");
@@ -207,7 +230,9 @@ void sonde_load_summary_json(const struct sonde_load_summary *summary, struct so
 
 /* ---- for a person ---- */
 
-static void put_duration(int64_t us, struct sonde_buf *buf)
+enum { WIDTH = 10 }; /* columns of a duration */
+
+static void put_duration(int64_t us, const char *mark, struct sonde_buf *buf)
 {
     char text[40];
     if (us < 1000) {
@@ -219,20 +244,46 @@ static void put_duration(int64_t us, struct sonde_buf *buf)
     }
     /* The letter µ has two bytes and one column. */
     int columns = (int)strlen(text) - (strstr(text, "µ") ? 1 : 0);
-    sonde_buf_repeat(buf, ' ', (size_t)(columns < 10 ? 10 - columns : 1));
+    columns += (int)strlen(mark);
+    sonde_buf_repeat(buf, ' ', (size_t)(columns < WIDTH ? WIDTH - columns : 1));
     sonde_buf_text(buf, text);
+    sonde_buf_text(buf, mark);
 }
+
+static const double shown[] = {0.5, 0.9, 0.99, 0.999};
 
 static void put_row(const char *name, const struct sonde_histogram *h, struct sonde_buf *buf)
 {
-    static const double shares[] = {0.5, 0.9, 0.99, 0.999};
     sonde_buf_printf(buf, "%-10s", name);
-    for (size_t i = 0; i < SONDE_LENGTH(shares); i++) {
-        put_duration(sonde_histogram_quantile(h, shares[i]), buf);
+    for (size_t i = 0; i < SONDE_LENGTH(shown); i++) {
+        bool scarce = h->total && sonde_histogram_is_scarce(h, shown[i]);
+        put_duration(sonde_histogram_quantile(h, shown[i]), scarce ? "*" : "", buf);
     }
-    put_duration((int64_t)sonde_histogram_mean(h), buf);
-    put_duration(h->maximum, buf);
+    put_duration((int64_t)sonde_histogram_mean(h), "", buf);
+    put_duration(h->maximum, "", buf);
     sonde_buf_char(buf, '\n');
+}
+
+/* Of what can be told: between which values the quantiles of many such tests lie. */
+static void put_intervals(const struct sonde_histogram *h, struct sonde_buf *buf)
+{
+    const char *separator = "of 95 in 100 such tests the response is ";
+    bool scarce = false;
+    for (size_t i = 0; i < SONDE_LENGTH(shown); i++) {
+        int64_t low;
+        int64_t high;
+        bool told = sonde_histogram_interval(h, shown[i], 0.95, &low, &high) &&
+                    !sonde_histogram_is_scarce(h, shown[i]);
+        scarce = scarce || !told;
+        if (told) {
+            sonde_buf_printf(buf, "%s%.3g to %.3g ms (%g %%)", separator, (double)low / 1e3,
+                             (double)high / 1e3, 100 * shown[i]);
+            separator = ", ";
+        }
+    }
+    sonde_buf_text(buf, separator[0] == ',' ? "\n" : "");
+    sonde_buf_text(buf,
+                   scarce && h->total ? "* of too few requests: fewer than ten lie beyond\n" : "");
 }
 
 static void put_errors(const struct sonde_load_tally *t, struct sonde_buf *buf)
@@ -272,6 +323,7 @@ void sonde_load_summary_text(const struct sonde_load_summary *summary, struct so
     put_row("response", &t->response, buf);
     put_row("service", &t->service, buf);
     put_row("send lag", &t->send_lag, buf);
+    put_intervals(&t->response, buf);
     sonde_buf_printf(
         buf,
         "\n%llu requests in %.2f s, %.1f answers a second, %.2f MB read\n"

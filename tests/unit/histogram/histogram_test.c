@@ -228,6 +228,9 @@ static void intervals_hold_what_they_say(void **state)
         missed += low > 900000 || high < 900000;
     }
     assert_in_range(missed, 10, 70);
+    assert_false(sonde_histogram_is_scarce(&histogram, 0.9));
+    assert_false(sonde_histogram_is_scarce(&histogram, 0.975));
+    assert_true(sonde_histogram_is_scarce(&histogram, 0.99));
     /* The 99th percentile of 100 values has no upper end. */
     sonde_histogram_clear(&histogram);
     for (int i = 1; i <= 100; i++) {
