@@ -189,8 +189,8 @@ uint64_t sonde_histogram_count_to(const struct sonde_histogram *histogram, int64
 
 bool sonde_histogram_is_scarce(const struct sonde_histogram *histogram, double share)
 {
-    enum { BEYOND = 10 };
-    return (double)histogram->total * (1 - share) < BEYOND * (1 - 1e-9);
+    static const double beyond = 10 - 1e-6; /* 1 − 0.9 is less than 0.1 */
+    return (double)histogram->total * (1 - share) < beyond;
 }
 
 /* Of the normal distribution: how many standard deviations around the mean hold that share. */
