@@ -88,6 +88,7 @@ struct work {
     struct sonde_arena arena;
     struct sonde_load_request request;
     struct sonde_buf body, authority, certificate, key; /* files */
+    struct sonde_load_origin origin;
     struct sonde_load_plan plan;
     struct sonde_load_summary summary;
     struct sonde_load_outcome outcome;
@@ -192,10 +193,11 @@ static int make_plan(struct work *w, struct sonde_err *err)
     const struct cli_load_settings *s = w->settings;
     int64_t connections = or_else(s->connections, DEFAULT_CONNECTIONS);
     int64_t most = or_else(s->connections_max, DEFAULT_MOST);
+    w->origin = (struct sonde_load_origin){
+        .addresses = &w->addresses, .requests = &w->request, .request_count = 1};
     w->plan = (struct sonde_load_plan){
-        .addresses = &w->addresses,
-        .requests = &w->request,
-        .request_count = 1,
+        .origins = &w->origin,
+        .origin_count = 1,
         .threads = (unsigned)or_else(s->threads, 1),
         .connections = (unsigned)connections,
         .connections_max = (unsigned)(most > connections ? most : connections),
@@ -207,7 +209,7 @@ static int make_plan(struct work *w, struct sonde_err *err)
     };
     sonde_random_bytes(&w->plan.seed, sizeof(w->plan.seed));
     int r = make_request(w, err);
-    r = r < 0 ? r : read_tls(w, &w->plan.tls, err);
+    r = r < 0 ? r : read_tls(w, &w->origin.tls, err);
     r = r < 0 ? r : read_thresholds(w, err);
     if (r < 0) {
         return r;

@@ -8,17 +8,17 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "load/worker.h"
+#include "load/exchange.h"
+#include "load/protocol.h"
 
 enum {
-    BATCH = 64,        /* requests of one write */
     BACKOFF_STEPS = 7, /* from 10 ms to 1.28 s */
-    OUT_MAX = 256 << 20,
 };
 
-static struct flight *flight_at(const struct worker *w, const struct connection *c, uint32_t i)
+struct flight *connection_flight(const struct worker *worker, const struct connection *connection,
+                                 uint32_t number)
 {
-    return &c->flights[(c->first + i) % w->plan->pipelining];
+    return &connection->flights[(connection->first + number) % worker->plan->pipelining];
 }
 
 /* ---- the end of a connection ---- */
@@ -26,6 +26,9 @@ static struct flight *flight_at(const struct worker *w, const struct connection 
 static void close_socket(struct worker *w, uint32_t index)
 {
     struct connection *c = &w->connections[index];
+    if (c->state == CONNECTION_OPEN && c->protocol->end) {
+        c->protocol->end(c);
+    }
     transport_fini(&c->transport);
     (void)close(c->transport.fd); /* and epoll forgets it */
     c->transport.fd = -1;
@@ -45,15 +48,14 @@ static void back_off(const struct worker *w, struct connection *c)
     c->retry_ns = w->now_ns + (10 * SONDE_MILLISECOND << steps);
 }
 
-/* The first flight has failed for that, and with it those behind it: nobody will answer them. */
-static void fail(struct worker *w, uint32_t index, enum sonde_load_error error)
+void connection_fail(struct worker *worker, uint32_t index, enum sonde_load_error error)
 {
+    struct worker *w = worker;
     struct connection *c = &w->connections[index];
     for (uint32_t i = 0; i < c->count; i++) {
-        sonde_load_tally_failed(w->live, &flight_at(w, c, i)->times, w->now_ns,
-                                i == 0 || error != SONDE_LOAD_TIMEOUT ? error : SONDE_LOAD_RESET);
+        exchange_failed(w, connection_flight(w, c, i),
+                        i == 0 || error != SONDE_LOAD_TIMEOUT ? error : SONDE_LOAD_RESET);
     }
-    w->in_flight -= c->count;
     c->count = 0;
     if (!c->served) {
         back_off(w, c);
@@ -104,6 +106,11 @@ static void connected(struct worker *w, uint32_t index)
     c->state = CONNECTION_OPEN;
     c->served = false;
     c->taken = 0;
+    c->protocol = &protocol_http1;
+    if (c->protocol->begin && !c->protocol->begin(w, index)) {
+        connection_fail(w, index, SONDE_LOAD_RESOURCES);
+        return;
+    }
     worker_freed(w, index);
 }
 
@@ -124,9 +131,10 @@ static void go_on_securing(struct worker *w, uint32_t index)
 static void socket_connected(struct worker *w, uint32_t index)
 {
     struct connection *c = &w->connections[index];
-    if (!w->tls.context) {
+    struct transport_tls *tls = &w->origins[c->origin].tls;
+    if (!tls->context) {
         connected(w, index);
-    } else if (!transport_secure(&c->transport, &w->tls)) {
+    } else if (!transport_secure(&c->transport, tls)) {
         connect_failed(w, index, SONDE_LOAD_RESOURCES);
     } else {
         c->state = CONNECTION_SECURING;
@@ -152,8 +160,9 @@ void connection_open(struct worker *worker, uint32_t index)
 {
     struct worker *w = worker;
     struct connection *c = &w->connections[index];
-    const struct sonde_load_addresses *all = w->plan->addresses;
-    const struct sonde_load_address *address = &all->items[w->address++ % all->count];
+    const struct sonde_load_addresses *all = w->plan->origins[c->origin].addresses;
+    const struct sonde_load_address *address =
+        &all->items[w->origins[c->origin].address++ % all->count];
     const int on = 1;
     int family = address->at.ss_family;
     c->transport.fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -199,19 +208,20 @@ static void flush(struct worker *w, uint32_t index)
     struct iovec piece = {c->out.data, c->out.length};
     ssize_t written = c->out.length ? write_pieces(w, c, &piece, 1) : 0;
     if (written < 0) {
-        fail(w, index, SONDE_LOAD_RESET);
+        connection_fail(w, index, SONDE_LOAD_RESET);
     } else if (written > 0) {
         sonde_buf_consume(&c->out, (size_t)written);
     }
 }
 
-static void write_or_keep(struct worker *w, uint32_t index, struct iovec *pieces, size_t count)
+bool connection_write(struct worker *worker, uint32_t index, struct iovec *pieces, size_t count)
 {
+    struct worker *w = worker;
     struct connection *c = &w->connections[index];
     ssize_t written = c->out.length ? 0 : write_pieces(w, c, pieces, count);
     if (written < 0) {
-        fail(w, index, SONDE_LOAD_RESET);
-        return;
+        connection_fail(w, index, SONDE_LOAD_RESET);
+        return false;
     }
     size_t skip = (size_t)written;
     for (size_t i = 0; i < count; i++) {
@@ -221,144 +231,36 @@ static void write_or_keep(struct worker *w, uint32_t index, struct iovec *pieces
                          pieces[i].iov_len - done);
     }
     if (c->out.code) {
-        fail(w, index, SONDE_LOAD_RESOURCES);
-    }
-}
-
-bool connection_is_free(const struct worker *worker, const struct connection *connection)
-{
-    const struct sonde_load_plan *plan = worker->plan;
-    uint64_t most = plan->requests_per_connection;
-    return connection->state == CONNECTION_OPEN && connection->count < plan->pipelining &&
-           (most == 0 || connection->taken < most);
-}
-
-static void begin_response(struct worker *w, struct connection *c)
-{
-    uint32_t request = flight_at(w, c, 0)->request;
-    sonde_response_begin(&c->response, w->plan->requests[request].kind, NULL);
-}
-
-/* The next request; what is made for this time alone is left to place_filled. */
-static struct iovec next_piece(struct worker *w)
-{
-    const struct sonde_load_request *request = &w->plan->requests[w->request];
-    if (request->bytes.data) {
-        return (struct iovec){(char *)(uintptr_t)request->bytes.data, request->bytes.length};
-    }
-    char id[SONDE_LOAD_ID_SIZE];
-    size_t before = w->filled.length;
-    sonde_load_id((uint32_t)w->plan->seed, w->number, w->filled_count++, id);
-    sonde_load_request_fill(request, NULL, id, &w->body, &w->filled);
-    return (struct iovec){NULL, w->filled.length - before};
-}
-
-/* Where they are, now that the buffer does not move any more. */
-static void place_filled(const struct worker *w, struct iovec *pieces, size_t count)
-{
-    size_t at = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!pieces[i].iov_base) {
-            pieces[i].iov_base = w->filled.data + at;
-            at += pieces[i].iov_len;
-        }
-    }
-}
-
-void connection_send(struct worker *worker, uint32_t index, const int64_t *intended_ns,
-                     uint32_t count)
-{
-    struct worker *w = worker;
-    struct connection *c = &w->connections[index];
-    const struct sonde_load_plan *plan = w->plan;
-    struct iovec pieces[BATCH];
-    bool was_idle = c->count == 0;
-    sonde_buf_clear(&w->filled);
-    for (uint32_t i = 0; i < count; i++) {
-        struct flight *flight = flight_at(w, c, c->count++);
-        *flight = (struct flight){{intended_ns[i], w->now_ns}, (uint32_t)w->request};
-        sonde_load_tally_sent(w->live, &flight->times);
-        pieces[i] = next_piece(w);
-        w->request = w->request + 1 == plan->request_count ? 0 : w->request + 1;
-    }
-    w->in_flight += count;
-    c->taken += count;
-    if (was_idle) {
-        begin_response(w, c);
-    }
-    if (w->filled.code) {
-        fail(w, index, SONDE_LOAD_RESOURCES);
-        return;
-    }
-    place_filled(w, pieces, count);
-    write_or_keep(w, index, pieces, count);
-}
-
-/* ---- reading ---- */
-
-/* The first flight has its answer. */
-static void answered(struct worker *w, struct connection *c)
-{
-    sonde_load_tally_answered(w->live, &flight_at(w, c, 0)->times, w->now_ns, c->response.status);
-    c->served = true;
-    c->failures = 0;
-    c->retry_ns = 0;
-    c->first = (c->first + 1) % w->plan->pipelining;
-    c->count--;
-    w->in_flight--;
-}
-
-/* Whether no more may be sent on it, and nothing is awaited. */
-static bool is_spent(const struct worker *w, const struct connection *c)
-{
-    uint64_t most = w->plan->requests_per_connection;
-    return c->count == 0 && most && c->taken >= most;
-}
-
-/* Takes what was received. False: the connection is gone. */
-static bool take(struct worker *w, uint32_t index, const char *data, size_t length)
-{
-    struct connection *c = &w->connections[index];
-    size_t at = 0;
-    while (at < length && c->count) {
-        size_t used;
-        if (sonde_response_feed(&c->response, data + at, length - at, &used, NULL) < 0) {
-            fail(w, index, SONDE_LOAD_PROTOCOL);
-            return false;
-        }
-        at += used;
-        if (c->response.state != SONDE_RESPONSE_COMPLETE) {
-            break;
-        }
-        answered(w, c);
-        if (!c->response.keep_alive || is_spent(w, c)) {
-            fail(w, index, SONDE_LOAD_RESET);
-            return false;
-        }
-        if (c->count) {
-            begin_response(w, c);
-        }
-    }
-    sonde_buf_clear(&c->in);
-    sonde_buf_append(&c->in, data + at, length - at);
-    if (c->in.code || (c->count == 0 && at < length)) {
-        /* Nobody asked for what is left. */
-        w->live->errors[SONDE_LOAD_PROTOCOL] += c->count == 0;
-        fail(w, index, c->in.code ? SONDE_LOAD_RESOURCES : SONDE_LOAD_PROTOCOL);
+        connection_fail(w, index, SONDE_LOAD_RESOURCES);
         return false;
     }
     return true;
 }
 
-static void closed_by_peer(struct worker *w, uint32_t index)
+uint32_t connection_room(const struct worker *worker, const struct connection *connection)
 {
-    struct connection *c = &w->connections[index];
-    if (c->count && sonde_response_begun(&c->response) &&
-        sonde_response_closed(&c->response, NULL) == 0) {
-        answered(w, c);
-    }
-    fail(w, index, SONDE_LOAD_RESET);
+    const struct connection *c = connection;
+    uint64_t most = worker->plan->requests_per_connection;
+    uint32_t room = c->state == CONNECTION_OPEN ? c->protocol->room(worker, c) : 0;
+    return most && most - c->taken < room ? (uint32_t)(most - c->taken) : room;
 }
+
+bool connection_is_spent(const struct worker *worker, const struct connection *connection)
+{
+    uint64_t most = worker->plan->requests_per_connection;
+    return connection->count == 0 && most && connection->taken >= most;
+}
+
+void connection_send(struct worker *worker, uint32_t index, const int64_t *intended_ns,
+                     uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        exchange_begin(worker, index, intended_ns[i]);
+    }
+    worker->connections[index].protocol->send(worker, index, count);
+}
+
+/* ---- reading ---- */
 
 /* One read as long as it does not fill the room: epoll tells of what comes later, but not of what
  * TLS has read already. `to_end`: the peer has closed, and it is read until then. */
@@ -373,17 +275,18 @@ static void read_socket(struct worker *w, uint32_t index, bool to_end)
         ssize_t got = transport_read(&c->transport, w->buffer + kept, WORKER_READ_SIZE);
         w->now_ns = sonde_clock_monotonic();
         if (got == 0) {
-            closed_by_peer(w, index);
+            c->protocol->closed(w, index);
+            connection_fail(w, index, SONDE_LOAD_RESET);
             return;
         }
         if (got < 0) {
             if (errno != EAGAIN) {
-                fail(w, index, SONDE_LOAD_RESET);
+                connection_fail(w, index, SONDE_LOAD_RESET);
             }
             return;
         }
         w->live->bytes_read += (uint64_t)got;
-        if (!take(w, index, w->buffer, kept + (size_t)got)) {
+        if (!c->protocol->take(w, index, w->buffer, kept + (size_t)got)) {
             return;
         }
         if (got < WORKER_READ_SIZE && !to_end && !c->transport.ssl) {
@@ -407,7 +310,7 @@ void connection_event(struct worker *worker, uint32_t index, uint32_t events)
     if (c->state == CONNECTION_OPEN && events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) {
         read_socket(w, index, events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP));
     }
-    if (connection_is_free(w, c)) {
+    if (connection_room(w, c)) {
         worker_freed(w, index);
     }
 }
@@ -422,9 +325,8 @@ void connection_check_time(struct worker *worker, uint32_t index)
     bool connecting = c->state == CONNECTION_CONNECTING || c->state == CONNECTION_SECURING;
     if (connecting && c->since_ns <= before) {
         connect_failed(w, index, SONDE_LOAD_TIMEOUT);
-    } else if (c->state == CONNECTION_OPEN && c->count &&
-               flight_at(w, c, 0)->times.sent_ns <= before) {
-        fail(w, index, SONDE_LOAD_TIMEOUT);
+    } else if (c->state == CONNECTION_OPEN) {
+        c->protocol->expire(w, index, before);
     }
 }
 
@@ -433,9 +335,8 @@ void connection_end(struct worker *worker, uint32_t index)
     struct worker *w = worker;
     struct connection *c = &w->connections[index];
     for (uint32_t i = 0; i < c->count; i++) {
-        sonde_load_tally_censored(w->live, &flight_at(w, c, i)->times, w->now_ns);
+        exchange_censored(w, connection_flight(w, c, i));
     }
-    w->in_flight -= c->count;
     c->count = 0;
     if (c->transport.fd >= 0) {
         close_socket(w, index);

@@ -34,22 +34,34 @@ static uint64_t share(uint64_t all, unsigned part, unsigned parts)
 static int make_tables(struct worker *w, struct sonde_err *err)
 {
     const struct sonde_load_plan *plan = w->plan;
+    w->origins = calloc(plan->origin_count, sizeof(*w->origins));
     w->connections = calloc(w->most, sizeof(*w->connections));
     w->flights = calloc((size_t)w->most * plan->pipelining, sizeof(*w->flights));
     w->buffer = malloc(SONDE_RESPONSE_HEAD_MAX + WORKER_READ_SIZE);
-    if (!w->connections || !w->flights || !w->buffer) {
+    if (!w->origins || !w->connections || !w->flights || !w->buffer) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "no memory for %u connections", w->most);
     }
     for (uint32_t i = 0; i < w->most; i++) {
         w->connections[i] = (struct connection){
             .transport = {.fd = -1},
             .next = WORKER_NONE,
+            .origin = (uint32_t)((w->number + (uint64_t)i * plan->threads) % plan->origin_count),
             .flights = &w->flights[(size_t)i * plan->pipelining],
             .in = SONDE_BUF(SONDE_RESPONSE_HEAD_MAX),
             .out = SONDE_BUF(SIZE_MAX / 2),
         };
     }
     return 0;
+}
+
+static int make_origins(struct worker *w, struct sonde_err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < w->plan->origin_count && r == 0; i++) {
+        w->origins[i].address = w->number;
+        r = transport_tls_init(&w->origins[i].tls, &w->plan->origins[i].tls, err);
+    }
+    return r;
 }
 
 static int make_poll(struct engine *e, struct worker *w, struct sonde_err *err)
@@ -112,7 +124,6 @@ static int make_worker(struct engine *e, unsigned number, int64_t start_ns, stru
                          .sending = true,
                          .first_free = WORKER_NONE,
                          .last_free = WORKER_NONE,
-                         .address = number,
                          .filled = SONDE_BUF(SONDE_LOAD_MESSAGE_MAX),
                          .body = SONDE_BUF(SONDE_LOAD_MESSAGE_MAX),
                          .live = tallies,
@@ -121,14 +132,17 @@ static int make_worker(struct engine *e, unsigned number, int64_t start_ns, stru
                          .handed = &e->handed};
     int r = plan_worker(e, w, err);
     r = r < 0 ? r : make_poll(e, w, err);
-    r = r < 0 ? r : transport_tls_init(&w->tls, &e->plan->tls, err);
-    return r < 0 ? r : make_tables(w, err);
+    r = r < 0 ? r : make_tables(w, err);
+    return r < 0 ? r : make_origins(w, err);
 }
 
 static void free_worker(struct worker *w)
 {
     sonde_closep(&w->poll);
-    transport_tls_fini(&w->tls);
+    for (size_t i = 0; w->origins && i < w->plan->origin_count; i++) {
+        transport_tls_fini(&w->origins[i].tls);
+    }
+    free(w->origins);
     free(w->connections);
     free(w->flights);
     free(w->buffer);

@@ -25,12 +25,18 @@ struct sonde_load_tls_options {
     struct sonde_str key;         /* … its private key, PEM */
 };
 
-/* What is to be done. All is borrowed, and must outlive the run. */
-struct sonde_load_plan {
+/* A server, and what it is asked for. */
+struct sonde_load_origin {
     const struct sonde_load_addresses *addresses; /* connections take them in turn */
     struct sonde_load_tls_options tls;
     const struct sonde_load_request *requests; /* sent in turn, by each thread */
     size_t request_count;
+};
+
+/* What is to be done. All is borrowed, and must outlive the run. */
+struct sonde_load_plan {
+    const struct sonde_load_origin *origins; /* connections take them in turn */
+    size_t origin_count;
     unsigned threads;
     unsigned connections;             /* of all threads */
     unsigned connections_max;         /* … with a rate: opened while all are busy; ≥ connections */

@@ -14,7 +14,6 @@
 
 enum {
     EVENTS = 256, /* of one wait */
-    BATCH = 64,   /* requests of one write */
     GROWTH = 64,  /* connections that are opened at once */
 };
 
@@ -48,7 +47,7 @@ static uint32_t take_free(struct worker *w)
         w->first_free = c->next;
         w->last_free = w->first_free == WORKER_NONE ? WORKER_NONE : w->last_free;
         c->listed = false;
-        if (connection_is_free(w, c)) {
+        if (connection_room(w, c)) {
             return index;
         }
     }
@@ -60,14 +59,11 @@ static uint32_t take_free(struct worker *w)
 static void send_all_it_can(struct worker *w, uint32_t index)
 {
     struct connection *c = &w->connections[index];
-    const struct sonde_load_plan *plan = w->plan;
-    while (w->sending && w->left && connection_is_free(w, c)) {
-        int64_t intended[BATCH];
-        uint64_t count = plan->pipelining - c->count;
-        uint64_t most = plan->requests_per_connection;
-        count = most && most - c->taken < count ? most - c->taken : count;
+    uint64_t count = 0;
+    while (w->sending && w->left && (count = connection_room(w, c)) > 0) {
+        int64_t intended[WORKER_BATCH];
         count = count < w->left ? count : w->left;
-        count = count < BATCH ? count : BATCH;
+        count = count < WORKER_BATCH ? count : WORKER_BATCH;
         for (uint64_t i = 0; i < count; i++) {
             intended[i] = w->now_ns;
         }
@@ -123,7 +119,7 @@ static void send_due(struct worker *w)
         int64_t could_ns = intended > w->busy_ns ? intended : w->busy_ns;
         w->live->late += w->now_ns - could_ns > SONDE_LOAD_LATE_NS;
         connection_send(w, index, &intended, 1);
-        if (connection_is_free(w, &w->connections[index])) {
+        if (connection_room(w, &w->connections[index])) {
             list_free(w, index);
         }
         count_due(w);

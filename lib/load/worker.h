@@ -9,6 +9,7 @@
 
 enum {
     WORKER_READ_SIZE = 64 << 10, /* bytes of one read, behind what was left over */
+    WORKER_BATCH = 64,           /* requests of one write */
     WORKER_NONE = UINT32_MAX,    /* no connection */
 };
 
@@ -17,6 +18,8 @@ struct flight {
     struct sonde_load_times times;
     uint32_t request;
 };
+
+struct protocol;
 
 enum connection_state {
     CONNECTION_CLOSED,
@@ -27,11 +30,14 @@ enum connection_state {
 
 struct connection {
     struct transport transport; /* fd -1: none */
+    const struct protocol *protocol;
     uint8_t state;
     bool served;           /* an answer came on it since it was opened */
     bool listed;           /* among those that can take a request */
+    uint32_t origin;       /* of the plan: where it goes to */
     uint32_t next;         /* of those */
-    uint32_t first, count; /* of its flights, a ring of plan->pipelining */
+    uint32_t first, count; /* of its flights, a ring of plan->pipelining, oldest first if the
+                              protocol answers in order */
     unsigned failures;     /* in a row: without an answer */
     uint64_t taken;        /* requests, since it was opened */
     int64_t since_ns;      /* it is connecting */
@@ -40,6 +46,12 @@ struct connection {
     struct sonde_response response; /* of the first flight */
     struct sonde_buf in;            /* a part of a head or line */
     struct sonde_buf out;           /* what the socket did not take */
+};
+
+/* What a thread has of an origin of the plan. */
+struct origin {
+    struct transport_tls tls;
+    size_t address, request; /* of the next connection, request */
 };
 
 struct worker {
@@ -56,10 +68,9 @@ struct worker {
     uint32_t wanted, most;     /* how many are to be open; and may be, with a rate */
     int64_t reopen_ns;         /* the next one that was closed is opened again */
     uint32_t connecting, open; /* how many are so, the first with TLS */
-    struct transport_tls tls;
+    struct origin *origins;
     uint32_t in_flight;
     uint32_t first_free, last_free; /* which can take a request, the longest so first */
-    size_t address, request;        /* of the next connection, request */
     /* The plan: the next time, and how many are due. */
     struct sonde_arrivals arrivals, ahead;
     int64_t next_ns, ahead_ns;     /* from the start; INT64_MAX: there are no more */
@@ -89,15 +100,28 @@ struct worker {
 void connection_open(struct worker *worker, uint32_t index);
 /* What epoll said of it. */
 void connection_event(struct worker *worker, uint32_t index, uint32_t events);
-/* Whether it can take another request now. */
-bool connection_is_free(const struct worker *worker, const struct connection *connection);
-/* Writes `count` requests that it can take, whose flights begin at times[0]. */
+/* How many more requests it can take now. */
+uint32_t connection_room(const struct worker *worker, const struct connection *connection);
+/* Whether no more may be sent on it, and nothing is awaited. */
+bool connection_is_spent(const struct worker *worker, const struct connection *connection);
+/* Writes `count` requests that it can take, at most WORKER_BATCH, meant to be written at
+ * intended_ns[i] (monotonic). */
 void connection_send(struct worker *worker, uint32_t index, const int64_t *intended_ns,
                      uint32_t count);
 /* Closes what has waited too long, and lets go what is over. */
 void connection_check_time(struct worker *worker, uint32_t index);
 /* At the end: what is in flight is censored. */
 void connection_end(struct worker *worker, uint32_t index);
+
+/* connection.c, for protocols */
+/* The flight that is so many behind the first; also the place for the next one. */
+struct flight *connection_flight(const struct worker *worker, const struct connection *connection,
+                                 uint32_t number);
+/* Writes all pieces, now or when the socket takes them. False: the connection is gone. */
+bool connection_write(struct worker *worker, uint32_t index, struct iovec *pieces, size_t count);
+/* Closes it. The first flight has failed for that, and with it those behind it: nobody will answer
+ * them. */
+void connection_fail(struct worker *worker, uint32_t index, enum sonde_load_error error);
 
 /* worker.c */
 void *worker_run(void *worker);

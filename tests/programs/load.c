@@ -145,11 +145,11 @@ int main(int argc, char **argv)
     tls.enabled = url.tls;
     tls.server_name = url.host;
     tls.skip_verify = s.skip_verify;
+    const struct sonde_load_origin origin = {
+        .addresses = &addresses, .tls = tls, .requests = &request, .request_count = 1};
     const struct sonde_load_plan plan = {
-        .addresses = &addresses,
-        .tls = tls,
-        .requests = &request,
-        .request_count = 1,
+        .origins = &origin,
+        .origin_count = 1,
         .threads = (unsigned)s.threads,
         .connections = (unsigned)s.connections,
         .connections_max = (unsigned)(s.most ? s.most : s.connections),
