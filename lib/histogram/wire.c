@@ -149,6 +149,7 @@ static int malformed(struct sonde_err *err)
     return sonde_fail(err, SONDE_EPARSE, 0, "not a histogram of HdrHistogram's V2 encoding");
 }
 
+/* Adds them. */
 static int take_counts(struct sonde_str at, struct sonde_histogram *histogram,
                        struct sonde_err *err)
 {
@@ -174,42 +175,52 @@ static int take_counts(struct sonde_str at, struct sonde_histogram *histogram,
             first = first < index ? first : (uint32_t)index;
             last = (uint32_t)index;
         }
-        histogram->counts[index++] = (uint64_t)count;
+        histogram->counts[index++] += (uint64_t)count;
         histogram->total += (uint64_t)count;
     }
-    if (histogram->total) {
-        histogram->minimum = sonde_histogram_lowest_of(layout, first);
-        histogram->maximum = sonde_histogram_highest_of(layout, last);
+    if (first < layout->count) {
+        int64_t least = sonde_histogram_lowest_of(layout, first);
+        int64_t most = sonde_histogram_highest_of(layout, last);
+        histogram->minimum = least < histogram->minimum ? least : histogram->minimum;
+        histogram->maximum = most > histogram->maximum ? most : histogram->maximum;
     }
     return 0;
 }
 
-static int take_histogram(struct sonde_str at, struct sonde_histogram *ret, struct sonde_err *err)
+/* What stands before the counts, which are left in *at. */
+static int take_head(struct sonde_str *at, struct sonde_histogram_layout *ret,
+                     struct sonde_err *err)
 {
-    if (at.length < HEAD_SIZE) {
+    if (at->length < HEAD_SIZE) {
         return malformed(err);
     }
-    uint64_t cookie = take_number(&at, 4);
-    uint64_t length = take_number(&at, 4);
-    uint64_t offset = take_number(&at, 4);
-    uint64_t digits = take_number(&at, 4);
-    int64_t lowest = (int64_t)take_number(&at, 8);
-    int64_t highest = (int64_t)take_number(&at, 8);
-    (void)take_number(&at, 8); /* the ratio of whole numbers to values: ours are whole */
+    uint64_t cookie = take_number(at, 4);
+    uint64_t length = take_number(at, 4);
+    uint64_t offset = take_number(at, 4);
+    uint64_t digits = take_number(at, 4);
+    int64_t lowest = (int64_t)take_number(at, 8);
+    int64_t highest = (int64_t)take_number(at, 8);
+    (void)take_number(at, 8); /* the ratio of whole numbers to values: ours are whole */
     /* hdr-histogram-js writes 1, and does not shift by it. */
-    if (cookie != COOKIE || length != at.length || offset > 1 ||
+    if (cookie != COOKIE || length != at->length || offset > 1 ||
         digits > SONDE_HISTOGRAM_DIGITS_MAX) {
         return malformed(err);
     }
-    struct sonde_histogram_layout layout;
-    int r = sonde_histogram_layout(lowest, highest, (int)digits, &layout, NULL);
+    int r = sonde_histogram_layout(lowest, highest, (int)digits, ret, NULL);
     if (r < 0) {
         return r == SONDE_EINVALID
                    ? malformed(err)
                    : sonde_fail(err, r, 0, "the histogram has more than %d counters",
                                 SONDE_HISTOGRAM_COUNTS_MAX);
     }
-    r = sonde_histogram_init(ret, &layout, err);
+    return 0;
+}
+
+static int take_histogram(struct sonde_str at, struct sonde_histogram *ret, struct sonde_err *err)
+{
+    struct sonde_histogram_layout layout;
+    int r = take_head(&at, &layout, err);
+    r = r < 0 ? r : sonde_histogram_init(ret, &layout, err);
     r = r < 0 ? r : take_counts(at, ret, err);
     if (r < 0) {
         sonde_histogram_fini(ret);
@@ -220,19 +231,17 @@ static int take_histogram(struct sonde_str at, struct sonde_histogram *ret, stru
 static int inflate_into(struct sonde_str bytes, struct sonde_buf *ret, struct sonde_err *err)
 {
     struct sonde_stream *stream = NULL;
-    int r = sonde_decompressor_new(SONDE_ZLIB, SONDE_HISTOGRAM_WIRE_MAX, append, ret, &stream, err);
+    int r = sonde_decompressor_new(SONDE_ZLIB, ret->maximum, append, ret, &stream, err);
     r = r < 0 ? r : sonde_stream_feed(stream, bytes.data, bytes.length, err);
     r = r < 0 ? r : sonde_stream_finish(stream, err);
     sonde_stream_free(stream);
     return r;
 }
 
-int sonde_histogram_decode(struct sonde_str text, struct sonde_histogram *ret,
-                           struct sonde_err *err)
+/* The histogram without compression, as far as `ret` has room. */
+static int unwrap(struct sonde_str text, struct sonde_buf *ret, struct sonde_err *err)
 {
     SONDE_BUF_AUTO framed = SONDE_BUF(SONDE_HISTOGRAM_TEXT_MAX);
-    SONDE_BUF_AUTO plain = SONDE_BUF(SONDE_HISTOGRAM_WIRE_MAX);
-    *ret = (struct sonde_histogram){0};
     int r = sonde_base64_decode(text, &framed, err);
     if (r < 0) {
         return r;
@@ -242,8 +251,52 @@ int sonde_histogram_decode(struct sonde_str text, struct sonde_histogram *ret,
         take_number(&at, 4) != at.length) {
         return malformed(err);
     }
-    r = inflate_into(at, &plain, err);
+    return inflate_into(at, ret, err);
+}
+
+int sonde_histogram_decode(struct sonde_str text, struct sonde_histogram *ret,
+                           struct sonde_err *err)
+{
+    SONDE_BUF_AUTO plain = SONDE_BUF(SONDE_HISTOGRAM_WIRE_MAX);
+    *ret = (struct sonde_histogram){0};
+    int r = unwrap(text, &plain, err);
     return r < 0 ? r : take_histogram(sonde_buf_view(&plain), ret, err);
+}
+
+int sonde_histogram_decode_into(struct sonde_str text, struct sonde_histogram *histogram,
+                                struct sonde_err *err)
+{
+    const struct sonde_histogram_layout *own = &histogram->layout;
+    struct sonde_histogram_layout layout;
+    SONDE_BUF_AUTO plain = SONDE_BUF(HEAD_SIZE + (size_t)NUMBER_MAX * own->count);
+    int r = unwrap(text, &plain, err);
+    struct sonde_str at = sonde_buf_view(&plain);
+    r = r < 0 ? r : take_head(&at, &layout, err);
+    if (r < 0) {
+        return r;
+    }
+    if (layout.lowest != own->lowest || layout.highest != own->highest ||
+        layout.digits != own->digits) {
+        return sonde_fail(err, SONDE_EPARSE, 0,
+                          "a histogram from %lld to %lld with %d digits, not from %lld to %lld "
+                          "with %d",
+                          (long long)layout.lowest, (long long)layout.highest, layout.digits,
+                          (long long)own->lowest, (long long)own->highest, own->digits);
+    }
+    return take_counts(at, histogram, err);
+}
+
+/* ---- in memory ---- */
+
+void sonde_histogram_pack(const struct sonde_histogram *histogram, struct sonde_buf *ret)
+{
+    put_counts(histogram, ret);
+}
+
+int sonde_histogram_unpack(struct sonde_str packed, struct sonde_histogram *histogram,
+                           struct sonde_err *err)
+{
+    return take_counts(packed, histogram, err);
 }
 
 /* ---- logs ---- */

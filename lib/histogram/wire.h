@@ -21,6 +21,19 @@ int sonde_histogram_encode(const struct sonde_histogram *histogram, struct sonde
 int sonde_histogram_decode(struct sonde_str text, struct sonde_histogram *ret,
                            struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* Adds what such a text counts to a histogram, with no more memory than its layout may need:
+ * SONDE_EPARSE when that of the text is another one. After an error a part may have been added.
+ */
+int sonde_histogram_decode_into(struct sonde_str text, struct sonde_histogram *histogram,
+                                struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* The counts alone, without layout, compression and base64: for many that are kept in memory. Of a
+ * sum they are no longer than of what was added together. The buffer's errors. */
+void sonde_histogram_pack(const struct sonde_histogram *histogram, struct sonde_buf *ret);
+/* Adds such counts to a histogram of the layout that they are of. SONDE_EPARSE. */
+int sonde_histogram_unpack(struct sonde_str packed, struct sonde_histogram *histogram,
+                           struct sonde_err *err) SONDE_MUST_CHECK;
+
 /* Appends what a log begins with. `start_ns`: of the realtime clock. */
 void sonde_histogram_log_begin(int64_t start_ns, struct sonde_buf *ret);
 /* Appends an interval: when it began, from the start, and how long it was. `tag` NULL: none; it

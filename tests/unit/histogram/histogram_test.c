@@ -265,6 +265,72 @@ static void what_is_written_reads_back(void **state)
     }
 }
 
+/* By both ways into a histogram that is there; packed, a sum is no longer than its parts. */
+static void what_is_read_is_added(void **state)
+{
+    (void)state;
+    uint64_t seed = test_seed();
+    for (int round = 0; round < 50; round++) {
+        struct sonde_histogram parts[2];
+        struct sonde_histogram sum;
+        struct sonde_histogram read;
+        struct sonde_histogram unpacked;
+        SONDE_BUF_AUTO packed = SONDE_BUF(1 << 20);
+        make(&sum);
+        make(&read);
+        make(&unpacked);
+        size_t length = 0;
+        for (int i = 0; i < 2; i++) {
+            SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+            make(&parts[i]);
+            for (int k = 0; k < round * 10; k++) {
+                uint64_t times = sonde_random_next(&seed) >> (8 + sonde_random_next(&seed) % 56);
+                sonde_histogram_record_times(&parts[i], any_value(&seed), times);
+            }
+            assert_int_equal(sonde_histogram_add(&sum, &parts[i], NULL), 0);
+            assert_int_equal(sonde_histogram_encode(&parts[i], &text, NULL), 0);
+            assert_int_equal(sonde_histogram_decode_into(sonde_buf_view(&text), &read, NULL), 0);
+            sonde_buf_clear(&packed);
+            sonde_histogram_pack(&parts[i], &packed);
+            assert_int_equal(sonde_histogram_unpack(sonde_buf_view(&packed), &unpacked, NULL), 0);
+            length += packed.length;
+            sonde_histogram_fini(&parts[i]);
+        }
+        assert_same(&read, &sum);
+        assert_same(&unpacked, &sum);
+        sonde_buf_clear(&packed);
+        sonde_histogram_pack(&sum, &packed);
+        assert_true(packed.length <= length);
+        sonde_histogram_fini(&sum);
+        sonde_histogram_fini(&read);
+        sonde_histogram_fini(&unpacked);
+    }
+}
+
+/* Of another layout, or with more than the own can hold. */
+static void what_does_not_fit_is_not_added(void **state)
+{
+    (void)state;
+    struct sonde_histogram_layout layout;
+    struct sonde_histogram other;
+    struct sonde_histogram own;
+    struct sonde_err err = {0};
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+    make(&own);
+    assert_int_equal(sonde_histogram_layout(1, hour, 2, &layout, NULL), 0);
+    assert_int_equal(sonde_histogram_init(&other, &layout, NULL), 0);
+    sonde_histogram_record(&other, 7);
+    assert_int_equal(sonde_histogram_encode(&other, &text, NULL), 0);
+    assert_int_equal(sonde_histogram_decode_into(sonde_buf_view(&text), &own, &err), SONDE_EPARSE);
+    assert_non_null(strstr(err.message, "2 digits, not"));
+    assert_int_equal(own.total, 0);
+    const unsigned char beyond[] = {0xff, 0xff, 0xff, 0x7f, 0x02}; /* a gap of 2^27, and one */
+    const struct sonde_str packed = {(const char *)beyond, sizeof(beyond)};
+    assert_int_equal(sonde_histogram_unpack(packed, &own, NULL), SONDE_EPARSE);
+    sonde_histogram_fini(&other);
+    sonde_histogram_fini(&own);
+}
+
 static void hostile_texts_are_refused(void **state)
 {
     (void)state;
@@ -319,6 +385,8 @@ int main(void)
         cmocka_unit_test(parts_add_up_exactly),
         cmocka_unit_test(intervals_hold_what_they_say),
         cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(what_is_read_is_added),
+        cmocka_unit_test(what_does_not_fit_is_not_added),
         cmocka_unit_test(hostile_texts_are_refused),
         cmocka_unit_test(a_log_has_a_line_for_each_interval),
     };
