@@ -90,11 +90,11 @@ struct work {
     struct sonde_buf body, authority, certificate, key; /* files */
     struct sonde_load_origin origin;
     struct sonde_load_plan plan;
-    struct sonde_load_summary summary;
+    struct sonde_load_result result;
     struct sonde_load_outcome outcome;
     struct sonde_load_verdict verdicts[SONDE_OPTION_STRINGS_MAX];
-    int64_t throttled_ns; /* meanwhile */
-    bool terminal;        /* progress goes to one */
+    bool terminal;         /* progress goes to one */
+    struct sonde_err kept; /* why a second could not be kept */
 };
 
 /* ---- what was asked for ---- */
@@ -238,7 +238,9 @@ static bool judge(struct work *w, int64_t end_ns)
 static void show(void *context, int64_t end_ns, const struct sonde_load_tally *second)
 {
     struct work *w = context;
-    sonde_load_summary_add(&w->summary, end_ns, second);
+    if (w->kept.code == 0 && sonde_load_result_add(&w->result, end_ns, second, &w->kept) < 0) {
+        atomic_store(&interrupted, true);
+    }
     int64_t delay_ns = or_else(w->settings->delay_abort_ns, 10 * SONDE_SECOND);
     if (w->settings->abort_on_fail && end_ns >= delay_ns && !judge(w, end_ns)) {
         atomic_store(&interrupted, true);
@@ -266,42 +268,49 @@ static int run(struct work *w, struct sonde_err *err)
     (void)signal(SIGTERM, interrupt);
     int64_t before = sonde_load_throttled(own_group, groups);
     int r = sonde_load_run(&w->plan, &watcher, &w->outcome, err);
-    w->throttled_ns = sonde_load_throttled(own_group, groups) - before;
+    w->result.throttled_ns = sonde_load_throttled(own_group, groups) - before;
     (void)signal(SIGINT, SIG_DFL);
     (void)signal(SIGTERM, SIG_DFL);
     if (w->terminal && !w->settings->quiet) {
         (void)fputs("\r\033[K", stderr);
     }
+    if (r == 0 && w->kept.code) {
+        *err = w->kept;
+        r = err->code;
+    }
     return r;
+}
+
+/* What is to be thought of it. */
+static void conclude(const struct cli_call *call, struct work *w)
+{
+    struct sonde_load_result *result = &w->result;
+    result->asked.title = w->settings->title;
+    result->asked.url = call->arguments.positional[0];
+    result->asked.socket_path = w->settings->socket_path;
+    result->verdicts = w->verdicts;
+    result->verdict_count = w->settings->thresholds.count;
+    sonde_load_validate(&w->plan, &w->outcome, result->throttled_ns, &result->validity);
+    (void)judge(w, w->outcome.duration_ns);
+    sonde_load_result_end(result, &w->plan, &w->outcome);
 }
 
 static int print(struct cli_call *call, struct work *w)
 {
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
     bool json = w->settings->json || call->settings.output == CLI_OUTPUT_JSON;
-    w->summary.title = w->settings->title;
-    w->summary.url = call->arguments.positional[0];
-    w->summary.socket_path = w->settings->socket_path;
-    w->summary.plan = &w->plan;
-    w->summary.outcome = &w->outcome;
-    w->summary.verdicts = w->verdicts;
-    w->summary.verdict_count = w->settings->thresholds.count;
-    sonde_load_validate(&w->plan, &w->outcome, w->throttled_ns, &w->summary.validity);
-    /* An invalid test keeps no threshold. */
-    bool keeps = judge(w, w->outcome.duration_ns) &&
-                 (w->summary.validity.valid || w->settings->thresholds.count == 0);
-    (json ? sonde_load_summary_json : sonde_load_summary_text)(&w->summary, &text);
+    (json ? sonde_load_summary_json : sonde_load_summary_text)(&w->result, &text);
     int code = cli_write_output(&call->settings, &text);
-    return code                        ? code
-           : !keeps                    ? SONDE_EXIT_THRESHOLD
-           : w->outcome.tally.answered ? SONDE_EXIT_DONE
-                                       : SONDE_EXIT_FAILED;
+    return code                                    ? code
+           : !sonde_load_result_passes(&w->result) ? SONDE_EXIT_THRESHOLD
+           : w->result.tally.answered              ? SONDE_EXIT_DONE
+                                                   : SONDE_EXIT_FAILED;
 }
 
 static void finish(struct work *w)
 {
     sonde_load_outcome_fini(&w->outcome);
-    sonde_load_summary_fini(&w->summary);
+    sonde_load_result_fini(&w->result);
     sonde_arena_fini(&w->arena);
     sonde_buf_fini(&w->body);
     sonde_buf_fini(&w->authority);
@@ -320,9 +329,12 @@ int cli_load(struct cli_call *call)
                         .key = SONDE_BUF(FILE_MAX_BYTES)};
     struct sonde_str url = sonde_str(call->arguments.positional[0]);
     int r = sonde_load_url_parse(url, &work.url, &err);
-    r = r < 0 ? r : sonde_load_summary_init(&work.summary, &err);
+    r = r < 0 ? r : sonde_load_result_init(&work.result, &err);
     r = r < 0 ? r : make_plan(&work, &err);
     r = r < 0 ? r : run(&work, &err);
+    if (r == 0) {
+        conclude(call, &work);
+    }
     int code = r < 0 ? cli_say_error(&err) : print(call, &work);
     finish(&work);
     return code;

@@ -5,40 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/cell.h"
 #include "base/clock.h"
-
-static const int64_t most_requests = INT64_C(1000) * 1000 * 1000;
-static const int64_t most_bytes = INT64_C(1000) * 1000 * 1000 * 1000;
-
-int sonde_load_summary_init(struct sonde_load_summary *summary, struct sonde_err *err)
-{
-    enum { DIGITS = 3 };
-    struct sonde_histogram_layout layout;
-    *summary = (struct sonde_load_summary){0};
-    int r = sonde_histogram_layout(1, most_requests, DIGITS, &layout, err);
-    r = r < 0 ? r : sonde_histogram_init(&summary->requests, &layout, err);
-    r = r < 0 ? r : sonde_histogram_layout(1, most_bytes, DIGITS, &layout, err);
-    return r < 0 ? r : sonde_histogram_init(&summary->bytes, &layout, err);
-}
-
-void sonde_load_summary_fini(struct sonde_load_summary *summary)
-{
-    sonde_histogram_fini(&summary->requests);
-    sonde_histogram_fini(&summary->bytes);
-}
-
-void sonde_load_summary_add(struct sonde_load_summary *summary, int64_t end_ns,
-                            const struct sonde_load_tally *interval)
-{
-    static const int64_t shortest_ns = 9 * SONDE_SECOND / 10;
-    bool whole = end_ns - summary->sampled_ns >= shortest_ns;
-    summary->sampled_ns = end_ns;
-    if (whole || summary->samples == 0) {
-        sonde_histogram_record(&summary->requests, (int64_t)interval->answered);
-        sonde_histogram_record(&summary->bytes, (int64_t)interval->bytes_read);
-        summary->samples++;
-    }
-}
 
 /* ---- for programs ---- */
 
@@ -155,9 +123,9 @@ static void put_json_intervals(const struct sonde_histogram *h, struct sonde_buf
 }
 
 /* What autocannon has not. */
-static void put_own(const struct sonde_load_summary *s, struct sonde_buf *buf)
+static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
 {
-    const struct sonde_load_tally *t = &s->outcome->tally;
+    const struct sonde_load_tally *t = &s->tally;
     sonde_buf_printf(buf,
                      "\"sonde\":{\"sent\":%llu,\"answered\":%llu,\"failed\":%llu,\"censored\":%llu,"
                      "\"unsent\":%llu,\"connects\":%llu,\"connectFailures\":%llu,"
@@ -166,7 +134,7 @@ static void put_own(const struct sonde_load_summary *s, struct sonde_buf *buf)
                      (unsigned long long)t->failed, (unsigned long long)t->censored,
                      (unsigned long long)t->unsent, (unsigned long long)t->connects,
                      (unsigned long long)t->connect_failures, (unsigned long long)t->bytes_written,
-                     (double)s->outcome->cpu_ns / 1e9);
+                     (double)s->cpu_ns / 1e9);
     for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
         sonde_buf_printf(buf, "%s\"%s\":%llu", i ? "," : "",
                          sonde_load_error_name((enum sonde_load_error)i),
@@ -196,23 +164,22 @@ static void put_own(const struct sonde_load_summary *s, struct sonde_buf *buf)
     sonde_buf_text(buf, "]}");
 }
 
-void sonde_load_summary_json(const struct sonde_load_summary *summary, struct sonde_buf *buf)
+void sonde_load_summary_json(const struct sonde_load_result *result, struct sonde_buf *buf)
 {
-    const struct sonde_load_summary *s = summary;
-    const struct sonde_load_outcome *outcome = s->outcome;
-    const struct sonde_load_tally *t = &outcome->tally;
-    double seconds = (double)outcome->duration_ns / 1e9;
+    const struct sonde_load_result *s = result;
+    const struct sonde_load_tally *t = &s->tally;
+    double seconds = (double)s->duration_ns / 1e9;
     sonde_buf_char(buf, '{');
-    put_text_or_null("title", s->title, buf);
-    put_text_or_null("url", s->url, buf);
-    put_text_or_null("socketPath", s->socket_path, buf);
+    put_text_or_null("title", s->asked.title, buf);
+    put_text_or_null("url", s->asked.url, buf);
+    put_text_or_null("socketPath", s->asked.socket_path, buf);
     sonde_buf_printf(buf,
                      "\"connections\":%u,\"sampleInt\":1000,\"pipelining\":%u,\"workers\":%u,"
                      "\"duration\":%.15g,\"samples\":%llu,",
-                     s->plan->connections, s->plan->pipelining, s->plan->threads,
+                     s->asked.connections, s->asked.pipelining, s->asked.threads,
                      round(seconds * 100) / 100, (unsigned long long)s->samples);
-    put_time("start", outcome->start_ns, buf);
-    put_time("finish", outcome->start_ns + outcome->duration_ns, buf);
+    put_time("start", s->start_ns, buf);
+    put_time("finish", s->start_ns + s->duration_ns, buf);
     sonde_buf_printf(buf, "\"errors\":%llu,\"timeouts\":%llu,\"mismatches\":0,",
                      (unsigned long long)sum_of_errors(t),
                      (unsigned long long)t->errors[SONDE_LOAD_TIMEOUT]);
@@ -312,14 +279,32 @@ static void put_answers(const struct sonde_load_tally *t, struct sonde_buf *buf)
     sonde_buf_text(buf, separator[0] == ',' ? "\n" : "");
 }
 
-void sonde_load_summary_text(const struct sonde_load_summary *summary, struct sonde_buf *buf)
+static void put_verdicts(const struct sonde_load_result *s, struct sonde_buf *buf)
 {
-    const struct sonde_load_summary *s = summary;
-    const struct sonde_load_tally *t = &s->outcome->tally;
-    double seconds = (double)s->outcome->duration_ns / 1e9;
-    sonde_buf_printf(buf, "%s%s%s\n\n%-10s%10s%10s%10s%10s%10s%10s\n", s->title ? s->title : "",
-                     s->title ? ": " : "", s->url, "", "50 %", "90 %", "99 %", "99.9 %", "mean",
-                     "longest");
+    if (!s->validity.valid) {
+        sonde_buf_text(buf, "INVALID: ");
+        sonde_cell_clean(buf, sonde_str(s->validity.reason));
+        sonde_buf_char(buf, '\n');
+    }
+    for (size_t i = 0; i < s->verdict_count; i++) {
+        const struct sonde_load_verdict *verdict = &s->verdicts[i];
+        sonde_buf_text(buf, verdict->keeps ? "holds  " : "broken ");
+        sonde_cell_clean(buf, sonde_str(verdict->text));
+        sonde_buf_printf(buf, isnan(verdict->statistic) ? ": nothing was measured\n" : ": %.6g\n",
+                         verdict->statistic);
+    }
+}
+
+void sonde_load_summary_text(const struct sonde_load_result *result, struct sonde_buf *buf)
+{
+    const struct sonde_load_result *s = result;
+    const struct sonde_load_tally *t = &s->tally;
+    double seconds = (double)s->duration_ns / 1e9;
+    sonde_cell_clean(buf, sonde_str(s->asked.title));
+    sonde_buf_text(buf, s->asked.title ? ": " : "");
+    sonde_cell_clean(buf, sonde_str(s->asked.url));
+    sonde_buf_printf(buf, "\n\n%-10s%10s%10s%10s%10s%10s%10s\n", "", "50 %", "90 %", "99 %",
+                     "99.9 %", "mean", "longest");
     put_row("response", &t->response, buf);
     put_row("service", &t->service, buf);
     put_row("send lag", &t->send_lag, buf);
@@ -333,13 +318,5 @@ void sonde_load_summary_text(const struct sonde_load_summary *summary, struct so
         (unsigned long long)t->censored, (unsigned long long)t->unsent);
     put_answers(t, buf);
     put_errors(t, buf);
-    if (!s->validity.valid) {
-        sonde_buf_printf(buf, "INVALID: %s\n", s->validity.reason);
-    }
-    for (size_t i = 0; i < s->verdict_count; i++) {
-        const struct sonde_load_verdict *verdict = &s->verdicts[i];
-        sonde_buf_printf(buf, "%s %s", verdict->keeps ? "holds " : "broken", verdict->text);
-        sonde_buf_printf(buf, isnan(verdict->statistic) ? ": nothing was measured\n" : ": %.6g\n",
-                         verdict->statistic);
-    }
+    put_verdicts(s, buf);
 }

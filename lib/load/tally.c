@@ -20,11 +20,16 @@ const char *sonde_load_error_name(enum sonde_load_error error)
     return (size_t)error < SONDE_LENGTH(names) ? names[error] : "unknown";
 }
 
+int sonde_load_layout(struct sonde_histogram_layout *ret, struct sonde_err *err)
+{
+    return sonde_histogram_layout(1, longest_us, DIGITS, ret, err);
+}
+
 int sonde_load_tally_init(struct sonde_load_tally *tally, struct sonde_err *err)
 {
     struct sonde_histogram_layout layout;
     *tally = (struct sonde_load_tally){0};
-    int r = sonde_histogram_layout(1, longest_us, DIGITS, &layout, err);
+    int r = sonde_load_layout(&layout, err);
     r = r < 0 ? r : sonde_histogram_init(&tally->response, &layout, err);
     r = r < 0 ? r : sonde_histogram_init(&tally->service, &layout, err);
     return r < 0 ? r : sonde_histogram_init(&tally->send_lag, &layout, err);

@@ -40,6 +40,9 @@ struct sonde_load_tally {
 /* "refused" … */
 const char *sonde_load_error_name(enum sonde_load_error error);
 
+/* That of its histograms. */
+int sonde_load_layout(struct sonde_histogram_layout *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+
 /* SONDE_ENOMEM. The caller calls sonde_load_tally_fini in any case. */
 int sonde_load_tally_init(struct sonde_load_tally *tally, struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_load_tally_fini(struct sonde_load_tally *tally);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A load test that is over: what was asked for, what came of it, in the course of time, and what is
+ * to be thought of it. All that is printed, compared or handed to other tools is made of it, so
+ * that a test which was kept says the same as on the day it ran. Pure. */
+#ifndef SONDE_LOAD_RESULT_H
+#define SONDE_LOAD_RESULT_H
+
+#include "base/arena.h"
+#include "load/engine.h"
+#include "load/intervals.h"
+#include "load/judge.h"
+#include "load/validity.h"
+
+enum {
+    SONDE_LOAD_RESULT_VERSION = 1,
+    SONDE_LOAD_RESULT_MAX = 16 << 20,      /* bytes of a document */
+    SONDE_LOAD_VERDICTS_MAX = 256,         /* thresholds of one that is read */
+    SONDE_LOAD_RESULT_TEXT_MAX = 8192,     /* bytes of a title, an URL */
+    SONDE_LOAD_RESULT_TEXTS_MAX = 1 << 20, /* of all of them */
+};
+
+struct sonde_load_asked {
+    const char *title; /* NULL: none */
+    const char *url;
+    const char *socket_path; /* NULL: none */
+    unsigned threads, connections, connections_max, pipelining;
+    uint64_t requests_per_connection; /* 0: any number */
+    int64_t timeout_ns;
+    struct sonde_arrival arrival;
+    uint64_t seed;
+};
+
+struct sonde_load_result {
+    struct sonde_load_asked asked; /* texts borrowed; of one that was read, from the arena */
+    int64_t start_ns;              /* of the realtime clock, in whole µs */
+    int64_t duration_ns, cpu_ns, throttled_ns;
+    bool stopped; /* before its time */
+    struct sonde_load_tally tally;
+    struct sonde_histogram requests, bytes; /* of each whole second: answers, and bytes read */
+    uint64_t samples;                       /* these seconds */
+    int64_t sampled_ns;                     /* the end of the last one */
+    struct sonde_load_intervals intervals;
+    struct sonde_load_validity validity;
+    struct sonde_load_verdict *verdicts; /* borrowed; of one that was read, from the arena */
+    size_t verdict_count;
+    struct sonde_arena arena;
+};
+
+/* An empty one, and its tally's histograms too. SONDE_ENOMEM. The caller calls
+ * sonde_load_result_fini in any case. */
+int sonde_load_result_init(struct sonde_load_result *result,
+                           struct sonde_err *err) SONDE_MUST_CHECK;
+void sonde_load_result_fini(struct sonde_load_result *result);
+
+/* Takes an interval of the test that ended at end_ns, from the start. A second that is cut by the
+ * end is no sample of requests and bytes, unless it is the first. SONDE_ENOMEM. */
+int sonde_load_result_add(struct sonde_load_result *result, int64_t end_ns,
+                          const struct sonde_load_tally *interval,
+                          struct sonde_err *err) SONDE_MUST_CHECK;
+/* The test is over: takes the outcome's tally over, whose histograms are empty afterwards, and what
+ * the plan asked for. Texts, validity and verdicts are the caller's to set. */
+void sonde_load_result_end(struct sonde_load_result *result, const struct sonde_load_plan *plan,
+                           struct sonde_load_outcome *outcome);
+
+/* Whether it passes: every threshold holds, in a test that can be believed. Without thresholds it
+ * does. */
+bool sonde_load_result_passes(const struct sonde_load_result *result);
+
+/* Appends the document: one JSON object and a line feed; docs/load-results.md describes it. The
+ * buffer's errors, SONDE_ENOMEM. */
+int sonde_load_result_write(const struct sonde_load_result *result, struct sonde_buf *buf,
+                            struct sonde_err *err) SONDE_MUST_CHECK;
+/* Makes a result of such a document. Members that it does not know are passed over. SONDE_EPARSE
+ * with the member, SONDE_ELIMIT, SONDE_EVERSION for one of a newer version, SONDE_ENOMEM. The
+ * caller calls sonde_load_result_fini in any case. */
+int sonde_load_result_read(struct sonde_str text, struct sonde_load_result *ret,
+                           struct sonde_err *err) SONDE_MUST_CHECK;
+
+#endif

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdio.h>
+
+#include "codec/json.h"
+#include "histogram/wire.h"
+#include "load/result.h"
+#include "load/result_fields.h"
+
+#define RESULT(name_, member_) {name_, offsetof(struct sonde_load_result, member_)}
+#define TALLY(name_, member_) {name_, offsetof(struct sonde_load_tally, member_)}
+
+const struct sonde_load_result_histogram sonde_load_result_histograms[] = {
+    RESULT("response", tally.response), RESULT("service", tally.service),
+    RESULT("sendLag", tally.send_lag),  RESULT("requestsPerSecond", requests),
+    RESULT("bytesPerSecond", bytes),    {0},
+};
+
+const struct sonde_load_interval_field sonde_load_tally_fields[] = {
+    TALLY("sent", sent),
+    TALLY("answered", answered),
+    TALLY("failed", failed),
+    TALLY("censored", censored),
+    TALLY("unsent", unsent),
+    TALLY("late", late),
+    TALLY("connects", connects),
+    TALLY("connectFailures", connect_failures),
+    TALLY("bytesRead", bytes_read),
+    TALLY("bytesWritten", bytes_written),
+    {0},
+};
+
+static int out_of_bounds(const char *name, struct sonde_err *err)
+{
+    return sonde_fail(err, SONDE_EPARSE, 0, "JSON: \"%s\" is out of bounds", name);
+}
+
+static int read_number(const cJSON *object, const char *name, int64_t least, int64_t most,
+                       int64_t *ret, struct sonde_err *err)
+{
+    int64_t value;
+    int r = sonde_json_integer(object, name, &value, err);
+    if (r < 0 || value < least || value > most) {
+        return r < 0 ? r : out_of_bounds(name, err);
+    }
+    *ret = value;
+    return 0;
+}
+
+static int read_count(const cJSON *object, const char *name, uint64_t *ret, struct sonde_err *err)
+{
+    int64_t value = 0;
+    int r = read_number(object, name, 0, INT64_MAX, &value, err);
+    *ret = (uint64_t)value;
+    return r;
+}
+
+static int read_fields(const cJSON *object, const struct sonde_load_interval_field *fields,
+                       void *ret, struct sonde_err *err)
+{
+    int r = 0;
+    for (const struct sonde_load_interval_field *f = fields; f->name && r == 0; f++) {
+        uint64_t value;
+        r = read_count(object, f->name, &value, err);
+        memcpy((char *)ret + f->offset, &value, sizeof(value));
+    }
+    return r;
+}
+
+/* NULL where it is absent. */
+static int read_text(struct sonde_load_result *result, const cJSON *object, const char *name,
+                     const char **ret, struct sonde_err *err)
+{
+    const char *text;
+    *ret = NULL;
+    if (!cJSON_GetObjectItemCaseSensitive(object, name)) {
+        return 0;
+    }
+    int r = sonde_json_string(object, name, &text, err);
+    if (r < 0) {
+        return r;
+    }
+    if (strlen(text) > SONDE_LOAD_RESULT_TEXT_MAX) {
+        return sonde_fail(err, SONDE_ELIMIT, 0, "JSON: \"%s\" has more than %d bytes", name,
+                          SONDE_LOAD_RESULT_TEXT_MAX);
+    }
+    *ret = sonde_arena_copy(&result->arena, sonde_str(text)).data;
+    return *ret ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+}
+
+/* ---- what was asked for ---- */
+
+/* A number that may be absent. */
+static int read_optional(const cJSON *object, const char *name, int64_t least, int64_t *ret,
+                         struct sonde_err *err)
+{
+    *ret = SONDE_SPEC_ABSENT;
+    return cJSON_GetObjectItemCaseSensitive(object, name)
+               ? read_number(object, name, least, INT64_MAX, ret, err)
+               : 0;
+}
+
+static int read_stages(struct sonde_load_result *result, const cJSON *asked, struct sonde_err *err)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(asked, "stages");
+    int count = list ? cJSON_GetArraySize(list) : 0;
+    size_t read = 0;
+    int r = list && !cJSON_IsArray(list) ? sonde_json_array(asked, "stages", &list, err) : 0;
+    if (r < 0 || count == 0) {
+        return r;
+    }
+    if (count > SONDE_ARRIVALS_STAGES_MAX) {
+        return out_of_bounds("stages", err);
+    }
+    struct sonde_stage *stages = sonde_arena_alloc(&result->arena, (size_t)count * sizeof(*stages));
+    if (!stages) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    for (const cJSON *item = list->child; item && r == 0; item = item->next) {
+        struct sonde_stage *stage = &stages[read++];
+        r = read_number(item, "durationSeconds", 0, INT64_MAX, &stage->duration_seconds, err);
+        r = r < 0 ? r : read_number(item, "rate", 0, INT64_MAX, &stage->rate, err);
+        stage->ramp = sonde_json_true(item, "ramp");
+    }
+    result->asked.arrival.stages.items = stages;
+    result->asked.arrival.stages.count = read;
+    return r;
+}
+
+static int read_asked(struct sonde_load_result *result, const cJSON *document,
+                      struct sonde_err *err)
+{
+    struct sonde_load_asked *asked = &result->asked;
+    struct sonde_arrival *arrival = &asked->arrival;
+    const struct {
+        const char *name;
+        int64_t most;
+        unsigned *ret;
+    } numbers[] = {
+        {"threads", SONDE_LOAD_THREADS_MAX, &asked->threads},
+        {"connections", SONDE_LOAD_CONNECTIONS_MAX, &asked->connections},
+        {"connectionsMax", SONDE_LOAD_CONNECTIONS_MAX, &asked->connections_max},
+        {"pipelining", SONDE_LOAD_PIPELINING_MAX, &asked->pipelining},
+    };
+    const cJSON *from;
+    int r = sonde_json_object(document, "asked", &from, err);
+    r = r < 0 ? r : read_text(result, from, "title", &asked->title, err);
+    r = r < 0 ? r : read_text(result, from, "url", &asked->url, err);
+    r = r < 0 ? r : read_text(result, from, "socketPath", &asked->socket_path, err);
+    for (size_t i = 0; i < SONDE_LENGTH(numbers) && r == 0; i++) {
+        int64_t value = 0;
+        r = read_number(from, numbers[i].name, 1, numbers[i].most, &value, err);
+        *numbers[i].ret = (unsigned)value;
+    }
+    r = r < 0 ? r : read_count(from, "requestsPerConnection", &asked->requests_per_connection, err);
+    r = r < 0 ? r : read_number(from, "timeoutNanoseconds", 0, INT64_MAX, &asked->timeout_ns, err);
+    r = r < 0 ? r : read_optional(from, "rate", 0, &arrival->rate, err);
+    r = r < 0 ? r : read_optional(from, "durationSeconds", 0, &arrival->duration_seconds, err);
+    r = r < 0 ? r : read_optional(from, "amount", 0, &arrival->amount, err);
+    r = r < 0 ? r : read_stages(result, from, err);
+    if (r < 0) {
+        return r;
+    }
+    const char *distribution = sonde_json_string_or(from, "distribution", "");
+    arrival->distribution =
+        strcmp(distribution, "Poisson") == 0 ? SONDE_ARRIVAL_POISSON : SONDE_ARRIVAL_CONSTANT;
+    const char *seed = sonde_json_string_or(from, "seed", "0");
+    if (!asked->url) {
+        return sonde_fail(err, SONDE_EPARSE, 0, "JSON: \"url\" is not a string");
+    }
+    return sonde_parse_hex64(sonde_str(seed), &asked->seed) < 0
+               ? sonde_fail(err, SONDE_EPARSE, 0, "JSON: \"seed\" is not a hexadecimal number")
+               : 0;
+}
+
+/* ---- histograms ---- */
+
+/* What the text does not tell must fit what it tells. */
+static int read_extremes(const cJSON *from, const char *name, struct sonde_histogram *ret,
+                         struct sonde_err *err)
+{
+    int64_t least = 0;
+    int64_t most = 0;
+    uint64_t clipped = 0;
+    const struct sonde_histogram_layout *layout = &ret->layout;
+    int r = read_number(from, "minimum", 0, INT64_MAX, &least, err);
+    r = r < 0 ? r : read_number(from, "maximum", 0, INT64_MAX, &most, err);
+    r = r < 0 ? r : read_count(from, "clipped", &clipped, err);
+    if (r < 0 || ret->total == 0) {
+        return r < 0 || (least == 0 && most == 0 && clipped == 0) ? r : out_of_bounds(name, err);
+    }
+    int64_t least_kept = least < layout->highest ? least : layout->highest;
+    int64_t most_kept = most < layout->highest ? most : layout->highest;
+    if (sonde_histogram_index(layout, least_kept) != sonde_histogram_index(layout, ret->minimum) ||
+        sonde_histogram_highest_of(layout, sonde_histogram_index(layout, most_kept)) !=
+            ret->maximum ||
+        clipped > ret->total || (clipped > 0) != (most > layout->highest)) {
+        return out_of_bounds(name, err);
+    }
+    ret->minimum = least;
+    ret->maximum = most;
+    ret->clipped = clipped;
+    return 0;
+}
+
+/* Of an object that has its members, into an empty one. */
+static int read_histogram(const cJSON *from, const char *name, struct sonde_histogram *ret,
+                          struct sonde_err *err)
+{
+    const char *text;
+    int r = sonde_json_string(from, "histogram", &text, err);
+    r = r < 0 ? r : sonde_histogram_decode_into(sonde_str(text), ret, err);
+    if (r < 0) {
+        return sonde_err_wrap(err, r, "\"%s\"", name);
+    }
+    return read_extremes(from, name, ret, err);
+}
+
+static int read_histograms(struct sonde_load_result *result, const cJSON *document,
+                           struct sonde_err *err)
+{
+    int r = 0;
+    for (const struct sonde_load_result_histogram *h = sonde_load_result_histograms;
+         h->name && r == 0; h++) {
+        const cJSON *from;
+        r = sonde_json_object(document, h->name, &from, err);
+        r = r < 0 ? r
+                  : read_histogram(from, h->name,
+                                   (struct sonde_histogram *)((char *)result + h->offset), err);
+    }
+    return r;
+}
+
+static int read_interval(struct sonde_load_result *result, const cJSON *from,
+                         struct sonde_histogram *response, struct sonde_err *err)
+{
+    struct sonde_load_interval one = {0};
+    size_t count = result->intervals.count;
+    int64_t begin_ns = sonde_load_intervals_begin(&result->intervals, count);
+    sonde_histogram_clear(response);
+    int r = read_number(from, "end", begin_ns, INT64_MAX, &one.end_ns, err);
+    r = r < 0 ? r : read_fields(from, sonde_load_interval_fields, &one, err);
+    r = r < 0 ? r : read_histogram(from, "intervals", response, err);
+    one.minimum_us = response->minimum;
+    one.maximum_us = response->maximum;
+    one.clipped = response->clipped;
+    return r < 0 ? r : sonde_load_intervals_push(&result->intervals, &one, response, err);
+}
+
+static int read_intervals(struct sonde_load_result *result, const cJSON *document,
+                          struct sonde_err *err)
+{
+    struct sonde_load_intervals *all = &result->intervals;
+    struct sonde_histogram response = {0};
+    const cJSON *list;
+    int64_t factor = 1;
+    int64_t in_last = 1;
+    int r = sonde_json_array(document, "intervals", &list, err);
+    r = r < 0 ? r : read_number(document, "factor", 1, 1 << 30, &factor, err);
+    r = r < 0 ? r : read_number(document, "inLast", 0, factor, &in_last, err);
+    if (r == 0 &&
+        (cJSON_GetArraySize(list) > SONDE_LOAD_INTERVALS_MAX || (factor & (factor - 1)) != 0)) {
+        r = out_of_bounds("intervals", err);
+    }
+    r = r < 0 ? r : sonde_histogram_init(&response, &all->scratch.layout, err);
+    for (const cJSON *item = r < 0 ? NULL : list->child; item && r == 0; item = item->next) {
+        r = read_interval(result, item, &response, err);
+    }
+    sonde_histogram_fini(&response);
+    if (r == 0 && all->factor == 1) { /* else they were too large, and have been merged */
+        all->factor = (unsigned)factor;
+        all->in_last = (unsigned)in_last;
+    }
+    return r;
+}
+
+/* ---- counts and verdicts ---- */
+
+static int read_counts(struct sonde_load_result *result, const cJSON *document,
+                       struct sonde_err *err)
+{
+    struct sonde_load_tally *t = &result->tally;
+    const cJSON *counts;
+    const cJSON *errors;
+    const cJSON *statuses;
+    int r = sonde_json_object(document, "counts", &counts, err);
+    r = r < 0 ? r : read_fields(counts, sonde_load_tally_fields, t, err);
+    r = r < 0 ? r : sonde_json_object(document, "errors", &errors, err);
+    for (int i = 0; i < SONDE_LOAD_ERRORS && r == 0; i++) {
+        const char *name = sonde_load_error_name((enum sonde_load_error)i);
+        /* An older version knows fewer kinds. */
+        if (cJSON_GetObjectItemCaseSensitive(errors, name)) {
+            r = read_count(errors, name, &t->errors[i], err);
+        }
+    }
+    r = r < 0 ? r : sonde_json_object(document, "statuses", &statuses, err);
+    for (const cJSON *item = r < 0 ? NULL : statuses->child; item && r == 0; item = item->next) {
+        uint64_t status;
+        if (sonde_parse_u64(sonde_str(item->string), 0, SONDE_LOAD_STATUS_MAX, &status) < 0) {
+            return out_of_bounds("statuses", err);
+        }
+        r = read_count(statuses, item->string, &t->statuses[status], err);
+    }
+    return r;
+}
+
+static int read_verdict(struct sonde_load_result *result, const cJSON *from,
+                        struct sonde_load_verdict *ret, struct sonde_err *err)
+{
+    int r = read_text(result, from, "text", &ret->text, err);
+    if (r < 0 || !ret->text) {
+        return r < 0 ? r : sonde_fail(err, SONDE_EPARSE, 0, "JSON: \"text\" is not a string");
+    }
+    ret->statistic = sonde_json_number_or(from, "value", NAN);
+    ret->statistic = isfinite(ret->statistic) ? ret->statistic : NAN;
+    ret->keeps = sonde_json_true(from, "holds");
+    /* One of a newer version is told as it stands. */
+    if (sonde_threshold_parse(sonde_str(ret->text), &ret->threshold, NULL) < 0) {
+        ret->threshold = (struct sonde_threshold){0};
+    }
+    return 0;
+}
+
+static int read_verdicts(struct sonde_load_result *result, const cJSON *document,
+                         struct sonde_err *err)
+{
+    const cJSON *list;
+    const cJSON *validity;
+    const char *reason = NULL;
+    int r = sonde_json_object(document, "validity", &validity, err);
+    r = r < 0 ? r : sonde_json_string(validity, "reason", &reason, err);
+    r = r < 0 ? r : sonde_json_array(document, "thresholds", &list, err);
+    if (r < 0) {
+        return r;
+    }
+    result->validity.valid = sonde_json_true(validity, "valid");
+    (void)snprintf(result->validity.reason, sizeof(result->validity.reason), "%s", reason);
+    int count = cJSON_GetArraySize(list);
+    if (count > SONDE_LOAD_VERDICTS_MAX) {
+        return out_of_bounds("thresholds", err);
+    }
+    if (count == 0) {
+        return 0;
+    }
+    result->verdicts = sonde_arena_alloc(&result->arena, (size_t)count * sizeof(*result->verdicts));
+    if (!result->verdicts) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    for (const cJSON *item = list->child; item && r == 0; item = item->next) {
+        r = read_verdict(result, item, &result->verdicts[result->verdict_count++], err);
+    }
+    return r;
+}
+
+/* ---- all of it ---- */
+
+static int check_type(const cJSON *document, struct sonde_err *err)
+{
+    int64_t version = 0;
+    if (strcmp(sonde_json_string_or(document, "type", ""), SONDE_LOAD_RESULT_TYPE) != 0) {
+        return sonde_fail(err, SONDE_EPARSE, 0, "not the result of a load test");
+    }
+    int r = read_number(document, "version", 1, INT64_MAX, &version, err);
+    if (r == 0 && version > SONDE_LOAD_RESULT_VERSION) {
+        return sonde_fail(err, SONDE_EVERSION, 0,
+                          "the load test was kept by a newer version of Sonde: use that one");
+    }
+    return r;
+}
+
+static int read_times(struct sonde_load_result *result, const cJSON *document,
+                      struct sonde_err *err)
+{
+    /* Until the year 2200, and a span of a hundred years. */
+    static const int64_t last_us = INT64_C(7258118400) * 1000 * 1000;
+    static const int64_t longest_ns = INT64_C(100) * 365 * 86400 * 1000 * 1000 * 1000;
+    const struct {
+        const char *name;
+        int64_t *ret;
+    } spans[] = {
+        {"durationNanoseconds", &result->duration_ns},
+        {"cpuNanoseconds", &result->cpu_ns},
+        {"throttledNanoseconds", &result->throttled_ns},
+        {"sampledNanoseconds", &result->sampled_ns},
+    };
+    int64_t start_us = 0;
+    int r = read_number(document, "startMicroseconds", 0, last_us, &start_us, err);
+    result->start_ns = start_us * 1000;
+    for (size_t i = 0; i < SONDE_LENGTH(spans) && r == 0; i++) {
+        r = read_number(document, spans[i].name, 0, longest_ns, spans[i].ret, err);
+    }
+    result->stopped = sonde_json_true(document, "stopped");
+    return r < 0 ? r : read_count(document, "samples", &result->samples, err);
+}
+
+int sonde_load_result_read(struct sonde_str text, struct sonde_load_result *ret,
+                           struct sonde_err *err)
+{
+    SONDE_JSON_AUTO *document = NULL;
+    int r = sonde_load_result_init(ret, err);
+    r = r < 0 ? r : sonde_json_parse_up_to(text, SONDE_LOAD_RESULT_MAX, &document, err);
+    r = r < 0 ? r : check_type(document, err);
+    r = r < 0 ? r : read_times(ret, document, err);
+    r = r < 0 ? r : read_asked(ret, document, err);
+    r = r < 0 ? r : read_counts(ret, document, err);
+    r = r < 0 ? r : read_verdicts(ret, document, err);
+    r = r < 0 ? r : read_histograms(ret, document, err);
+    return r < 0 ? r : read_intervals(ret, document, err);
+}

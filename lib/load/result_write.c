@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "histogram/wire.h"
+#include "load/result.h"
+#include "load/result_fields.h"
+
+typedef unsigned long long number;
+
+static const char *separator(size_t at)
+{
+    return at ? "," : "";
+}
+
+static void put_text(const char *name, const char *text, struct sonde_buf *buf)
+{
+    if (text) {
+        sonde_buf_printf(buf, ",\"%s\":", name);
+        sonde_buf_json_string(buf, sonde_str(text));
+    }
+}
+
+/* ,"NAME":NUMBER when it is there. */
+static void put_number(const char *name, int64_t value, struct sonde_buf *buf)
+{
+    if (value != SONDE_SPEC_ABSENT) {
+        sonde_buf_printf(buf, ",\"%s\":%lld", name, (long long)value);
+    }
+}
+
+static void put_asked(const struct sonde_load_asked *asked, struct sonde_buf *buf)
+{
+    const struct sonde_arrival *arrival = &asked->arrival;
+    sonde_buf_printf(buf, ",\n\"asked\":{\"threads\":%u", asked->threads);
+    put_text("title", asked->title, buf);
+    put_text("url", asked->url, buf);
+    put_text("socketPath", asked->socket_path, buf);
+    put_number("connections", asked->connections, buf);
+    put_number("connectionsMax", asked->connections_max, buf);
+    put_number("pipelining", asked->pipelining, buf);
+    put_number("requestsPerConnection", (int64_t)asked->requests_per_connection, buf);
+    put_number("timeoutNanoseconds", asked->timeout_ns, buf);
+    /* More than a double holds. */
+    sonde_buf_printf(buf, ",\"seed\":\"%llx\",\"distribution\":\"%s\"", (number)asked->seed,
+                     arrival->distribution == SONDE_ARRIVAL_POISSON ? "Poisson" : "Constant");
+    put_number("rate", arrival->rate, buf);
+    put_number("durationSeconds", arrival->duration_seconds, buf);
+    put_number("amount", arrival->amount, buf);
+    for (size_t i = 0; i < arrival->stages.count; i++) {
+        const struct sonde_stage *stage = &arrival->stages.items[i];
+        sonde_buf_printf(buf, "%s{\"durationSeconds\":%lld,\"rate\":%lld,\"ramp\":%s}",
+                         i ? "," : ",\"stages\":[", (long long)stage->duration_seconds,
+                         (long long)stage->rate, stage->ramp ? "true" : "false");
+    }
+    sonde_buf_text(buf, arrival->stages.count ? "]}" : "}");
+}
+
+/* "histogram":"HISTF…", and what that does not tell. */
+static int put_histogram_members(const struct sonde_histogram *h, struct sonde_buf *buf,
+                                 struct sonde_err *err)
+{
+    sonde_buf_printf(buf, "\"minimum\":%lld,\"maximum\":%lld,\"clipped\":%llu,\"histogram\":\"",
+                     h->total ? (long long)h->minimum : 0, (long long)h->maximum,
+                     (number)h->clipped);
+    int r = sonde_histogram_encode(h, buf, err);
+    sonde_buf_char(buf, '"');
+    return r;
+}
+
+static int put_histograms(const struct sonde_load_result *result, struct sonde_buf *buf,
+                          struct sonde_err *err)
+{
+    int r = 0;
+    for (const struct sonde_load_result_histogram *h = sonde_load_result_histograms;
+         h->name && r == 0; h++) {
+        sonde_buf_printf(buf, ",\n\"%s\":{", h->name);
+        r = put_histogram_members(
+            (const struct sonde_histogram *)((const char *)result + h->offset), buf, err);
+        sonde_buf_char(buf, '}');
+    }
+    return r;
+}
+
+static uint64_t number_at(const void *object, size_t offset)
+{
+    uint64_t value;
+    memcpy(&value, (const char *)object + offset, sizeof(value));
+    return value;
+}
+
+static void put_counts(const struct sonde_load_tally *t, struct sonde_buf *buf)
+{
+    size_t printed = 0;
+    sonde_buf_text(buf, ",\n\"counts\":{");
+    for (const struct sonde_load_interval_field *f = sonde_load_tally_fields; f->name; f++) {
+        sonde_buf_printf(buf, "%s\"%s\":%llu", separator(printed++), f->name,
+                         (number)number_at(t, f->offset));
+    }
+    sonde_buf_text(buf, "},\n\"errors\":{");
+    for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
+        sonde_buf_printf(buf, "%s\"%s\":%llu", separator((size_t)i),
+                         sonde_load_error_name((enum sonde_load_error)i), (number)t->errors[i]);
+    }
+    sonde_buf_text(buf, "},\n\"statuses\":{");
+    printed = 0;
+    for (int i = 0; i <= SONDE_LOAD_STATUS_MAX; i++) {
+        if (t->statuses[i]) {
+            sonde_buf_printf(buf, "%s\"%d\":%llu", separator(printed++), i, (number)t->statuses[i]);
+        }
+    }
+    sonde_buf_char(buf, '}');
+}
+
+static int put_intervals(const struct sonde_load_intervals *all, struct sonde_buf *buf,
+                         struct sonde_err *err)
+{
+    struct sonde_histogram response = {0};
+    int r = sonde_histogram_init(&response, &all->scratch.layout, err);
+    sonde_buf_text(buf, ",\n\"intervals\":[");
+    for (size_t i = 0; i < all->count && r == 0; i++) {
+        const struct sonde_load_interval *one = &all->items[i];
+        sonde_buf_printf(buf, "%s\n{\"end\":%lld,", separator(i), (long long)one->end_ns);
+        for (const struct sonde_load_interval_field *f = sonde_load_interval_fields; f->name; f++) {
+            sonde_buf_printf(buf, "\"%s\":%llu,", f->name, (number)number_at(one, f->offset));
+        }
+        r = sonde_load_intervals_response(all, i, &response, err);
+        r = r < 0 ? r : put_histogram_members(&response, buf, err);
+        sonde_buf_char(buf, '}');
+    }
+    sonde_buf_char(buf, ']');
+    sonde_histogram_fini(&response);
+    return r;
+}
+
+static void put_verdicts(const struct sonde_load_result *result, struct sonde_buf *buf)
+{
+    sonde_buf_printf(buf, ",\n\"validity\":{\"valid\":%s,\"reason\":",
+                     result->validity.valid ? "true" : "false");
+    sonde_buf_json_string(buf, sonde_str(result->validity.reason));
+    sonde_buf_text(buf, "},\n\"thresholds\":[");
+    for (size_t i = 0; i < result->verdict_count; i++) {
+        const struct sonde_load_verdict *verdict = &result->verdicts[i];
+        sonde_buf_printf(buf, "%s{\"text\":", separator(i));
+        sonde_buf_json_string(buf, sonde_str(verdict->text));
+        sonde_buf_printf(buf, isnan(verdict->statistic) ? ",\"value\":null" : ",\"value\":%.17g",
+                         verdict->statistic);
+        sonde_buf_printf(buf, ",\"holds\":%s}", verdict->keeps ? "true" : "false");
+    }
+    sonde_buf_char(buf, ']');
+}
+
+int sonde_load_result_write(const struct sonde_load_result *result, struct sonde_buf *buf,
+                            struct sonde_err *err)
+{
+    sonde_buf_printf(buf,
+                     "{\"type\":\"" SONDE_LOAD_RESULT_TYPE "\",\"version\":%d,"
+                     "\"startMicroseconds\":%lld,\"durationNanoseconds\":%lld,"
+                     "\"cpuNanoseconds\":%lld,\"throttledNanoseconds\":%lld,\"stopped\":%s",
+                     SONDE_LOAD_RESULT_VERSION, (long long)(result->start_ns / 1000),
+                     (long long)result->duration_ns, (long long)result->cpu_ns,
+                     (long long)result->throttled_ns, result->stopped ? "true" : "false");
+    put_asked(&result->asked, buf);
+    put_counts(&result->tally, buf);
+    put_verdicts(result, buf);
+    sonde_buf_printf(buf, ",\n\"samples\":%llu,\"sampledNanoseconds\":%lld",
+                     (number)result->samples, (long long)result->sampled_ns);
+    int r = put_histograms(result, buf, err);
+    sonde_buf_printf(buf, ",\n\"factor\":%u,\"inLast\":%u", result->intervals.factor,
+                     result->intervals.in_last);
+    r = r < 0 ? r : put_intervals(&result->intervals, buf, err);
+    sonde_buf_text(buf, "}\n");
+    return r < 0 ? r : sonde_buf_check(buf, "the result of a load test", err);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fail.h"
+#include "load/summary.h"
+#include "made.h"
+
+/* A test is gathered, kept, and read. */
+static int gather_and_read(void *context)
+{
+    (void)context;
+    const struct made_options options = {
+        .seconds = 3, .rate = 20, .latency_us = 2000, .troubled = true, .seed = 1};
+    struct sonde_load_result written;
+    struct sonde_load_result read = {0};
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_LOAD_RESULT_MAX);
+    SONDE_BUF_AUTO printed = SONDE_BUF(1 << 20);
+    int r = made_result(&options, &written, NULL);
+    r = r < 0 ? r : sonde_load_result_write(&written, &text, NULL);
+    r = r < 0 ? r : sonde_load_result_read(sonde_buf_view(&text), &read, NULL);
+    if (r == 0) {
+        assert_int_equal(read.tally.answered, written.tally.answered);
+        assert_int_equal(read.intervals.count, 3);
+        sonde_load_summary_text(&read, &printed);
+        r = printed.code;
+    }
+    sonde_load_result_fini(&read);
+    sonde_load_result_fini(&written);
+    return r;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    fail_each_allocation(gather_and_read, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail)};
+    return cmocka_run_group_tests_name("load_result_fault", tests, NULL, NULL);
+}

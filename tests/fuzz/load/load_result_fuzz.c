@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any text as the result of a load test: what is read is written, reads back as the same, and is
+ * printed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/json_scan.h"
+#include "load/summary.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { PRINTED_MAX = 4 << 20 };
+
+static void must(bool truth)
+{
+    if (!truth) {
+        abort();
+    }
+}
+
+static void must_be_json(struct sonde_str text)
+{
+    const struct sonde_json_limits limits = {.depth = 32, .string = PRINTED_MAX};
+    must(sonde_json_check(text, limits, NULL) == 0);
+}
+
+static void print(const struct sonde_load_result *result)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(PRINTED_MAX);
+    SONDE_BUF_AUTO json = SONDE_BUF(PRINTED_MAX);
+    sonde_load_summary_text(result, &text);
+    sonde_load_summary_json(result, &json);
+    must(text.code == 0 && json.code == 0);
+    must(!memchr(text.data, '\x1b', text.length));
+    must_be_json(sonde_buf_view(&json));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct sonde_load_result result;
+    struct sonde_load_result again;
+    struct sonde_err err = {0};
+    SONDE_BUF_AUTO first = SONDE_BUF(SONDE_LOAD_RESULT_MAX);
+    SONDE_BUF_AUTO second = SONDE_BUF(SONDE_LOAD_RESULT_MAX);
+    if (sonde_load_result_read((struct sonde_str){(const char *)data, size}, &result, &err) < 0) {
+        must(err.message[0] != '\0');
+    } else {
+        must(result.intervals.packed.length <= SONDE_LOAD_INTERVALS_BYTES_MAX);
+        must(sonde_load_result_write(&result, &first, NULL) == 0);
+        must_be_json(sonde_buf_view(&first));
+        must(sonde_load_result_read(sonde_buf_view(&first), &again, NULL) == 0);
+        must(sonde_load_result_write(&again, &second, NULL) == 0);
+        must(first.length == second.length && memcmp(first.data, second.data, first.length) == 0);
+        print(&again);
+        sonde_load_result_fini(&again);
+    }
+    sonde_load_result_fini(&result);
+    return 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "made.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+
+static const struct sonde_stage stages[] = {{.duration_seconds = 5, .rate = 100, .ramp = true},
+                                            {.duration_seconds = 10, .rate = 100}};
+
+static struct sonde_load_verdict verdicts[2];
+
+/* Most are near the middle, some take many times as long. */
+static int64_t latency(int64_t middle, uint64_t *state)
+{
+    uint64_t random = sonde_random_next(state);
+    int64_t value = middle / 2 + (int64_t)(random % (uint64_t)middle);
+    return value << (random % 97 == 0 ? 4 : random % 11 == 0 ? 2 : 0);
+}
+
+static void one_request(const struct made_options *o, struct sonde_load_tally *t, uint64_t *state)
+{
+    const struct sonde_load_times times = {0, 50 * SONDE_MICROSECOND};
+    int64_t end_ns = latency(o->latency_us, state) * SONDE_MICROSECOND;
+    uint64_t fate = o->troubled ? sonde_random_next(state) % 100 : 99;
+    if (fate == 0) {
+        sonde_load_tally_unsent(t, 0, end_ns);
+        return;
+    }
+    sonde_load_tally_sent(t, &times);
+    t->bytes_written += 90;
+    if (fate == 1) {
+        sonde_load_tally_failed(t, &times, SONDE_SECOND, SONDE_LOAD_TIMEOUT);
+    } else if (fate == 2) {
+        sonde_load_tally_failed(t, &times, end_ns, SONDE_LOAD_RESET);
+    } else {
+        sonde_load_tally_answered(t, &times, end_ns, fate < 6 ? 503 : 200);
+        t->bytes_read += 180;
+    }
+}
+
+static int one_second(const struct made_options *o, struct sonde_load_tally *second,
+                      struct sonde_load_outcome *outcome, uint64_t *state)
+{
+    sonde_load_tally_clear(second);
+    for (uint64_t k = 0; k < o->rate; k++) {
+        one_request(o, second, state);
+    }
+    sonde_load_tally_add(&outcome->tally, second);
+    return 0;
+}
+
+int made_result(const struct made_options *options, struct sonde_load_result *ret,
+                struct sonde_err *err)
+{
+    uint64_t state = options->seed;
+    struct sonde_load_tally second = {0};
+    struct sonde_load_outcome outcome = {.start_ns = INT64_C(1767225600) * SONDE_SECOND,
+                                         .duration_ns = options->seconds * SONDE_SECOND,
+                                         .cpu_ns = options->seconds * SONDE_SECOND / 10};
+    struct sonde_load_plan plan = {
+        .threads = 2,
+        .connections = 10,
+        .connections_max = 1000,
+        .pipelining = 1,
+        .timeout_ns = SONDE_SECOND,
+        .arrival = {.distribution = SONDE_ARRIVAL_POISSON,
+                    .stages = {stages, SONDE_LENGTH(stages)},
+                    .rate = SONDE_SPEC_ABSENT,
+                    .duration_seconds = SONDE_SPEC_ABSENT,
+                    .amount = SONDE_SPEC_ABSENT},
+        .seed = UINT64_MAX - 1,
+    };
+    int r = sonde_load_result_init(ret, err);
+    r = r < 0 ? r : sonde_load_tally_init(&second, err);
+    r = r < 0 ? r : sonde_load_tally_init(&outcome.tally, err);
+    for (int64_t i = 1; i <= options->seconds && r == 0; i++) {
+        r = one_second(options, &second, &outcome, &state);
+        r = r < 0 ? r : sonde_load_result_add(ret, i * SONDE_SECOND, &second, err);
+    }
+    if (r == 0) {
+        verdicts[0].text = "http_req_duration: p(99)<100000";
+        verdicts[1].text = "http_req_failed: rate<0.000001";
+        for (size_t i = 0; i < SONDE_LENGTH(verdicts); i++) {
+            (void)!sonde_threshold_parse(sonde_str(verdicts[i].text), &verdicts[i].threshold, NULL);
+        }
+        (void)sonde_load_judge(verdicts, SONDE_LENGTH(verdicts), &outcome.tally,
+                               (double)options->seconds);
+        sonde_load_validate(&plan, &outcome, 0, &ret->validity);
+        sonde_load_result_end(ret, &plan, &outcome);
+        ret->asked.title = "a title with \"quotes\" and é";
+        ret->asked.url = "http://localhost:3000/patients?q=\x1b[31m";
+        ret->verdicts = verdicts;
+        ret->verdict_count = SONDE_LENGTH(verdicts);
+    }
+    sonde_load_tally_fini(&second);
+    sonde_load_outcome_fini(&outcome);
+    return r;
+}
