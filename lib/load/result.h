@@ -9,6 +9,7 @@
 #include "load/engine.h"
 #include "load/intervals.h"
 #include "load/judge.h"
+#include "load/profiled.h"
 #include "load/validity.h"
 
 enum {
@@ -43,6 +44,8 @@ struct sonde_load_result {
     struct sonde_load_validity validity;
     struct sonde_load_verdict *verdicts; /* borrowed; of one that was read, from the arena */
     size_t verdict_count;
+    struct sonde_load_profiled *profiles; /* the same */
+    size_t profile_count;                 /* up to SONDE_LOAD_PROFILED_MAX */
     struct sonde_arena arena;
 };
 

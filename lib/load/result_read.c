@@ -352,6 +352,51 @@ static int read_verdicts(struct sonde_load_result *result, const cJSON *document
     return r;
 }
 
+/* ---- profiles ---- */
+
+static int read_profile(struct sonde_load_result *result, const cJSON *from,
+                        struct sonde_load_profiled *ret, struct sonde_err *err)
+{
+    const struct {
+        const char *name;
+        const char **ret;
+    } texts[] = {
+        {"type", &ret->type},   {"run", &ret->run},         {"title", &ret->title},
+        {"where", &ret->where}, {"failure", &ret->failure},
+    };
+    int r = read_number(from, "fromNanoseconds", 0, INT64_MAX, &ret->from_ns, err);
+    r = r < 0 ? r : read_number(from, "toNanoseconds", 0, INT64_MAX, &ret->to_ns, err);
+    for (size_t i = 0; i < SONDE_LENGTH(texts) && r == 0; i++) {
+        r = read_text(result, from, texts[i].name, texts[i].ret, err);
+    }
+    return r == 0 && (!ret->type || (!ret->run && !ret->failure))
+               ? sonde_fail(err, SONDE_EPARSE, 0, "JSON: a profile without type, run or failure")
+               : r;
+}
+
+/* A version before there were any has none. */
+static int read_profiles(struct sonde_load_result *result, const cJSON *document,
+                         struct sonde_err *err)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(document, "profiles");
+    int r = list ? sonde_json_array(document, "profiles", &list, err) : 0;
+    int count = r < 0 || !list ? 0 : cJSON_GetArraySize(list);
+    if (count == 0) {
+        return r;
+    }
+    if (count > SONDE_LOAD_PROFILED_MAX) {
+        return out_of_bounds("profiles", err);
+    }
+    result->profiles = sonde_arena_alloc(&result->arena, (size_t)count * sizeof(*result->profiles));
+    if (!result->profiles) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    for (const cJSON *item = list->child; item && r == 0; item = item->next) {
+        r = read_profile(result, item, &result->profiles[result->profile_count++], err);
+    }
+    return r;
+}
+
 /* ---- all of it ---- */
 
 static int check_type(const cJSON *document, struct sonde_err *err)
@@ -404,6 +449,7 @@ int sonde_load_result_read(struct sonde_str text, struct sonde_load_result *ret,
     r = r < 0 ? r : read_asked(ret, document, err);
     r = r < 0 ? r : read_counts(ret, document, err);
     r = r < 0 ? r : read_verdicts(ret, document, err);
+    r = r < 0 ? r : read_profiles(ret, document, err);
     r = r < 0 ? r : read_histograms(ret, document, err);
     return r < 0 ? r : read_intervals(ret, document, err);
 }

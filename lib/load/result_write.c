@@ -162,6 +162,8 @@ int sonde_load_result_write(const struct sonde_load_result *result, struct sonde
     put_asked(&result->asked, buf);
     put_counts(&result->tally, buf);
     put_verdicts(result, buf);
+    sonde_buf_text(buf, ",\n\"profiles\":");
+    sonde_load_profiled_json(result->profiles, result->profile_count, buf);
     sonde_buf_printf(buf, ",\n\"samples\":%llu,\"sampledNanoseconds\":%lld",
                      (number)result->samples, (long long)result->sampled_ns);
     int r = put_histograms(result, buf, err);

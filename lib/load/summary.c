@@ -161,7 +161,9 @@ static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
                          verdict->statistic);
         sonde_buf_printf(buf, ",\"holds\":%s}", verdict->keeps ? "true" : "false");
     }
-    sonde_buf_text(buf, "]}");
+    sonde_buf_text(buf, "],\"profiles\":");
+    sonde_load_profiled_json(s->profiles, s->profile_count, buf);
+    sonde_buf_char(buf, '}');
 }
 
 void sonde_load_summary_json(const struct sonde_load_result *result, struct sonde_buf *buf)
@@ -319,4 +321,5 @@ void sonde_load_summary_text(const struct sonde_load_result *result, struct sond
     put_answers(t, buf);
     put_errors(t, buf);
     put_verdicts(s, buf);
+    sonde_load_profiled_text(s->profiles, s->profile_count, buf);
 }

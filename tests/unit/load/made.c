@@ -11,6 +11,16 @@ static const struct sonde_stage stages[] = {{.duration_seconds = 5, .rate = 100,
 
 static struct sonde_load_verdict verdicts[2];
 
+static struct sonde_load_profiled profiles[] = {
+    {.type = "cpu",
+     .run = "69954a51-68f4-4575-993f-1b9e5c3b539c",
+     .from_ns = 5 * SONDE_SECOND,
+     .to_ns = 16 * SONDE_SECOND,
+     .title = "75 % of the busy time is spent in hotLoop",
+     .where = "hotLoop app.js:2"},
+    {.type = "heap", .failure = "no Node.js process matches \"3000\""},
+};
+
 /* Most are near the middle, some take many times as long. */
 static int64_t latency(int64_t middle, uint64_t *state)
 {
@@ -92,6 +102,8 @@ int made_result(const struct made_options *options, struct sonde_load_result *re
         ret->asked.title = "a title with \"quotes\" and é";
         ret->asked.url = "http://localhost:3000/patients?q=\x1b[31m";
         ret->verdicts = verdicts;
+        ret->profiles = profiles;
+        ret->profile_count = SONDE_LENGTH(profiles);
         ret->verdict_count = SONDE_LENGTH(verdicts);
     }
     sonde_load_tally_fini(&second);

@@ -59,6 +59,10 @@ static void what_was_kept_prints_the_same(void **state)
     must_equal(&before, &after);
     assert_non_null(strstr(before.data, "broken http_req_failed: rate<0.000001: "));
     assert_non_null(strstr(before.data, "holds  http_req_duration: p(99)<100000: "));
+    assert_non_null(strstr(before.data, "cpu meanwhile, 5 s to 16 s: 75 % of the busy time is "
+                                        "spent in hotLoop, hotLoop app.js:2 (sonde report "
+                                        "69954a51)\n"));
+    assert_non_null(strstr(before.data, "no profile: no Node.js process matches \"3000\"\n"));
     assert_null(strchr(before.data, '\x1b'));
     assert_int_equal(kept.asked.arrival.stages.count, 2);
     assert_true(kept.asked.arrival.stages.items[0].ramp);
@@ -214,6 +218,9 @@ static void what_is_wrong_with_a_document_is_said(void **state)
         {"\"seed\":\"f", "\"seed\":\"g", SONDE_EPARSE, "\"seed\""},
         {"\"200\":", "\"2000\":", SONDE_EPARSE, "\"statuses\""},
         {"\"thresholds\":[", "\"thresholds\":[7,", SONDE_EPARSE, "\"text\""},
+        {"\"profiles\":[", "\"profiles\":[7,", SONDE_EPARSE, "fromNanoseconds"},
+        {"\"profiles\":[", "\"profiles\":7,\"x\":[", SONDE_EPARSE, "\"profiles\""},
+        {"\"run\":\"", "\"ran\":\"", SONDE_EPARSE, "a profile without"},
         {"\"response\":{\"minimum\":", "\"response\":{\"minimum\":1", SONDE_EPARSE, "\"response\""},
         {"\"response\":{", "\"response\":{\"maximum\":0,", SONDE_EPARSE, "\"response\""},
         {"\"histogram\":\"H", "\"histogram\":\"I", SONDE_EPARSE, "\"response\""},

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A profile of the process that was loaded, taken meanwhile: where to find it, and what it says
+ * first. Pure. */
+#ifndef SONDE_LOAD_PROFILED_H
+#define SONDE_LOAD_PROFILED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum { SONDE_LOAD_PROFILED_MAX = 16 }; /* of one load test */
+
+/* Texts are NULL where there is none. */
+struct sonde_load_profiled {
+    const char *type;       /* of the capture, as the command line has it: "cpu" */
+    const char *run;        /* its run's uid */
+    int64_t from_ns, to_ns; /* of the load test: when it was asked for, and was over */
+    const char *title;      /* of its first finding */
+    const char *where;      /* … its place: "hotLoop service.js:48" */
+    const char *failure;    /* why there is no profile */
+};
+
+/* Append a line or two for each; a JSON array. The buffer's errors. */
+void sonde_load_profiled_text(const struct sonde_load_profiled *profiles, size_t count,
+                              struct sonde_buf *buf);
+void sonde_load_profiled_json(const struct sonde_load_profiled *profiles, size_t count,
+                              struct sonde_buf *buf);
+
+#endif
