@@ -17,6 +17,7 @@ static void begin_response(struct worker *w, struct connection *c)
     struct flight *flight = connection_flight(w, c, 0);
     sonde_response_begin(&c->response, exchange_request(w, c, flight)->kind,
                          exchange_observer(w, c, flight));
+    c->response.memo = &w->memo;
 }
 
 /* What is made for this time alone is left to place_filled. */

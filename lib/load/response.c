@@ -260,12 +260,51 @@ static size_t find_head(struct sonde_response *r, const char *data, size_t lengt
     return 0;
 }
 
+static struct sonde_response_memo *memo_of(const struct sonde_response *r)
+{
+    return r->observer && r->observer->field ? NULL : r->memo;
+}
+
+/* The length of a head that is the one remembered; 0: it is not. */
+static size_t recall(struct sonde_response *r, const char *data, size_t length)
+{
+    const struct sonde_response_memo *memo = memo_of(r);
+    if (!memo || memo->length == 0 || memo->length > length || memo->kind != r->kind ||
+        memcmp(memo->head, data, memo->length) != 0) {
+        return 0;
+    }
+    r->state = memo->state;
+    r->status = memo->status;
+    r->keep_alive = memo->keep_alive;
+    r->upgraded = memo->upgraded;
+    r->left = memo->left;
+    r->scanned = 0;
+    return memo->length;
+}
+
+static void remember(const struct sonde_response *r, const char *data, size_t size)
+{
+    struct sonde_response_memo *memo = memo_of(r);
+    if (!memo || size > sizeof(memo->head)) {
+        return;
+    }
+    memo->length = size;
+    memo->kind = r->kind;
+    memo->state = r->state;
+    memo->status = r->status;
+    memo->keep_alive = r->keep_alive;
+    memo->upgraded = r->upgraded;
+    memo->left = r->left;
+    memcpy(memo->head, data, size);
+}
+
 static int take_head(struct sonde_response *r, const char *data, size_t length, size_t *ret_used,
                      struct sonde_err *err)
 {
     struct head head = {0};
     struct sonde_str line;
-    *ret_used = count_line_ends(data, length);
+    *ret_used = recall(r, data, length);
+    *ret_used = *ret_used ? *ret_used : count_line_ends(data, length);
     if (*ret_used) {
         return 0;
     }
@@ -295,6 +334,7 @@ static int take_head(struct sonde_response *r, const char *data, size_t length, 
         return 0;
     }
     frame(r, &head);
+    remember(r, data, size);
     return 0;
 }
 

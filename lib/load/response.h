@@ -15,6 +15,7 @@
 enum {
     SONDE_RESPONSE_HEAD_MAX = 64 << 10, /* bytes of a status line with its fields */
     SONDE_RESPONSE_LINE_MAX = 16 << 10, /* bytes of a chunk's size line, and of all trailers */
+    SONDE_RESPONSE_MEMO_MAX = 1 << 10,  /* bytes of a head that is remembered */
 };
 
 /* What a request asks for decides whether its response has a body. */
@@ -40,10 +41,24 @@ struct sonde_response_observer {
     int (*body)(void *context, const char *data, size_t length, struct sonde_err *err);
 };
 
+/* The last head and what it said. Most servers send the same bytes again, until the second of their
+ * Date is over: then they need not be read again. For responses of one thread, of any connections;
+ * begins zeroed. Heads whose fields somebody looks at are not remembered. */
+struct sonde_response_memo {
+    size_t length; /* 0: none */
+    enum sonde_request_kind kind;
+    enum sonde_response_state state;
+    int status;
+    bool keep_alive, upgraded;
+    uint64_t left;
+    char head[SONDE_RESPONSE_MEMO_MAX];
+};
+
 struct sonde_response {
     enum sonde_response_state state;
     enum sonde_request_kind kind;
     const struct sonde_response_observer *observer; /* NULL: nobody looks */
+    struct sonde_response_memo *memo; /* NULL: none; may be set after sonde_response_begin */
     /* Good once the head is whole: */
     int status;       /* 100–999 */
     bool keep_alive;  /* another request may be sent on the connection */

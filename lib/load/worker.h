@@ -79,11 +79,12 @@ struct worker {
     uint64_t left;                 /* requests of a closed model; UINT64_MAX: any number */
     struct sonde_buf filled, body; /* requests that are made for one time alone */
     uint64_t filled_count;
-    int64_t end_ns;       /* monotonic: nothing is sent from then on */
-    int64_t drained_ns;   /* … and no answer awaited from then on */
-    int64_t swept_ns;     /* time limits were looked at */
-    int64_t interval_ns;  /* the end of the current one */
-    char *buffer;         /* of SONDE_RESPONSE_HEAD_MAX + WORKER_READ_SIZE */
+    int64_t end_ns;      /* monotonic: nothing is sent from then on */
+    int64_t drained_ns;  /* … and no answer awaited from then on */
+    int64_t swept_ns;    /* time limits were looked at */
+    int64_t interval_ns; /* the end of the current one */
+    char *buffer;        /* of SONDE_RESPONSE_HEAD_MAX + WORKER_READ_SIZE */
+    struct sonde_response_memo memo;
     struct sonde_err err; /* what ended it */
     /* Handed over each second. */
     struct sonde_load_tally *live; /* the worker's */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as what a server answers: the first says what was asked and how large the pieces are.
- * In pieces they say the same as in one. */
+ * In pieces they say the same as in one, where heads are remembered too. */
 #include <stdlib.h>
 
 #include "load/response.h"
@@ -22,7 +22,8 @@ struct read {
     bool keep_alive;
 };
 
-static struct read read_all(struct sonde_str text, enum sonde_request_kind kind, size_t piece)
+static struct read read_all(struct sonde_str text, enum sonde_request_kind kind, size_t piece,
+                            struct sonde_response_memo *memo)
 {
     struct read ret = {0};
     struct sonde_response r;
@@ -30,6 +31,7 @@ static struct read read_all(struct sonde_str text, enum sonde_request_kind kind,
     size_t begin = 0;
     size_t end = 0;
     sonde_response_begin(&r, kind, NULL);
+    r.memo = memo;
     while (ret.code == 0 && end < text.length) {
         end = text.length - end < piece ? text.length : end + piece;
         for (;;) {
@@ -52,6 +54,7 @@ static struct read read_all(struct sonde_str text, enum sonde_request_kind kind,
             ret.status = r.status;
             ret.keep_alive = r.keep_alive;
             sonde_response_begin(&r, kind, NULL);
+            r.memo = memo;
         }
     }
     return ret;
@@ -64,8 +67,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     enum sonde_request_kind kind = (enum sonde_request_kind)(data[0] % 3);
     struct sonde_str text = {(const char *)data + 1, size - 1};
-    struct read whole = read_all(text, kind, SIZE_MAX);
-    struct read pieces = read_all(text, kind, 1 + data[0] / 3);
+    static struct sonde_response_memo memo; /* also of earlier inputs */
+    struct read whole = read_all(text, kind, SIZE_MAX, NULL);
+    struct read pieces = read_all(text, kind, 1 + data[0] / 3, &memo);
     must(whole.code == pieces.code && whole.responses == pieces.responses);
     must(whole.code || (whole.wire == pieces.wire && whole.body == pieces.body));
     must(whole.status == pieces.status && whole.keep_alive == pieces.keep_alive);

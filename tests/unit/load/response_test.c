@@ -26,6 +26,15 @@ static void say_word(const char *word, struct sonde_buf *ret)
     sonde_buf_printf(ret, "%s%s", ret->length ? "; " : "", word);
 }
 
+/* Of all that is fed: what was read once is recalled when it is fed in other pieces. */
+static struct sonde_response_memo memo;
+
+static void begin_response(struct sonde_response *r, enum sonde_request_kind kind)
+{
+    sonde_response_begin(r, kind, NULL);
+    r->memo = &memo;
+}
+
 /* Takes what is there, response after response; returns how much of it, or -1: no more is to come.
  */
 static ssize_t take(struct sonde_response *r, struct sonde_str there, enum sonde_request_kind kind,
@@ -47,7 +56,7 @@ static ssize_t take(struct sonde_response *r, struct sonde_str there, enum sonde
         if (r->upgraded) {
             return -1;
         }
-        sonde_response_begin(r, kind, NULL);
+        begin_response(r, kind);
     }
 }
 
@@ -60,7 +69,7 @@ static void feed(const char *text, size_t length, size_t piece, enum sonde_reque
     struct sonde_err err = {0};
     size_t begin = 0;
     sonde_buf_clear(ret);
-    sonde_response_begin(&r, kind, NULL);
+    begin_response(&r, kind);
     for (size_t end = 0; end < length;) {
         end = length - end < piece ? length : end + piece;
         ssize_t used = take(&r, (struct sonde_str){text + begin, end - begin}, kind, ret);
@@ -325,9 +334,57 @@ static void pieces_do_not_matter(void **state)
     }
 }
 
+static int status_of(const char *text, enum sonde_request_kind kind,
+                     const struct sonde_response_observer *observer)
+{
+    struct sonde_response r;
+    size_t used;
+    sonde_response_begin(&r, kind, observer);
+    r.memo = &memo;
+    assert_int_equal(sonde_response_feed(&r, text, strlen(text), &used, NULL), 0);
+    return r.state == SONDE_RESPONSE_COMPLETE ? r.status : -1;
+}
+
+static int ignore_field(void *context, struct sonde_str name, struct sonde_str value,
+                        struct sonde_err *err)
+{
+    (void)name;
+    (void)value;
+    (void)err;
+    ++*(int *)context;
+    return 0;
+}
+
+static void the_same_head_is_not_read_twice(void **state)
+{
+    (void)state;
+    static const char text[] = OK "A: b\r\nContent-Length: 2\r\n\r\nhi";
+    static const char other[] = OK "A: c\r\nContent-Length: 2\r\n\r\nhi";
+    int fields = 0;
+    const struct sonde_response_observer observer = {&fields, ignore_field, NULL};
+    assert_int_equal(status_of(text, SONDE_REQUEST_PLAIN, NULL), 200);
+    assert_int_equal(memo.length, strlen(text) - 2);
+    memo.status = 299; /* which shows whose word it is */
+    assert_int_equal(status_of(text, SONDE_REQUEST_PLAIN, NULL), 299);
+    /* Not where somebody looks at the fields, something else was asked, or one byte differs. */
+    assert_int_equal(status_of(text, SONDE_REQUEST_PLAIN, &observer), 200);
+    assert_int_equal(fields, 2);
+    assert_int_equal(status_of(text, SONDE_REQUEST_HEAD, NULL), 200);
+    assert_int_equal(status_of(text, SONDE_REQUEST_PLAIN, NULL), 200);
+    memo.status = 299;
+    assert_int_equal(status_of(other, SONDE_REQUEST_PLAIN, NULL), 200);
+    memo.status = 299;
+    /* One that is longer than what is remembered leaves it as it is. */
+    SONDE_BUF_AUTO large = SONDE_BUF(1 << 12);
+    sonde_buf_printf(&large, OK "A: %01024d\r\nContent-Length: 0\r\n\r\n", 0);
+    assert_int_equal(status_of(large.data, SONDE_REQUEST_PLAIN, NULL), 200);
+    assert_int_equal(status_of(other, SONDE_REQUEST_PLAIN, NULL), 299);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_head_is_not_read_twice),
         cmocka_unit_test(responses_end_where_they_end),
         cmocka_unit_test(what_is_cut_is_not_complete),
         cmocka_unit_test(what_could_be_read_in_two_ways_is_refused),
