@@ -190,45 +190,52 @@ void connection_open(struct worker *worker, uint32_t index)
 
 /* ---- writing ---- */
 
-/* What was written of all pieces, or −1. */
-static ssize_t write_pieces(struct worker *w, struct connection *c, struct iovec *pieces,
-                            size_t count)
+/* Writes until the socket takes no more: only then epoll tells when it does again. Moves what is
+ * left to *pieces. False: the connection broke. */
+static bool write_pieces(struct worker *w, struct connection *c, struct iovec **pieces,
+                         size_t *count)
 {
-    ssize_t written = transport_write(&c->transport, pieces, count);
-    if (written < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
-        written = 0;
+    while (*count) {
+        ssize_t written = transport_write(&c->transport, *pieces, *count);
+        if (written < 0) {
+            return errno == EAGAIN || errno == ENOBUFS;
+        }
+        w->live->bytes_written += (uint64_t)written;
+        for (size_t left = (size_t)written; *count && (left || (*pieces)->iov_len == 0);) {
+            size_t own = left < (*pieces)->iov_len ? left : (*pieces)->iov_len;
+            **pieces = (struct iovec){(char *)(*pieces)->iov_base + own, (*pieces)->iov_len - own};
+            left -= own;
+            bool done = (*pieces)->iov_len == 0;
+            *pieces += done;
+            *count -= done;
+        }
     }
-    w->live->bytes_written += written > 0 ? (uint64_t)written : 0;
-    return written;
+    return true;
 }
 
 static void flush(struct worker *w, uint32_t index)
 {
     struct connection *c = &w->connections[index];
     struct iovec piece = {c->out.data, c->out.length};
-    ssize_t written = c->out.length ? write_pieces(w, c, &piece, 1) : 0;
-    if (written < 0) {
+    struct iovec *left = &piece;
+    size_t count = c->out.length ? 1 : 0;
+    if (!write_pieces(w, c, &left, &count)) {
         connection_fail(w, index, SONDE_LOAD_RESET);
-    } else if (written > 0) {
-        sonde_buf_consume(&c->out, (size_t)written);
+        return;
     }
+    sonde_buf_consume(&c->out, c->out.length - (count ? piece.iov_len : 0));
 }
 
 bool connection_write(struct worker *worker, uint32_t index, struct iovec *pieces, size_t count)
 {
     struct worker *w = worker;
     struct connection *c = &w->connections[index];
-    ssize_t written = c->out.length ? 0 : write_pieces(w, c, pieces, count);
-    if (written < 0) {
+    if (c->out.length == 0 && !write_pieces(w, c, &pieces, &count)) {
         connection_fail(w, index, SONDE_LOAD_RESET);
         return false;
     }
-    size_t skip = (size_t)written;
     for (size_t i = 0; i < count; i++) {
-        size_t done = skip < pieces[i].iov_len ? skip : pieces[i].iov_len;
-        skip -= done;
-        sonde_buf_append(&c->out, (const char *)pieces[i].iov_base + done,
-                         pieces[i].iov_len - done);
+        sonde_buf_append(&c->out, pieces[i].iov_base, pieces[i].iov_len);
     }
     if (c->out.code) {
         connection_fail(w, index, SONDE_LOAD_RESOURCES);

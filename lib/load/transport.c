@@ -195,38 +195,38 @@ static ssize_t tls_result(struct transport *transport, int result)
     }
 }
 
-/* A record for each piece would cost the server more than one for all. */
-static ssize_t write_record(struct transport *transport, const struct iovec *pieces, size_t count)
+enum { GATHERED_MAX = 16 << 10 }; /* as much as a record of TLS holds */
+
+/* The first bytes of all pieces in one: a record of TLS for each would cost the server more, and
+ * one of a few bytes costs the kernel more than the copy does. */
+static struct iovec gather(const struct iovec *pieces, size_t count, char room[GATHERED_MAX])
 {
-    enum { RECORD = 16 << 10 };
-    char record[RECORD];
-    const char *data = pieces[0].iov_base;
-    size_t length = pieces[0].iov_len;
-    size_t written = 0;
-    if (count > 1 && length < RECORD) {
-        length = 0;
-        for (size_t i = 0; i < count && length < RECORD; i++) {
-            size_t room = RECORD - length;
-            size_t own = pieces[i].iov_len < room ? pieces[i].iov_len : room;
-            memcpy(record + length, pieces[i].iov_base, own);
-            length += own;
-        }
-        data = record;
+    size_t length = 0;
+    if (count == 1 || pieces[0].iov_len >= GATHERED_MAX) {
+        return pieces[0];
     }
-    ERR_clear_error();
-    int result = SSL_write_ex(transport->ssl, data, length, &written);
-    return result == 1 ? (ssize_t)written : tls_result(transport, result);
+    for (size_t i = 0; i < count && length < GATHERED_MAX; i++) {
+        size_t left = GATHERED_MAX - length;
+        size_t own = pieces[i].iov_len < left ? pieces[i].iov_len : left;
+        memcpy(room + length, pieces[i].iov_base, own);
+        length += own;
+    }
+    return (struct iovec){room, length};
 }
 
-ssize_t transport_write(struct transport *transport, struct iovec *pieces, size_t count)
+ssize_t transport_write(struct transport *transport, const struct iovec *pieces, size_t count)
 {
+    char room[GATHERED_MAX];
+    const struct iovec piece = gather(pieces, count, room);
     ssize_t written;
     if (transport->ssl) {
-        return write_record(transport, pieces, count);
+        size_t length = 0;
+        ERR_clear_error();
+        int result = SSL_write_ex(transport->ssl, piece.iov_base, piece.iov_len, &length);
+        return result == 1 ? (ssize_t)length : tls_result(transport, result);
     }
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
     do {
-        written = sendmsg(transport->fd, &message, MSG_NOSIGNAL);
+        written = send(transport->fd, piece.iov_base, piece.iov_len, MSG_NOSIGNAL);
     } while (written < 0 && errno == EINTR);
     return written;
 }

@@ -40,9 +40,10 @@ bool transport_secure(struct transport *transport, struct transport_tls *tls);
 enum transport_step transport_handshake(struct transport *transport, char *why, size_t size);
 void transport_fini(struct transport *transport);
 
-/* As sendmsg(2) and recv(2) of a socket that does not block: −1 and EAGAIN when nothing could be
- * moved. */
-ssize_t transport_write(struct transport *transport, struct iovec *pieces, size_t count);
+/* As send(2) and recv(2) of a socket that does not block: −1 and EAGAIN when nothing could be
+ * moved. Writing may take only the first of the pieces (at least one) though there is room for
+ * more. */
+ssize_t transport_write(struct transport *transport, const struct iovec *pieces, size_t count);
 ssize_t transport_read(struct transport *transport, void *data, size_t size);
 
 #endif

@@ -6,6 +6,7 @@
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
 const fs = require('node:fs');
+const https = require('node:https');
 const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
@@ -142,4 +143,33 @@ test('what is no TLS, and a server that closes in the handshake', async (t) => {
   );
   const waited = await load(silent, 'seconds=1', 'connections=1', 'timeout=200');
   assert.ok(waited.errors.timeout > 1, JSON.stringify(waited));
+});
+
+test('a body of many records is sent whole', async (t) => {
+  const ca = authority(t);
+  const pair = ca.make('server');
+  const lengths = new Set();
+  const server = https.createServer(
+    { cert: pair.certificate, key: pair.key },
+    (request, answer) => {
+      let length = 0;
+      request.on('data', (chunk) => {
+        length += chunk.length;
+      });
+      request.on('end', () => {
+        lengths.add(length);
+        answer.end();
+      });
+    },
+  );
+  const port = await listen(t, server);
+  const file = path.join(ca.directory, 'body');
+  fs.writeFileSync(file, Buffer.alloc(1 << 20));
+  const words = ['-m', 'POST', '-i', file, '--ca', ca.file, '-a', '20', '-c', '2', '-t', '5s'];
+  const { stdout } = await run(bin, ['load', `https://localhost:${port}/`, ...words, '-j', '-n'], {
+    timeout: 60000,
+  });
+  const said = JSON.parse(stdout);
+  assert.equal(said.sonde.answered, 20, stdout);
+  assert.deepEqual([...lengths], [1 << 20]);
 });
