@@ -15,7 +15,7 @@
 #include "spec/artifact.h"
 #include "spec/reason.h"
 
-enum { CHUNK = 65536, NAME_MAX_BYTES = 63 };
+enum { CHUNK = 65536 };
 enum unit { MICROSECONDS, BYTES };
 
 static const char *const units[] = {[MICROSECONDS] = "microseconds", [BYTES] = "bytes", NULL};
@@ -39,7 +39,7 @@ struct import {
     const char *type;    /* of the artifact */
     const char *capture; /* its name */
     struct sonde_run run;
-    char name[NAME_MAX_BYTES + 1];
+    char name[STORE_NAME_MAX + 1];
     struct sonde_profile profile;
     struct sonde_results_reader *reader;
     struct sonde_coverage coverage; /* instead of a profile */
@@ -103,11 +103,6 @@ static int recognize(struct import *import, int unit, struct sonde_err *err)
     return 0;
 }
 
-static bool is_name_character(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-}
-
 /* The file's name without directory and ending, as a name of a run may be. */
 static void name_by_file(struct import *import)
 {
@@ -115,9 +110,9 @@ static void name_by_file(struct import *import)
     const char *from = slash ? slash + 1 : import->file;
     const char *dot = strchr(from + (*from == '.'), '.');
     size_t length = 0;
-    for (; *from && from != dot && length < NAME_MAX_BYTES; from++) {
+    for (; *from && from != dot && length < STORE_NAME_MAX; from++) {
         char c = *from >= 'A' && *from <= 'Z' ? (char)(*from - 'A' + 'a') : *from;
-        c = is_name_character(c) ? c : '-';
+        c = store_is_name_character(c) ? c : '-';
         if (c != '-' || (length && import->name[length - 1] != '-')) {
             import->name[length++] = c;
         }
@@ -138,17 +133,9 @@ static int set_name(struct import *import, const char *wanted, struct sonde_err 
         name_by_file(import);
         return 0;
     }
-    size_t length = strlen(wanted);
-    bool good = length > 0 && length <= NAME_MAX_BYTES && wanted[0] != '-' &&
-                wanted[length - 1] != '-' && strcmp(wanted, "last") != 0;
-    for (size_t i = 0; i < length && good; i++) {
-        good = is_name_character(wanted[i]);
-    }
-    if (!good) {
-        return sonde_fail(err, SONDE_EINVALID, 0,
-                          "\"%.100s\" is no name of a run: up to %d lower-case letters, digits and "
-                          "hyphens",
-                          wanted, NAME_MAX_BYTES);
+    int r = store_check_name(wanted, err);
+    if (r < 0) {
+        return r;
     }
     (void)snprintf(import->name, sizeof(import->name), "%s", wanted);
     return 0;

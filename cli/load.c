@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "cli/cli.h"
+#include "cli/keep.h"
+#include "cli/store.h"
 #include "load/summary.h"
 
 #define AT(member) offsetof(struct cli_settings, load.member)
@@ -76,6 +78,9 @@ const struct sonde_option cli_load_options[] = {
     {"title", SONDE_OPTION_STRING, AT(title), .argument = "TEXT", .help = "stands in the results",
      .letter = 'T'},
     {"forever", SONDE_OPTION_FLAG, AT(forever), .help = "until it is interrupted", .letter = 'f'},
+    {"name", SONDE_OPTION_STRING, offsetof(struct cli_settings, name), .argument = "NAME",
+     .help = "of the run that the results are kept as (default: load)"},
+    {"no-store", SONDE_OPTION_FLAG, AT(no_store), .help = "do not keep the results"},
     {"json", SONDE_OPTION_FLAG, AT(json), .help = "the same as --output json", .letter = 'j'},
     {"no-progress", SONDE_OPTION_FLAG, AT(quiet), .help = "say nothing meanwhile", .letter = 'n'},
     {0},
@@ -92,6 +97,7 @@ struct work {
     struct sonde_load_plan plan;
     struct sonde_load_result result;
     struct sonde_load_outcome outcome;
+    struct keep keep;
     struct sonde_load_verdict verdicts[SONDE_OPTION_STRINGS_MAX];
     bool terminal;         /* progress goes to one */
     struct sonde_err kept; /* why a second could not be kept */
@@ -330,12 +336,17 @@ int cli_load(struct cli_call *call)
     struct sonde_str url = sonde_str(call->arguments.positional[0]);
     int r = sonde_load_url_parse(url, &work.url, &err);
     r = r < 0 ? r : sonde_load_result_init(&work.result, &err);
+    r = r < 0 || !call->settings.name ? r : store_check_name(call->settings.name, &err);
     r = r < 0 ? r : make_plan(&work, &err);
-    r = r < 0 ? r : run(&work, &err);
+    if (r == 0) {
+        keep_begin(&call->settings, call->arguments.positional[0], &work.keep);
+        r = run(&work, &err);
+    }
     if (r == 0) {
         conclude(call, &work);
     }
     int code = r < 0 ? cli_say_error(&err) : print(call, &work);
+    keep_end(&work.keep, r < 0 ? NULL : &work.result, &err);
     finish(&work);
     return code;
 }

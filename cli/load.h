@@ -14,7 +14,7 @@ struct cli_load_settings {
     const char *method, *title, *body, *input, *socket_path, *server_name;
     const char *certificate, *key, *authority; /* files */
     struct sonde_option_strings headers, thresholds;
-    bool abort_on_fail;
+    bool abort_on_fail, no_store;
     int64_t delay_abort_ns; /* 0: not given */
 };
 

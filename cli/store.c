@@ -46,6 +46,26 @@ uint64_t store_heap_bytes(void)
     return memory.bytes;
 }
 
+bool store_is_name_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+}
+
+int store_check_name(const char *name, struct sonde_err *err)
+{
+    size_t length = strlen(name);
+    bool good = length > 0 && length <= STORE_NAME_MAX && name[0] != '-' &&
+                name[length - 1] != '-' && strcmp(name, "last") != 0;
+    for (size_t i = 0; i < length && good; i++) {
+        good = store_is_name_character(name[i]);
+    }
+    return good ? 0
+                : sonde_fail(err, SONDE_EINVALID, 0,
+                             "\"%.100s\" is no name of a run: up to %d lower-case letters, digits "
+                             "and hyphens",
+                             name, STORE_NAME_MAX);
+}
+
 /* ---- keeping what a capture refers to ---- */
 
 struct keeping {
@@ -54,8 +74,8 @@ struct keeping {
     const char *capture;
 };
 
-static int keep_artifact(struct sonde_db *db, const struct sonde_artifact *artifact,
-                         struct sonde_str text, struct sonde_err *err)
+int store_keep_artifact(struct sonde_db *db, const struct sonde_artifact *artifact,
+                        struct sonde_str text, struct sonde_err *err)
 {
     struct sonde_artifact_writer *writer = NULL;
     int r = sonde_artifact_begin(db, artifact, &writer, err);
@@ -79,7 +99,7 @@ static int keep(void *context, const char *name, const char *type, struct sonde_
                                       .capture = keeping->capture,
                                       .type = type,
                                       .media_type = "application/json"};
-    return keep_artifact(keeping->db, &artifact, text, err);
+    return store_keep_artifact(keeping->db, &artifact, text, err);
 }
 
 struct looking {

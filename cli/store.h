@@ -14,6 +14,15 @@ int store_open(const struct cli_settings *settings, struct sonde_db **ret,
 /* Bytes of memory that the analysis of a heap snapshot may take: what is free here. */
 uint64_t store_heap_bytes(void);
 
+enum { STORE_NAME_MAX = 63 }; /* bytes of a name that a person gives a run */
+bool store_is_name_character(char c);
+/* SONDE_EINVALID when a run cannot be called so. */
+int store_check_name(const char *name, struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Writes an artifact and commits it. */
+int store_keep_artifact(struct sonde_db *db, const struct sonde_artifact *artifact,
+                        struct sonde_str text, struct sonde_err *err) SONDE_MUST_CHECK;
+
 /* Stores what the scripts of the profile refer to below `root` as artifacts of the run, with when
  * worker threads waited (empty: not known): inspector/context.h. */
 int store_keep_sources(struct sonde_db *db, const char *uid, const char *capture, int root,

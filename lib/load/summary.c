@@ -201,20 +201,24 @@ void sonde_load_summary_json(const struct sonde_load_result *result, struct sond
 
 enum { WIDTH = 10 }; /* columns of a duration */
 
+const char *sonde_load_duration(int64_t us, char ret[SONDE_LOAD_DURATION_SIZE])
+{
+    enum { MS = 1000, S = 1000 * 1000, TEN = 10, HUNDRED = 100 };
+    if (us < MS) {
+        (void)snprintf(ret, SONDE_LOAD_DURATION_SIZE, "%lld µs", (long long)us);
+        return ret;
+    }
+    double value = (double)us / (us < S ? MS : S);
+    int places = value < TEN ? 2 : value < HUNDRED ? 1 : 0;
+    (void)snprintf(ret, SONDE_LOAD_DURATION_SIZE, "%.*f %s", places, value, us < S ? "ms" : "s");
+    return ret;
+}
+
 static void put_duration(int64_t us, const char *mark, struct sonde_buf *buf)
 {
-    char text[40];
-    if (us < 1000) {
-        (void)snprintf(text, sizeof(text), "%lld µs", (long long)us);
-    } else if (us < 1000 * 1000) {
-        (void)snprintf(text, sizeof(text), "%.3g ms", (double)us / 1e3);
-    } else {
-        (void)snprintf(text, sizeof(text), "%.3g s", (double)us / 1e6);
-    }
-    /* The letter µ has two bytes and one column. */
-    int columns = (int)strlen(text) - (strstr(text, "µ") ? 1 : 0);
-    columns += (int)strlen(mark);
-    sonde_buf_repeat(buf, ' ', (size_t)(columns < WIDTH ? WIDTH - columns : 1));
+    char text[SONDE_LOAD_DURATION_SIZE];
+    size_t columns = sonde_utf16_length(sonde_str(sonde_load_duration(us, text))) + strlen(mark);
+    sonde_buf_repeat(buf, ' ', columns < WIDTH ? WIDTH - columns : 1);
     sonde_buf_text(buf, text);
     sonde_buf_text(buf, mark);
 }

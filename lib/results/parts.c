@@ -8,7 +8,10 @@
 #include "analysis/cell.h"
 #include "analysis/diagnostics.h"
 #include "analysis/timeline.h"
+#include "load/report.h"
+#include "load/summary.h"
 #include "results/event_loop.h"
+#include "results/load_test.h"
 #include "results/measured.h"
 #include "results/snapshots.h"
 
@@ -78,6 +81,42 @@ static int print_timeline(struct loading *loading, const struct sonde_artifact *
     return r;
 }
 
+/* ---- load tests ---- */
+
+/* "99 % within 836 µs, 500 answers a second", or what is wrong. */
+static int name_load(const struct sonde_load_result *result, struct sonde_results_part *part,
+                     struct sonde_err *err)
+{
+    enum { NOTHING_WRONG = 0, BROKEN = 90 };
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_RESULTS_TOP_MAX * 2);
+    char p99[SONDE_LOAD_DURATION_SIZE];
+    const struct sonde_load_tally *t = &result->tally;
+    bool passes = sonde_load_result_passes(result);
+    bool valid = result->validity.valid;
+    double seconds = (double)result->duration_ns / 1e9;
+    sonde_buf_text(&text, !valid ? "invalid, " : passes ? "" : "broken, ");
+    sonde_buf_printf(&text, "99 %% within %s, %.0f answers a second",
+                     sonde_load_duration(sonde_histogram_quantile(&t->response, 0.99), p99),
+                     seconds > 0 ? (double)t->answered / seconds : 0);
+    part->findings = !valid || !passes;
+    return sonde_results_top_offer(&part->top, part->findings ? BROKEN : NOTHING_WRONG, &text, err);
+}
+
+static int print_load(struct loading *loading, const struct sonde_artifact *artifact,
+                      struct sonde_results_part *part, struct sonde_err *err)
+{
+    SONDE_FREE struct sonde_load_result *result = calloc(1, sizeof(*result));
+    if (!result) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    int r = sonde_results_load_test(loading->db, artifact, result, err);
+    r = r < 0 ? r : sonde_load_report_text(result, &part->text, err);
+    r = r < 0 ? r : sonde_load_report_json(result, &part->json, err);
+    r = r < 0 ? r : name_load(result, part, err);
+    sonde_load_result_fini(result);
+    return r;
+}
+
 /* ---- heaps ---- */
 
 /* "62% Map": of what most is kept. Its path is for those alone who may see the heap. */
@@ -144,10 +183,9 @@ static const struct {
     const char *type;
     print_part print;
 } kinds[] = {
-    {SONDE_ARTIFACT_EVENT_LOOP, print_event_loop},
-    {SONDE_ARTIFACT_REPORT, print_diagnostics},
-    {SONDE_ARTIFACT_HEAP_SNAPSHOT, print_heap},
-    {SONDE_ARTIFACT_TIMELINE, print_timeline},
+    {SONDE_ARTIFACT_EVENT_LOOP, print_event_loop}, {SONDE_ARTIFACT_REPORT, print_diagnostics},
+    {SONDE_ARTIFACT_HEAP_SNAPSHOT, print_heap},    {SONDE_ARTIFACT_TIMELINE, print_timeline},
+    {SONDE_ARTIFACT_LOAD_RESULT, print_load},
 };
 
 /* What changed since the run before, where that has the same: the part of this name, or its only

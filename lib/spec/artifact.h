@@ -15,6 +15,7 @@
 #define SONDE_ARTIFACT_COVERAGE "Coverage"           /* V8's, as NODE_V8_COVERAGE writes it */
 #define SONDE_ARTIFACT_EVENT_LOOP "EventLoop"        /* delay, utilisation, stalls: JSON */
 #define SONDE_ARTIFACT_REPORT "Report"               /* Node.js's diagnostic report */
+#define SONDE_ARTIFACT_LOAD_RESULT "LoadResult"      /* of a load test: load/result.h */
 /* Only of imports. */
 #define SONDE_ARTIFACT_PPROF "Pprof"
 #define SONDE_ARTIFACT_FOLDED_TIME "FoldedTime"   /* stacks with microseconds, */

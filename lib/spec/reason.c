@@ -84,6 +84,10 @@ static const struct sonde_reason reasons[] = {
      "was taken.",
      "Capture AllocationSampling instead; or take it where more memory is free, or raise "
      "spec.safety.maxPauseSeconds."},
+    {SONDE_REASON_THRESHOLD_BROKEN, "A threshold of the load test does not hold.",
+     "See which, and by how much, in the report; compare it with a run that kept it."},
+    {SONDE_REASON_INVALID, "The load test cannot be believed: its generator was measured as well.",
+     "See the message: give the generator more CPU or connections, or a lower rate."},
     {SONDE_REASON_UNSUPPORTED, "This version cannot do what the document asks for.",
      "Remove the field that the message names, or use a newer version."},
     {SONDE_REASON_INTERNAL, "A defect in Sonde.", "Please report it with the message."},

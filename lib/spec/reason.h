@@ -39,6 +39,8 @@
 #define SONDE_REASON_ROLLOUT_IN_PROGRESS "RolloutInProgress"
 #define SONDE_REASON_COOLING_DOWN "CoolingDown"
 #define SONDE_REASON_SNAPSHOT_TOO_RISKY "SnapshotTooRisky"
+#define SONDE_REASON_THRESHOLD_BROKEN "ThresholdBroken"
+#define SONDE_REASON_INVALID "Invalid"
 #define SONDE_REASON_UNSUPPORTED "Unsupported"
 #define SONDE_REASON_INTERNAL "Internal"
 

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "load/report.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "load/summary.h"
+
+typedef unsigned long long number;
+
+/* ---- for a person ---- */
+
+/* What came of some intervals, one after the other. */
+struct row {
+    int64_t begin_ns, end_ns;
+    uint64_t answered, failed, bad, unsent;
+    struct sonde_histogram response;
+};
+
+static int gather(const struct sonde_load_intervals *all, size_t from, size_t to,
+                  struct sonde_histogram *one, struct row *ret, struct sonde_err *err)
+{
+    int r = 0;
+    ret->begin_ns = sonde_load_intervals_begin(all, from);
+    ret->end_ns = all->items[to - 1].end_ns;
+    ret->answered = ret->failed = ret->bad = ret->unsent = 0;
+    sonde_histogram_clear(&ret->response);
+    for (size_t i = from; i < to && r == 0; i++) {
+        const struct sonde_load_interval *interval = &all->items[i];
+        ret->answered += interval->answered;
+        ret->failed += interval->failed;
+        ret->bad += interval->bad;
+        ret->unsent += interval->unsent;
+        r = sonde_load_intervals_response(all, i, one, err);
+        r = r < 0 ? r : sonde_histogram_add(&ret->response, one, err);
+    }
+    return r;
+}
+
+static void put_cell(int64_t us, struct sonde_buf *buf)
+{
+    enum { WIDTH = 10 };
+    char text[SONDE_LOAD_DURATION_SIZE];
+    size_t columns = sonde_utf16_length(sonde_str(sonde_load_duration(us, text)));
+    sonde_buf_repeat(buf, ' ', columns < WIDTH ? WIDTH - columns : 1);
+    sonde_buf_text(buf, text);
+}
+
+static void put_row(const struct row *row, struct sonde_buf *buf)
+{
+    char span[40];
+    double seconds = (double)(row->end_ns - row->begin_ns) / (double)SONDE_SECOND;
+    (void)snprintf(span, sizeof(span), "%.0f to %.0f s", (double)row->begin_ns / 1e9,
+                   (double)row->end_ns / 1e9);
+    sonde_buf_printf(buf, "%-16s%10.1f", span, seconds > 0 ? (double)row->answered / seconds : 0);
+    put_cell(sonde_histogram_quantile(&row->response, 0.5), buf);
+    put_cell(sonde_histogram_quantile(&row->response, 0.99), buf);
+    put_cell(row->response.maximum, buf);
+    sonde_buf_printf(buf, "%9llu%11llu%9llu\n", (number)row->failed, (number)row->bad,
+                     (number)row->unsent);
+}
+
+static int put_course(const struct sonde_load_intervals *all, struct sonde_buf *buf,
+                      struct sonde_err *err)
+{
+    struct sonde_histogram one = {0};
+    struct row row = {0};
+    size_t each = (all->count + SONDE_LOAD_REPORT_ROWS - 1) / SONDE_LOAD_REPORT_ROWS;
+    int r = sonde_histogram_init(&one, &all->scratch.layout, err);
+    r = r < 0 ? r : sonde_histogram_init(&row.response, &all->scratch.layout, err);
+    if (all->count > 1) {
+        sonde_buf_printf(buf, "\n%-16s%10s%10s%10s%10s%9s%11s%9s\n", "time",
+                         "answers/s", "50 %", "99 %", "longest", "failed", "bad status",
+                         "not sent");
+    }
+    for (size_t i = 0; i < all->count && all->count > 1 && r == 0; i += each) {
+        r = gather(all, i, i + each < all->count ? i + each : all->count, &one, &row, err);
+        put_row(&row, buf);
+    }
+    sonde_histogram_fini(&one);
+    sonde_histogram_fini(&row.response);
+    return r;
+}
+
+int sonde_load_report_text(const struct sonde_load_result *result, struct sonde_buf *buf,
+                           struct sonde_err *err)
+{
+    sonde_load_summary_text(result, buf);
+    int r = put_course(&result->intervals, buf, err);
+    return r < 0 ? r : sonde_buf_check(buf, "the report of a load test", err);
+}
+
+/* ---- for programs ---- */
+
+/* Ten points for each factor of ten in 1/(1-share), up to one value beyond; then the longest. */
+static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *buf)
+{
+    enum { DECADE = 10 };
+    static const double all = 1;
+    sonde_buf_text(buf, ",\"percentiles\":[");
+    bool more = t->response.total > 0;
+    for (int i = 0; more && i < SONDE_LOAD_REPORT_POINTS; i++) {
+        double beyond = pow(10, -(double)i / DECADE);
+        more = beyond * (double)t->response.total >= 1;
+        double share = more ? all - beyond : all;
+        sonde_buf_printf(
+            buf, "%s{\"share\":%.9g,\"response\":%lld,\"service\":%lld,\"sendLag\":%lld}",
+            i ? "," : "", share, (long long)sonde_histogram_quantile(&t->response, share),
+            (long long)sonde_histogram_quantile(&t->service, share),
+            (long long)sonde_histogram_quantile(&t->send_lag, share));
+    }
+    sonde_buf_char(buf, ']');
+}
+
+static void put_interval(const struct sonde_load_interval *one, int64_t begin_ns,
+                         const struct sonde_histogram *response, struct sonde_buf *buf)
+{
+    static const struct {
+        const char *name;
+        double share;
+    } quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99_9", 0.999}};
+    sonde_buf_printf(buf, "{\"begin\":%.6f,\"end\":%.6f", (double)begin_ns / 1e9,
+                     (double)one->end_ns / 1e9);
+    for (const struct sonde_load_interval_field *f = sonde_load_interval_fields; f->name; f++) {
+        uint64_t value;
+        memcpy(&value, (const char *)one + f->offset, sizeof(value));
+        sonde_buf_printf(buf, ",\"%s\":%llu", f->name, (number)value);
+    }
+    for (size_t i = 0; i < SONDE_LENGTH(quantiles) && response->total; i++) {
+        sonde_buf_printf(buf, ",\"%s\":%lld", quantiles[i].name,
+                         (long long)sonde_histogram_quantile(response, quantiles[i].share));
+    }
+    if (response->total) {
+        sonde_buf_printf(buf, ",\"max\":%lld", (long long)response->maximum);
+    }
+    sonde_buf_char(buf, '}');
+}
+
+static int put_intervals(const struct sonde_load_intervals *all, struct sonde_buf *buf,
+                         struct sonde_err *err)
+{
+    struct sonde_histogram one = {0};
+    int r = sonde_histogram_init(&one, &all->scratch.layout, err);
+    sonde_buf_text(buf, ",\"intervals\":[");
+    for (size_t i = 0; i < all->count && r == 0; i++) {
+        r = sonde_load_intervals_response(all, i, &one, err);
+        sonde_buf_text(buf, i ? "," : "");
+        put_interval(&all->items[i], sonde_load_intervals_begin(all, i), &one, buf);
+    }
+    sonde_buf_char(buf, ']');
+    sonde_histogram_fini(&one);
+    return r;
+}
+
+int sonde_load_report_json(const struct sonde_load_result *result, struct sonde_buf *buf,
+                           struct sonde_err *err)
+{
+    sonde_buf_text(buf, ",\"summary\":");
+    sonde_load_summary_json(result, buf);
+    put_percentiles(&result->tally, buf);
+    int r = put_intervals(&result->intervals, buf, err);
+    return r < 0 ? r : sonde_buf_check(buf, "the report of a load test", err);
+}

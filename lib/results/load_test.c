@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "results/load_test.h"
+
+#include <string.h>
+
+#include "results/results.h"
+#include "results/snapshots.h"
+
+enum { NAMES_MAX = 400 }; /* bytes of the names in a message */
+
+static int append(void *context, const void *data, size_t length, struct sonde_err *err)
+{
+    sonde_buf_append(context, data, length);
+    return sonde_buf_check(context, "a load test", err);
+}
+
+int sonde_results_load_test(struct sonde_db *db, const struct sonde_artifact *artifact,
+                            struct sonde_load_result *ret, struct sonde_err *err)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_LOAD_RESULT_MAX);
+    *ret = (struct sonde_load_result){0};
+    int r = sonde_artifact_read(db, artifact, append, &text, err);
+    return r < 0 ? r : sonde_load_result_read(sonde_buf_view(&text), ret, err);
+}
+
+struct search {
+    struct sonde_db *db;
+    const char *wanted;
+    size_t matches;
+    struct sonde_buf names;
+    struct sonde_load_result *ret;
+};
+
+static int look(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    struct search *search = context;
+    char name[SONDE_DB_ARTIFACT_NAME_MAX + 1];
+    if (strcmp(artifact->type, SONDE_ARTIFACT_LOAD_RESULT) != 0 ||
+        !sonde_results_is_named(artifact, search->wanted)) {
+        return 0;
+    }
+    sonde_results_part_name(artifact->name, name, sizeof(name));
+    if (strlen(name) + 2 < search->names.maximum - search->names.length) {
+        sonde_buf_text(&search->names, search->matches ? ", " : "");
+        sonde_buf_text(&search->names, name);
+    }
+    return search->matches++ ? 0 : sonde_results_load_test(search->db, artifact, search->ret, err);
+}
+
+int sonde_results_load_test_find(struct sonde_db *db, const char *uid, const char *name,
+                                 struct sonde_load_result *ret, struct sonde_err *err)
+{
+    struct search search = {.db = db, .wanted = name, .names = SONDE_BUF(NAMES_MAX), .ret = ret};
+    *ret = (struct sonde_load_result){0};
+    int r = sonde_db_artifacts(db, uid, look, &search, err);
+    if (r == 0 && search.matches == 0) {
+        r = sonde_fail(err, SONDE_ENOTFOUND, 0, "the run has no load test called %.200s",
+                       name ? name : "anything");
+    } else if (r == 0 && search.matches > 1) {
+        r = sonde_fail(err, SONDE_EINVALID, 0, "give --capture with one of %zu: %s", search.matches,
+                       search.names.data ? search.names.data : "");
+    }
+    sonde_buf_fini(&search.names);
+    return r;
+}
