@@ -70,9 +70,8 @@ static int put_course(const struct sonde_load_intervals *all, struct sonde_buf *
     int r = sonde_histogram_init(&one, &all->scratch.layout, err);
     r = r < 0 ? r : sonde_histogram_init(&row.response, &all->scratch.layout, err);
     if (all->count > 1) {
-        sonde_buf_printf(buf, "\n%-16s%10s%10s%10s%10s%9s%11s%9s\n", "time",
-                         "answers/s", "50 %", "99 %", "longest", "failed", "bad status",
-                         "not sent");
+        sonde_buf_printf(buf, "\n%-16s%10s%10s%10s%10s%9s%11s%9s\n", "time", "answers/s", "50 %",
+                         "99 %", "longest", "failed", "bad status", "not sent");
     }
     for (size_t i = 0; i < all->count && all->count > 1 && r == 0; i += each) {
         r = gather(all, i, i + each < all->count ? i + each : all->count, &one, &row, err);
@@ -96,12 +95,11 @@ int sonde_load_report_text(const struct sonde_load_result *result, struct sonde_
 /* Ten points for each factor of ten in 1/(1-share), up to one value beyond; then the longest. */
 static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *buf)
 {
-    enum { DECADE = 10 };
-    static const double all = 1;
+    static const double decade = 10, all = 1;
     sonde_buf_text(buf, ",\"percentiles\":[");
     bool more = t->response.total > 0;
     for (int i = 0; more && i < SONDE_LOAD_REPORT_POINTS; i++) {
-        double beyond = pow(10, -(double)i / DECADE);
+        double beyond = pow(10, -(double)i / decade);
         more = beyond * (double)t->response.total >= 1;
         double share = more ? all - beyond : all;
         sonde_buf_printf(

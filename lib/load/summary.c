@@ -208,9 +208,10 @@ const char *sonde_load_duration(int64_t us, char ret[SONDE_LOAD_DURATION_SIZE])
         (void)snprintf(ret, SONDE_LOAD_DURATION_SIZE, "%lld µs", (long long)us);
         return ret;
     }
-    double value = (double)us / (us < S ? MS : S);
-    int places = value < TEN ? 2 : value < HUNDRED ? 1 : 0;
-    (void)snprintf(ret, SONDE_LOAD_DURATION_SIZE, "%.*f %s", places, value, us < S ? "ms" : "s");
+    int64_t unit = us < S ? MS : S;
+    int places = us < TEN * unit ? 2 : us < HUNDRED * unit ? 1 : 0;
+    (void)snprintf(ret, SONDE_LOAD_DURATION_SIZE, "%.*f %s", places, (double)us / (double)unit,
+                   us < S ? "ms" : "s");
     return ret;
 }
 
