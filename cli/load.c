@@ -25,6 +25,9 @@ enum {
 };
 #define DAY_NS (INT64_C(24) * 3600 * SONDE_SECOND)
 
+/* In the order of enum sonde_http_version. */
+static const char *const versions[] = {"1", "2", "negotiate", NULL};
+
 const struct sonde_option cli_load_options[] = {
     {"connections", SONDE_OPTION_NUMBER, AT(connections), 1, SONDE_LOAD_CONNECTIONS_MAX,
      .argument = "N", .help = "that send at the same time (default: 10)", .letter = 'c'},
@@ -60,6 +63,8 @@ const struct sonde_option cli_load_options[] = {
      .help = "whose content is the body", .letter = 'i'},
     {"idReplacement", SONDE_OPTION_FLAG, AT(ids),
      .help = "[<id>] in path, headers and body is another text each time", .letter = 'I'},
+    {"http", SONDE_OPTION_CHOICE, AT(http), .choices = versions, .argument = "VERSION",
+     .help = "1, 2, or negotiate: what TLS agrees on (default: 1)"},
     {"socketPath", SONDE_OPTION_STRING, AT(socket_path), .argument = "PATH",
      .help = "of a Unix socket that is connected to", .letter = 'S'},
     {"servername", SONDE_OPTION_STRING, AT(server_name), .argument = "NAME",
@@ -204,6 +209,7 @@ static int make_plan(struct work *w, struct sonde_err *err)
     w->plan = (struct sonde_load_plan){
         .origins = &w->origin,
         .origin_count = 1,
+        .version = (enum sonde_http_version)s->http,
         .threads = (unsigned)or_else(s->threads, 1),
         .connections = (unsigned)connections,
         .connections_max = (unsigned)(most > connections ? most : connections),

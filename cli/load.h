@@ -14,6 +14,7 @@ struct cli_load_settings {
     const char *method, *title, *body, *input, *socket_path, *server_name;
     const char *certificate, *key, *authority; /* files */
     struct sonde_option_strings headers, thresholds;
+    int http; /* enum sonde_http_version */
     bool abort_on_fail, no_store;
     int64_t delay_abort_ns; /* 0: not given */
 };

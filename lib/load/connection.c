@@ -100,13 +100,19 @@ static void connect_failed(struct worker *w, uint32_t index, enum sonde_load_err
 static void connected(struct worker *w, uint32_t index)
 {
     struct connection *c = &w->connections[index];
+    enum sonde_http_version version = w->plan->version;
+    bool agreed = transport_agreed_http2(&c->transport);
+    if (version == SONDE_HTTP_2 && c->transport.ssl && !agreed) {
+        connect_failed(w, index, SONDE_LOAD_TLS);
+        return;
+    }
     w->connecting--;
     w->open++;
     w->live->connects++;
     c->state = CONNECTION_OPEN;
     c->served = false;
     c->taken = 0;
-    c->protocol = &protocol_http1;
+    c->protocol = version == SONDE_HTTP_2 || agreed ? &protocol_http2 : &protocol_http1;
     if (c->protocol->begin && !c->protocol->begin(w, index)) {
         connection_fail(w, index, SONDE_LOAD_RESOURCES);
         return;
@@ -319,6 +325,9 @@ void connection_event(struct worker *worker, uint32_t index, uint32_t events)
     }
     if (connection_room(w, c)) {
         worker_freed(w, index);
+    }
+    if (c->state == CONNECTION_OPEN && c->protocol->flush) {
+        c->protocol->flush(w, index);
     }
 }
 

@@ -59,7 +59,7 @@ static int make_origins(struct worker *w, struct sonde_err *err)
     int r = 0;
     for (size_t i = 0; i < w->plan->origin_count && r == 0; i++) {
         w->origins[i].address = w->number;
-        r = transport_tls_init(&w->origins[i].tls, &w->plan->origins[i].tls, err);
+        r = transport_tls_init(&w->origins[i].tls, &w->plan->origins[i].tls, w->plan->version, err);
     }
     return r;
 }

@@ -9,6 +9,7 @@
 #include "load/request.h"
 #include "load/tally.h"
 #include "load/target.h"
+#include "spec/kinds.h"
 
 enum {
     SONDE_LOAD_THREADS_MAX = 256,
@@ -37,10 +38,11 @@ struct sonde_load_origin {
 struct sonde_load_plan {
     const struct sonde_load_origin *origins; /* connections take them in turn */
     size_t origin_count;
+    enum sonde_http_version version; /* Negotiate: what TLS agrees on; else HTTP/1.1 */
     unsigned threads;
     unsigned connections;             /* of all threads */
     unsigned connections_max;         /* … with a rate: opened while all are busy; ≥ connections */
-    unsigned pipelining;              /* requests in flight on a connection */
+    unsigned pipelining;              /* requests in flight on a connection; streams of HTTP/2 */
     uint64_t requests_per_connection; /* then it is closed; 0: any number */
     int64_t timeout_ns;               /* of an answer, and of connecting */
     int64_t drain_ns; /* at the end, answers to what was sent are waited for as long */

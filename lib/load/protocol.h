@@ -21,10 +21,13 @@ struct protocol {
     void (*closed)(struct worker *worker, uint32_t index);
     /* Fails what was sent before that time (monotonic) and has no answer. */
     void (*expire)(struct worker *worker, uint32_t index, int64_t before_ns);
+    /* Writes what is left to be written after an event. NULL: nothing is. */
+    void (*flush)(struct worker *worker, uint32_t index);
     /* Lets go what it keeps of a connection. NULL: nothing. */
     void (*end)(struct connection *connection);
 };
 
 extern const struct protocol protocol_http1;
+extern const struct protocol protocol_http2;
 
 #endif

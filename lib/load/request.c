@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "load/http2_request.h"
+
 static bool is_token(const char *text)
 {
     static const char others[] = "!#$%&'*+-.^_`|~";
@@ -133,7 +135,8 @@ static int make_bytes(struct sonde_load_request *r, struct sonde_arena *arena,
         return code;
     }
     r->bytes = sonde_arena_copy(arena, sonde_buf_view(&all));
-    return r->bytes.data ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "no memory for a request");
+    return r->bytes.data ? sonde_load_http2_request_make(r->bytes, r->secure, arena, &r->http2, err)
+                         : sonde_fail(err, SONDE_ENOMEM, 0, "no memory for a request");
 }
 
 int sonde_load_request_make(const struct sonde_load_ask *ask, const struct sonde_load_url *url,
@@ -141,6 +144,7 @@ int sonde_load_request_make(const struct sonde_load_ask *ask, const struct sonde
                             struct sonde_load_request *ret, struct sonde_err *err)
 {
     struct sonde_load_request r = {.kind = kind_of(ask->method),
+                                   .secure = url->tls,
                                    .has_body = ask->body.data,
                                    .sets_length = !has_field(ask, "content-length")};
     int code = check(ask, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests of HTTP/1.1 as they are written (RFC 9112, 3), made once where they are the same each
- * time, and else for each time. Pure. */
+/* Requests of HTTP/1.1 as they are written (RFC 9112, 3), and of HTTP/2, made once where they are
+ * the same each time, and else for each time. Pure. */
 #ifndef SONDE_LOAD_REQUEST_H
 #define SONDE_LOAD_REQUEST_H
 
@@ -29,9 +29,13 @@ struct sonde_load_field {
     struct sonde_load_template value;
 };
 
+struct sonde_load_http2_request;
+
 struct sonde_load_request {
     enum sonde_request_kind kind;
+    bool secure;            /* TLS is around it */
     struct sonde_str bytes; /* all of it, where it is the same each time; else data NULL, and: */
+    const struct sonde_load_http2_request *http2; /* … and as HTTP/2 has it; else NULL */
     struct sonde_str method;
     struct sonde_load_template path, body;
     struct sonde_load_field *fields;

@@ -83,15 +83,30 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
     return 1; /* ours now */
 }
 
+/* The names of the protocols, each behind its length, the best first: RFC 7301, 3.1. */
+static bool offer(SSL_CTX *context, enum sonde_http_version version)
+{
+    static const char both[] = "\x02h2\x08http/1.1";
+    enum { HTTP2_LENGTH = 3 };
+    static const struct sonde_str offers[] = {
+        [SONDE_HTTP_1_1] = {both + HTTP2_LENGTH, sizeof(both) - 1 - HTTP2_LENGTH},
+        [SONDE_HTTP_2] = {both, HTTP2_LENGTH},
+        [SONDE_HTTP_NEGOTIATE] = {both, sizeof(both) - 1},
+    };
+    const struct sonde_str *own = &offers[version];
+    return SSL_CTX_set_alpn_protos(context, (const unsigned char *)own->data,
+                                   (unsigned)own->length) == 0;
+}
+
 int transport_tls_init(struct transport_tls *tls, const struct sonde_load_tls_options *options,
-                       struct sonde_err *err)
+                       enum sonde_http_version version, struct sonde_err *err)
 {
     *tls = (struct transport_tls){.server_name = options->server_name};
     if (!options->enabled) {
         return 0;
     }
     tls->context = SSL_CTX_new(TLS_client_method());
-    if (!tls->context) {
+    if (!tls->context || !offer(tls->context, version)) {
         return tls_failed(err, SONDE_ENOMEM, "TLS");
     }
     SSL_CTX *context = tls->context;
@@ -167,6 +182,16 @@ enum transport_step transport_handshake(struct transport *transport, char *why, 
                    : errno               ? strerror(errno)
                                          : "the peer closed the connection");
     return TRANSPORT_FAILED;
+}
+
+bool transport_agreed_http2(const struct transport *transport)
+{
+    const unsigned char *name = NULL;
+    unsigned length = 0;
+    if (transport->ssl) {
+        SSL_get0_alpn_selected(transport->ssl, &name, &length);
+    }
+    return length == 2 && memcmp(name, "h2", 2) == 0;
 }
 
 void transport_fini(struct transport *transport)

@@ -20,10 +20,11 @@ struct transport_tls {
     const char *server_name;
 };
 
-/* The TLS of a thread, as the plan says. SONDE_EINVALID for certificates that cannot be read,
- * SONDE_ENOMEM. The caller calls transport_tls_fini in any case. */
+/* The TLS of a thread, as the plan says; `version` is what is offered (ALPN). SONDE_EINVALID for
+ * certificates that cannot be read, SONDE_ENOMEM. The caller calls transport_tls_fini in any case.
+ */
 int transport_tls_init(struct transport_tls *tls, const struct sonde_load_tls_options *options,
-                       struct sonde_err *err) SONDE_MUST_CHECK;
+                       enum sonde_http_version version, struct sonde_err *err) SONDE_MUST_CHECK;
 void transport_tls_fini(struct transport_tls *tls);
 
 struct transport {
@@ -38,6 +39,8 @@ enum transport_step { TRANSPORT_DONE, TRANSPORT_WAIT, TRANSPORT_FAILED };
 bool transport_secure(struct transport *transport, struct transport_tls *tls);
 /* Goes on with the handshake. Failed: why is in `why` (of `size` bytes). */
 enum transport_step transport_handshake(struct transport *transport, char *why, size_t size);
+/* Whether the handshake agreed on HTTP/2. */
+bool transport_agreed_http2(const struct transport *transport);
 void transport_fini(struct transport *transport);
 
 /* As send(2) and recv(2) of a socket that does not block: −1 and EAGAIN when nothing could be

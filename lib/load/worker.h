@@ -43,6 +43,7 @@ struct connection {
     int64_t since_ns;      /* it is connecting */
     int64_t retry_ns;      /* it is closed, and not opened again before */
     struct flight *flights;
+    void *own;                      /* the protocol's, while it is open */
     struct sonde_response response; /* of the first flight */
     struct sonde_buf in;            /* a part of a head or line */
     struct sonde_buf out;           /* what the socket did not take */

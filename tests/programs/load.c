@@ -5,14 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "load/engine.h"
 
+enum { BODY_MAX = 4 << 20 };
+
 struct settings {
     int64_t connections, most, pipelining, threads, seconds, amount, rate, poisson, timeout_ms,
-        per_connection, drain_ms, skip_verify, ids;
+        per_connection, drain_ms, skip_verify, ids, version, body, head;
 };
 
 static const struct {
@@ -31,6 +34,9 @@ static const struct {
     {"perConnection", offsetof(struct settings, per_connection)},
     {"drain", offsetof(struct settings, drain_ms)},
     {"ids", offsetof(struct settings, ids)},
+    {"version", offsetof(struct settings, version)}, /* enum sonde_http_version */
+    {"body", offsetof(struct settings, body)},       /* bytes of the request's */
+    {"head", offsetof(struct settings, head)},
     {"skipVerify", offsetof(struct settings, skip_verify)},
 };
 
@@ -74,7 +80,9 @@ static void print_outcome(const struct sonde_load_outcome *outcome)
         printf("%s\"%s\":%llu", i ? "," : "", sonde_load_error_name((enum sonde_load_error)i),
                (unsigned long long)t->errors[i]);
     }
-    printf("}");
+    struct rusage used = {0};
+    (void)getrusage(RUSAGE_SELF, &used);
+    printf("},\"residentBytes\":%lld", (long long)used.ru_maxrss * 1024);
     print_histogram("response", &t->response);
     print_histogram("service", &t->service);
     print_histogram("sendLag", &t->send_lag);
@@ -121,7 +129,7 @@ int main(int argc, char **argv)
     struct sonde_load_addresses addresses;
     struct sonde_load_outcome outcome;
     struct sonde_err err;
-    struct sonde_arena arena = SONDE_ARENA(1 << 20);
+    struct sonde_arena arena = SONDE_ARENA(16 << 20);
     struct sonde_load_request request;
     const struct sonde_pair fields[] = {{"X-Id", "[<id>]"}};
     for (int i = 2; i < argc; i++) {
@@ -135,9 +143,18 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "%s\n", argc < 2 ? "no URL" : err.message);
         return 2;
     }
+    char *body = s.body && s.body <= BODY_MAX ? malloc((size_t)s.body) : NULL;
+    for (int64_t i = 0; body && i < s.body; i++) {
+        body[i] = (char)('a' + i % 26);
+    }
     const struct sonde_load_places places = {.ids = true};
-    const struct sonde_load_ask ask = {
-        .method = "GET", .path = url.path, .fields = fields, .field_count = s.ids ? 1 : 0};
+    const struct sonde_load_ask ask = {.method = s.body   ? "POST"
+                                                 : s.head ? "HEAD"
+                                                          : "GET",
+                                       .body = {body, (size_t)s.body},
+                                       .path = url.path,
+                                       .fields = fields,
+                                       .field_count = s.ids ? 1 : 0};
     if (sonde_load_request_make(&ask, &url, &places, &arena, &request, &err) < 0) {
         (void)fprintf(stderr, "%s\n", err.message);
         return 2;
@@ -150,6 +167,7 @@ int main(int argc, char **argv)
     const struct sonde_load_plan plan = {
         .origins = &origin,
         .origin_count = 1,
+        .version = (enum sonde_http_version)s.version,
         .threads = (unsigned)s.threads,
         .connections = (unsigned)s.connections,
         .connections_max = (unsigned)(s.most ? s.most : s.connections),
@@ -170,6 +188,7 @@ int main(int argc, char **argv)
     print_outcome(&outcome);
     sonde_load_outcome_fini(&outcome);
     sonde_arena_fini(&arena);
+    free(body);
     for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
         sonde_buf_fini(&texts[i]);
     }
