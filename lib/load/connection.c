@@ -103,7 +103,7 @@ static void connected(struct worker *w, uint32_t index)
     enum sonde_http_version version = w->plan->version;
     bool agreed = transport_agreed_http2(&c->transport);
     if (version == SONDE_HTTP_2 && c->transport.ssl && !agreed) {
-        connect_failed(w, index, SONDE_LOAD_TLS);
+        connect_failed(w, index, SONDE_LOAD_TLS_ALPN);
         return;
     }
     w->connecting--;
@@ -122,15 +122,15 @@ static void connected(struct worker *w, uint32_t index)
 
 static void go_on_securing(struct worker *w, uint32_t index)
 {
-    char why[128];
-    switch (transport_handshake(&w->connections[index].transport, why, sizeof(why))) {
+    struct transport *transport = &w->connections[index].transport;
+    switch (transport_handshake(transport)) {
     case TRANSPORT_DONE:
         connected(w, index);
         break;
     case TRANSPORT_WAIT:
         break;
     case TRANSPORT_FAILED:
-        connect_failed(w, index, SONDE_LOAD_TLS);
+        connect_failed(w, index, transport->failed);
     }
 }
 
@@ -226,7 +226,7 @@ static void flush(struct worker *w, uint32_t index)
     struct iovec *left = &piece;
     size_t count = c->out.length ? 1 : 0;
     if (!write_pieces(w, c, &left, &count)) {
-        connection_fail(w, index, SONDE_LOAD_RESET);
+        connection_fail(w, index, c->transport.failed);
         return;
     }
     sonde_buf_consume(&c->out, c->out.length - (count ? piece.iov_len : 0));
@@ -237,7 +237,7 @@ bool connection_write(struct worker *worker, uint32_t index, struct iovec *piece
     struct worker *w = worker;
     struct connection *c = &w->connections[index];
     if (c->out.length == 0 && !write_pieces(w, c, &pieces, &count)) {
-        connection_fail(w, index, SONDE_LOAD_RESET);
+        connection_fail(w, index, c->transport.failed);
         return false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -294,7 +294,7 @@ static void read_socket(struct worker *w, uint32_t index, bool to_end)
         }
         if (got < 0) {
             if (errno != EAGAIN) {
-                connection_fail(w, index, SONDE_LOAD_RESET);
+                connection_fail(w, index, c->transport.failed);
             }
             return;
         }

@@ -8,13 +8,18 @@
 
 /* Why a request, or the connection that it waited for, failed. */
 enum sonde_load_error {
-    SONDE_LOAD_REFUSED,     /* nobody listens */
-    SONDE_LOAD_UNREACHABLE, /* any other end of connecting */
-    SONDE_LOAD_TLS,         /* no session, or a certificate that is not trusted */
-    SONDE_LOAD_RESET,       /* the connection broke, or was closed before the answer's end */
-    SONDE_LOAD_TIMEOUT,     /* no answer in time */
-    SONDE_LOAD_PROTOCOL,    /* the answer is no HTTP */
-    SONDE_LOAD_RESOURCES,   /* no sockets, ports or memory of our own */
+    SONDE_LOAD_REFUSED,       /* nobody listens */
+    SONDE_LOAD_UNREACHABLE,   /* any other end of connecting */
+    SONDE_LOAD_TLS,           /* no session, for any other reason than: */
+    SONDE_LOAD_TLS_EXPIRED,   /* the server's certificate is over, or not yet good */
+    SONDE_LOAD_TLS_AUTHORITY, /* … of no authority that we trust */
+    SONDE_LOAD_TLS_NAME,      /* … of another name than we asked for */
+    SONDE_LOAD_TLS_CLIENT,    /* the server wants a certificate of ours, or another one */
+    SONDE_LOAD_TLS_ALPN,      /* no protocol that both speak */
+    SONDE_LOAD_RESET,         /* the connection broke, or was closed before the answer's end */
+    SONDE_LOAD_TIMEOUT,       /* no answer in time */
+    SONDE_LOAD_PROTOCOL,      /* the answer is no HTTP */
+    SONDE_LOAD_RESOURCES,     /* no sockets, ports or memory of our own */
     SONDE_LOAD_ERRORS,
 };
 

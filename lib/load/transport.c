@@ -9,7 +9,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -162,10 +161,55 @@ bool transport_secure(struct transport *transport, struct transport_tls *tls)
     return true;
 }
 
-enum transport_step transport_handshake(struct transport *transport, char *why, size_t size)
+/* What OpenSSL's reasons mean; those of alerts (RFC 8446, 6.2) are the peer's. */
+static enum sonde_load_error failure(SSL *ssl)
+{
+    static const struct {
+        int reason;
+        enum sonde_load_error error;
+    } rows[] = {
+        {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, SONDE_LOAD_TLS_CLIENT},
+        {SSL_R_SSLV3_ALERT_NO_CERTIFICATE, SONDE_LOAD_TLS_CLIENT},
+        {SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE, SONDE_LOAD_TLS_CLIENT},
+        {SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, SONDE_LOAD_TLS_CLIENT},
+        {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, SONDE_LOAD_TLS_CLIENT},
+        {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, SONDE_LOAD_TLS_CLIENT},
+        {SSL_R_TLSV1_ALERT_UNKNOWN_CA, SONDE_LOAD_TLS_CLIENT},
+        {SSL_R_TLSV1_ALERT_ACCESS_DENIED, SONDE_LOAD_TLS_CLIENT},
+        {SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, SONDE_LOAD_TLS_CLIENT},
+        {SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL, SONDE_LOAD_TLS_ALPN},
+    };
+    int reason = ERR_GET_REASON(ERR_peek_error());
+    for (size_t i = 0; i < SONDE_LENGTH(rows); i++) {
+        if (reason == rows[i].reason) {
+            return rows[i].error;
+        }
+    }
+    /* TLS 1.2 has no alert of its own for a certificate that is missing; what cannot be agreed on
+     * is refused before the server has shown one. */
+    return reason == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE && SSL_get0_peer_certificate(ssl)
+               ? SONDE_LOAD_TLS_CLIENT
+               : SONDE_LOAD_TLS;
+}
+
+/* What is wrong with the peer's certificate. */
+static enum sonde_load_error mistrust(long verified)
+{
+    switch (verified) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return SONDE_LOAD_TLS_EXPIRED;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return SONDE_LOAD_TLS_NAME;
+    default:
+        return SONDE_LOAD_TLS_AUTHORITY;
+    }
+}
+
+enum transport_step transport_handshake(struct transport *transport)
 {
     ERR_clear_error();
-    errno = 0;
     int result = SSL_do_handshake(transport->ssl);
     if (result == 1) {
         return TRANSPORT_DONE;
@@ -175,12 +219,9 @@ enum transport_step transport_handshake(struct transport *transport, char *why, 
         return TRANSPORT_WAIT;
     }
     long verified = SSL_get_verify_result(transport->ssl);
-    const char *reason = ERR_reason_error_string(ERR_peek_error());
-    (void)snprintf(why, size, "%s",
-                   verified != X509_V_OK ? X509_verify_cert_error_string(verified)
-                   : reason              ? reason
-                   : errno               ? strerror(errno)
-                                         : "the peer closed the connection");
+    bool checked = SSL_get_verify_mode(transport->ssl) != SSL_VERIFY_NONE;
+    transport->failed =
+        checked && verified != X509_V_OK ? mistrust(verified) : failure(transport->ssl);
     return TRANSPORT_FAILED;
 }
 
@@ -204,7 +245,8 @@ void transport_fini(struct transport *transport)
     transport->ssl = NULL;
 }
 
-/* −1 with the errno that a plain socket would give. */
+/* −1 with the errno that a plain socket would give. In TLS 1.3 the server looks at our certificate
+ * when we are done with the handshake. */
 static ssize_t tls_result(struct transport *transport, int result)
 {
     switch (SSL_get_error(transport->ssl, result)) {
@@ -215,7 +257,10 @@ static ssize_t tls_result(struct transport *transport, int result)
         errno = EAGAIN;
         return -1;
     default:
-        errno = ECONNRESET; /* also an end without TLS's own, which may be an attack */
+        /* Also an end without TLS's own, which may be an attack. */
+        transport->failed = failure(transport->ssl) == SONDE_LOAD_TLS_CLIENT ? SONDE_LOAD_TLS_CLIENT
+                                                                             : SONDE_LOAD_RESET;
+        errno = ECONNRESET;
         return -1;
     }
 }
@@ -253,6 +298,7 @@ ssize_t transport_write(struct transport *transport, const struct iovec *pieces,
     do {
         written = send(transport->fd, piece.iov_base, piece.iov_len, MSG_NOSIGNAL);
     } while (written < 0 && errno == EINTR);
+    transport->failed = SONDE_LOAD_RESET;
     return written;
 }
 
@@ -268,5 +314,6 @@ ssize_t transport_read(struct transport *transport, void *data, size_t size)
     do {
         result = recv(transport->fd, data, size, 0);
     } while (result < 0 && errno == EINTR);
+    transport->failed = SONDE_LOAD_RESET;
     return result;
 }

@@ -28,8 +28,9 @@ int transport_tls_init(struct transport_tls *tls, const struct sonde_load_tls_op
 void transport_tls_fini(struct transport_tls *tls);
 
 struct transport {
-    int fd;             /* borrowed */
-    struct ssl_st *ssl; /* NULL: plain */
+    int fd;                       /* borrowed */
+    struct ssl_st *ssl;           /* NULL: plain */
+    enum sonde_load_error failed; /* why, once a call has failed with another errno than EAGAIN */
 };
 
 /* What came of a step. */
@@ -37,8 +38,8 @@ enum transport_step { TRANSPORT_DONE, TRANSPORT_WAIT, TRANSPORT_FAILED };
 
 /* Puts TLS around a connected socket; false: no memory. */
 bool transport_secure(struct transport *transport, struct transport_tls *tls);
-/* Goes on with the handshake. Failed: why is in `why` (of `size` bytes). */
-enum transport_step transport_handshake(struct transport *transport, char *why, size_t size);
+/* Goes on with the handshake. Failed: why is in transport->failed. */
+enum transport_step transport_handshake(struct transport *transport);
 /* Whether the handshake agreed on HTTP/2. */
 bool transport_agreed_http2(const struct transport *transport);
 void transport_fini(struct transport *transport);

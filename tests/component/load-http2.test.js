@@ -190,7 +190,7 @@ test('over TLS as both agree', async (t) => {
   assert.equal((await ask(oldPort, NEGOTIATE, { amount: 50 })).answered, 50);
   const refused = await ask(oldPort, HTTP2, { seconds: 1 });
   assert.equal(refused.sent, 0);
-  assert.ok(refused.errors.tls > 2, JSON.stringify(refused));
+  assert.ok(refused.errors.tlsAlpn > 2, JSON.stringify(refused));
 });
 
 // ---- what goes wrong with one stream ----

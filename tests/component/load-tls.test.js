@@ -4,7 +4,7 @@
 // The load engine over TLS: who is trusted, who we are, and how each failure is counted.
 
 const assert = require('node:assert/strict');
-const { execFile } = require('node:child_process');
+const { execFile, spawn } = require('node:child_process');
 const fs = require('node:fs');
 const https = require('node:https');
 const net = require('node:net');
@@ -61,10 +61,10 @@ async function listen(t, server) {
   return server.address().port;
 }
 
-async function load(port, ...words) {
-  const { stdout } = await run(program, [`https://localhost:${port}/`, ...words], {
-    timeout: 60000,
-  });
+const load = (port, ...words) => loadFrom(`https://localhost:${port}/`, ...words);
+
+async function loadFrom(url, ...words) {
+  const { stdout } = await run(program, [url, ...words], { timeout: 60000 });
   const said = JSON.parse(stdout);
   assert.equal(said.sent, said.answered + said.failed + said.censored, stdout);
   return said;
@@ -86,11 +86,11 @@ test('a certificate of an authority that is trusted; sessions are resumed', asyn
   assert.ok(resumed >= 8, `${resumed} resumed`);
 });
 
-for (const [name, options, host] of [
-  ['expired', { begins: -3, ends: -1 }],
-  ['not valid yet', { begins: 1, ends: 3 }],
-  ['of another name', { names: ['other.example'] }],
-  ['of an unknown authority', {}, 'unknown'],
+for (const [name, error, options, host] of [
+  ['expired', 'tlsExpired', { begins: -3, ends: -1 }],
+  ['not valid yet', 'tlsExpired', { begins: 1, ends: 3 }],
+  ['of another name', 'tlsName', { names: ['other.example'] }],
+  ['of an unknown authority', 'tlsAuthority', {}, 'unknown'],
 ]) {
   test(`a certificate that is ${name} is refused, unless it is not to be checked`, async (t) => {
     const ca = authority(t);
@@ -100,7 +100,8 @@ for (const [name, options, host] of [
     const trust = `authority=${host === 'unknown' ? other.file : ca.file}`;
     const said = await load(port, trust, 'seconds=1', 'connections=2');
     assert.equal(said.sent, 0);
-    assert.ok(said.errors.tls > 2 && said.errors.tls < 40, JSON.stringify(said));
+    assert.ok(said.errors[error] > 2 && said.errors[error] < 40, JSON.stringify(said));
+    assert.equal(said.connectFailures, said.errors[error]);
     assert.equal((await load(port, 'skipVerify=1', 'amount=20')).answered, 20);
   });
 }
@@ -122,6 +123,71 @@ test('a server that asks who we are', async (t) => {
   const words = ['us.crt', 'us.key'].map((file) => path.join(ca.directory, file));
   const said = await load(port, trust, `certificate=${words[0]}`, `key=${words[1]}`, 'amount=50');
   assert.equal(said.answered, 50);
+});
+
+// As other servers do: Node.js's own closes without a word.
+function startOpenssl(t, ca, ...words) {
+  const pair = ca.make('server');
+  const file = (name, text) => {
+    fs.writeFileSync(path.join(ca.directory, name), text);
+    return path.join(ca.directory, name);
+  };
+  const child = spawn(
+    'openssl',
+    ['s_server', '-accept', '0', '-4', '-www', '-cert', file('server.crt', pair.certificate)]
+      .concat(['-key', file('server.key', pair.key), '-CAfile', ca.file])
+      .concat(words),
+    { stdio: ['pipe', 'pipe', 'ignore'] },
+  );
+  t.after(() => child.kill('SIGKILL'));
+  return new Promise((resolve, reject) => {
+    let text = '';
+    child.on('exit', () => reject(new Error(`openssl ended: ${text}`)));
+    child.stdout.on('data', (chunk) => {
+      text += chunk;
+      const port = /ACCEPT .*:(\d+)\n/.exec(text)?.[1];
+      if (port) {
+        resolve(Number(port));
+      }
+    });
+  });
+}
+
+for (const version of ['-tls1_2', '-tls1_3']) {
+  test(`a server that refuses who we are, by ${version}`, async (t) => {
+    const ca = authority(t);
+    const port = await startOpenssl(t, ca, version, '-Verify', '2', '-verify_return_error');
+    const url = `https://127.0.0.1:${port}/`;
+    const words = [`authority=${ca.file}`, 'skipVerify=1', 'seconds=1', 'connections=1'];
+    const none = await loadFrom(url, ...words);
+    assert.equal(none.answered, 0);
+    assert.ok(none.errors.tlsClient > 1, JSON.stringify(none));
+    const other = authority(t);
+    const own = other.make('us');
+    const files = ['us.crt', 'us.key'].map((file) => path.join(other.directory, file));
+    fs.writeFileSync(files[0], own.certificate);
+    const who = [`certificate=${files[0]}`, `key=${files[1]}`];
+    const wrong = await loadFrom(url, ...words, ...who);
+    assert.equal(wrong.answered, 0);
+    assert.ok(wrong.errors.tlsClient > 1, JSON.stringify(wrong));
+    assert.equal(wrong.errors.tls + wrong.errors.protocol, 0, JSON.stringify(wrong));
+  });
+}
+
+test('a server that speaks no HTTP/2', async (t) => {
+  const ca = authority(t);
+  const pair = ca.make('server');
+  const keys = { cert: pair.certificate, key: pair.key };
+  const url = async (options) => `https://localhost:${await startServer(t, options)}/`;
+  for (const each of [
+    await url({ ...keys, ALPNProtocols: ['http/1.1'] }), // refuses
+    await url(keys), // says nothing of it
+  ]) {
+    const said = await loadFrom(each, `authority=${ca.file}`, 'version=1', 'seconds=1');
+    assert.equal(said.sent, 0);
+    assert.ok(said.errors.tlsAlpn > 2, JSON.stringify(said));
+    assert.equal(said.connectFailures, said.errors.tlsAlpn);
+  }
 });
 
 test('what is no TLS, and a server that closes in the handshake', async (t) => {
