@@ -92,6 +92,14 @@ int sonde_load_report_text(const struct sonde_load_result *result, struct sonde_
 
 /* ---- for programs ---- */
 
+const struct sonde_load_report_share sonde_load_report_shares[] = {
+    {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99_9", 0.999}, {"max", 1}, {0}};
+
+int64_t sonde_load_report_quantile(const struct sonde_histogram *histogram, double share)
+{
+    return share < 1 ? sonde_histogram_quantile(histogram, share) : histogram->maximum;
+}
+
 /* Ten points for each factor of ten in 1/(1-share), up to one value beyond; then the longest. */
 static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *buf)
 {
@@ -104,9 +112,9 @@ static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *
         double share = more ? all - beyond : all;
         sonde_buf_printf(
             buf, "%s{\"share\":%.9g,\"response\":%lld,\"service\":%lld,\"sendLag\":%lld}",
-            i ? "," : "", share, (long long)sonde_histogram_quantile(&t->response, share),
-            (long long)sonde_histogram_quantile(&t->service, share),
-            (long long)sonde_histogram_quantile(&t->send_lag, share));
+            i ? "," : "", share, (long long)sonde_load_report_quantile(&t->response, share),
+            (long long)sonde_load_report_quantile(&t->service, share),
+            (long long)sonde_load_report_quantile(&t->send_lag, share));
     }
     sonde_buf_char(buf, ']');
 }
@@ -114,10 +122,6 @@ static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *
 static void put_interval(const struct sonde_load_interval *one, int64_t begin_ns,
                          const struct sonde_histogram *response, struct sonde_buf *buf)
 {
-    static const struct {
-        const char *name;
-        double share;
-    } quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99_9", 0.999}};
     sonde_buf_printf(buf, "{\"begin\":%.6f,\"end\":%.6f", (double)begin_ns / 1e9,
                      (double)one->end_ns / 1e9);
     for (const struct sonde_load_interval_field *f = sonde_load_interval_fields; f->name; f++) {
@@ -125,12 +129,10 @@ static void put_interval(const struct sonde_load_interval *one, int64_t begin_ns
         memcpy(&value, (const char *)one + f->offset, sizeof(value));
         sonde_buf_printf(buf, ",\"%s\":%llu", f->name, (number)value);
     }
-    for (size_t i = 0; i < SONDE_LENGTH(quantiles) && response->total; i++) {
-        sonde_buf_printf(buf, ",\"%s\":%lld", quantiles[i].name,
-                         (long long)sonde_histogram_quantile(response, quantiles[i].share));
-    }
-    if (response->total) {
-        sonde_buf_printf(buf, ",\"max\":%lld", (long long)response->maximum);
+    for (const struct sonde_load_report_share *s = sonde_load_report_shares;
+         s->name && response->total; s++) {
+        sonde_buf_printf(buf, ",\"%s\":%lld", s->name,
+                         (long long)sonde_load_report_quantile(response, s->share));
     }
     sonde_buf_char(buf, '}');
 }

@@ -10,6 +10,16 @@ enum {
     SONDE_LOAD_REPORT_POINTS = 200, /* of the curve of percentiles, at most */
 };
 
+/* Of the responses of an interval, as JSON and tables have them; the last has no name. */
+struct sonde_load_report_share {
+    const char *name;
+    double share;
+};
+extern const struct sonde_load_report_share sonde_load_report_shares[];
+
+/* The quantile; of all (share 1) the exact maximum, also beyond what the counters hold. */
+int64_t sonde_load_report_quantile(const struct sonde_histogram *histogram, double share);
+
 /* Appends what the summary says, and a table of how it went in the course of time. The buffer's
  * errors, SONDE_ENOMEM. */
 int sonde_load_report_text(const struct sonde_load_result *result, struct sonde_buf *buf,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "load/export.h"
 #include "profile/cpuprofile.h"
 #include "profile/formats.h"
 #include "profile/heapprofile.h"
+#include "results/load_test.h"
 #include "results/reader.h"
 #include "results/results.h"
 
@@ -15,6 +17,12 @@ const char *const sonde_results_formats[] = {
     [SONDE_RESULTS_SPEEDSCOPE] = "speedscope",
     [SONDE_RESULTS_COVERAGE] = "coverage",
     [SONDE_RESULTS_RAW] = "raw",
+    [SONDE_RESULTS_AUTOCANNON] = "autocannon",
+    [SONDE_RESULTS_CSV] = "csv",
+    [SONDE_RESULTS_HLOG] = "hlog",
+    [SONDE_RESULTS_JUNIT] = "junit",
+    [SONDE_RESULTS_K6] = "k6",
+    [SONDE_RESULTS_PROMETHEUS] = "prometheus",
     NULL,
 };
 
@@ -28,8 +36,19 @@ const char *sonde_results_media_type(enum sonde_results_format format)
         [SONDE_RESULTS_SPEEDSCOPE] = "application/json",
         [SONDE_RESULTS_COVERAGE] = "application/json",
         [SONDE_RESULTS_RAW] = "application/octet-stream",
+        [SONDE_RESULTS_AUTOCANNON] = "application/json",
+        [SONDE_RESULTS_CSV] = "text/csv; charset=utf-8",
+        [SONDE_RESULTS_HLOG] = "text/plain; charset=utf-8",
+        [SONDE_RESULTS_JUNIT] = "application/xml",
+        [SONDE_RESULTS_K6] = "application/json",
+        [SONDE_RESULTS_PROMETHEUS] = "text/plain; version=0.0.4; charset=utf-8",
     };
     return types[format];
+}
+
+static bool is_of_load_tests(enum sonde_results_format format)
+{
+    return format > SONDE_RESULTS_RAW;
 }
 
 static int run_time(void *context, const struct sonde_run *run, struct sonde_err *err)
@@ -44,7 +63,7 @@ static int check_format(const struct sonde_profile *profile, const char *capture
                         enum sonde_results_format format, struct sonde_err *err)
 {
     bool bytes = profile->unit == SONDE_PROFILE_BYTES;
-    if (format == SONDE_RESULTS_COVERAGE ||
+    if (format == SONDE_RESULTS_COVERAGE || is_of_load_tests(format) ||
         format == (bytes ? SONDE_RESULTS_CPUPROFILE : SONDE_RESULTS_HEAPPROFILE)) {
         return sonde_fail(
             err, SONDE_EINVALID, 0,
@@ -77,8 +96,7 @@ static int write_profile(struct sonde_db *db, const char *uid, const struct sond
         return sonde_folded_write(profile, output, err);
     case SONDE_RESULTS_SPEEDSCOPE:
         return sonde_speedscope_write(profile, capture, output, err);
-    case SONDE_RESULTS_COVERAGE:
-    case SONDE_RESULTS_RAW:
+    default:
         break;
     }
     return SONDE_EINTERNAL;
@@ -111,11 +129,38 @@ static int export_coverage(struct sonde_db *db, const char *uid, const char *cap
     return r;
 }
 
-/* The capture that is meant, when it is coverage. */
+static int export_load_test(struct sonde_db *db, const char *uid, const char *capture,
+                            enum sonde_results_format format, struct sonde_output *output,
+                            struct sonde_err *err)
+{
+    static sonde_load_export *const exports[] = {
+        [SONDE_RESULTS_AUTOCANNON] = sonde_load_export_autocannon,
+        [SONDE_RESULTS_CSV] = sonde_load_export_csv,
+        [SONDE_RESULTS_HLOG] = sonde_load_export_hlog,
+        [SONDE_RESULTS_JUNIT] = sonde_load_export_junit,
+        [SONDE_RESULTS_K6] = sonde_load_export_k6,
+        [SONDE_RESULTS_PROMETHEUS] = sonde_load_export_prometheus,
+    };
+    if (!is_of_load_tests(format)) {
+        return sonde_fail(
+            err, SONDE_EINVALID, 0,
+            "what the run has is a load test: give --format " SONDE_RESULTS_LOAD_FORMATS_SAID);
+    }
+    struct sonde_load_result result;
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_LOAD_EXPORT_MAX);
+    int r = sonde_results_load_test_find(db, uid, capture, &result, err);
+    r = r < 0 ? r : exports[format](&result, &text, err);
+    r = r < 0 ? r : output->write(output->context, text.data, text.length, err);
+    sonde_load_result_fini(&result);
+    return r;
+}
+
+/* The capture that is meant, when it is coverage or a load test. */
 struct choice {
     const char *wanted;
     struct sonde_buf coverage; /* its name */
     bool others;               /* there are profiles too */
+    bool load_test;
 };
 
 static void fini_choice(struct choice *choice)
@@ -126,6 +171,9 @@ static void fini_choice(struct choice *choice)
 static int look_at(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
 {
     struct choice *choice = context;
+    choice->load_test =
+        choice->load_test || (strcmp(artifact->type, SONDE_ARTIFACT_LOAD_RESULT) == 0 &&
+                              sonde_results_is_named(artifact, choice->wanted));
     if (choice->wanted && strcmp(choice->wanted, artifact->capture) != 0) {
         return 0;
     }
@@ -149,8 +197,12 @@ int sonde_results_export(struct sonde_db *db, const char *uid, const char *captu
         return sonde_results_raw(db, uid, capture, output->write, output->context, err);
     }
     SONDE_CLEANUP(fini_choice)
-    struct choice choice = {capture, SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX), false};
+    struct choice choice = {.wanted = capture, .coverage = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX)};
     int r = sonde_db_artifacts(db, uid, look_at, &choice, err);
+    bool only = choice.load_test && !choice.others && choice.coverage.length == 0;
+    if (r == 0 && (only || (choice.load_test && is_of_load_tests(format)))) {
+        return export_load_test(db, uid, capture, format, output, err);
+    }
     if (r < 0 || choice.coverage.length == 0) {
         return r < 0 ? r : export_profile(db, uid, capture, format, output, err);
     }

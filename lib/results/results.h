@@ -73,12 +73,21 @@ enum sonde_results_format {
     SONDE_RESULTS_SPEEDSCOPE,
     SONDE_RESULTS_COVERAGE,
     SONDE_RESULTS_RAW, /* an artifact as it was captured: sonde_results_raw */
+    /* Of load tests: load/export.h. */
+    SONDE_RESULTS_AUTOCANNON,
+    SONDE_RESULTS_CSV,
+    SONDE_RESULTS_HLOG,
+    SONDE_RESULTS_JUNIT,
+    SONDE_RESULTS_K6,
+    SONDE_RESULTS_PROMETHEUS,
 };
 /* Their names in that order, and a NULL. */
 extern const char *const sonde_results_formats[];
 /* Those names for a message: "cpuprofile, pprof … or speedscope". */
+#define SONDE_RESULTS_LOAD_FORMATS_SAID "autocannon, csv, hlog, junit, k6 or prometheus"
 #define SONDE_RESULTS_FORMATS_SAID                                                                 \
-    "cpuprofile, heapprofile, pprof, folded, speedscope, coverage or raw"
+    "cpuprofile, heapprofile, pprof, folded, speedscope, coverage or raw; of a load "              \
+    "test " SONDE_RESULTS_LOAD_FORMATS_SAID
 /* "application/json" … of a format. */
 const char *sonde_results_media_type(enum sonde_results_format format);
 

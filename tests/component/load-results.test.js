@@ -4,11 +4,13 @@
 // What becomes of a load test's results: kept, listed, reported, compared and exported.
 
 const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const test = require('node:test');
-const { Sonde, bin, exited, start, temporary } = require('./support/sonde.js');
+const hdr = require('hdr-histogram-js');
+const { Sonde, bin, exited, root, start, temporary } = require('./support/sonde.js');
 
 // Answers each request, every tenth with the status.
 async function startServer(t, status = 200) {
@@ -120,4 +122,111 @@ test('as it is kept, it can be had', async (t) => {
   assert.match(result.response.histogram, /^HISTFAAA/);
   exited(await sonde.run(['delete', 'last']), 0);
   assert.deepEqual(await sonde.runs(), []);
+});
+
+// The run's last test in each format, by its name.
+async function exported(t, sonde, formats) {
+  const directory = temporary(t);
+  const files = {};
+  for (const format of formats) {
+    files[format] = path.join(directory, format);
+    const words = ['export', 'last', '--format', format, '-o', files[format]];
+    exited(await sonde.run(words), 0);
+  }
+  return { files, text: (format) => fs.readFileSync(files[format], 'utf8') };
+}
+
+const limits = ['http_req_failed: rate<0.05', 'http_req_duration: p(99)<60000'];
+
+async function loaded(t) {
+  const url = await startServer(t, 503);
+  const sonde = new Sonde(t);
+  const words = limits.flatMap((limit) => ['--threshold', limit]);
+  const live = await sonde.run(['load', url, '-R', '100', '-d', '3', '-j', ...words]);
+  exited(live, 99);
+  return { sonde, url, live: JSON.parse(live.stdout), text: live.stdout };
+}
+
+test('exported as JSON of autocannon, CSV, and summary of k6', async (t) => {
+  const { sonde, live, text } = await loaded(t);
+  const formats = await exported(t, sonde, ['autocannon', 'csv', 'k6']);
+  assert.equal(formats.text('autocannon'), text);
+  const [names, ...rows] = formats
+    .text('csv')
+    .trim()
+    .split('\n')
+    .map((row) => row.split(','));
+  const [part] = (await sonde.report()).captures;
+  assert.equal(rows.length, part.intervals.length);
+  rows.forEach((row, i) => {
+    assert.equal(row.length, names.length);
+    names.forEach((name, k) => {
+      assert.equal(row[k] === '' ? undefined : Number(row[k]), part.intervals[i][name], name);
+    });
+  });
+  const { metrics, root_group } = JSON.parse(formats.text('k6'));
+  assert.equal(metrics.http_reqs.count, live.requests.total);
+  assert.deepEqual(metrics.http_req_failed.thresholds, { 'rate<0.05': true });
+  assert.deepEqual(metrics.http_req_duration.thresholds, { 'p(99)<60000': !live.sonde.valid });
+  assert.equal(metrics.http_req_duration['p(95)'], live.latency.p95);
+  assert.equal(metrics.http_req_duration.max, live.latency.max);
+  assert.equal(metrics.http_req_failed.passes, live.non2xx);
+  assert.deepEqual(root_group.checks, {});
+});
+
+test('exported histograms, metrics and XML, as their readers find them', async (t) => {
+  const { sonde, url, live } = await loaded(t);
+  const formats = await exported(t, sonde, ['hlog', 'prometheus', 'junit']);
+  const own = live.sonde;
+  const total = own.answered + own.failed + own.censored + own.unsent;
+  const reader = new hdr.HistogramLogReader(formats.text('hlog'));
+  const sums = {};
+  for (let one = reader.nextIntervalHistogram(); one; one = reader.nextIntervalHistogram()) {
+    const { tag } = one;
+    sums[tag] ??= hdr.build({ highestTrackableValue: 3600000000, bitBucketSize: 64 });
+    sums[tag].add(one);
+  }
+  assert.deepEqual(Object.keys(sums), ['service', 'send-lag', 'NO TAG']);
+  assert.equal(sums.service.totalCount, own.answered);
+  assert.equal(sums['NO TAG'].totalCount, total);
+
+  const python = execFileSync(path.join(root, 'tests/environment/python')).toString().trim();
+  const script = path.join(__dirname, 'support', 'load_exports.py');
+  const files = ['hlog', 'prometheus', 'junit'].map((format) => formats.files[format]);
+  const { log, metrics, junit } = JSON.parse(execFileSync(python, [script, ...files]).toString());
+  assert.equal(log.total, total);
+  assert.equal(log.p99, sums['NO TAG'].getValueAtPercentile(99));
+  assert.ok(log.lengths.length >= 3, String(log.lengths));
+
+  const { type, samples } = metrics.sonde_load_response_seconds;
+  assert.equal(type, 'histogram');
+  const buckets = samples.filter(([name]) => name.endsWith('_bucket'));
+  buckets.forEach(([, labels, value], i) => {
+    assert.equal(labels.url, url);
+    assert.ok(i === 0 || value >= buckets[i - 1][2]);
+  });
+  assert.deepEqual(buckets.at(-1).slice(1), [{ url, le: '+Inf' }, total]);
+  const statuses = Object.fromEntries(
+    metrics.sonde_load_answers.samples.map(([, { status }, value]) => [status, value]),
+  );
+  assert.equal(statuses[503], live.non2xx);
+  assert.equal(metrics.sonde_load_threshold_holds.samples[0][2], 0);
+
+  assert.equal(junit.suite.tests, '3');
+  assert.deepEqual(
+    junit.cases.map(({ name }) => name),
+    ['the test can be believed', ...limits],
+  );
+  assert.equal(junit.cases[1].outcome[0].is, 'failure');
+  assert.equal(junit.cases[0].outcome.length, live.sonde.valid ? 0 : 1);
+  assert.ok(junit.said.startsWith(url));
+});
+
+test('a format that does not fit is refused, with those that do', async (t) => {
+  const url = await startServer(t);
+  const sonde = new Sonde(t);
+  exited(await sonde.run(['load', url, '-a', '10']), 0);
+  const refused = await sonde.run(['export', 'last', '--format', 'pprof']);
+  exited(refused, 2);
+  assert.match(refused.stderr, /is a load test: give --format autocannon, csv, hlog/);
 });

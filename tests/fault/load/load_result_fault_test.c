@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "fail.h"
+#include "load/export.h"
 #include "load/summary.h"
 #include "made.h"
 
@@ -34,10 +35,31 @@ static int gather_and_read(void *context)
     return r;
 }
 
+/* … and exported, as each of the formats. */
+static int export_it(void *context)
+{
+    (void)context;
+    static sonde_load_export *const all[] = {sonde_load_export_csv, sonde_load_export_hlog,
+                                             sonde_load_export_junit, sonde_load_export_k6,
+                                             sonde_load_export_prometheus};
+    const struct made_options options = {
+        .seconds = 2, .rate = 10, .latency_us = 2000, .troubled = true, .seed = 1};
+    struct sonde_load_result result;
+    int r = made_result(&options, &result, NULL);
+    for (size_t i = 0; i < SONDE_LENGTH(all) && r == 0; i++) {
+        SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+        r = all[i](&result, &text, NULL);
+        assert_true(r < 0 || text.length > 0);
+    }
+    sonde_load_result_fini(&result);
+    return r;
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
     fail_each_allocation(gather_and_read, NULL);
+    fail_each_allocation(export_it, NULL);
 }
 
 int main(void)

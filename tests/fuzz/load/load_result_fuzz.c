@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any text as the result of a load test: what is read is written, reads back as the same, and is
- * printed. */
+/* Any text as the result of a load test: what is read is written, reads back as the same, is
+ * printed and exported. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/json_scan.h"
-#include "load/summary.h"
+#include "load/export.h"
+#include "load/report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,11 +29,32 @@ static void print(const struct sonde_load_result *result)
 {
     SONDE_BUF_AUTO text = SONDE_BUF(PRINTED_MAX);
     SONDE_BUF_AUTO json = SONDE_BUF(PRINTED_MAX);
-    sonde_load_summary_text(result, &text);
-    sonde_load_summary_json(result, &json);
-    must(text.code == 0 && json.code == 0);
+    must(sonde_load_report_text(result, &text, NULL) == 0);
     must(!memchr(text.data, '\x1b', text.length));
+    sonde_buf_text(&json, "{\"a\":1");
+    must(sonde_load_report_json(result, &json, NULL) == 0);
+    sonde_buf_text(&json, "}");
     must_be_json(sonde_buf_view(&json));
+}
+
+static void export_all(const struct sonde_load_result *result)
+{
+    static const struct {
+        sonde_load_export *export;
+        bool json;
+    } all[] = {{sonde_load_export_autocannon, true}, {sonde_load_export_k6, true},
+               {sonde_load_export_csv, false},       {sonde_load_export_hlog, false},
+               {sonde_load_export_junit, false},     {sonde_load_export_prometheus, false}};
+    for (size_t i = 0; i < SONDE_LENGTH(all); i++) {
+        SONDE_BUF_AUTO text = SONDE_BUF(SONDE_LOAD_EXPORT_MAX);
+        must(all[i].export(result, &text, NULL) == 0);
+        must(text.length > 0 && text.data[text.length - 1] == '\n');
+        must(!memchr(text.data, '\x1b', text.length));
+        must(sonde_utf8_valid(sonde_buf_view(&text)));
+        if (all[i].json) {
+            must_be_json(sonde_buf_view(&text));
+        }
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -52,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(sonde_load_result_write(&again, &second, NULL) == 0);
         must(first.length == second.length && memcmp(first.data, second.data, first.length) == 0);
         print(&again);
+        export_all(&again);
         sonde_load_result_fini(&again);
     }
     sonde_load_result_fini(&result);
