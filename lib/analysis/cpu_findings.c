@@ -311,7 +311,9 @@ static void find_blocked(const struct sonde_profile *profile, struct sonde_cpu_a
     const struct sonde_cpu_stall *stall = NULL;
     for (size_t i = 0; i < a->stall_count && !stall && idle >= STALL_IDLE_SHARE; i++) {
         size_t samples = a->stalls[i].samples;
-        bool long_enough = a->stalls[i].length_us >= STALL_US &&
+        /* What our own probe did is said with what the capture cost. */
+        bool ours = profile->frames[a->stalls[i].frame].category == SONDE_CATEGORY_SONDE;
+        bool long_enough = !ours && a->stalls[i].length_us >= STALL_US &&
                            samples >= SONDE_CPU_STALL_SAMPLES_MIN &&
                            (double)samples >= STALL_TIMES_CHANCE * chance;
         stall = long_enough ? &a->stalls[i] : NULL;

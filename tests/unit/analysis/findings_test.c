@@ -329,6 +329,25 @@ static void a_long_stretch_is_a_blocked_loop(void **state)
     done(&a);
 }
 
+static void what_the_capture_does_is_no_fault_of_the_service(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {{"(idle)", "", 0, -1, 400000}};
+    static const struct row ours = {"rotate", "sonde:probe.js", 7, -1, 0};
+    struct analyzed a;
+    analyze(&a, rows, 1, 9000);
+    sonde_cpu_analysis_fini(&a.analysis);
+    uint32_t node;
+    add_rows(&a.profile, &ours, 1, &node);
+    for (int i = 0; i < 250; i++) {
+        add_time(&a.profile, node, 1000);
+    }
+    assert_int_equal(sonde_cpu_analyze(&a.profile, &a.analysis, NULL), 0);
+    assert_int_equal(a.analysis.stalls[0].samples, 250);
+    assert_null(finding_of(&a, "blocked-event-loop"));
+    done(&a);
+}
+
 /* Samples of a process in which each is busy by chance; then a stretch of `block` busy ones. */
 static void analyze_chance(struct analyzed *ret, int64_t interval_us, int samples, double busy,
                            int block)
@@ -528,6 +547,7 @@ int main(void)
         cmocka_unit_test(much_collecting_is_pressure),
         cmocka_unit_test(a_long_stretch_is_a_blocked_loop),
         cmocka_unit_test(chance_is_not_called_a_stall),
+        cmocka_unit_test(what_the_capture_does_is_no_fault_of_the_service),
         cmocka_unit_test(a_gap_in_sampling_hides_no_stall),
         cmocka_unit_test(a_stall_of_many_names_the_largest_part),
         cmocka_unit_test(saturation_is_not_called_a_stall),
