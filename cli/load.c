@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "cli/cli.h"
 #include "cli/keep.h"
+#include "cli/load_profile.h"
 #include "cli/store.h"
 #include "load/summary.h"
 
@@ -80,6 +81,16 @@ const struct sonde_option cli_load_options[] = {
     {"abort-on-fail", SONDE_OPTION_FLAG, AT(abort_on_fail), .help = "end when a threshold breaks"},
     {"delay-abort", SONDE_OPTION_DURATION, AT(delay_abort_ns), SONDE_SECOND, DAY_NS,
      .argument = "TIME", .help = "… but not before (default: 10s)"},
+    {"profile", SONDE_OPTION_STRING, AT(profile), .argument = "TYPE",
+     .help = "profile the server meanwhile: cpu, heap … as sonde profile --type has it"},
+    {"profile-duration", SONDE_OPTION_DURATION, AT(profile_ns), SONDE_SECOND,
+     INT64_C(3600) * SONDE_SECOND, .argument = "TIME", .help = "… for so long (default: 10s)"},
+    {"profile-delay", SONDE_OPTION_DURATION, AT(profile_delay_ns), SONDE_MILLISECOND, DAY_NS,
+     .argument = "TIME", .help = "… from then on (default: 3s)"},
+    {"pid", SONDE_OPTION_NUMBER, offsetof(struct cli_settings, pid), 1, 1 << 22, .argument = "N",
+     .help = "… the process with this number (default: the one that listens on the URL's port)"},
+    {"match", SONDE_OPTION_STRING, offsetof(struct cli_settings, match), .argument = "PATTERN",
+     .help = "… the process with this name, script, directory or port"},
     {"title", SONDE_OPTION_STRING, AT(title), .argument = "TEXT", .help = "stands in the results",
      .letter = 'T'},
     {"forever", SONDE_OPTION_FLAG, AT(forever), .help = "until it is interrupted", .letter = 'f'},
@@ -104,7 +115,8 @@ struct work {
     struct sonde_load_outcome outcome;
     struct keep keep;
     struct sonde_load_verdict verdicts[SONDE_OPTION_STRINGS_MAX];
-    bool terminal;         /* progress goes to one */
+    bool terminal; /* progress goes to one */
+    struct load_profile profile;
     struct sonde_err kept; /* why a second could not be kept */
 };
 
@@ -257,6 +269,7 @@ static void show(void *context, int64_t end_ns, const struct sonde_load_tally *s
     if (w->settings->abort_on_fail && end_ns >= delay_ns && !judge(w, end_ns)) {
         atomic_store(&interrupted, true);
     }
+    load_profile_tend(&w->profile, end_ns, w->plan.arrival.duration_seconds);
     if (w->settings->quiet || !w->terminal) {
         return;
     }
@@ -305,6 +318,7 @@ static void conclude(const struct cli_call *call, struct work *w)
     sonde_load_validate(&w->plan, &w->outcome, result->throttled_ns, &result->validity);
     (void)judge(w, w->outcome.duration_ns);
     sonde_load_result_end(result, &w->plan, &w->outcome);
+    load_profile_end(&w->profile, result);
 }
 
 static int print(struct cli_call *call, struct work *w)
@@ -334,6 +348,7 @@ int cli_load(struct cli_call *call)
 {
     struct sonde_err err;
     struct work work = {.settings = &call->settings.load,
+                        .profile = LOAD_PROFILE_NONE,
                         .arena = SONDE_ARENA(2 * FILE_MAX_BYTES),
                         .body = SONDE_BUF(FILE_MAX_BYTES),
                         .authority = SONDE_BUF(FILE_MAX_BYTES),
@@ -344,6 +359,7 @@ int cli_load(struct cli_call *call)
     r = r < 0 ? r : sonde_load_result_init(&work.result, &err);
     r = r < 0 || !call->settings.name ? r : store_check_name(call->settings.name, &err);
     r = r < 0 ? r : make_plan(&work, &err);
+    r = r < 0 ? r : load_profile_plan(&work.profile, &call->settings, work.url.port, &err);
     if (r == 0) {
         keep_begin(&call->settings, call->arguments.positional[0], &work.keep);
         r = run(&work, &err);

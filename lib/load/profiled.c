@@ -9,6 +9,47 @@ static double seconds_of(int64_t ns)
     return (double)ns / (double)SONDE_SECOND;
 }
 
+/* An interval that the capture begins or ends in belongs to neither. */
+static int part(const struct sonde_load_profiled *p, const struct sonde_load_intervals *intervals,
+                struct sonde_histogram *one, struct sonde_histogram parts[2], struct sonde_err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < intervals->count && r == 0; i++) {
+        int64_t begin_ns = sonde_load_intervals_begin(intervals, i);
+        int64_t end_ns = intervals->items[i].end_ns;
+        bool with = begin_ns >= p->from_ns && end_ns <= p->to_ns;
+        bool without = end_ns <= p->from_ns || begin_ns >= p->to_ns;
+        if (with || without) {
+            r = sonde_load_intervals_response(intervals, i, one, err);
+            r = r < 0 ? r : sonde_histogram_add(&parts[without], one, err);
+        }
+    }
+    return r;
+}
+
+int sonde_load_profiled_measure(struct sonde_load_profiled *profile,
+                                const struct sonde_load_intervals *intervals, struct sonde_err *err)
+{
+    struct sonde_histogram one = {0};
+    struct sonde_histogram parts[2] = {0};
+    const struct sonde_histogram_layout *layout = &intervals->scratch.layout;
+    int r = sonde_histogram_init(&one, layout, err);
+    for (size_t i = 0; i < SONDE_LENGTH(parts) && r == 0; i++) {
+        r = sonde_histogram_init(&parts[i], layout, err);
+    }
+    r = r < 0 ? r : part(profile, intervals, &one, parts, err);
+    if (r == 0 && parts[0].total && parts[1].total) {
+        profile->p50_with_us = sonde_histogram_quantile(&parts[0], 0.5);
+        profile->p50_without_us = sonde_histogram_quantile(&parts[1], 0.5);
+        profile->p99_with_us = sonde_histogram_quantile(&parts[0], 0.99);
+        profile->p99_without_us = sonde_histogram_quantile(&parts[1], 0.99);
+    }
+    sonde_histogram_fini(&one);
+    sonde_histogram_fini(&parts[0]);
+    sonde_histogram_fini(&parts[1]);
+    return r;
+}
+
 void sonde_load_profiled_text(const struct sonde_load_profiled *profiles, size_t count,
                               struct sonde_buf *buf)
 {
@@ -32,6 +73,13 @@ void sonde_load_profiled_text(const struct sonde_load_profiled *profiles, size_t
             sonde_buf_char(buf, ')');
         }
         sonde_buf_char(buf, '\n');
+        if (p->p99_without_us) {
+            sonde_buf_printf(buf,
+                             "  response in its seconds, and in the others: 50 %% %.3g and %.3g "
+                             "ms, 99 %% %.3g and %.3g ms\n",
+                             (double)p->p50_with_us / 1e3, (double)p->p50_without_us / 1e3,
+                             (double)p->p99_with_us / 1e3, (double)p->p99_without_us / 1e3);
+        }
     }
 }
 
@@ -56,6 +104,12 @@ void sonde_load_profiled_json(const struct sonde_load_profiled *profiles, size_t
         put_text("title", p->title, buf);
         put_text("where", p->where, buf);
         put_text("failure", p->failure, buf);
+        if (p->p99_without_us) {
+            sonde_buf_printf(buf, ",\"p50With\":%lld,\"p50Without\":%lld,",
+                             (long long)p->p50_with_us, (long long)p->p50_without_us);
+            sonde_buf_printf(buf, "\"p99With\":%lld,\"p99Without\":%lld", (long long)p->p99_with_us,
+                             (long long)p->p99_without_us);
+        }
         sonde_buf_char(buf, '}');
     }
     sonde_buf_char(buf, ']');

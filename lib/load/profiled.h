@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "load/intervals.h"
 
 enum { SONDE_LOAD_PROFILED_MAX = 16 }; /* of one load test */
 
@@ -19,7 +20,14 @@ struct sonde_load_profiled {
     const char *title;      /* of its first finding */
     const char *where;      /* … its place: "hotLoop service.js:48" */
     const char *failure;    /* why there is no profile */
+    /* Responses of seconds with and without the capture, in µs: what it cost. 0: not known. */
+    int64_t p50_with_us, p50_without_us, p99_with_us, p99_without_us;
 };
+
+/* Measures these four, from the intervals of the test. SONDE_ENOMEM, SONDE_EINTERNAL. */
+int sonde_load_profiled_measure(struct sonde_load_profiled *profile,
+                                const struct sonde_load_intervals *intervals,
+                                struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* Append a line or two for each; a JSON array. The buffer's errors. */
 void sonde_load_profiled_text(const struct sonde_load_profiled *profiles, size_t count,

@@ -369,6 +369,10 @@ static int read_profile(struct sonde_load_result *result, const cJSON *from,
     for (size_t i = 0; i < SONDE_LENGTH(texts) && r == 0; i++) {
         r = read_text(result, from, texts[i].name, texts[i].ret, err);
     }
+    ret->p50_with_us = sonde_json_integer_or(from, "p50With", 0);
+    ret->p50_without_us = sonde_json_integer_or(from, "p50Without", 0);
+    ret->p99_with_us = sonde_json_integer_or(from, "p99With", 0);
+    ret->p99_without_us = sonde_json_integer_or(from, "p99Without", 0);
     return r == 0 && (!ret->type || (!ret->run && !ret->failure))
                ? sonde_fail(err, SONDE_EPARSE, 0, "JSON: a profile without type, run or failure")
                : r;

@@ -102,6 +102,7 @@ int made_result(const struct made_options *options, struct sonde_load_result *re
         ret->asked.title = "a title with \"quotes\" and é";
         ret->asked.url = "http://localhost:3000/patients?q=\x1b[31m";
         ret->verdicts = verdicts;
+        r = sonde_load_profiled_measure(&profiles[0], &ret->intervals, err);
         ret->profiles = profiles;
         ret->profile_count = SONDE_LENGTH(profiles);
         ret->verdict_count = SONDE_LENGTH(verdicts);

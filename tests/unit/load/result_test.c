@@ -62,6 +62,7 @@ static void what_was_kept_prints_the_same(void **state)
     assert_non_null(strstr(before.data, "cpu meanwhile, 5 s to 16 s: 75 % of the busy time is "
                                         "spent in hotLoop, hotLoop app.js:2 (sonde report "
                                         "69954a51)\n"));
+    assert_non_null(strstr(before.data, "  response in its seconds, and in the others: 50 % 3."));
     assert_non_null(strstr(before.data, "no profile: no Node.js process matches \"3000\"\n"));
     assert_null(strchr(before.data, '\x1b'));
     assert_int_equal(kept.asked.arrival.stages.count, 2);
@@ -71,6 +72,39 @@ static void what_was_kept_prints_the_same(void **state)
     assert_false(sonde_load_result_passes(&kept));
     sonde_load_result_fini(&live);
     sonde_load_result_fini(&kept);
+}
+
+/* Ten seconds of 1 ms, of which the fourth to the sixth are of 2 ms. */
+static void what_a_profile_cost_is_measured(void **state)
+{
+    (void)state;
+    struct sonde_load_intervals intervals;
+    struct sonde_load_tally second;
+    struct sonde_load_profiled profile = {.from_ns = 3 * SONDE_SECOND,
+                                          .to_ns = 6 * SONDE_SECOND + SONDE_SECOND / 2};
+    const struct sonde_load_times times = {0, 0};
+    assert_int_equal(sonde_load_intervals_init(&intervals, NULL), 0);
+    assert_int_equal(sonde_load_tally_init(&second, NULL), 0);
+    for (int64_t i = 0; i < 10; i++) {
+        sonde_load_tally_clear(&second);
+        int64_t took_ns = i >= 3 && i < 6 ? 2 * SONDE_MILLISECOND : SONDE_MILLISECOND;
+        for (int k = 0; k < 100; k++) {
+            sonde_load_tally_sent(&second, &times);
+            sonde_load_tally_answered(&second, &times, i == 6 ? SONDE_SECOND : took_ns, 200);
+        }
+        int64_t end_ns = (i + 1) * SONDE_SECOND;
+        assert_int_equal(sonde_load_intervals_add(&intervals, end_ns, &second, NULL), 0);
+    }
+    assert_int_equal(sonde_load_profiled_measure(&profile, &intervals, NULL), 0);
+    assert_int_equal(profile.p50_with_us, 2000);
+    assert_int_equal(profile.p99_with_us, 2000);
+    assert_int_equal(profile.p50_without_us, 1000);
+    assert_int_equal(profile.p99_without_us, 1000); /* the second that it ended in is in neither */
+    profile = (struct sonde_load_profiled){.to_ns = 10 * SONDE_SECOND};
+    assert_int_equal(sonde_load_profiled_measure(&profile, &intervals, NULL), 0);
+    assert_int_equal(profile.p99_without_us, 0);
+    sonde_load_tally_fini(&second);
+    sonde_load_intervals_fini(&intervals);
 }
 
 static void an_empty_one_is_kept_too(void **state)
@@ -269,6 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_kept_prints_the_same),
+        cmocka_unit_test(what_a_profile_cost_is_measured),
         cmocka_unit_test(an_empty_one_is_kept_too),
         cmocka_unit_test(of_a_long_test_some_become_one),
         cmocka_unit_test(time_does_not_run_backwards),

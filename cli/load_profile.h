@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A profile of the process that is loaded, taken meanwhile: `sonde profile` as a process of its
+ * own, so that its work is neither in our threads nor in our CPU time. */
+#ifndef SONDE_CLI_LOAD_PROFILE_H
+#define SONDE_CLI_LOAD_PROFILE_H
+
+#include <sys/types.h>
+
+#include "base/random.h"
+#include "cli/cli.h"
+#include "load/result.h"
+
+/* What came of it. Texts are cut to their size. */
+struct load_profile_outcome {
+    char uid[SONDE_UUID_SIZE]; /* of its run; "": there is none */
+    int64_t from_ns, to_ns;    /* from the start of the load: when it began and was over */
+    char title[160];           /* of its first finding; "": it has none */
+    char where[256];           /* … its place: "hotLoop service.js:48"; "": it has none */
+    char failure[256];         /* why there is no profile; "": there is */
+};
+
+struct load_profile {
+    const struct cli_settings *settings; /* NULL: none is wanted */
+    char port[8];                        /* of the server that is loaded */
+    pid_t child;                         /* 0: not started, or over */
+    int out, messages;                   /* what it prints: memory files */
+    bool started;
+    struct load_profile_outcome outcome;
+    struct sonde_load_profiled told; /* of the outcome */
+};
+
+#define LOAD_PROFILE_NONE ((struct load_profile){.out = -1, .messages = -1})
+
+/* Takes from the settings what --profile wants; they must outlive it. It is LOAD_PROFILE_NONE
+ * before. SONDE_EINVALID for a type that there is not. */
+int load_profile_plan(struct load_profile *profile, const struct cli_settings *settings,
+                      uint16_t port, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Starts it when it is time for it, and sees whether it is over. now_ns is from the start of the
+ * load, which takes so many seconds (SONDE_SPEC_ABSENT: that is not known): a capture ends one
+ * before. What goes wrong is said in the outcome. */
+void load_profile_tend(struct load_profile *profile, int64_t now_ns, int64_t seconds);
+/* Waits for its end, for a minute at most, and gives the result (which borrows from the profile)
+ * what came of it. Of a load that was stopped it takes what it has by now. */
+void load_profile_end(struct load_profile *profile, struct sonde_load_result *result);
+
+/* Reads what `sonde profile --output json` printed into the outcome. SONDE_EPARSE. */
+int load_profile_read(struct sonde_str text, struct load_profile_outcome *outcome,
+                      struct sonde_err *err) SONDE_MUST_CHECK;
+
+#endif
