@@ -3,6 +3,7 @@
 
 #include "analysis/cell.h"
 #include "base/clock.h"
+#include "load/duration.h"
 
 static double seconds_of(int64_t ns)
 {
@@ -50,6 +51,21 @@ int sonde_load_profiled_measure(struct sonde_load_profiled *profile,
     return r;
 }
 
+/* What the capture cost. */
+static void put_times(const struct sonde_load_profiled *p, struct sonde_buf *buf)
+{
+    char times[4][SONDE_LOAD_DURATION_SIZE];
+    if (p->p99_without_us) {
+        sonde_buf_printf(buf,
+                         "  response in its seconds, and in the others: 50 %% %s and %s, 99 %% %s "
+                         "and %s\n",
+                         sonde_load_duration(p->p50_with_us, times[0]),
+                         sonde_load_duration(p->p50_without_us, times[1]),
+                         sonde_load_duration(p->p99_with_us, times[2]),
+                         sonde_load_duration(p->p99_without_us, times[3]));
+    }
+}
+
 void sonde_load_profiled_text(const struct sonde_load_profiled *profiles, size_t count,
                               struct sonde_buf *buf)
 {
@@ -73,13 +89,7 @@ void sonde_load_profiled_text(const struct sonde_load_profiled *profiles, size_t
             sonde_buf_char(buf, ')');
         }
         sonde_buf_char(buf, '\n');
-        if (p->p99_without_us) {
-            sonde_buf_printf(buf,
-                             "  response in its seconds, and in the others: 50 %% %.3g and %.3g "
-                             "ms, 99 %% %.3g and %.3g ms\n",
-                             (double)p->p50_with_us / 1e3, (double)p->p50_without_us / 1e3,
-                             (double)p->p99_with_us / 1e3, (double)p->p99_without_us / 1e3);
-        }
+        put_times(p, buf);
     }
 }
 

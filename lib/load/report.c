@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "load/duration.h"
 #include "load/summary.h"
 
 typedef unsigned long long number;

@@ -7,6 +7,7 @@
 
 #include "analysis/cell.h"
 #include "base/clock.h"
+#include "load/duration.h"
 
 /* ---- for programs ---- */
 
@@ -200,20 +201,6 @@ void sonde_load_summary_json(const struct sonde_load_result *result, struct sond
 /* ---- for a person ---- */
 
 enum { WIDTH = 10 }; /* columns of a duration */
-
-const char *sonde_load_duration(int64_t us, char ret[SONDE_LOAD_DURATION_SIZE])
-{
-    enum { MS = 1000, S = 1000 * 1000, TEN = 10, HUNDRED = 100 };
-    if (us < MS) {
-        (void)snprintf(ret, SONDE_LOAD_DURATION_SIZE, "%lld µs", (long long)us);
-        return ret;
-    }
-    int64_t unit = us < S ? MS : S;
-    int places = us < TEN * unit ? 2 : us < HUNDRED * unit ? 1 : 0;
-    (void)snprintf(ret, SONDE_LOAD_DURATION_SIZE, "%.*f %s", places, (double)us / (double)unit,
-                   us < S ? "ms" : "s");
-    return ret;
-}
 
 static void put_duration(int64_t us, const char *mark, struct sonde_buf *buf)
 {

@@ -10,8 +10,4 @@
 void sonde_load_summary_text(const struct sonde_load_result *result, struct sonde_buf *buf);
 void sonde_load_summary_json(const struct sonde_load_result *result, struct sonde_buf *buf);
 
-/* "836 µs", "3.54 ms", "1.20 s". Returns ret. */
-enum { SONDE_LOAD_DURATION_SIZE = 40 };
-const char *sonde_load_duration(int64_t us, char ret[SONDE_LOAD_DURATION_SIZE]);
-
 #endif
