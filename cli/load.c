@@ -14,12 +14,14 @@
 #include "cli/keep.h"
 #include "cli/load_profile.h"
 #include "cli/store.h"
+#include "load/proxy.h"
 #include "load/summary.h"
 
 #define AT(member) offsetof(struct cli_settings, load.member)
 
 enum {
     FILE_MAX_BYTES = 64 << 20,
+    ASK_MAX_BYTES = 8 << 10,
     DEFAULT_CONNECTIONS = 10,
     DEFAULT_SECONDS = 10,
     DEFAULT_MOST = 1000, /* connections of an open model */
@@ -68,6 +70,8 @@ const struct sonde_option cli_load_options[] = {
      .help = "1, 2, or negotiate: what TLS agrees on (default: 1)"},
     {"socketPath", SONDE_OPTION_STRING, AT(socket_path), .argument = "PATH",
      .help = "of a Unix socket that is connected to", .letter = 'S'},
+    {"proxy", SONDE_OPTION_STRING, AT(proxy), .argument = "URL",
+     .help = "that connects us: http://[USER:PASSWORD@]HOST[:PORT]"},
     {"servername", SONDE_OPTION_STRING, AT(server_name), .argument = "NAME",
      .help = "that TLS asks for and checks (default: the URL's)", .letter = 's'},
     {"ca", SONDE_OPTION_STRING, AT(authority), .argument = "FILE",
@@ -109,6 +113,7 @@ struct work {
     struct sonde_arena arena;
     struct sonde_load_request request;
     struct sonde_buf body, authority, certificate, key; /* files */
+    struct sonde_buf ask_proxy;
     struct sonde_load_origin origin;
     struct sonde_load_plan plan;
     struct sonde_load_result result;
@@ -211,6 +216,22 @@ static int read_thresholds(struct work *w, struct sonde_err *err)
     return r;
 }
 
+/* Those that are connected to: the proxy's, if there is one, which asks for the others itself. */
+static int find_addresses(struct work *w, struct sonde_err *err)
+{
+    const struct cli_load_settings *s = w->settings;
+    struct sonde_load_url proxy;
+    if (s->socket_path) {
+        return sonde_load_unix_address(s->socket_path, &w->addresses, err);
+    }
+    if (!s->proxy) {
+        return sonde_load_resolve(w->url.host, w->url.port, &w->addresses, err);
+    }
+    int r = sonde_load_proxy_ask(sonde_str(s->proxy), &w->url, &proxy, &w->ask_proxy, err);
+    w->origin.connect = sonde_buf_view(&w->ask_proxy);
+    return r < 0 ? r : sonde_load_resolve(proxy.host, proxy.port, &w->addresses, err);
+}
+
 static int make_plan(struct work *w, struct sonde_err *err)
 {
     const struct cli_load_settings *s = w->settings;
@@ -238,8 +259,7 @@ static int make_plan(struct work *w, struct sonde_err *err)
     if (r < 0) {
         return r;
     }
-    return s->socket_path ? sonde_load_unix_address(s->socket_path, &w->addresses, err)
-                          : sonde_load_resolve(w->url.host, w->url.port, &w->addresses, err);
+    return find_addresses(w, err);
 }
 
 /* ---- how it goes ---- */
@@ -339,6 +359,7 @@ static void finish(struct work *w)
     sonde_load_result_fini(&w->result);
     sonde_arena_fini(&w->arena);
     sonde_buf_fini(&w->body);
+    sonde_buf_fini(&w->ask_proxy);
     sonde_buf_fini(&w->authority);
     sonde_buf_fini(&w->certificate);
     sonde_buf_fini(&w->key);
@@ -351,6 +372,7 @@ int cli_load(struct cli_call *call)
                         .profile = LOAD_PROFILE_NONE,
                         .arena = SONDE_ARENA(2 * FILE_MAX_BYTES),
                         .body = SONDE_BUF(FILE_MAX_BYTES),
+                        .ask_proxy = SONDE_BUF(ASK_MAX_BYTES),
                         .authority = SONDE_BUF(FILE_MAX_BYTES),
                         .certificate = SONDE_BUF(FILE_MAX_BYTES),
                         .key = SONDE_BUF(FILE_MAX_BYTES)};

@@ -12,6 +12,7 @@ struct cli_load_settings {
     int64_t rate, connection_rate, requests_per_connection;
     bool poisson, forever, json, quiet, latency, ids, insecure;
     const char *method, *title, *body, *input, *socket_path, *server_name;
+    const char *proxy;
     const char *certificate, *key, *authority; /* files */
     struct sonde_option_strings headers, thresholds;
     int http; /* enum sonde_http_version */

@@ -10,15 +10,24 @@
 #include "base/clock.h"
 #include "load/exchange.h"
 #include "load/protocol.h"
+#include "load/tunnel.h"
 
 enum {
     BACKOFF_STEPS = 7, /* from 10 ms to 1.28 s */
+    READS_MAX = 16,    /* of one connection, before the others have their turn */
 };
+
+#define EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 struct flight *connection_flight(const struct worker *worker, const struct connection *connection,
                                  uint32_t number)
 {
     return &connection->flights[(connection->first + number) % worker->plan->pipelining];
+}
+
+static bool is_connecting(const struct connection *connection)
+{
+    return connection->state > CONNECTION_CLOSED && connection->state < CONNECTION_OPEN;
 }
 
 /* ---- the end of a connection ---- */
@@ -32,7 +41,7 @@ static void close_socket(struct worker *w, uint32_t index)
     transport_fini(&c->transport);
     (void)close(c->transport.fd); /* and epoll forgets it */
     c->transport.fd = -1;
-    w->connecting -= c->state == CONNECTION_CONNECTING || c->state == CONNECTION_SECURING;
+    w->connecting -= is_connecting(c);
     w->open -= c->state == CONNECTION_OPEN;
     c->state = CONNECTION_CLOSED;
     sonde_buf_clear(&c->in);
@@ -134,7 +143,8 @@ static void go_on_securing(struct worker *w, uint32_t index)
     }
 }
 
-static void socket_connected(struct worker *w, uint32_t index)
+/* The server is at the other end. */
+static void reached(struct worker *w, uint32_t index)
 {
     struct connection *c = &w->connections[index];
     struct transport_tls *tls = &w->origins[c->origin].tls;
@@ -145,6 +155,34 @@ static void socket_connected(struct worker *w, uint32_t index)
     } else {
         c->state = CONNECTION_SECURING;
         go_on_securing(w, index);
+    }
+}
+
+static void go_on_tunneling(struct worker *w, uint32_t index, bool ended)
+{
+    struct connection *c = &w->connections[index];
+    enum sonde_load_error error;
+    switch (tunnel_take(&c->response, c->transport.fd, w->buffer, ended, &error)) {
+    case TRANSPORT_DONE:
+        reached(w, index);
+        break;
+    case TRANSPORT_WAIT:
+        break;
+    case TRANSPORT_FAILED:
+        connect_failed(w, index, error);
+    }
+}
+
+static void socket_connected(struct worker *w, uint32_t index)
+{
+    struct connection *c = &w->connections[index];
+    struct sonde_str ask = w->plan->origins[c->origin].connect;
+    if (ask.length == 0) {
+        reached(w, index);
+    } else if (!tunnel_ask(&c->response, c->transport.fd, ask)) {
+        connect_failed(w, index, SONDE_LOAD_PROXY);
+    } else {
+        c->state = CONNECTION_TUNNELING;
     }
 }
 
@@ -179,8 +217,7 @@ void connection_open(struct worker *worker, uint32_t index)
     c->state = CONNECTION_CONNECTING;
     c->since_ns = w->now_ns;
     w->connecting++;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                .data.u32 = index};
+    struct epoll_event event = {.events = EVENTS, .data.u32 = index};
     if ((family != AF_UNIX &&
          setsockopt(c->transport.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) ||
         epoll_ctl(w->poll, EPOLL_CTL_ADD, c->transport.fd, &event) < 0) {
@@ -275,12 +312,24 @@ void connection_send(struct worker *worker, uint32_t index, const int64_t *inten
 
 /* ---- reading ---- */
 
+/* Has epoll tell once more what it has told. False: it cannot, or TLS has read more already. */
+static bool tell_again(struct worker *w, uint32_t index)
+{
+    const struct transport *transport = &w->connections[index].transport;
+    struct epoll_event event = {.events = EVENTS, .data.u32 = index};
+    return !transport_pending(transport) &&
+           epoll_ctl(w->poll, EPOLL_CTL_MOD, transport->fd, &event) == 0;
+}
+
 /* One read as long as it does not fill the room: epoll tells of what comes later, but not of what
  * TLS has read already. `to_end`: the peer has closed, and it is read until then. */
 static void read_socket(struct worker *w, uint32_t index, bool to_end)
 {
     struct connection *c = &w->connections[index];
-    for (;;) {
+    for (int reads = 0;; reads++) {
+        if (reads >= READS_MAX && tell_again(w, index)) {
+            return;
+        }
         size_t kept = c->in.length;
         if (kept) {
             memcpy(w->buffer, c->in.data, kept);
@@ -314,6 +363,8 @@ void connection_event(struct worker *worker, uint32_t index, uint32_t events)
     struct connection *c = &w->connections[index];
     if (c->state == CONNECTION_CONNECTING && events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
         check_connect(w, index);
+    } else if (c->state == CONNECTION_TUNNELING) {
+        go_on_tunneling(w, index, events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP));
     } else if (c->state == CONNECTION_SECURING) {
         go_on_securing(w, index);
     }
@@ -338,8 +389,7 @@ void connection_check_time(struct worker *worker, uint32_t index)
     struct worker *w = worker;
     const struct connection *c = &w->connections[index];
     int64_t before = w->now_ns - w->plan->timeout_ns;
-    bool connecting = c->state == CONNECTION_CONNECTING || c->state == CONNECTION_SECURING;
-    if (connecting && c->since_ns <= before) {
+    if (is_connecting(c) && c->since_ns <= before) {
         connect_failed(w, index, SONDE_LOAD_TIMEOUT);
     } else if (c->state == CONNECTION_OPEN) {
         c->protocol->expire(w, index, before);

@@ -29,6 +29,7 @@ struct sonde_load_tls_options {
 /* A server, and what it is asked for. */
 struct sonde_load_origin {
     const struct sonde_load_addresses *addresses; /* connections take them in turn */
+    struct sonde_str connect; /* what they are asked first, being of a proxy; empty: they are not */
     struct sonde_load_tls_options tls;
     const struct sonde_load_request *requests; /* sent in turn, by each thread */
     size_t request_count;

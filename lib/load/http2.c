@@ -12,7 +12,6 @@
 enum {
     WINDOW = (1 << 30) - 1,      /* bytes that may be on their way to us: we are never slow */
     WRITE_SIZE = 64 << 10,       /* bytes that are gathered for one write */
-    INTERIM_MAX = 100,           /* answers 1xx before an answer */
     IDLE_FRAMES_MAX = 10000,     /* SETTINGS and PING of the peer, without an answer */
     ACKNOWLEDGEMENTS_MAX = 1000, /* of ours that the peer does not take */
     SETTINGS_MAX = 32,           /* in a frame */
@@ -142,7 +141,7 @@ static bool read_status(struct stream *s, const uint8_t *value, size_t length)
     }
     s->status = (int)status;
     s->interim += status < 200;
-    return s->interim <= INTERIM_MAX;
+    return s->interim <= SONDE_RESPONSE_INTERIM_MAX;
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,

@@ -331,7 +331,10 @@ static int take_head(struct sonde_response *r, const char *data, size_t length, 
     r->scanned = 0;
     if (is_interim(r)) {
         r->interim++;
-        return 0;
+        return r->interim <= SONDE_RESPONSE_INTERIM_MAX
+                   ? 0
+                   : sonde_fail(err, SONDE_ELIMIT, 0, "more than %d responses 1xx before one",
+                                SONDE_RESPONSE_INTERIM_MAX);
     }
     frame(r, &head);
     remember(r, data, size);

@@ -16,6 +16,7 @@ enum {
     SONDE_RESPONSE_HEAD_MAX = 64 << 10, /* bytes of a status line with its fields */
     SONDE_RESPONSE_LINE_MAX = 16 << 10, /* bytes of a chunk's size line, and of all trailers */
     SONDE_RESPONSE_MEMO_MAX = 1 << 10,  /* bytes of a head that is remembered */
+    SONDE_RESPONSE_INTERIM_MAX = 100,   /* responses 1xx before a response */
 };
 
 /* What a request asks for decides whether its response has a body. */

@@ -11,6 +11,7 @@ const char *sonde_load_error_name(enum sonde_load_error error)
     static const char *const names[] = {
         [SONDE_LOAD_REFUSED] = "refused",
         [SONDE_LOAD_UNREACHABLE] = "unreachable",
+        [SONDE_LOAD_PROXY] = "proxy",
         [SONDE_LOAD_TLS] = "tls",
         [SONDE_LOAD_TLS_EXPIRED] = "tlsExpired",
         [SONDE_LOAD_TLS_AUTHORITY] = "tlsAuthority",

@@ -10,6 +10,7 @@
 enum sonde_load_error {
     SONDE_LOAD_REFUSED,       /* nobody listens */
     SONDE_LOAD_UNREACHABLE,   /* any other end of connecting */
+    SONDE_LOAD_PROXY,         /* the proxy did not connect us */
     SONDE_LOAD_TLS,           /* no session, for any other reason than: */
     SONDE_LOAD_TLS_EXPIRED,   /* the server's certificate is over, or not yet good */
     SONDE_LOAD_TLS_AUTHORITY, /* … of no authority that we trust */

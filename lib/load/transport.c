@@ -317,3 +317,8 @@ ssize_t transport_read(struct transport *transport, void *data, size_t size)
     transport->failed = SONDE_LOAD_RESET;
     return result;
 }
+
+bool transport_pending(const struct transport *transport)
+{
+    return transport->ssl && SSL_has_pending(transport->ssl);
+}

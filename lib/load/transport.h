@@ -49,5 +49,7 @@ void transport_fini(struct transport *transport);
  * more. */
 ssize_t transport_write(struct transport *transport, const struct iovec *pieces, size_t count);
 ssize_t transport_read(struct transport *transport, void *data, size_t size);
+/* Whether TLS has read more than it has given: no event tells of that. */
+bool transport_pending(const struct transport *transport);
 
 #endif

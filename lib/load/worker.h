@@ -24,7 +24,8 @@ struct protocol;
 enum connection_state {
     CONNECTION_CLOSED,
     CONNECTION_CONNECTING,
-    CONNECTION_SECURING, /* the handshake of TLS */
+    CONNECTION_TUNNELING, /* a proxy was asked to connect us */
+    CONNECTION_SECURING,  /* the handshake of TLS */
     CONNECTION_OPEN,
 };
 
@@ -68,7 +69,7 @@ struct worker {
     struct flight *flights;    /* of all */
     uint32_t wanted, most;     /* how many are to be open; and may be, with a rate */
     int64_t reopen_ns;         /* the next one that was closed is opened again */
-    uint32_t connecting, open; /* how many are so, the first with TLS */
+    uint32_t connecting, open; /* how many are so, the first with all up to open */
     struct origin *origins;
     uint32_t in_flight;
     uint32_t first_free, last_free; /* which can take a request, the longest so first */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The load engine without the command around it: load URL [NAME=NUMBER …], with the names of
- * `settings` below, and [authority=FILE] [certificate=FILE] of PEM. Prints what came of it as one
- * line of JSON. */
+ * `settings` below, and [authority=FILE] [certificate=FILE] [key=FILE] of PEM and [proxy=URL].
+ * Prints what came of it as one line of JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "load/engine.h"
+#include "load/proxy.h"
 
 enum { BODY_MAX = 4 << 20 };
 
@@ -113,8 +114,43 @@ static bool read_pem(const char *word, struct sonde_buf *texts, struct sonde_loa
     return false;
 }
 
+static const char *method_of(const struct settings *s)
+{
+    return s->body ? "POST" : s->head ? "HEAD" : "GET";
+}
+
+static bool read_proxy(const char *word, const char **ret)
+{
+    static const char name[] = "proxy=";
+    bool is_one = sonde_str_starts(sonde_str(word), name);
+    *ret = is_one ? word + strlen(name) : *ret;
+    return is_one;
+}
+
+static char *make_body(int64_t size)
+{
+    char *body = size && size <= BODY_MAX ? malloc((size_t)size) : NULL;
+    for (int64_t i = 0; body && i < size; i++) {
+        body[i] = (char)('a' + i % 26);
+    }
+    return body;
+}
+
+/* The addresses that are connected to: the proxy's, if there is one. */
+static int find_addresses(const char *proxy, const struct sonde_load_url *url,
+                          struct sonde_buf *ask, struct sonde_load_addresses *ret,
+                          struct sonde_err *err)
+{
+    struct sonde_load_url other;
+    int r = proxy ? sonde_load_proxy_ask(sonde_str(proxy), url, &other, ask, err) : 0;
+    const struct sonde_load_url *to = proxy ? &other : url;
+    return r < 0 ? r : sonde_load_resolve(to->host, to->port, ret, err);
+}
+
 int main(int argc, char **argv)
 {
+    const char *proxy = NULL;
+    SONDE_BUF_AUTO ask_proxy = SONDE_BUF(64 << 10);
     struct sonde_buf texts[SONDE_LENGTH(files)] = {0};
     struct settings s = {.connections = 10,
                          .pipelining = 1,
@@ -133,24 +169,20 @@ int main(int argc, char **argv)
     struct sonde_load_request request;
     const struct sonde_pair fields[] = {{"X-Id", "[<id>]"}};
     for (int i = 2; i < argc; i++) {
-        if (!read_pem(argv[i], texts, &tls) && !read_setting(argv[i], &s)) {
+        if (!read_proxy(argv[i], &proxy) && !read_pem(argv[i], texts, &tls) &&
+            !read_setting(argv[i], &s)) {
             (void)fprintf(stderr, "%s is no setting\n", argv[i]);
             return 2;
         }
     }
     if (argc < 2 || sonde_load_url_parse(sonde_str(argv[1]), &url, &err) < 0 ||
-        sonde_load_resolve(url.host, url.port, &addresses, &err) < 0) {
+        find_addresses(proxy, &url, &ask_proxy, &addresses, &err) < 0) {
         (void)fprintf(stderr, "%s\n", argc < 2 ? "no URL" : err.message);
         return 2;
     }
-    char *body = s.body && s.body <= BODY_MAX ? malloc((size_t)s.body) : NULL;
-    for (int64_t i = 0; body && i < s.body; i++) {
-        body[i] = (char)('a' + i % 26);
-    }
+    char *body = make_body(s.body);
     const struct sonde_load_places places = {.ids = true};
-    const struct sonde_load_ask ask = {.method = s.body   ? "POST"
-                                                 : s.head ? "HEAD"
-                                                          : "GET",
+    const struct sonde_load_ask ask = {.method = method_of(&s),
                                        .body = {body, (size_t)s.body},
                                        .path = url.path,
                                        .fields = fields,
@@ -162,8 +194,11 @@ int main(int argc, char **argv)
     tls.enabled = url.tls;
     tls.server_name = url.host;
     tls.skip_verify = s.skip_verify;
-    const struct sonde_load_origin origin = {
-        .addresses = &addresses, .tls = tls, .requests = &request, .request_count = 1};
+    const struct sonde_load_origin origin = {.addresses = &addresses,
+                                             .connect = sonde_buf_view(&ask_proxy),
+                                             .tls = tls,
+                                             .requests = &request,
+                                             .request_count = 1};
     const struct sonde_load_plan plan = {
         .origins = &origin,
         .origin_count = 1,

@@ -24,4 +24,22 @@ async function load(url, settings) {
   return said;
 }
 
-module.exports = { load, program };
+// Listens on a port that was free, and says which. At the end of the test all is closed.
+async function listen(t, server, host = '127.0.0.1') {
+  const sockets = new Set();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+  });
+  await new Promise((resolve) => server.listen(0, host, resolve));
+  t.after(() => {
+    for (const socket of sockets) {
+      socket.destroy();
+    }
+    server.close();
+  });
+  return server.address().port;
+}
+
+module.exports = { listen, load, program };

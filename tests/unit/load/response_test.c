@@ -381,6 +381,24 @@ static void the_same_head_is_not_read_twice(void **state)
     assert_int_equal(status_of(other, SONDE_REQUEST_PLAIN, NULL), 299);
 }
 
+static void not_all_is_interim(void **state)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 16);
+    struct sonde_response r;
+    size_t used;
+    (void)state;
+    for (int i = 0; i < SONDE_RESPONSE_INTERIM_MAX; i++) {
+        sonde_buf_text(&text, "HTTP/1.1 103 Early Hints\r\n\r\n");
+    }
+    size_t good = text.length;
+    sonde_buf_text(&text, OK "Content-Length: 0\r\n\r\n");
+    assert_int_equal(status_of(text.data, SONDE_REQUEST_PLAIN, NULL), 200);
+    text.length = good;
+    sonde_buf_text(&text, "HTTP/1.1 103 Early Hints\r\n\r\n");
+    sonde_response_begin(&r, SONDE_REQUEST_PLAIN, NULL);
+    assert_int_equal(sonde_response_feed(&r, text.data, text.length, &used, NULL), SONDE_ELIMIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +407,7 @@ int main(void)
         cmocka_unit_test(what_is_cut_is_not_complete),
         cmocka_unit_test(what_could_be_read_in_two_ways_is_refused),
         cmocka_unit_test(what_has_no_end_is_bounded),
+        cmocka_unit_test(not_all_is_interim),
         cmocka_unit_test(fields_and_content_are_passed_on),
         cmocka_unit_test(pieces_do_not_matter),
     };
