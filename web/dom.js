@@ -26,6 +26,11 @@ function make(tag, properties = {}, ...children) {
   return fill(document.createElement(tag), properties, children);
 }
 
+// The same within a drawing.
+function draw(tag, properties = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), properties, children);
+}
+
 const byId = (id) => document.getElementById(id);
 
 // A name from outside stands for itself: its direction does not turn what is beside it.
@@ -62,4 +67,4 @@ function styleColour(property) {
 
 const theme = () => document.documentElement.dataset.theme;
 
-module.exports = { SVG, byId, make, name, prepare, replace, styleColour, theme };
+module.exports = { byId, draw, make, name, prepare, replace, styleColour, theme };

@@ -8,11 +8,13 @@ const format = require('./format.js');
 const { Graph } = require('./graph.js');
 const { Coverage } = require('./coverage.js');
 const { Heap } = require('./heap.js');
+const { Load } = require('./load.js');
 const { byId, make, name, replace } = require('./dom.js');
 const { readTree } = require('./capture.js');
 const { readCoverage, readCoverageChanges } = require('./covered.js');
 const { unite } = require('./difference.js');
 const { readSnapshot } = require('./snapshot.js');
+const { readLoadTest } = require('./loadtest.js');
 const { showCost, showFindings, showRun } = require('./head.js');
 
 const KEYS = [
@@ -46,6 +48,8 @@ async function readData() {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
   return JSON.parse(await new Response(stream).text());
 }
+
+const isLoadTest = (report) => report.percentiles !== undefined && Boolean(report.summary?.sonde);
 
 class Page {
   constructor(data) {
@@ -127,7 +131,7 @@ class Page {
       const capture = pair
         ? unite(find(pair.before), find(pair.after))
         : part
-          ? readSnapshot(report, part.name)
+          ? (isLoadTest(report) ? readLoadTest : readSnapshot)(report, part.name)
           : coverage
             ? readCoverage(report, coverage.sources, directory)
             : readTree(this.data.captures[index], directory);
@@ -185,10 +189,16 @@ class Page {
       showFindings(findings, item?.directory ?? '', (at) => this.look(at));
     }
     const isHeap = item?.part && item.report.tree !== undefined;
+    const isLoad = item?.part && isLoadTest(item.report);
     byId('heap').hidden = !isHeap;
     byId('coverage').hidden = !item?.coverage;
-    byId('part').hidden = !item?.part || isHeap;
-    if (item?.part) {
+    byId('load').hidden = !isLoad;
+    byId('part').hidden = !item?.part || isHeap || isLoad;
+    if (isLoad) {
+      this.graph.hide();
+      this.load ??= new Load();
+      this.load.show(this.capture(index));
+    } else if (item?.part) {
       this.graph.hide();
       this.showPart(item, isHeap ? this.capture(index) : null);
     } else if (item?.coverage) {

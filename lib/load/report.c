@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "load/duration.h"
+#include "load/result_fields.h"
 #include "load/summary.h"
 
 typedef unsigned long long number;
@@ -159,6 +160,7 @@ int sonde_load_report_json(const struct sonde_load_result *result, struct sonde_
 {
     sonde_buf_text(buf, ",\"summary\":");
     sonde_load_summary_json(result, buf);
+    sonde_load_result_asked(&result->asked, buf);
     put_percentiles(&result->tally, buf);
     int r = put_intervals(&result->intervals, buf, err);
     return r < 0 ? r : sonde_buf_check(buf, "the report of a load test", err);

@@ -3,7 +3,7 @@
 #ifndef SONDE_LOAD_RESULT_FIELDS_H
 #define SONDE_LOAD_RESULT_FIELDS_H
 
-#include "load/intervals.h"
+#include "load/result.h"
 
 #define SONDE_LOAD_RESULT_TYPE "LoadResult"
 
@@ -16,5 +16,8 @@ extern const struct sonde_load_result_histogram sonde_load_result_histograms[];
 
 /* The counts of a tally, each a uint64_t. */
 extern const struct sonde_load_interval_field sonde_load_tally_fields[];
+
+/* Appends the member "asked" of an object, after a comma. */
+void sonde_load_result_asked(const struct sonde_load_asked *asked, struct sonde_buf *buf);
 
 #endif

@@ -28,7 +28,7 @@ static void put_number(const char *name, int64_t value, struct sonde_buf *buf)
     }
 }
 
-static void put_asked(const struct sonde_load_asked *asked, struct sonde_buf *buf)
+void sonde_load_result_asked(const struct sonde_load_asked *asked, struct sonde_buf *buf)
 {
     const struct sonde_arrival *arrival = &asked->arrival;
     sonde_buf_printf(buf, ",\n\"asked\":{\"threads\":%u", asked->threads);
@@ -159,7 +159,7 @@ int sonde_load_result_write(const struct sonde_load_result *result, struct sonde
                      SONDE_LOAD_RESULT_VERSION, (long long)(result->start_ns / 1000),
                      (long long)result->duration_ns, (long long)result->cpu_ns,
                      (long long)result->throttled_ns, result->stopped ? "true" : "false");
-    put_asked(&result->asked, buf);
+    sonde_load_result_asked(&result->asked, buf);
     put_counts(&result->tally, buf);
     put_verdicts(result, buf);
     sonde_buf_text(buf, ",\n\"profiles\":");

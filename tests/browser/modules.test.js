@@ -5,12 +5,14 @@
 
 const assert = require('node:assert/strict');
 const test = require('node:test');
+const chart = require('../../web/chart.js');
 const colours = require('../../web/colours.js');
 const format = require('../../web/format.js');
 const functions = require('../../web/functions.js');
 const layout = require('../../web/layout.js');
 const states = require('../../web/state.js');
 const trees = require('../../web/tree.js');
+const { readDue, readLimit } = require('../../web/loadtest.js');
 const { readTree } = require('../../web/capture.js');
 const { squarify } = require('../../web/treemap.js');
 const { timeBins } = require('../../web/timebins.js');
@@ -246,6 +248,68 @@ test('stretches of the timeline have all of the busy time', () => {
   assert.equal(end, 10e6);
   assert.ok(Math.abs((all * end) / 37 - 5e6) < 1);
   assert.ok(!categories.includes('idle'));
+});
+
+test('an axis has marks around all values, and not too many', (t) => {
+  t.diagnostic(`seed ${SEED}`);
+  const next = random(SEED);
+  for (let round = 0; round < 200; round++) {
+    const values = Array.from({ length: 5 }, () => 10 ** (next() * 9 - 1));
+    const [low, high] = chart.logarithmicRange([0, ...values]);
+    const marks = chart.logarithmicMarks([low, high], 8);
+    const what = `${values}: ${marks}`;
+    assert.ok(low <= Math.min(...values) * (1 + 1e-9) && high >= Math.max(...values), what);
+    assert.ok(low > Math.min(...values) / 3 || high === low * 10, what);
+    assert.ok(marks.length >= 1 && marks.length <= 8, what);
+    assert.ok(
+      marks.every((mark) => mark >= low * 0.999 && mark <= high * 1.001),
+      what,
+    );
+    const steps = chart.linearMarks(values[0], 5);
+    assert.ok(steps[0] === 0 && steps.at(-1) >= values[0] * (1 - 1e-9), what);
+    assert.ok(steps.length >= 2 && steps.length <= 7, `${values[0]}: ${steps}`);
+  }
+  assert.deepEqual(chart.logarithmicRange([]), [1, 10]);
+  assert.deepEqual(chart.linearMarks(0), [0, 1]);
+});
+
+test('where values stand in a chart, and which is nearest', () => {
+  const x = chart.logarithmic([1, 1000], [0, 300]);
+  assert.deepEqual([1, 10, 1000].map(x).map(Math.round), [0, 100, 300]);
+  assert.equal(x(0), 0);
+  assert.deepEqual([0, 5].map(chart.linear([0, 10], [100, 0])), [100, 50]);
+  assert.equal(chart.path([null, [1, 2], [3, 4], null, [5, 6]]), 'M1.0 2.0L3.0 4.0M5.0 6.0');
+  assert.deepEqual(
+    [-5, 1.4, 1.6, 99].map((at) => chart.nearest([0, 1, 2, 7], at)),
+    [0, 1, 2, 3],
+  );
+  assert.ok(Math.abs(chart.nines(0.999) - 3) < 1e-9);
+});
+
+test('what was asked of a load test', () => {
+  assert.deepEqual(readLimit('http_req_duration: p(50) <= 2.5'), { share: 0.5, value: 2500 });
+  assert.deepEqual(readLimit('http_req_duration: p(99)<250'), { share: 0.99, value: 250000 });
+  assert.equal(readLimit('http_req_duration{name:a}: p(99)<250'), null);
+  const stages = [
+    { durationSeconds: 10, rate: 100, ramp: true },
+    { durationSeconds: 5, rate: 100, ramp: false },
+    { durationSeconds: 5, rate: 20, ramp: false },
+  ];
+  assert.deepEqual(readDue({ stages }, 20), [
+    ...[
+      [0, 0],
+      [10, 100],
+      [10, 100],
+      [15, 100],
+      [15, 20],
+      [20, 20],
+    ],
+  ]);
+  assert.deepEqual(readDue({ rate: 7 }, 3), [
+    [0, 7],
+    [3, 7],
+  ]);
+  assert.deepEqual(readDue(null, 3), []);
 });
 
 // WCAG 2: relative luminance and contrast.

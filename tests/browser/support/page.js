@@ -225,4 +225,14 @@ class Report {
   }
 }
 
-module.exports = { Browser, compared, imported, pack, profile, temporary, unpack };
+module.exports = {
+  Browser,
+  bin,
+  compared,
+  imported,
+  pack,
+  profile,
+  reported: report,
+  temporary,
+  unpack,
+};
