@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 
-enum { ARENA_MAX = 32 << 20 };
+enum { ARENA_LEAST = 32 << 20, NODE_BYTES = 512 };
 
 /* A list or map that is being filled. */
 struct level {
@@ -25,6 +25,7 @@ struct anchor {
 struct reader {
     yaml_parser_t parser;
     const char *name;
+    struct sonde_yaml_limits limits;
     struct sonde_documents *documents;
     struct level levels[SONDE_YAML_DEPTH_MAX];
     size_t depth;
@@ -49,9 +50,12 @@ static int no_memory(struct reader *r)
 static int count_nodes(struct reader *r, size_t count, yaml_mark_t mark)
 {
     r->nodes += count;
-    if (r->nodes > SONDE_YAML_NODES_MAX) {
-        return refuse(r, SONDE_ELIMIT, mark,
-                      "too many values (aliases count in full): at most 20000 are read");
+    if (r->nodes > r->limits.nodes) {
+        char text[96];
+        (void)snprintf(text, sizeof(text),
+                       "too many values (aliases count in full): at most %zu are read",
+                       r->limits.nodes);
+        return refuse(r, SONDE_ELIMIT, mark, text);
     }
     return 0;
 }
@@ -405,11 +409,20 @@ static int read_events(struct reader *r)
 int sonde_yaml_parse(const char *name, struct sonde_str text, struct sonde_documents *ret,
                      struct sonde_err *err)
 {
-    *ret = (struct sonde_documents){.arena = SONDE_ARENA(ARENA_MAX)};
-    struct reader reader = {.name = name, .documents = ret, .err = err};
-    if (text.length > SONDE_YAML_BYTES_MAX) {
-        return sonde_fail(err, SONDE_ELIMIT, 0, "%s: %zu bytes; at most %d are read", name,
-                          text.length, SONDE_YAML_BYTES_MAX);
+    static const struct sonde_yaml_limits limits = {SONDE_YAML_BYTES_MAX, SONDE_YAML_NODES_MAX};
+    return sonde_yaml_parse_within(name, text, &limits, ret, err);
+}
+
+int sonde_yaml_parse_within(const char *name, struct sonde_str text,
+                            const struct sonde_yaml_limits *limits, struct sonde_documents *ret,
+                            struct sonde_err *err)
+{
+    size_t most = limits->nodes * NODE_BYTES;
+    *ret = (struct sonde_documents){.arena = SONDE_ARENA(most > ARENA_LEAST ? most : ARENA_LEAST)};
+    struct reader reader = {.name = name, .limits = *limits, .documents = ret, .err = err};
+    if (text.length > limits->bytes) {
+        return sonde_fail(err, SONDE_ELIMIT, 0, "%s: %zu bytes; at most %zu are read", name,
+                          text.length, limits->bytes);
     }
     if (!sonde_utf8_valid(text)) {
         return sonde_fail(err, SONDE_EINVALID, 0, "%s: not UTF-8", name);

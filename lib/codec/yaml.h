@@ -27,6 +27,16 @@ struct sonde_documents {
  * SONDE_ENOMEM. The caller frees *ret in any case. */
 int sonde_yaml_parse(const char *name, struct sonde_str text, struct sonde_documents *ret,
                      struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* The same for what is larger than documents of ours: SONDE_YAML_BYTES_MAX and SONDE_YAML_NODES_MAX
+ * are replaced. Up to 512 bytes of memory for each value. */
+struct sonde_yaml_limits {
+    size_t bytes, nodes;
+};
+int sonde_yaml_parse_within(const char *name, struct sonde_str text,
+                            const struct sonde_yaml_limits *limits, struct sonde_documents *ret,
+                            struct sonde_err *err) SONDE_MUST_CHECK;
+
 void sonde_documents_fini(struct sonde_documents *documents);
 
 #endif
