@@ -38,7 +38,7 @@ static bool has_field(const struct sonde_load_ask *ask, const char *name)
     return false;
 }
 
-static int check(const struct sonde_load_ask *ask, struct sonde_err *err)
+int sonde_load_ask_check(const struct sonde_load_ask *ask, struct sonde_err *err)
 {
     if (!is_token(ask->method)) {
         return sonde_fail(err, SONDE_EINVALID, 0, "%s is no method", ask->method);
@@ -147,12 +147,14 @@ int sonde_load_request_make(const struct sonde_load_ask *ask, const struct sonde
                                    .secure = url->tls,
                                    .has_body = ask->body.data,
                                    .sets_length = !has_field(ask, "content-length")};
-    int code = check(ask, err);
+    int code = sonde_load_ask_check(ask, err);
     if (code == 0) {
         r.method = sonde_arena_copy(arena, sonde_str(ask->method));
         code = r.method.data ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "no memory for a request");
     }
-    code = code < 0 ? code : take_text(ask->path, places, arena, &r.path, err);
+    struct sonde_load_places in_path = *places;
+    in_path.encoded = true;
+    code = code < 0 ? code : take_text(ask->path, &in_path, arena, &r.path, err);
     code = code < 0 ? code : add_fields(ask, url, places, arena, &r, err);
     code = code < 0 || !r.has_body ? code : take_text(ask->body, places, arena, &r.body, err);
     code = code < 0 || !is_constant(&r) ? code : make_bytes(&r, arena, err);
@@ -172,10 +174,16 @@ void sonde_load_request_fill(const struct sonde_load_request *request,
     sonde_load_template_fill(&r->path, values, id, ret);
     sonde_buf_text(ret, " HTTP/1.1\r\n");
     for (size_t i = 0; i < r->field_count; i++) {
+        size_t before = ret->length;
         sonde_buf_str(ret, r->fields[i].name);
         sonde_buf_text(ret, ": ");
+        size_t begin = ret->length;
         sonde_load_template_fill(&r->fields[i].value, values, id, ret);
-        sonde_buf_text(ret, "\r\n");
+        if (r->fields[i].optional && ret->length == begin) {
+            ret->length = before;
+        } else {
+            sonde_buf_text(ret, "\r\n");
+        }
     }
     if (r->has_body && r->sets_length) {
         sonde_buf_printf(ret, "Content-Length: %zu\r\n", body->length);

@@ -17,7 +17,7 @@ enum {
 /* What is asked for. */
 struct sonde_load_ask {
     const char *method;              /* a token: "GET" */
-    struct sonde_str path;           /* with its query; may have places to fill */
+    struct sonde_str path;           /* with its query; may have places to fill: percent-encoded */
     const struct sonde_pair *fields; /* may have places in their values; those that we would add
                                         (Host, Connection, Content-Length) replace ours */
     size_t field_count;
@@ -27,6 +27,7 @@ struct sonde_load_ask {
 struct sonde_load_field {
     struct sonde_str name;
     struct sonde_load_template value;
+    bool optional; /* left out while its value is empty; set by whoever wants it */
 };
 
 struct sonde_load_http2_request;
@@ -43,14 +44,17 @@ struct sonde_load_request {
     bool has_body, sets_length;
 };
 
+/* SONDE_EINVALID with what cannot be sent, SONDE_ELIMIT. */
+int sonde_load_ask_check(const struct sonde_load_ask *ask, struct sonde_err *err) SONDE_MUST_CHECK;
+
 /* Makes a request of the texts, which the arena keeps a copy of. url: for the Host field.
- * SONDE_EINVALID with what cannot be sent, SONDE_ELIMIT, SONDE_ENOMEM. */
+ * The errors of sonde_load_ask_check and of templates, SONDE_ENOMEM. */
 int sonde_load_request_make(const struct sonde_load_ask *ask, const struct sonde_load_url *url,
                             const struct sonde_load_places *places, struct sonde_arena *arena,
                             struct sonde_load_request *ret, struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Appends one that is not the same each time, filled. `body` is emptied and used meanwhile. The
- * buffers' errors. */
+/* Appends one that is not the same each time, filled. Values must not break lines in fields. `body`
+ * is emptied and used meanwhile. The buffers' errors. */
 void sonde_load_request_fill(const struct sonde_load_request *request,
                              const struct sonde_str *values, const char *id, struct sonde_buf *body,
                              struct sonde_buf *ret);

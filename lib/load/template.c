@@ -37,8 +37,10 @@ static int add_variable(struct parsing *p, struct sonde_str *rest, struct sonde_
         sonde_str_trim((struct sonde_str){rest->data, (size_t)(end - rest->data)});
     *rest = (struct sonde_str){end + 2, (size_t)(rest->data + rest->length - end) - 2};
     for (size_t i = 0; i < p->places->count; i++) {
-        if (sonde_str_is(name, p->places->names[i])) {
-            return add(p, (struct sonde_load_part){SONDE_LOAD_VARIABLE, {0}, (unsigned)i}, err);
+        if (p->places->names[i] && sonde_str_is(name, p->places->names[i])) {
+            enum sonde_load_part_kind kind =
+                p->places->encoded ? SONDE_LOAD_ENCODED : SONDE_LOAD_VARIABLE;
+            return add(p, (struct sonde_load_part){kind, {0}, (unsigned)i}, err);
         }
     }
     return sonde_fail(err, SONDE_EINVALID, 0, "there is no variable %.*s", SONDE_STR_ARG(name));
@@ -101,6 +103,22 @@ bool sonde_load_template_is_constant(const struct sonde_load_template *template)
            (template->count == 1 && template->parts[0].kind == SONDE_LOAD_TEXT);
 }
 
+void sonde_load_percent_encode(struct sonde_str text, struct sonde_buf *buf)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        bool unreserved = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+                          c == '-' || c == '.' || c == '_' || c == '~';
+        if (unreserved) {
+            sonde_buf_char(buf, (char)c);
+        } else {
+            const char encoded[] = {'%', digits[c >> 4], digits[c & 15]};
+            sonde_buf_append(buf, encoded, sizeof(encoded));
+        }
+    }
+}
+
 void sonde_load_template_fill(const struct sonde_load_template *template,
                               const struct sonde_str *values, const char *id, struct sonde_buf *buf)
 {
@@ -112,6 +130,9 @@ void sonde_load_template_fill(const struct sonde_load_template *template,
             break;
         case SONDE_LOAD_VARIABLE:
             sonde_buf_str(buf, values[part->variable]);
+            break;
+        case SONDE_LOAD_ENCODED:
+            sonde_load_percent_encode(values[part->variable], buf);
             break;
         case SONDE_LOAD_ID:
             sonde_buf_text(buf, id);

@@ -11,17 +11,22 @@
 #include "base/err.h"
 
 enum {
-    SONDE_LOAD_VARIABLES_MAX = 64,
+    SONDE_LOAD_VARIABLES_MAX = 512,
     SONDE_LOAD_PARTS_MAX = 1024, /* of a template */
     SONDE_LOAD_ID_SIZE = 25,     /* bytes of an id with its NUL */
 };
 
-enum sonde_load_part_kind { SONDE_LOAD_TEXT, SONDE_LOAD_VARIABLE, SONDE_LOAD_ID };
+enum sonde_load_part_kind {
+    SONDE_LOAD_TEXT,
+    SONDE_LOAD_VARIABLE,
+    SONDE_LOAD_ENCODED, /* a variable whose value is percent-encoded */
+    SONDE_LOAD_ID,
+};
 
 struct sonde_load_part {
     enum sonde_load_part_kind kind;
     struct sonde_str text; /* SONDE_LOAD_TEXT: a view of what was parsed */
-    unsigned variable;     /* SONDE_LOAD_VARIABLE: its place in the names */
+    unsigned variable;     /* of a variable: its place in the names */
 };
 
 struct sonde_load_template {
@@ -31,9 +36,12 @@ struct sonde_load_template {
 
 /* What is looked for in a text. */
 struct sonde_load_places {
-    const char *const *names; /* of the variables, up to SONDE_LOAD_VARIABLES_MAX */
+    const char *const *names; /* of the variables, up to SONDE_LOAD_VARIABLES_MAX; NULL: not in
+                                 this text */
     size_t count;
-    bool ids; /* whether [<id>] is a place */
+    bool ids;     /* whether [<id>] is a place */
+    bool encoded; /* values are percent-encoded but for what RFC 3986, 2.3 leaves unreserved: so
+                     none ends a part of a path, or a query's, or the line */
 };
 
 /* Takes a text apart; the parts are the arena's, and the text must outlive them. SONDE_EINVALID for
@@ -41,6 +49,9 @@ struct sonde_load_places {
 int sonde_load_template_parse(struct sonde_str text, const struct sonde_load_places *places,
                               struct sonde_arena *arena, struct sonde_load_template *ret,
                               struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Appends a text, percent-encoded so. */
+void sonde_load_percent_encode(struct sonde_str text, struct sonde_buf *buf);
 
 /* Whether it is the same each time. */
 bool sonde_load_template_is_constant(const struct sonde_load_template *template);

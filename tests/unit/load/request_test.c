@@ -10,7 +10,8 @@
 #include "load/request.h"
 
 static const char *const names[] = {"id", "patient_name"};
-static const struct sonde_load_places all_places = {names, SONDE_LENGTH(names), true};
+static const struct sonde_load_places all_places = {
+    .names = names, .count = SONDE_LENGTH(names), .ids = true};
 static const struct sonde_load_places no_places = {0};
 
 /* The parts of a text: "a|{0}|b|<id>". */
@@ -30,7 +31,7 @@ static void assert_parts(const char *text, const struct sonde_load_places *place
         sonde_buf_text(&parts, i ? "|" : "");
         if (part->kind == SONDE_LOAD_TEXT) {
             sonde_buf_str(&parts, part->text);
-        } else if (part->kind == SONDE_LOAD_VARIABLE) {
+        } else if (part->kind == SONDE_LOAD_VARIABLE || part->kind == SONDE_LOAD_ENCODED) {
             sonde_buf_printf(&parts, "{%u}", part->variable);
         } else {
             sonde_buf_text(&parts, "<id>");
@@ -134,6 +135,32 @@ static void requests_are_written_as_asked(void **state)
                    "Content-Length: 14\r\n\r\n{\"name\":\"Ada\"}");
 }
 
+/* A value never ends its part of a path, or the line. */
+static void values_in_paths_are_encoded(void **state)
+{
+    (void)state;
+    struct sonde_arena arena = SONDE_ARENA(1 << 20);
+    struct sonde_load_request request;
+    struct sonde_load_url url;
+    const struct sonde_str values[] = {SONDE_STR("a/b?c=d&e\r\nX: \xc3\xa9~-._"), SONDE_STR("")};
+    const struct sonde_pair fields[] = {{"X-Id", "{{id}}"}, {"X-Name", "{{patient_name}}"}};
+    SONDE_BUF_AUTO body = SONDE_BUF(1 << 16);
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 16);
+    assert_int_equal(sonde_load_url_parse(SONDE_STR("http://h"), &url, NULL), 0);
+    const struct sonde_load_ask ask = {
+        "GET", SONDE_STR("/p/{{id}}?q={{patient_name}}"), fields, 2, {0}};
+    assert_int_equal(sonde_load_request_make(&ask, &url, &all_places, &arena, &request, NULL), 0);
+    request.fields[2].optional = request.fields[3].optional = true;
+    const struct sonde_str plain[] = {SONDE_STR("7"), SONDE_STR("")};
+    sonde_load_request_fill(&request, plain, "", &body, &text);
+    assert_string_equal(text.data, "GET /p/7?q= HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\n"
+                                   "X-Id: 7\r\n\r\n");
+    sonde_buf_clear(&text);
+    sonde_load_template_fill(&request.path, values, "", &text);
+    assert_string_equal(text.data, "/p/a%2Fb%3Fc%3Dd%26e%0D%0AX%3A%20%C3%A9~-._?q=");
+    sonde_arena_fini(&arena);
+}
+
 static void what_cannot_be_sent_is_refused(void **state)
 {
     (void)state;
@@ -204,6 +231,7 @@ int main(void)
         cmocka_unit_test(too_many_places_are_refused),
         cmocka_unit_test(ids_tell_requests_apart),
         cmocka_unit_test(requests_are_written_as_asked),
+        cmocka_unit_test(values_in_paths_are_encoded),
         cmocka_unit_test(what_cannot_be_sent_is_refused),
         cmocka_unit_test(urls_are_taken_apart),
     };
