@@ -176,13 +176,16 @@ struct sonde_expectation {
     SONDE_LIST(struct sonde_pair) headers;
     const char *body_equals;
     const char *body_contains;
+    const char *body_matches;
 };
 
-/* Exactly one of pointer and header. */
+/* Exactly one of pointer, regex, header and cookie. */
 struct sonde_extraction {
     const char *name;
     const char *pointer;
+    const char *regex;
     const char *header;
+    const char *cookie;
 };
 
 struct sonde_request {
@@ -221,6 +224,7 @@ struct sonde_scenario {
     SONDE_LIST(struct sonde_request) requests;
     const struct sonde_scenario_source *config_map_ref; /* exactly one of the two */
     int order;                                          /* enum sonde_request_order */
+    bool cookies;
     SONDE_LIST(struct sonde_pair) headers;
     SONDE_LIST(struct sonde_secret_header) headers_from;
     SONDE_LIST(struct sonde_variable) data;

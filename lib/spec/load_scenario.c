@@ -6,6 +6,7 @@ enum {
     REQUESTS_MAX = 64,
     VALUES_MAX = 256,
     BODY_MAX = 65536,
+    REGEX_MAX = 1024,
     URL_MAX = 2048,
 };
 
@@ -186,13 +187,19 @@ static const struct sonde_object expectation = {
              SONDE_AT(sonde_expectation, body_contains),
              .length_min = 1,
              .length_max = BODY_MAX},
+            {.name = "bodyMatches",
+             .description = "A regular expression (PCRE2) that a part of the body matches.",
+             .type = SONDE_FIELD_STRING,
+             SONDE_AT(sonde_expectation, body_matches),
+             .length_min = 1,
+             .length_max = REGEX_MAX},
             {0},
         },
 };
 
 static const struct sonde_object extraction = {
     .size = sizeof(struct sonde_extraction),
-    .groups = {{"pointer", "header"}},
+    .groups = {{"pointer", "regex", "header", "cookie"}},
     .fields =
         (const struct sonde_field[]){
             {.name = "name",
@@ -210,10 +217,24 @@ static const struct sonde_object extraction = {
              .length_min = 1,
              .length_max = 256,
              .format = &sonde_format_pointer},
+            {.name = "regex",
+             .description = "A regular expression (PCRE2) that the body matches: its first group, "
+                            "or all of the match.",
+             .type = SONDE_FIELD_STRING,
+             SONDE_AT(sonde_extraction, regex),
+             .length_min = 1,
+             .length_max = REGEX_MAX},
             {.name = "header",
              .description = "The header whose value it is.",
              .type = SONDE_FIELD_STRING,
              SONDE_AT(sonde_extraction, header),
+             .length_min = 1,
+             .length_max = 128,
+             .format = &sonde_format_header_name},
+            {.name = "cookie",
+             .description = "The cookie that the answer sets, whose value it is.",
+             .type = SONDE_FIELD_STRING,
+             SONDE_AT(sonde_extraction, cookie),
              .length_min = 1,
              .length_max = 128,
              .format = &sonde_format_header_name},
@@ -476,6 +497,12 @@ const struct sonde_object sonde_object_scenario = {
              SONDE_AT(sonde_scenario, order),
              .fallback = "Weighted",
              .choices = request_orders},
+            {.name = "cookies",
+             .description = "Whether each connection keeps the cookies that answers set, and sends "
+                            "them; a Sequence begins each time without.",
+             .type = SONDE_FIELD_BOOLEAN,
+             SONDE_AT(sonde_scenario, cookies),
+             .fallback = "false"},
             {.name = "headers",
              .description = "Headers of every request.",
              .type = SONDE_FIELD_PAIRS,
