@@ -1,0 +1,841 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "load/scenario.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+
+/* The name of the variable that is the Cookie field: nobody can write it. */
+static const char cookie_name[] = "\x01";
+static const char cookie_place[] = "{{\x01}}";
+
+/* A table before it is read. */
+struct table_plan {
+    const struct sonde_load_file *file;
+    const char **columns;
+    size_t count;
+};
+
+/* A request before it is made. */
+struct step_plan {
+    const char *name;
+    struct sonde_load_ask ask;        /* with all its fields */
+    const struct sonde_request *spec; /* NULL: of a file or of flags */
+};
+
+struct builder {
+    const struct sonde_load_surroundings *around;
+    struct sonde_load_scenario *ret;
+    const struct sonde_scenario *spec; /* NULL: as above */
+    struct step_plan *plans;
+    struct table_plan tables[SONDE_LOAD_TABLES_MAX];
+    struct sonde_err *err;
+};
+
+static int no_memory(const struct builder *b)
+{
+    return sonde_fail(b->err, SONDE_ENOMEM, 0, "no memory for a scenario");
+}
+
+static void *allocate(struct builder *b, size_t count, size_t size)
+{
+    return sonde_arena_alloc(&b->ret->arena, count * size + 1);
+}
+
+static const char *copy(struct builder *b, const char *text)
+{
+    return sonde_arena_copy(&b->ret->arena, sonde_str(text)).data;
+}
+
+/* ---- variables ---- */
+
+static const struct sonde_load_file *find_file(const struct sonde_load_surroundings *around,
+                                               const char *name, const char *key)
+{
+    for (size_t i = 0; i < around->file_count; i++) {
+        if (strcmp(around->files[i].name, name) == 0 && strcmp(around->files[i].key, key) == 0) {
+            return &around->files[i];
+        }
+    }
+    return NULL;
+}
+
+/* The column of a file, which is read when all are known. */
+static int plan_column(struct builder *b, const struct sonde_variable *spec,
+                       struct sonde_load_variable *variable)
+{
+    const struct sonde_data_source *from = spec->from;
+    const struct sonde_load_file *file = find_file(b->around, from->name, from->key);
+    const char *column = from->column ? from->column : spec->key;
+    if (!file) {
+        return sonde_fail(b->err, SONDE_ENOTFOUND, 0, "the variable %s: there is no file %s of %s",
+                          spec->key, from->key, from->name);
+    }
+    size_t at = 0;
+    while (at < b->ret->table_count && b->tables[at].file != file) {
+        at++;
+    }
+    if (at == SONDE_LOAD_TABLES_MAX) {
+        return sonde_fail(b->err, SONDE_ELIMIT, 0, "more than %d files of values",
+                          SONDE_LOAD_TABLES_MAX);
+    }
+    struct table_plan *table = &b->tables[at];
+    if (at == b->ret->table_count) {
+        table->columns = allocate(b, SONDE_LOAD_TABLE_COLUMNS_MAX, sizeof(*table->columns));
+        if (!table->columns) {
+            return no_memory(b);
+        }
+        table->file = file;
+        b->ret->table_count++;
+    }
+    size_t i = 0;
+    while (i < table->count && strcmp(table->columns[i], column) != 0) {
+        i++;
+    }
+    if (i == SONDE_LOAD_TABLE_COLUMNS_MAX) {
+        return sonde_fail(b->err, SONDE_ELIMIT, 0, "%s: more than %d columns are used", from->key,
+                          SONDE_LOAD_TABLE_COLUMNS_MAX);
+    }
+    table->columns[i] = column;
+    table->count += i == table->count;
+    variable->kind = SONDE_LOAD_TABLE;
+    variable->table = (unsigned)at;
+    variable->column = (unsigned)i;
+    return 0;
+}
+
+static int plan_list(struct builder *b, const struct sonde_variable *spec,
+                     struct sonde_load_variable *variable)
+{
+    struct sonde_str *values = allocate(b, spec->values.count, sizeof(*values));
+    for (size_t i = 0; values && i < spec->values.count; i++) {
+        values[i] = sonde_arena_copy(&b->ret->arena, sonde_str(spec->values.items[i]));
+        if (!values[i].data) {
+            values = NULL;
+        }
+    }
+    variable->kind = SONDE_LOAD_LIST;
+    variable->values = values;
+    return values ? 0 : no_memory(b);
+}
+
+static struct sonde_load_variable *new_variable(struct builder *b, const char *name, int step)
+{
+    struct sonde_load_scenario *s = b->ret;
+    const char *own = copy(b, name);
+    if (!own) {
+        (void)no_memory(b);
+        return NULL;
+    }
+    if (s->variable_count == SONDE_LOAD_VARIABLES_MAX) {
+        (void)sonde_fail(b->err, SONDE_ELIMIT, 0, "more than %d variables",
+                         SONDE_LOAD_VARIABLES_MAX);
+        return NULL;
+    }
+    struct sonde_load_variable *variable = &s->variables[s->variable_count++];
+    *variable = (struct sonde_load_variable){.name = own, .step = step};
+    return variable;
+}
+
+/* How its rows are drawn: as those of a variable of the same file, if there is one. */
+static void plan_drawing(struct builder *b, struct sonde_load_variable *variable, bool in_turn,
+                         uint64_t count)
+{
+    struct sonde_load_scenario *s = b->ret;
+    int table = variable->kind == SONDE_LOAD_TABLE ? (int)variable->table : -1;
+    for (size_t i = 0; i < s->drawing_count && table >= 0; i++) {
+        const struct sonde_load_drawing *own = &s->drawings[i];
+        if (own->table == table && own->step == variable->step && own->in_turn == in_turn) {
+            variable->draw = (unsigned)i;
+            return;
+        }
+    }
+    variable->draw = (unsigned)s->drawing_count;
+    s->drawings[s->drawing_count++] =
+        (struct sonde_load_drawing){count, in_turn, variable->step, table};
+}
+
+static int plan_variable(struct builder *b, const struct sonde_variable *spec, int step)
+{
+    struct sonde_load_variable *variable = new_variable(b, spec->key, step);
+    uint64_t count = spec->values.count;
+    if (!variable) {
+        return b->err ? b->err->code : SONDE_ENOMEM;
+    }
+    int r = 0;
+    if (spec->range.count) {
+        variable->kind = SONDE_LOAD_RANGE;
+        variable->first = spec->range.items[0];
+        variable->place = (unsigned)b->ret->range_count++;
+        count = (uint64_t)(spec->range.items[1] - spec->range.items[0]) + 1;
+    } else if (spec->from) {
+        r = plan_column(b, spec, variable);
+        count = 1; /* until it is read */
+    } else {
+        r = plan_list(b, spec, variable);
+    }
+    if (r == 0) {
+        plan_drawing(b, variable, spec->order == SONDE_DATA_SEQUENTIAL, count);
+    }
+    return r;
+}
+
+static struct sonde_load_variable *find_set(struct sonde_load_scenario *s, const char *name)
+{
+    for (size_t i = 0; i < s->variable_count; i++) {
+        if (s->variables[i].kind == SONDE_LOAD_SET && strcmp(s->variables[i].name, name) == 0) {
+            return &s->variables[i];
+        }
+    }
+    return NULL;
+}
+
+static int plan_set(struct builder *b, const char *name)
+{
+    struct sonde_load_scenario *s = b->ret;
+    for (size_t i = 0; b->spec && i < b->spec->data.count; i++) {
+        if (strcmp(b->spec->data.items[i].key, name) == 0) {
+            return sonde_fail(b->err, SONDE_EINVALID, 0,
+                              "extract sets %s, which data of the scenario sets already: take "
+                              "another name",
+                              name);
+        }
+    }
+    if (find_set(s, name)) {
+        return 0;
+    }
+    struct sonde_load_variable *variable = new_variable(b, name, SONDE_LOAD_ALL_STEPS);
+    if (!variable) {
+        return b->err ? b->err->code : SONDE_ENOMEM;
+    }
+    variable->kind = SONDE_LOAD_SET;
+    variable->place = (unsigned)s->set_count++;
+    return 0;
+}
+
+static int read_tables(struct builder *b)
+{
+    struct sonde_load_scenario *s = b->ret;
+    int r = 0;
+    for (size_t i = 0; i < s->table_count && r == 0; i++) {
+        const struct table_plan *plan = &b->tables[i];
+        const struct sonde_load_file *file = plan->file;
+        r = file ? sonde_load_table_read(file->key, file->text, plan->columns, plan->count,
+                                         &s->tables[i], b->err)
+                 : 0;
+    }
+    for (size_t i = 0; i < s->drawing_count && r == 0; i++) {
+        struct sonde_load_drawing *own = &s->drawings[i];
+        own->count = own->table < 0 ? own->count : s->tables[own->table].rows;
+    }
+    return r;
+}
+
+/* All that there are, in an order in which what belongs to a request stands before the others. */
+static int plan_variables(struct builder *b)
+{
+    struct sonde_load_scenario *s = b->ret;
+    size_t most = 1 + (b->spec ? b->spec->data.count : 0);
+    for (size_t i = 0; b->spec && i < b->spec->requests.count; i++) {
+        most += b->spec->requests.items[i].data.count + b->spec->requests.items[i].extract.count;
+    }
+    most = most < SONDE_LOAD_VARIABLES_MAX ? most : SONDE_LOAD_VARIABLES_MAX;
+    s->variables = allocate(b, most, sizeof(*s->variables));
+    s->drawings = allocate(b, most, sizeof(*s->drawings));
+    if (!s->variables || !s->drawings) {
+        return no_memory(b);
+    }
+    int r = 0;
+    for (size_t i = 0; b->spec && i < b->spec->requests.count && r == 0; i++) {
+        const struct sonde_request *request = &b->spec->requests.items[i];
+        for (size_t j = 0; j < request->data.count && r == 0; j++) {
+            r = plan_variable(b, &request->data.items[j], (int)i);
+        }
+    }
+    for (size_t i = 0; b->spec && i < b->spec->data.count && r == 0; i++) {
+        r = plan_variable(b, &b->spec->data.items[i], SONDE_LOAD_ALL_STEPS);
+    }
+    for (size_t i = 0; b->spec && i < b->spec->requests.count && r == 0; i++) {
+        const struct sonde_request *request = &b->spec->requests.items[i];
+        for (size_t j = 0; j < request->extract.count && r == 0; j++) {
+            r = plan_set(b, request->extract.items[j].name);
+        }
+    }
+    if (r == 0 && s->cookies) {
+        r = plan_set(b, cookie_name);
+        s->cookie = (unsigned)(s->variable_count - 1);
+    }
+    return r < 0 ? r : read_tables(b);
+}
+
+/* ---- requests ---- */
+
+static bool has_field(const struct sonde_pair *fields, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcasecmp(fields[i].key, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The request's own fields, and those of the scenario and of its surroundings that it lacks. */
+static int collect_fields(struct builder *b, struct step_plan *plan)
+{
+    const struct sonde_load_ask own = plan->ask;
+    size_t spec_count = b->spec ? b->spec->headers.count : 0;
+    size_t most = own.field_count + spec_count + b->around->header_count + 1;
+    struct sonde_pair *fields = allocate(b, most, sizeof(*fields));
+    size_t count = own.field_count;
+    if (!fields) {
+        return no_memory(b);
+    }
+    for (size_t i = 0; i < count; i++) {
+        fields[i] = own.fields[i];
+    }
+    for (size_t i = 0; i < spec_count; i++) {
+        if (!has_field(fields, count, b->spec->headers.items[i].key)) {
+            fields[count++] = b->spec->headers.items[i];
+        }
+    }
+    for (size_t i = 0; i < b->around->header_count; i++) {
+        if (!has_field(fields, count, b->around->headers[i].key)) {
+            fields[count++] = b->around->headers[i];
+        }
+    }
+    if (b->ret->cookies && !has_field(fields, count, "cookie")) {
+        fields[count++] = (struct sonde_pair){"Cookie", cookie_place};
+    }
+    plan->ask.fields = fields;
+    plan->ask.field_count = count;
+    return 0;
+}
+
+/* The variables that a request sees: its own, and others whose names it has not. */
+static void choose_names(const struct sonde_load_scenario *s, int step, const char **names)
+{
+    for (size_t i = 0; i < s->variable_count; i++) {
+        const struct sonde_load_variable *variable = &s->variables[i];
+        bool seen = variable->step == step || variable->step == SONDE_LOAD_ALL_STEPS;
+        names[i] = seen ? variable->name : NULL; /* the first of a name counts: its own */
+    }
+}
+
+/* Notes the variables of a text in `used`. */
+static void note_uses(const struct sonde_load_template *template, bool *used)
+{
+    for (size_t i = 0; i < template->count; i++) {
+        const struct sonde_load_part *part = &template->parts[i];
+        if (part->kind == SONDE_LOAD_VARIABLE || part->kind == SONDE_LOAD_ENCODED) {
+            used[part->variable] = true;
+        }
+    }
+}
+
+static int note_needs(struct builder *b, size_t at)
+{
+    struct sonde_load_scenario *s = b->ret;
+    const struct sonde_load_request *request = &s->requests[at];
+    struct sonde_load_step *step = &s->steps[at];
+    bool used[SONDE_LOAD_VARIABLES_MAX] = {false};
+    for (size_t i = 0; i < request->field_count; i++) {
+        note_uses(&request->fields[i].value, used);
+    }
+    for (size_t i = 0; i < s->variable_count; i++) {
+        s->variables[i].one_line = s->variables[i].one_line || used[i];
+    }
+    note_uses(&request->path, used);
+    note_uses(&request->body, used);
+    step->needs.items = allocate(b, s->set_count, sizeof(*step->needs.items));
+    if (!step->needs.items) {
+        return no_memory(b);
+    }
+    for (unsigned i = 0; i < s->variable_count; i++) {
+        bool is_cookie = s->cookies && i == s->cookie;
+        if (used[i] && s->variables[i].kind == SONDE_LOAD_SET && !is_cookie) {
+            step->needs.items[step->needs.count++] = i;
+        }
+    }
+    return 0;
+}
+
+static int make_request(struct builder *b, size_t at)
+{
+    struct sonde_load_scenario *s = b->ret;
+    struct step_plan *plan = &b->plans[at];
+    const char *names[SONDE_LOAD_VARIABLES_MAX];
+    choose_names(s, (int)at, names);
+    const struct sonde_load_places places = {
+        .names = names, .count = s->variable_count, .ids = b->around->ids};
+    struct sonde_load_request *request = &s->requests[at];
+    int r = collect_fields(b, plan);
+    r = r < 0 ? r
+              : sonde_load_request_make(&plan->ask, b->around->url, &places, &s->arena, request,
+                                        b->err);
+    for (size_t i = 0; i < request->field_count && r == 0 && s->cookies; i++) {
+        const struct sonde_load_template *value = &request->fields[i].value;
+        request->fields[i].optional = value->count == 1 &&
+                                      value->parts[0].kind == SONDE_LOAD_VARIABLE &&
+                                      value->parts[0].variable == s->cookie;
+    }
+    return r < 0 ? r : note_needs(b, at);
+}
+
+/* ---- what answers must be ---- */
+
+static int new_pattern(struct builder *b, const char *text, struct sonde_load_pattern **ret)
+{
+    struct sonde_load_scenario *s = b->ret;
+    int r = sonde_load_pattern_new(sonde_str(text), ret, b->err);
+    if (r == 0) {
+        s->patterns[s->pattern_count++] = *ret;
+    }
+    return r;
+}
+
+/* No text stays none. */
+static int copy_text(struct builder *b, struct sonde_str text, struct sonde_str *ret)
+{
+    *ret = text.data ? sonde_arena_copy(&b->ret->arena, text) : (struct sonde_str){0};
+    return !text.data || ret->data ? 0 : no_memory(b);
+}
+
+static int copy_pairs(struct builder *b, const struct sonde_pair *items, size_t count,
+                      const struct sonde_pair **ret)
+{
+    struct sonde_pair *pairs = allocate(b, count, sizeof(*pairs));
+    for (size_t i = 0; pairs && i < count; i++) {
+        pairs[i] = (struct sonde_pair){copy(b, items[i].key), copy(b, items[i].value)};
+        if (!pairs[i].key || !pairs[i].value) {
+            pairs = NULL;
+        }
+    }
+    *ret = pairs;
+    return pairs ? 0 : no_memory(b);
+}
+
+static int make_expectation(struct builder *b, const struct sonde_expectation *spec,
+                            struct sonde_load_look *look)
+{
+    struct sonde_load_pattern *pattern = NULL;
+    look->status = spec->status == SONDE_SPEC_ABSENT ? 0 : (int)spec->status;
+    look->header_count = spec->headers.count;
+    int r = copy_pairs(b, spec->headers.items, spec->headers.count, &look->headers);
+    r = r < 0 ? r : copy_text(b, sonde_str(spec->body_equals), &look->equals);
+    r = r < 0 ? r : copy_text(b, sonde_str(spec->body_contains), &look->contains);
+    r = r < 0 || !spec->body_matches ? r : new_pattern(b, spec->body_matches, &pattern);
+    look->matches = pattern;
+    return r;
+}
+
+static int make_extraction(struct builder *b, const struct sonde_extraction *spec,
+                           struct sonde_load_extraction *ret)
+{
+    struct sonde_load_scenario *s = b->ret;
+    ret->variable = (unsigned)(find_set(s, spec->name) - s->variables);
+    if (spec->pointer) {
+        ret->source = SONDE_LOAD_POINTER;
+        ret->pointer = allocate(b, 1, sizeof(*ret->pointer));
+        return ret->pointer ? sonde_load_pointer_parse(sonde_str(spec->pointer), &s->arena,
+                                                       ret->pointer, b->err)
+                            : no_memory(b);
+    }
+    if (spec->regex) {
+        ret->source = SONDE_LOAD_PATTERN;
+        return new_pattern(b, spec->regex, &ret->pattern);
+    }
+    ret->source = spec->header ? SONDE_LOAD_HEADER : SONDE_LOAD_COOKIE;
+    return copy_text(b, sonde_str(spec->header ? spec->header : spec->cookie), &ret->name);
+}
+
+static int make_look(struct builder *b, const struct sonde_request *spec,
+                     struct sonde_load_step *step)
+{
+    struct sonde_load_look *look = &step->look;
+    step->expects = spec->expect || spec->extract.count;
+    look->extractions = allocate(b, spec->extract.count, sizeof(*look->extractions));
+    if (!look->extractions) {
+        return no_memory(b);
+    }
+    int r = spec->expect ? make_expectation(b, spec->expect, look) : 0;
+    for (size_t i = 0; i < spec->extract.count && r == 0; i++) {
+        r = make_extraction(b, &spec->extract.items[i], &look->extractions[i]);
+        look->extraction_count++;
+    }
+    sonde_load_look_at(look);
+    return r;
+}
+
+/* ---- steps ---- */
+
+static int name_step(struct builder *b, struct sonde_load_step *step, const char *name)
+{
+    struct sonde_load_scenario *s = b->ret;
+    size_t at = 0;
+    while (at < s->name_count && strcmp(s->names[at], name) != 0) {
+        at++;
+    }
+    /* Beyond the bound results do not tell them apart. */
+    at = at == SONDE_LOAD_NAMES_MAX ? SONDE_LOAD_NAMES_MAX - 1 : at;
+    const char *own = at == SONDE_LOAD_NAMES_MAX - 1 ? "others" : name;
+    if (at == s->name_count) {
+        own = copy(b, own);
+        if (!own) {
+            return no_memory(b);
+        }
+        s->names[s->name_count++] = own;
+    }
+    step->name = s->names[at];
+    step->tally = (unsigned)at;
+    return 0;
+}
+
+static int make_step(struct builder *b, size_t at)
+{
+    struct sonde_load_scenario *s = b->ret;
+    struct sonde_load_step *step = &s->steps[at];
+    const struct sonde_request *spec = b->plans[at].spec;
+    step->weight = spec ? (uint32_t)spec->weight : 1;
+    step->think_ns = spec ? spec->think_ms * SONDE_MILLISECOND : 0;
+    int r = name_step(b, step, b->plans[at].name);
+    r = r < 0 ? r : make_request(b, at);
+    r = r < 0 || !spec ? r : make_look(b, spec, step);
+    return r < 0 ? sonde_err_wrap(b->err, r, "the request %s", b->plans[at].name) : 0;
+}
+
+static int make_steps(struct builder *b)
+{
+    struct sonde_load_scenario *s = b->ret;
+    size_t patterns = 1;
+    for (size_t i = 0; b->spec && i < b->spec->requests.count; i++) {
+        patterns += 1 + b->spec->requests.items[i].extract.count;
+    }
+    s->steps = allocate(b, s->step_count, sizeof(*s->steps));
+    s->requests = allocate(b, s->step_count, sizeof(*s->requests));
+    s->names = allocate(b, SONDE_LOAD_NAMES_MAX, sizeof(*s->names));
+    s->patterns = allocate(b, patterns, sizeof(struct sonde_load_pattern *));
+    if (!s->steps || !s->requests || !s->names || !s->patterns) {
+        return no_memory(b);
+    }
+    int r = 0;
+    for (size_t i = 0; i < s->step_count && r == 0; i++) {
+        r = make_step(b, i);
+    }
+    return r;
+}
+
+/* ---- what follows ---- */
+
+static int list_of_step(struct builder *b, int step, struct sonde_load_places_list *draws,
+                        struct sonde_load_places_list *variables)
+{
+    const struct sonde_load_scenario *s = b->ret;
+    draws->items = allocate(b, s->drawing_count, sizeof(*draws->items));
+    variables->items = allocate(b, s->variable_count, sizeof(*variables->items));
+    if (!draws->items || !variables->items) {
+        return no_memory(b);
+    }
+    for (unsigned i = 0; i < s->drawing_count; i++) {
+        if (s->drawings[i].step == step) {
+            draws->items[draws->count++] = i;
+        }
+    }
+    for (unsigned i = 0; i < s->variable_count; i++) {
+        if (s->variables[i].step == step && s->variables[i].kind != SONDE_LOAD_SET) {
+            variables->items[variables->count++] = i;
+        }
+    }
+    return 0;
+}
+
+static bool breaks_line(struct sonde_str text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.data[i] == '\r' || text.data[i] == '\n' || text.data[i] == '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Values that stand in headers, as far as they are known. */
+static int check_values(struct builder *b)
+{
+    const struct sonde_load_scenario *s = b->ret;
+    for (size_t i = 0; i < s->variable_count; i++) {
+        const struct sonde_load_variable *v = &s->variables[i];
+        bool known = v->kind == SONDE_LOAD_LIST || v->kind == SONDE_LOAD_TABLE;
+        uint64_t count = known && v->one_line ? s->drawings[v->draw].count : 0;
+        for (uint64_t row = 0; row < count; row++) {
+            struct sonde_str value =
+                v->kind == SONDE_LOAD_LIST
+                    ? v->values[row]
+                    : sonde_load_table_at(&s->tables[v->table], row, v->column);
+            if (breaks_line(value)) {
+                return sonde_fail(b->err, SONDE_EINVALID, 0,
+                                  "the variable %s stands in a header, and its value %llu has "
+                                  "several lines",
+                                  v->name, (unsigned long long)row + 1);
+            }
+        }
+    }
+    return 0;
+}
+
+static bool is_extracted_before(const struct sonde_load_scenario *s, size_t step, unsigned variable)
+{
+    for (size_t i = 0; i < step; i++) {
+        for (size_t j = 0; j < s->steps[i].look.extraction_count; j++) {
+            if (s->steps[i].look.extractions[j].variable == variable) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Some request must be the first. */
+static int check_needs(struct builder *b)
+{
+    const struct sonde_load_scenario *s = b->ret;
+    bool any = false;
+    for (size_t i = 0; i < s->step_count; i++) {
+        const struct sonde_load_places_list *needs = &s->steps[i].needs;
+        any = any || needs->count == 0;
+        for (size_t j = 0; j < needs->count && s->order == SONDE_LOAD_SEQUENCE; j++) {
+            if (!is_extracted_before(s, i, needs->items[j])) {
+                return sonde_fail(b->err, SONDE_EINVALID, 0,
+                                  "the request %s needs {{%s}}, which no request before it "
+                                  "extracts: put the one that does first",
+                                  s->steps[i].name, s->variables[needs->items[j]].name);
+            }
+        }
+    }
+    return any ? 0
+               : sonde_fail(b->err, SONDE_EINVALID, 0,
+                            "each request needs a variable that another one extracts: none can be "
+                            "the first");
+}
+
+/* Vose: "A linear algorithm for generating random numbers with a given distribution", 1991. Whole
+ * numbers, so the shares are exact. */
+static int make_alias(struct builder *b)
+{
+    struct sonde_load_scenario *s = b->ret;
+    size_t n = s->step_count;
+    uint64_t *left = allocate(b, n, sizeof(*left));
+    uint32_t *small = allocate(b, n, sizeof(*small));
+    uint32_t *large = allocate(b, n, sizeof(*large));
+    size_t smalls = 0;
+    size_t larges = 0;
+    s->cut = allocate(b, n, sizeof(*s->cut));
+    s->alias = allocate(b, n, sizeof(*s->alias));
+    if (!left || !small || !large || !s->cut || !s->alias) {
+        return no_memory(b);
+    }
+    s->weights = 0;
+    for (size_t i = 0; i < n; i++) {
+        s->weights += s->steps[i].weight;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        left[i] = s->steps[i].weight * (uint64_t)n;
+        if (left[i] < s->weights) {
+            small[smalls++] = i;
+        } else {
+            large[larges++] = i;
+        }
+    }
+    while (smalls && larges) {
+        uint32_t less = small[--smalls];
+        uint32_t more = large[larges - 1];
+        s->cut[less] = (uint32_t)left[less];
+        s->alias[less] = more;
+        left[more] -= s->weights - left[less];
+        if (left[more] < s->weights) {
+            larges--;
+            small[smalls++] = more;
+        }
+    }
+    while (larges) {
+        s->cut[large[--larges]] = (uint32_t)s->weights;
+    }
+    return 0;
+}
+
+static int finish(struct builder *b)
+{
+    struct sonde_load_scenario *s = b->ret;
+    bool extracts = false;
+    int r = list_of_step(b, SONDE_LOAD_ALL_STEPS, &s->draws, &s->variables_of_all);
+    for (size_t i = 0; i < s->step_count && r == 0; i++) {
+        struct sonde_load_step *step = &s->steps[i];
+        extracts = extracts || step->look.extraction_count;
+        s->looks = s->looks || step->look.fields || step->look.body;
+        s->thinks = s->thinks || step->think_ns > 0;
+        r = list_of_step(b, (int)i, &step->draws, &step->variables);
+    }
+    s->looks = s->looks || s->cookies;
+    s->sessions = s->cookies || extracts || s->order == SONDE_LOAD_SEQUENCE;
+    r = r < 0 ? r : check_values(b);
+    r = r < 0 ? r : check_needs(b);
+    return r < 0 || s->order != SONDE_LOAD_WEIGHTED ? r : make_alias(b);
+}
+
+/* ---- the three ways ---- */
+
+static void begin(struct builder *b, const struct sonde_load_surroundings *around,
+                  struct sonde_load_scenario *ret, struct sonde_err *err)
+{
+    *b = (struct builder){.around = around, .ret = ret, .err = err};
+    *ret = (struct sonde_load_scenario){.arena = SONDE_ARENA(SONDE_LOAD_SCENARIO_BYTES_MAX),
+                                        .tls = around->url->tls};
+    sonde_load_import_init(&ret->import);
+    (void)snprintf(ret->host, sizeof(ret->host), "%s", around->url->host);
+}
+
+static int build(struct builder *b)
+{
+    int r = plan_variables(b);
+    r = r < 0 ? r : make_steps(b);
+    return r < 0 ? r : finish(b);
+}
+
+static int plan_drafts(struct builder *b)
+{
+    struct sonde_load_scenario *s = b->ret;
+    s->step_count = s->import.count;
+    b->plans = allocate(b, s->step_count, sizeof(*b->plans));
+    for (size_t i = 0; b->plans && i < s->step_count; i++) {
+        const struct sonde_load_draft *draft = &s->import.drafts[i];
+        b->plans[i] = (struct step_plan){draft->name, draft->ask, NULL};
+    }
+    return b->plans ? 0 : no_memory(b);
+}
+
+static int import(struct builder *b, enum sonde_scenario_format format, const char *name,
+                  struct sonde_str text)
+{
+    int r = format == SONDE_SCENARIO_HAR
+                ? sonde_load_har_read(name, text, b->around->url, &b->ret->import, b->err)
+                : sonde_load_openapi_read(name, text, b->around->url, &b->ret->import, b->err);
+    return r < 0 ? r : plan_drafts(b);
+}
+
+/* The path of the URL stands before those of the requests. */
+static int plan_requests(struct builder *b)
+{
+    static const char *const methods[] = {"GET",   "HEAD",   "POST",   "PUT",
+                                          "PATCH", "DELETE", "OPTIONS"};
+    struct sonde_load_scenario *s = b->ret;
+    struct sonde_str rest = b->around->url->path;
+    struct sonde_str base = sonde_str_split(&rest, '?');
+    while (base.length && base.data[base.length - 1] == '/') {
+        base.length--;
+    }
+    s->step_count = b->spec->requests.count;
+    b->plans = allocate(b, s->step_count, sizeof(*b->plans));
+    if (!b->plans) {
+        return no_memory(b);
+    }
+    for (size_t i = 0; i < s->step_count; i++) {
+        const struct sonde_request *spec = &b->spec->requests.items[i];
+        SONDE_BUF_AUTO path = SONDE_BUF(2 * SONDE_LOAD_PATH_MAX);
+        sonde_buf_str(&path, base);
+        sonde_buf_text(&path, spec->path);
+        int r = sonde_buf_check(&path, "a path", b->err);
+        if (r < 0) {
+            return r;
+        }
+        b->plans[i] = (struct step_plan){
+            .name = spec->name,
+            .ask = {.method = methods[spec->method],
+                    .path = sonde_arena_copy(&s->arena, sonde_buf_view(&path)),
+                    .fields = spec->headers.items,
+                    .field_count = spec->headers.count,
+                    .body = sonde_str(spec->body)},
+            .spec = spec,
+        };
+        if (!b->plans[i].ask.path.data) {
+            return no_memory(b);
+        }
+    }
+    return 0;
+}
+
+int sonde_load_scenario_from_spec(const struct sonde_scenario *spec,
+                                  const struct sonde_load_surroundings *surroundings,
+                                  struct sonde_load_scenario *ret, struct sonde_err *err)
+{
+    struct builder b;
+    const struct sonde_scenario_source *source = spec->config_map_ref;
+    begin(&b, surroundings, ret, err);
+    b.spec = spec;
+    ret->cookies = spec->cookies;
+    ret->order = spec->order == SONDE_ORDER_SEQUENCE ? SONDE_LOAD_SEQUENCE : SONDE_LOAD_WEIGHTED;
+    int r = 0;
+    if (source) {
+        const struct sonde_load_file *file = find_file(surroundings, source->name, source->key);
+        r = file ? import(&b, (enum sonde_scenario_format)source->format, source->key, file->text)
+                 : sonde_fail(err, SONDE_ENOTFOUND, 0, "the scenario: there is no file %s of %s",
+                              source->key, source->name);
+    } else {
+        r = plan_requests(&b);
+    }
+    return r < 0 ? r : build(&b);
+}
+
+int sonde_load_scenario_from_file(enum sonde_scenario_format format, const char *name,
+                                  struct sonde_str text,
+                                  const struct sonde_load_surroundings *surroundings,
+                                  struct sonde_load_scenario *ret, struct sonde_err *err)
+{
+    struct builder b;
+    begin(&b, surroundings, ret, err);
+    int r = import(&b, format, name, text);
+    return r < 0 ? r : build(&b);
+}
+
+int sonde_load_scenario_from_ask(const struct sonde_load_ask *ask,
+                                 const struct sonde_load_look *look,
+                                 const struct sonde_load_surroundings *surroundings,
+                                 struct sonde_load_scenario *ret, struct sonde_err *err)
+{
+    struct builder b;
+    begin(&b, surroundings, ret, err);
+    b.plans = allocate(&b, 1, sizeof(*b.plans));
+    if (!b.plans) {
+        return no_memory(&b);
+    }
+    b.plans[0] = (struct step_plan){"request", *ask, NULL};
+    ret->step_count = 1;
+    int r = plan_variables(&b);
+    r = r < 0 ? r : make_steps(&b);
+    if (r == 0 && look) {
+        ret->steps[0].look = *look;
+        ret->steps[0].expects = true;
+        r = copy_pairs(&b, look->headers, look->header_count, &ret->steps[0].look.headers);
+        r = r < 0 ? r : copy_text(&b, look->equals, &ret->steps[0].look.equals);
+        r = r < 0 ? r : copy_text(&b, look->contains, &ret->steps[0].look.contains);
+        sonde_load_look_at(&ret->steps[0].look);
+    }
+    return r < 0 ? r : finish(&b);
+}
+
+void sonde_load_scenario_fini(struct sonde_load_scenario *scenario)
+{
+    if (scenario) {
+        for (size_t i = 0; i < scenario->pattern_count; i++) {
+            sonde_load_pattern_free(scenario->patterns[i]);
+        }
+        for (size_t i = 0; i < scenario->table_count; i++) {
+            sonde_load_table_fini(&scenario->tables[i]);
+        }
+        sonde_load_import_fini(&scenario->import);
+        sonde_arena_fini(&scenario->arena);
+        scenario->pattern_count = scenario->table_count = scenario->step_count = 0;
+    }
+}
