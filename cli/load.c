@@ -14,6 +14,8 @@
 #include "cli/keep.h"
 #include "cli/load_profile.h"
 #include "cli/store.h"
+#include "inspector/cgroup.h"
+#include "load/awake.h"
 #include "load/proxy.h"
 #include "load/summary.h"
 
@@ -252,6 +254,8 @@ static int make_plan(struct work *w, struct sonde_err *err)
         .drain_ns = SONDE_SECOND,
         .arrival = arrival_of(s),
     };
+    w->plan.waits_awake = sonde_awake_is_affordable(w->plan.threads, sysconf(_SC_NPROCESSORS_ONLN),
+                                                    sonde_cpu_limit("/proc", getpid()));
     sonde_random_bytes(&w->plan.seed, sizeof(w->plan.seed));
     int r = make_request(w, err);
     r = r < 0 ? r : read_tls(w, &w->origin.tls, err);

@@ -50,6 +50,7 @@ struct sonde_load_plan {
     /* With a rate or stages an open model; else a closed one, which ends by duration or amount. */
     struct sonde_arrival arrival;
     uint64_t seed;
+    bool waits_awake; /* threads may use a CPU while they wait for a time: load/awake.h */
 };
 
 /* Is told how it goes, by the thread that runs it. */
@@ -64,7 +65,7 @@ struct sonde_load_outcome {
     struct sonde_load_tally tally; /* of all */
     int64_t start_ns;              /* of the realtime clock */
     int64_t duration_ns;           /* until nothing more was sent */
-    int64_t cpu_ns;                /* that the threads used */
+    int64_t cpu_ns;                /* that the threads used, but for waiting awake */
     bool stopped;                  /* by the watcher */
 };
 

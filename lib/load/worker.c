@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -202,29 +202,83 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* When something is to be done, if nothing happens. */
+/* What the thread has used so far. */
+struct usage {
+    int64_t cpu_ns;
+    long lost; /* how often its CPU was taken from it */
+};
+
+static struct usage usage_now(void)
+{
+    struct rusage used;
+    if (getrusage(RUSAGE_THREAD, &used) < 0) {
+        return (struct usage){0};
+    }
+    int64_t micros = (int64_t)used.ru_utime.tv_usec + used.ru_stime.tv_usec;
+    int64_t seconds = (int64_t)used.ru_utime.tv_sec + used.ru_stime.tv_sec;
+    return (struct usage){seconds * SONDE_SECOND + micros * SONDE_MICROSECOND, used.ru_nivcsw};
+}
+
+/* When the next request is due that can be sent then; INT64_MAX: there is none. */
+static int64_t due_time(const struct worker *w)
+{
+    bool can = w->open_model && w->sending && w->ahead_ns != INT64_MAX &&
+               (w->first_free != WORKER_NONE || w->wanted < w->most);
+    return can ? w->start_ns + w->ahead_ns : INT64_MAX;
+}
+
+/* When something else is to be done, if nothing happens. */
 static int64_t wake_time(const struct worker *w)
 {
     int64_t at = least(w->interval_ns, w->sending ? w->end_ns : w->drained_ns);
     at = least(at, w->reopen_ns);
-    if (w->in_flight || w->connecting) {
-        at = least(at, w->swept_ns + sweep_distance(w));
+    return w->in_flight || w->connecting ? least(at, w->swept_ns + sweep_distance(w)) : at;
+}
+
+static int poll_until(struct worker *w, struct epoll_event *events, int64_t at_ns)
+{
+    int64_t wait_ns = at_ns > w->now_ns ? at_ns - w->now_ns : 0;
+    const struct timespec wait = {wait_ns / SONDE_SECOND, wait_ns % SONDE_SECOND};
+    int count = epoll_pwait2(w->poll, events, EVENTS, &wait, NULL);
+    w->now_ns = sonde_clock_monotonic();
+    return count;
+}
+
+static int poll_awake_until(struct worker *w, struct epoll_event *events, int64_t at_ns)
+{
+    int count = 0;
+    const struct usage before = usage_now();
+    while (count == 0 && w->now_ns < at_ns) {
+        count = poll_until(w, events, w->now_ns);
     }
-    if (w->open_model && w->sending && w->ahead_ns != INT64_MAX &&
-        (w->first_free != WORKER_NONE || w->wanted < w->most)) {
-        at = least(at, w->start_ns + w->ahead_ns);
+    const struct usage after = usage_now();
+    w->awake_ns += after.cpu_ns - before.cpu_ns;
+    if (after.lost != before.lost) {
+        sonde_awake_disturbed(&w->awake, w->now_ns);
     }
-    return at;
+    return count;
+}
+
+static int poll_for_events(struct worker *w, struct epoll_event *events)
+{
+    int64_t due_ns = due_time(w);
+    int64_t at_ns = wake_time(w);
+    if (due_ns >= at_ns || !w->plan->waits_awake) {
+        return poll_until(w, events, least(due_ns, at_ns));
+    }
+    int64_t sleep_ns = due_ns - sonde_awake_early(&w->awake, w->now_ns);
+    bool sleeps = sleep_ns > w->now_ns;
+    int count = poll_until(w, events, sleep_ns);
+    if (sleeps && count == 0) {
+        sonde_awake_learn(&w->awake, w->now_ns - sleep_ns);
+    }
+    return count || w->now_ns >= due_ns ? count : poll_awake_until(w, events, due_ns);
 }
 
 static void wait_for_events(struct worker *w)
 {
     struct epoll_event events[EVENTS];
-    int64_t wait_ns = wake_time(w) - w->now_ns;
-    wait_ns = wait_ns < 0 ? 0 : wait_ns;
-    const struct timespec wait = {wait_ns / SONDE_SECOND, wait_ns % SONDE_SECOND};
-    int count = epoll_pwait2(w->poll, events, EVENTS, &wait, NULL);
-    w->now_ns = sonde_clock_monotonic();
+    int count = poll_for_events(w, events);
     for (int i = 0; i < count; i++) {
         if (events[i].data.u32 != WORKER_NONE) {
             connection_event(w, events[i].data.u32, events[i].events);
@@ -280,14 +334,6 @@ static void loop(struct worker *w)
     }
 }
 
-static int64_t cpu_time(void)
-{
-    struct timespec used;
-    return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0
-               ? used.tv_sec * SONDE_SECOND + used.tv_nsec
-               : 0;
-}
-
 void *worker_run(void *worker)
 {
     struct worker *w = worker;
@@ -303,7 +349,7 @@ void *worker_run(void *worker)
         connection_end(w, i);
     }
     count_unsent(w);
-    w->cpu_ns = cpu_time();
+    w->cpu_ns = usage_now().cpu_ns - w->awake_ns;
     hand_over(w, true);
     return NULL;
 }

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "load/awake.h"
 #include "load/transport.h"
 
 enum {
@@ -95,6 +96,8 @@ struct worker {
     struct sonde_load_tally *ready; /* the watcher's while is_ready; else empty */
     bool is_ready, finished, stopped;
     int64_t ready_ns, ended_ns, cpu_ns;
+    struct sonde_awake awake;
+    int64_t awake_ns; /* of CPU, waited awake */
     atomic_bool stop;
 };
 
