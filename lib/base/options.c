@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { TABLES_MAX = 4, OPTIONS_MAX = 64 };
+enum { TABLES_MAX = 4, OPTIONS_MAX = 128 };
 
 const char *sonde_suggest(struct sonde_str word, const char *const *names, size_t count)
 {
@@ -40,7 +40,9 @@ static int unknown(const struct sonde_option *const tables[], size_t table_count
     size_t count = 0;
     for (size_t t = 0; t < table_count; t++) {
         for (const struct sonde_option *o = tables[t]; o && o->name && count < OPTIONS_MAX; o++) {
-            names[count++] = o->name;
+            if (o->help) {
+                names[count++] = o->name;
+            }
         }
     }
     const char *near = sonde_suggest(name, names, count);
@@ -94,6 +96,9 @@ static int assign(const struct sonde_option *option, const char *value, void *ta
         return choose(option, value, field, err);
     case SONDE_OPTION_STRINGS:
         return add_string(option, value, field, err);
+    case SONDE_OPTION_WORDS:
+        return sonde_fail(err, SONDE_EINVALID, 0, "--%s %s: give [ WORDS ], or nothing",
+                          option->name, value);
     case SONDE_OPTION_NUMBER:
         r = sonde_parse_i64(text, option->min, option->max, field);
         if (r < 0) {
@@ -128,44 +133,113 @@ static const struct sonde_option *find_letter(const struct sonde_option *const t
     return NULL;
 }
 
-/* "--name", "--name=value" or "-l". */
-static int find_word(const struct sonde_option *const tables[], size_t table_count,
-                     const char *word, const struct sonde_option **ret, const char **ret_value,
-                     struct sonde_err *err)
+/* What is read, and how far that is. */
+struct reading {
+    const struct sonde_option *const *tables;
+    size_t table_count;
+    int count, at;
+    char **argv;
+    void *target;
+};
+
+/* The words from the "[" at argv[at + 1] to its "]". */
+static int take_bracket(struct reading *r, const struct sonde_option *option,
+                        struct sonde_option_words *ret, struct sonde_err *err)
 {
-    *ret_value = NULL;
-    if (word[1] != '-') {
-        *ret = word[2] ? NULL : find_letter(tables, table_count, word[1]);
-        return *ret ? 0 : sonde_fail(err, SONDE_EINVALID, 0, "unknown option %.100s", word);
+    int first = r->at + 1;
+    int last = first;
+    int depth = 0;
+    for (;; last++) {
+        if (last == r->count) {
+            return sonde_fail(err, SONDE_EINVALID, 0, "--%s [: there is no ] behind it",
+                              option->name);
+        }
+        size_t length = strlen(r->argv[last]);
+        depth += r->argv[last][0] == '[';
+        depth -= length && r->argv[last][length - 1] == ']';
+        if (depth <= 0) {
+            break;
+        }
     }
-    struct sonde_str rest = sonde_str(word + 2);
-    struct sonde_str name = sonde_str_split(&rest, '=');
-    *ret_value = rest.data;
-    *ret = find(tables, table_count, name);
-    return *ret ? 0 : unknown(tables, table_count, name, err);
+    r->at = last;
+    r->argv[last][strlen(r->argv[last]) - 1] = '\0';
+    r->argv[first]++;
+    first += r->argv[first][0] == '\0';
+    last -= last >= first && r->argv[last][0] == '\0';
+    *ret = (struct sonde_option_words){r->argv + first, last - first + 1, true};
+    return 0;
 }
 
-/* Reads the option at argv[*at], and its value, which may be the next argument. */
-static int take_option(const struct sonde_option *const tables[], size_t table_count, int count,
-                       char **argv, int *at, void *target, struct sonde_err *err)
+static bool bracket_follows(const struct reading *r)
 {
-    const struct sonde_option *option;
-    const char *value;
-    int r = find_word(tables, table_count, argv[*at], &option, &value, err);
-    if (r < 0) {
-        return r;
+    return r->at + 1 < r->count && r->argv[r->at + 1][0] == '[';
+}
+
+static int take_strings(struct reading *r, const struct sonde_option *option, struct sonde_err *err)
+{
+    struct sonde_option_words words = {0};
+    int code = take_bracket(r, option, &words, err);
+    for (int i = 0; i < words.count && code == 0; i++) {
+        code = assign(option, words.items[i], r->target, err);
     }
+    return code;
+}
+
+/* With its value, which may be the next argument. */
+static int take_value(struct reading *r, const struct sonde_option *option, const char *value,
+                      struct sonde_err *err)
+{
     if (option->type == SONDE_OPTION_FLAG && value) {
         return sonde_fail(err, SONDE_EINVALID, 0, "--%s takes no value", option->name);
     }
+    if (option->type == SONDE_OPTION_WORDS && !value) {
+        struct sonde_option_words *words = (void *)((char *)r->target + option->offset);
+        *words = (struct sonde_option_words){.given = true};
+        return bracket_follows(r) ? take_bracket(r, option, words, err) : 0;
+    }
+    if (option->type == SONDE_OPTION_STRINGS && !value && r->at + 1 < r->count &&
+        strcmp(r->argv[r->at + 1], "[") == 0) {
+        return take_strings(r, option, err);
+    }
     if (option->type != SONDE_OPTION_FLAG && !value) {
-        if (*at + 1 >= count) {
+        if (r->at + 1 >= r->count) {
             return sonde_fail(err, SONDE_EINVALID, 0, "--%s needs a value: --%s %s", option->name,
                               option->name, option->argument);
         }
-        value = argv[++*at];
+        value = r->argv[++r->at];
     }
-    return assign(option, value, target, err);
+    return assign(option, value, r->target, err);
+}
+
+/* "-l", "-lVALUE", "-l=VALUE", or flags in one word. */
+static int take_letters(struct reading *r, const char *word, struct sonde_err *err)
+{
+    for (const char *at = word + 1; *at; at++) {
+        const struct sonde_option *option = find_letter(r->tables, r->table_count, *at);
+        if (!option) {
+            return sonde_fail(err, SONDE_EINVALID, 0, "unknown option %.100s", word);
+        }
+        if (option->type != SONDE_OPTION_FLAG) {
+            const char *value = at[1] == '=' ? at + 2 : at[1] ? at + 1 : NULL;
+            return take_value(r, option, value, err);
+        }
+        (void)!assign(option, NULL, r->target, NULL);
+    }
+    return 0;
+}
+
+/* The option at argv[at]. */
+static int take_option(struct reading *r, struct sonde_err *err)
+{
+    const char *word = r->argv[r->at];
+    if (word[1] != '-') {
+        return take_letters(r, word, err);
+    }
+    struct sonde_str rest = sonde_str(word + 2);
+    struct sonde_str name = sonde_str_split(&rest, '=');
+    const struct sonde_option *option = find(r->tables, r->table_count, name);
+    return option ? take_value(r, option, rest.data, err)
+                  : unknown(r->tables, r->table_count, name, err);
 }
 
 int sonde_options_parse(const struct sonde_option *const tables[], size_t table_count, int count,
@@ -178,17 +252,19 @@ int sonde_options_parse(const struct sonde_option *const tables[], size_t table_
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
     struct sonde_arguments arguments = {0};
-    for (int i = 0; i < count; i++) {
-        if (strcmp(argv[i], "--") == 0) {
-            arguments.command = argv + i + 1;
-            arguments.command_count = count - i - 1;
+    struct reading reading = {tables, table_count, count, 0, argv, target};
+    for (; reading.at < count; reading.at++) {
+        char *word = argv[reading.at];
+        if (strcmp(word, "--") == 0) {
+            arguments.command = argv + reading.at + 1;
+            arguments.command_count = count - reading.at - 1;
             break;
         }
-        if (argv[i][0] != '-' || !argv[i][1]) {
-            positional[arguments.count++] = argv[i];
+        if (word[0] != '-' || !word[1]) {
+            positional[arguments.count++] = word;
             continue;
         }
-        int r = take_option(tables, table_count, count, argv, &i, target, err);
+        int r = take_option(&reading, err);
         if (r < 0) {
             return r;
         }
@@ -201,6 +277,9 @@ int sonde_options_parse(const struct sonde_option *const tables[], size_t table_
 void sonde_options_help(const struct sonde_option *table, struct sonde_buf *buf)
 {
     for (const struct sonde_option *o = table; o && o->name; o++) {
+        if (!o->help) {
+            continue;
+        }
         char left[40];
         char letter[] = {'-', o->letter, ',', ' ', '\0'};
         (void)snprintf(left, sizeof(left), "%s--%s%s%s", o->letter ? letter : "", o->name,

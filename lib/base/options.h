@@ -3,6 +3,7 @@
 #ifndef SONDE_BASE_OPTIONS_H
 #define SONDE_BASE_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,7 +16,8 @@ enum sonde_option_type {
     SONDE_OPTION_NUMBER,   /* int64_t, min…max */
     SONDE_OPTION_DURATION, /* int64_t nanoseconds, min…max in nanoseconds */
     SONDE_OPTION_CHOICE,   /* int: the index in choices */
-    SONDE_OPTION_STRINGS,  /* struct sonde_option_strings: each time it is given */
+    SONDE_OPTION_STRINGS,  /* struct sonde_option_strings: each time it is given, or "[ A B ]" */
+    SONDE_OPTION_WORDS,    /* struct sonde_option_words: "[ WORD… ]", or nothing */
 };
 
 enum { SONDE_OPTION_STRINGS_MAX = 64 };
@@ -25,6 +27,13 @@ struct sonde_option_strings {
     size_t count;
 };
 
+/* Words between brackets, which may touch them: options of a part. */
+struct sonde_option_words {
+    char **items; /* into argv, which has lost the brackets */
+    int count;
+    bool given;
+};
+
 struct sonde_option {
     const char *name; /* without the dashes; NULL ends a table */
     enum sonde_option_type type;
@@ -32,8 +41,8 @@ struct sonde_option {
     int64_t min, max;
     const char *const *choices; /* NULL-terminated */
     const char *argument;       /* as shown in help: "DIR" */
-    const char *help;
-    char letter; /* a short form, "-o VALUE"; '\0': none */
+    const char *help;           /* NULL: it is another name of one that has it */
+    char letter;                /* a short form, "-o VALUE"; '\0': none */
 };
 
 struct sonde_arguments {
@@ -44,7 +53,8 @@ struct sonde_arguments {
 };
 
 /* Reads argv[0…count) by the NULL-terminated tables (each may be NULL) into `target`.
- * "--name value", "--name=value" and "-l value" are accepted; "-" alone is an argument.
+ * "--name value", "--name=value", "-l value", "-lvalue" and flags in one word ("-ab") are accepted;
+ * "-" alone is an argument.
  * SONDE_EINVALID with a suggestion for an unknown option, a missing or a wrong value; of one given
  * twice the last counts, but of SONDE_OPTION_STRINGS all do. */
 int sonde_options_parse(const struct sonde_option *const tables[], size_t table_count, int count,

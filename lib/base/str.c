@@ -205,16 +205,43 @@ int sonde_parse_double(struct sonde_str text, double *ret)
     return 0;
 }
 
+#define DAY_NS (24 * 3600 * 1000000000LL)
+
 static const struct {
     const char *name;
     int64_t ns;
 } duration_units[] = {
+    /* Of those that begin alike the longer ones first. */
+    {"milliseconds", 1000000},
     {"ms", 1000000},
     {"us", 1000},
+    {"seconds", 1000000000},
+    {"second", 1000000000},
+    {"secs", 1000000000},
+    {"sec", 1000000000},
     {"s", 1000000000},
-    {"m", 60 * 1000000000LL},
+    {"minutes", 60000000000LL},
+    {"minute", 60000000000LL},
+    {"mins", 60000000000LL},
+    {"min", 60000000000LL},
+    {"m", 60000000000LL},
+    {"hours", 3600 * 1000000000LL},
+    {"hour", 3600 * 1000000000LL},
+    {"hrs", 3600 * 1000000000LL},
+    {"hr", 3600 * 1000000000LL},
     {"h", 3600 * 1000000000LL},
+    {"days", DAY_NS},
+    {"day", DAY_NS},
+    {"d", DAY_NS},
 };
+
+static void skip_spaces(struct sonde_str *text)
+{
+    while (text->length && text->data[0] == ' ') {
+        text->data++;
+        text->length--;
+    }
+}
 
 /* Takes one "12ms" off the front of *text and adds it to *total. */
 static int take_duration(struct sonde_str *text, int64_t *total)
@@ -230,6 +257,7 @@ static int take_duration(struct sonde_str *text, int64_t *total)
     }
     text->data += end;
     text->length -= end;
+    skip_spaces(text);
     int64_t unit = text->length == 0 && *total == 0 ? 1000000000 : 0;
     for (size_t i = 0; i < SONDE_LENGTH(duration_units) && unit == 0; i++) {
         if (sonde_str_starts(*text, duration_units[i].name)) {
@@ -238,6 +266,7 @@ static int take_duration(struct sonde_str *text, int64_t *total)
             text->length -= strlen(duration_units[i].name);
         }
     }
+    skip_spaces(text);
     int64_t part;
     if (unit == 0) {
         return SONDE_EPARSE;

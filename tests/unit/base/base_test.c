@@ -145,12 +145,25 @@ static void durations_have_units(void **state)
         int code;
         int64_t ns;
     } cases[] = {
-        {"10s", 0, 10 * SONDE_SECOND},   {"30", 0, 30 * SONDE_SECOND},
-        {"1m30s", 0, 90 * SONDE_SECOND}, {"250ms", 0, 250 * SONDE_MILLISECOND},
-        {"2h", 0, 7200 * SONDE_SECOND},  {"", SONDE_EPARSE, 0},
-        {"s", SONDE_EPARSE, 0},          {"1m30", SONDE_EPARSE, 0},
-        {"10d", SONDE_EPARSE, 0},        {"9999999999h", SONDE_ELIMIT, 0},
+        {"10s", 0, 10 * SONDE_SECOND},
+        {"30", 0, 30 * SONDE_SECOND},
+        {"1m30s", 0, 90 * SONDE_SECOND},
+        {"250ms", 0, 250 * SONDE_MILLISECOND},
+        {"2h", 0, 7200 * SONDE_SECOND},
+        {"", SONDE_EPARSE, 0},
+        {"s", SONDE_EPARSE, 0},
+        {"1m30", SONDE_EPARSE, 0},
+        {"10w", SONDE_EPARSE, 0},
+        {"9999999999h", SONDE_ELIMIT, 0},
         {"101h", SONDE_ELIMIT, 0},
+        {"10d", SONDE_ELIMIT, 0},
+        {"1 day", 0, 86400 * SONDE_SECOND},
+        {"1 minute 30 secs", 0, 90 * SONDE_SECOND},
+        {"2hours", 0, 7200 * SONDE_SECOND},
+        {"3 mins", 0, 180 * SONDE_SECOND},
+        {"1 month", SONDE_EPARSE, 0},
+        {"10 ", 0, 10 * SONDE_SECOND},
+        {" 10", SONDE_EPARSE, 0},
     };
     for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
         int64_t ns = -1;
