@@ -32,7 +32,7 @@ enum cli_output { CLI_OUTPUT_TEXT, CLI_OUTPUT_JSON };
 struct cli_settings {
     const char *store;
     int output; /* enum cli_output */
-    bool help;
+    bool help, version;
     int64_t pid;
     const char *match;
     int64_t duration_ns;

@@ -38,7 +38,8 @@ void keep_begin(const struct cli_settings *settings, const char *url, struct kee
 {
     struct sonde_err err;
     *ret = (struct keep){0};
-    if (settings->load.no_store) {
+    bool asked = settings->store || settings->name;
+    if (settings->load.no_store || (settings->load.autocannon && !asked)) {
         return;
     }
     int r = store_open(settings, &ret->db, &err);

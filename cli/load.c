@@ -13,13 +13,13 @@
 #include "cli/cli.h"
 #include "cli/keep.h"
 #include "cli/load_profile.h"
+#include "cli/load_server.h"
+#include "cli/load_target.h"
 #include "cli/store.h"
 #include "inspector/cgroup.h"
 #include "load/awake.h"
 #include "load/proxy.h"
 #include "load/summary.h"
-
-#define AT(member) offsetof(struct cli_settings, load.member)
 
 enum {
     FILE_MAX_BYTES = 64 << 20,
@@ -28,89 +28,12 @@ enum {
     DEFAULT_SECONDS = 10,
     DEFAULT_MOST = 1000, /* connections of an open model */
 };
-#define DAY_NS (INT64_C(24) * 3600 * SONDE_SECOND)
-
-/* In the order of enum sonde_http_version. */
-static const char *const versions[] = {"1", "2", "negotiate", NULL};
-
-const struct sonde_option cli_load_options[] = {
-    {"connections", SONDE_OPTION_NUMBER, AT(connections), 1, SONDE_LOAD_CONNECTIONS_MAX,
-     .argument = "N", .help = "that send at the same time (default: 10)", .letter = 'c'},
-    {"max-connections", SONDE_OPTION_NUMBER, AT(connections_max), 1, SONDE_LOAD_CONNECTIONS_MAX,
-     .argument = "N", .help = "with a rate: opened while all are busy (default: 1000)"},
-    {"pipelining", SONDE_OPTION_NUMBER, AT(pipelining), 1, SONDE_LOAD_PIPELINING_MAX,
-     .argument = "N", .help = "requests in flight on a connection (default: 1)", .letter = 'p'},
-    {"duration", SONDE_OPTION_DURATION, AT(duration_ns), SONDE_SECOND, 30 * DAY_NS,
-     .argument = "TIME", .help = "how long (default: 10s)", .letter = 'd'},
-    {"amount", SONDE_OPTION_NUMBER, AT(amount), 1, INT64_MAX, .argument = "N",
-     .help = "how many requests, however long that takes", .letter = 'a'},
-    {"maxOverallRequests", SONDE_OPTION_NUMBER, AT(requests_most), 1, INT64_MAX, .argument = "N",
-     .help = "how many requests at most, within the duration", .letter = 'O'},
-    {"overallRate", SONDE_OPTION_NUMBER, AT(rate), 1, 10000000, .argument = "N",
-     .help = "requests a second of all connections, sent when they are due", .letter = 'R'},
-    {"connectionRate", SONDE_OPTION_NUMBER, AT(connection_rate), 1, 10000000, .argument = "N",
-     .help = "the same of each connection", .letter = 'r'},
-    {"poisson", SONDE_OPTION_FLAG, AT(poisson),
-     .help = "with a rate: as independent people send, not at equal distances"},
-    {"reconnectRate", SONDE_OPTION_NUMBER, AT(requests_per_connection), 1, INT64_MAX,
-     .argument = "N", .help = "a connection is closed after so many requests", .letter = 'D'},
-    {"timeout", SONDE_OPTION_DURATION, AT(timeout_ns), SONDE_MILLISECOND, DAY_NS,
-     .argument = "TIME", .help = "of an answer (default: 10s)", .letter = 't'},
-    {"workers", SONDE_OPTION_NUMBER, AT(threads), 1, SONDE_LOAD_THREADS_MAX, .argument = "N",
-     .help = "threads that send (default: 1)", .letter = 'w'},
-    {"method", SONDE_OPTION_STRING, AT(method), .argument = "NAME", .help = "(default: GET)",
-     .letter = 'm'},
-    {"headers", SONDE_OPTION_STRINGS, AT(headers), .argument = "NAME=VALUE",
-     .help = "a header field; may be given several times", .letter = 'H'},
-    {"body", SONDE_OPTION_STRING, AT(body), .argument = "TEXT", .help = "of the request",
-     .letter = 'b'},
-    {"input", SONDE_OPTION_STRING, AT(input), .argument = "FILE",
-     .help = "whose content is the body", .letter = 'i'},
-    {"idReplacement", SONDE_OPTION_FLAG, AT(ids),
-     .help = "[<id>] in path, headers and body is another text each time", .letter = 'I'},
-    {"http", SONDE_OPTION_CHOICE, AT(http), .choices = versions, .argument = "VERSION",
-     .help = "1, 2, or negotiate: what TLS agrees on (default: 1)"},
-    {"socketPath", SONDE_OPTION_STRING, AT(socket_path), .argument = "PATH",
-     .help = "of a Unix socket that is connected to", .letter = 'S'},
-    {"proxy", SONDE_OPTION_STRING, AT(proxy), .argument = "URL",
-     .help = "that connects us: http://[USER:PASSWORD@]HOST[:PORT]"},
-    {"servername", SONDE_OPTION_STRING, AT(server_name), .argument = "NAME",
-     .help = "that TLS asks for and checks (default: the URL's)", .letter = 's'},
-    {"ca", SONDE_OPTION_STRING, AT(authority), .argument = "FILE",
-     .help = "authorities that are trusted (PEM; default: the system's)"},
-    {"cert", SONDE_OPTION_STRING, AT(certificate), .argument = "FILE",
-     .help = "our own certificate (PEM)"},
-    {"key", SONDE_OPTION_STRING, AT(key), .argument = "FILE", .help = "… and its key"},
-    {"insecure", SONDE_OPTION_FLAG, AT(insecure), .help = "do not check the server's certificate"},
-    {"threshold", SONDE_OPTION_STRINGS, AT(thresholds), .argument = "TEXT",
-     .help = "that must hold, such as \"http_req_duration: p(99)<250\"; several times"},
-    {"abort-on-fail", SONDE_OPTION_FLAG, AT(abort_on_fail), .help = "end when a threshold breaks"},
-    {"delay-abort", SONDE_OPTION_DURATION, AT(delay_abort_ns), SONDE_SECOND, DAY_NS,
-     .argument = "TIME", .help = "… but not before (default: 10s)"},
-    {"profile", SONDE_OPTION_STRING, AT(profile), .argument = "TYPE",
-     .help = "profile the server meanwhile: cpu, heap … as sonde profile --type has it"},
-    {"profile-duration", SONDE_OPTION_DURATION, AT(profile_ns), SONDE_SECOND,
-     INT64_C(3600) * SONDE_SECOND, .argument = "TIME", .help = "… for so long (default: 10s)"},
-    {"profile-delay", SONDE_OPTION_DURATION, AT(profile_delay_ns), SONDE_MILLISECOND, DAY_NS,
-     .argument = "TIME", .help = "… from then on (default: 3s)"},
-    {"pid", SONDE_OPTION_NUMBER, offsetof(struct cli_settings, pid), 1, 1 << 22, .argument = "N",
-     .help = "… the process with this number (default: the one that listens on the URL's port)"},
-    {"match", SONDE_OPTION_STRING, offsetof(struct cli_settings, match), .argument = "PATTERN",
-     .help = "… the process with this name, script, directory or port"},
-    {"title", SONDE_OPTION_STRING, AT(title), .argument = "TEXT", .help = "stands in the results",
-     .letter = 'T'},
-    {"forever", SONDE_OPTION_FLAG, AT(forever), .help = "until it is interrupted", .letter = 'f'},
-    {"name", SONDE_OPTION_STRING, offsetof(struct cli_settings, name), .argument = "NAME",
-     .help = "of the run that the results are kept as (default: load)"},
-    {"no-store", SONDE_OPTION_FLAG, AT(no_store), .help = "do not keep the results"},
-    {"json", SONDE_OPTION_FLAG, AT(json), .help = "the same as --output json", .letter = 'j'},
-    {"no-progress", SONDE_OPTION_FLAG, AT(quiet), .help = "say nothing meanwhile", .letter = 'n'},
-    {0},
-};
 
 struct work {
     const struct cli_load_settings *settings;
-    struct sonde_load_url url;
+    const char *typed; /* in place of a URL */
+    const struct load_server *server;
+    struct load_target target;
     struct sonde_load_addresses addresses;
     struct sonde_arena arena;
     struct sonde_load_request request;
@@ -119,10 +42,13 @@ struct work {
     struct sonde_load_origin origin;
     struct sonde_load_plan plan;
     struct sonde_load_result result;
+    const struct sonde_load_result *warm_up; /* of the test before it, or NULL */
     struct sonde_load_outcome outcome;
     struct keep keep;
     struct sonde_load_verdict verdicts[SONDE_OPTION_STRINGS_MAX];
-    bool terminal; /* progress goes to one */
+    uint64_t sent;   /* so far … */
+    int64_t sent_ns; /* … and when that was last more than before */
+    bool terminal;   /* progress goes to one */
     struct load_profile profile;
     struct sonde_err kept; /* why a second could not be kept */
 };
@@ -154,7 +80,7 @@ static int make_request(struct work *w, struct sonde_err *err)
     struct sonde_pair fields[SONDE_OPTION_STRINGS_MAX];
     const struct sonde_load_places places = {.ids = s->ids};
     struct sonde_load_ask ask = {.method = s->method ? s->method : "GET",
-                                 .path = w->url.path,
+                                 .path = w->target.url.path,
                                  .fields = fields,
                                  .field_count = s->headers.count,
                                  .body = sonde_str(s->body)};
@@ -166,25 +92,24 @@ static int make_request(struct work *w, struct sonde_err *err)
         r = sonde_read_input(s->input, &w->body, err);
         ask.body = w->body.data ? sonde_buf_view(&w->body) : SONDE_STR("");
     }
-    return r < 0 ? r : sonde_load_request_make(&ask, &w->url, &places, &w->arena, &w->request, err);
+    return r < 0 ? r
+                 : sonde_load_request_make(&ask, &w->target.url, &places, &w->arena, &w->request,
+                                           err);
 }
 
 static int read_tls(struct work *w, struct sonde_load_tls_options *ret, struct sonde_err *err)
 {
     const struct cli_load_settings *s = w->settings;
-    const struct {
-        const char *file;
-        struct sonde_buf *text;
-    } files[] = {
-        {s->authority, &w->authority}, {s->certificate, &w->certificate}, {s->key, &w->key}};
-    int r = 0;
-    for (size_t i = 0; i < SONDE_LENGTH(files) && r == 0; i++) {
-        r = files[i].file ? sonde_read_input(files[i].file, files[i].text, err) : 0;
+    int r = s->certificate ? sonde_read_input(s->certificate, &w->certificate, err) : 0;
+    r = r < 0 || !s->key ? r : sonde_read_input(s->key, &w->key, err);
+    for (size_t i = 0; i < s->authorities.count && r == 0; i++) {
+        r = sonde_read_input(s->authorities.items[i], &w->authority, err);
+        sonde_buf_char(&w->authority, '\n');
     }
     *ret = (struct sonde_load_tls_options){
-        .enabled = w->url.tls,
-        .skip_verify = s->insecure,
-        .server_name = s->server_name ? s->server_name : w->url.host,
+        .enabled = w->target.url.tls,
+        .skip_verify = s->insecure || s->autocannon,
+        .server_name = s->server_name ? s->server_name : w->target.url.host,
         .authorities = sonde_buf_view(&w->authority),
         .certificate = sonde_buf_view(&w->certificate),
         .key = sonde_buf_view(s->key ? &w->key : &w->certificate),
@@ -195,7 +120,7 @@ static int read_tls(struct work *w, struct sonde_load_tls_options *ret, struct s
 static struct sonde_arrival arrival_of(const struct cli_load_settings *s)
 {
     int64_t connections = or_else(s->connections, DEFAULT_CONNECTIONS);
-    int64_t rate = s->rate ? s->rate : s->connection_rate * connections;
+    int64_t rate = s->connection_rate ? s->connection_rate * connections : s->rate;
     int64_t amount = s->amount ? s->amount : s->requests_most;
     bool endless = s->forever || s->amount;
     int64_t seconds = or_else(s->duration_ns, DEFAULT_SECONDS * SONDE_SECOND) / SONDE_SECOND;
@@ -218,6 +143,18 @@ static int read_thresholds(struct work *w, struct sonde_err *err)
     return r;
 }
 
+static int check(const struct cli_load_settings *s, struct sonde_err *err)
+{
+    if (s->duration_ns % SONDE_SECOND) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "--duration: give whole seconds");
+    }
+    if (s->send_times && !s->rate && !s->connection_rate) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "--ignoreCoordinatedOmission needs a rate: give -R or -r, too");
+    }
+    return 0;
+}
+
 /* Those that are connected to: the proxy's, if there is one, which asks for the others itself. */
 static int find_addresses(struct work *w, struct sonde_err *err)
 {
@@ -227,9 +164,9 @@ static int find_addresses(struct work *w, struct sonde_err *err)
         return sonde_load_unix_address(s->socket_path, &w->addresses, err);
     }
     if (!s->proxy) {
-        return sonde_load_resolve(w->url.host, w->url.port, &w->addresses, err);
+        return load_target_resolve(&w->target, w->server, &w->addresses, err);
     }
-    int r = sonde_load_proxy_ask(sonde_str(s->proxy), &w->url, &proxy, &w->ask_proxy, err);
+    int r = sonde_load_proxy_ask(sonde_str(s->proxy), &w->target.url, &proxy, &w->ask_proxy, err);
     w->origin.connect = sonde_buf_view(&w->ask_proxy);
     return r < 0 ? r : sonde_load_resolve(proxy.host, proxy.port, &w->addresses, err);
 }
@@ -257,24 +194,31 @@ static int make_plan(struct work *w, struct sonde_err *err)
     w->plan.waits_awake = sonde_awake_is_affordable(w->plan.threads, sysconf(_SC_NPROCESSORS_ONLN),
                                                     sonde_cpu_limit("/proc", getpid()));
     sonde_random_bytes(&w->plan.seed, sizeof(w->plan.seed));
-    int r = make_request(w, err);
+    int r = load_target_find(w->typed, getenv("PORT"), w->server, &w->arena, &w->target, err);
+    r = r < 0 ? r : make_request(w, err);
     r = r < 0 ? r : read_tls(w, &w->origin.tls, err);
     r = r < 0 ? r : read_thresholds(w, err);
-    if (r < 0) {
-        return r;
-    }
-    return find_addresses(w, err);
+    return r < 0 ? r : find_addresses(w, err);
 }
 
 /* ---- how it goes ---- */
 
-static atomic_bool interrupted;
+static atomic_bool stopping;
+static atomic_int signalled;
+static _Atomic pid_t group; /* of the server that we have started, or 0 */
 
-/* The second one ends the program as it usually does. */
+/* The first one ends the test, the second one the program, and with it the server. */
 static void interrupt(int number)
 {
-    atomic_store(&interrupted, true);
-    (void)signal(number, SIG_DFL);
+    enum { EXIT_BY_SIGNAL = 128 };
+    atomic_store(&stopping, true);
+    if (atomic_fetch_add(&signalled, 1) > 0) {
+        pid_t ours = atomic_load(&group);
+        if (ours > 0) {
+            (void)kill(-ours, SIGKILL);
+        }
+        _exit(EXIT_BY_SIGNAL + number);
+    }
 }
 
 static bool judge(struct work *w, int64_t end_ns)
@@ -283,18 +227,61 @@ static bool judge(struct work *w, int64_t end_ns)
                             (double)end_ns / 1e9);
 }
 
+static uint64_t errors_of(const struct sonde_load_tally *tally)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
+        sum += tally->errors[i];
+    }
+    return sum;
+}
+
+static void say_errors(int64_t end_ns, const struct sonde_load_tally *second)
+{
+    for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
+        if (second->errors[i]) {
+            (void)fprintf(stderr, "%.0f s: %llu %s\n", (double)end_ns / 1e9,
+                          (unsigned long long)second->errors[i],
+                          sonde_load_error_name((enum sonde_load_error)i));
+        }
+    }
+}
+
+/* Ends a test that has gone wrong. */
+static void check_going(struct work *w, int64_t end_ns)
+{
+    const struct cli_load_settings *s = w->settings;
+    int64_t delay_ns = or_else(s->delay_abort_ns, 10 * SONDE_SECOND);
+    if (s->abort_on_fail && end_ns >= delay_ns && !judge(w, end_ns)) {
+        atomic_store(&stopping, true);
+    }
+    const struct sonde_load_tally *all = &w->outcome.tally;
+    w->sent_ns = all->sent > w->sent ? end_ns : w->sent_ns;
+    w->sent = all->sent;
+    if (s->amount && all->connect_failures && end_ns - w->sent_ns >= w->plan.timeout_ns &&
+        !atomic_exchange(&stopping, true)) {
+        (void)fprintf(stderr, "sonde: ended, since nobody could be connected to for %.0f s\n",
+                      (double)(end_ns - w->sent_ns) / 1e9);
+    }
+    uint64_t errors = errors_of(all);
+    if (s->bailout && errors >= (uint64_t)s->bailout && !atomic_exchange(&stopping, true)) {
+        (void)fprintf(stderr, "sonde: ended after %llu errors (--bailout %lld)\n",
+                      (unsigned long long)errors, (long long)s->bailout);
+    }
+}
+
 static void show(void *context, int64_t end_ns, const struct sonde_load_tally *second)
 {
     struct work *w = context;
     if (w->kept.code == 0 && sonde_load_result_add(&w->result, end_ns, second, &w->kept) < 0) {
-        atomic_store(&interrupted, true);
+        atomic_store(&stopping, true);
     }
-    int64_t delay_ns = or_else(w->settings->delay_abort_ns, 10 * SONDE_SECOND);
-    if (w->settings->abort_on_fail && end_ns >= delay_ns && !judge(w, end_ns)) {
-        atomic_store(&interrupted, true);
+    check_going(w, end_ns);
+    if (w->settings->debug) {
+        say_errors(end_ns, second);
     }
     load_profile_tend(&w->profile, end_ns, w->plan.arrival.duration_seconds);
-    if (w->settings->quiet || !w->terminal) {
+    if (w->settings->quiet || w->settings->silent || !w->terminal) {
         return;
     }
     (void)fprintf(stderr,
@@ -311,15 +298,11 @@ static const char groups[] = "/sys/fs/cgroup";
 
 static int run(struct work *w, struct sonde_err *err)
 {
-    const struct sonde_load_watcher watcher = {w, show, &interrupted};
+    const struct sonde_load_watcher watcher = {w, show, &stopping};
     w->terminal = isatty(STDERR_FILENO);
-    (void)signal(SIGINT, interrupt);
-    (void)signal(SIGTERM, interrupt);
     int64_t before = sonde_load_throttled(own_group, groups);
     int r = sonde_load_run(&w->plan, &watcher, &w->outcome, err);
     w->result.throttled_ns = sonde_load_throttled(own_group, groups) - before;
-    (void)signal(SIGINT, SIG_DFL);
-    (void)signal(SIGTERM, SIG_DFL);
     if (w->terminal && !w->settings->quiet) {
         (void)fputs("\r\033[K", stderr);
     }
@@ -331,11 +314,11 @@ static int run(struct work *w, struct sonde_err *err)
 }
 
 /* What is to be thought of it. */
-static void conclude(const struct cli_call *call, struct work *w)
+static void conclude(struct work *w)
 {
     struct sonde_load_result *result = &w->result;
     result->asked.title = w->settings->title;
-    result->asked.url = call->arguments.positional[0];
+    result->asked.url = w->target.text;
     result->asked.socket_path = w->settings->socket_path;
     result->verdicts = w->verdicts;
     result->verdict_count = w->settings->thresholds.count;
@@ -345,16 +328,54 @@ static void conclude(const struct cli_call *call, struct work *w)
     load_profile_end(&w->profile, result);
 }
 
-static int print(struct cli_call *call, struct work *w)
+/* As autocannon does it, for a person to stderr. */
+static int write_out(const struct cli_call *call, const struct work *w)
 {
+    const struct cli_load_settings *s = w->settings;
+    bool json = s->json || call->settings.output == CLI_OUTPUT_JSON;
+    const struct sonde_load_view view = {.service_latency = s->send_times,
+                                         .brief = s->brief,
+                                         .percentiles = s->latency,
+                                         .warm_up = w->warm_up};
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
-    bool json = w->settings->json || call->settings.output == CLI_OUTPUT_JSON;
-    (json ? sonde_load_summary_json : sonde_load_summary_text)(&w->result, &text);
-    int code = cli_write_output(&call->settings, &text);
+    if (s->silent && !json) {
+        return SONDE_EXIT_DONE;
+    }
+    (json ? sonde_load_summary_view_json : sonde_load_summary_view_text)(&w->result, &view, &text);
+    if (json || !s->autocannon) {
+        return cli_write_output(&call->settings, &text);
+    }
+    struct sonde_err err;
+    int r = sonde_buf_check(&text, "the output", &err);
+    r = r < 0 ? r : sonde_write_all(STDERR_FILENO, text.data, text.length, "standard error", &err);
+    return r < 0 ? SONDE_EXIT_FAILED : SONDE_EXIT_DONE;
+}
+
+static int print(const struct cli_call *call, const struct work *w)
+{
+    int code = write_out(call, w);
+    bool well = w->result.tally.answered || w->settings->autocannon;
     return code                                    ? code
            : !sonde_load_result_passes(&w->result) ? SONDE_EXIT_THRESHOLD
-           : w->result.tally.answered              ? SONDE_EXIT_DONE
+           : well                                  ? SONDE_EXIT_DONE
                                                    : SONDE_EXIT_FAILED;
+}
+
+/* ---- all of it ---- */
+
+static struct work new_work(const struct cli_load_settings *settings, const char *typed,
+                            const struct load_server *server)
+{
+    return (struct work){.settings = settings,
+                         .typed = typed,
+                         .server = server,
+                         .profile = LOAD_PROFILE_NONE,
+                         .arena = SONDE_ARENA(2 * FILE_MAX_BYTES),
+                         .body = SONDE_BUF(FILE_MAX_BYTES),
+                         .ask_proxy = SONDE_BUF(ASK_MAX_BYTES),
+                         .authority = SONDE_BUF(FILE_MAX_BYTES),
+                         .certificate = SONDE_BUF(FILE_MAX_BYTES),
+                         .key = SONDE_BUF(FILE_MAX_BYTES)};
 }
 
 static void finish(struct work *w)
@@ -369,32 +390,107 @@ static void finish(struct work *w)
     sonde_buf_fini(&w->key);
 }
 
+static int carry_out(const struct cli_settings *settings, struct work *w, struct sonde_err *err)
+{
+    int r = sonde_load_result_init(&w->result, err);
+    r = r < 0 ? r : make_plan(w, err);
+    if (r == 0 && w->settings->autocannon && w->target.url.tls) {
+        (void)fputs("sonde: under the name autocannon the server's certificate is not checked; "
+                    "sonde load checks it\n",
+                    stderr);
+    }
+    r = r < 0 ? r : load_profile_plan(&w->profile, settings, w->target.url.port, err);
+    if (r == 0) {
+        keep_begin(settings, w->target.text, &w->keep);
+        r = run(w, err);
+    }
+    if (r == 0) {
+        conclude(w);
+    }
+    return r;
+}
+
+/* The test's options, with those of the brackets in their place. */
+static int read_warm_up(const struct cli_call *call, struct cli_settings *ret,
+                        struct sonde_err *err)
+{
+    const struct sonde_option *const tables[] = {cli_load_options};
+    const struct sonde_option_words *words = &call->settings.load.warm_up;
+    struct sonde_arguments arguments = {0};
+    *ret = call->settings;
+    ret->load.warm_up = (struct sonde_option_words){0};
+    ret->load.thresholds.count = 0;
+    ret->load.no_store = true;
+    ret->load.profile = NULL;
+    int r = sonde_options_parse(tables, 1, words->count, words->items, ret, &arguments, err);
+    if (r == 0 && (arguments.count || arguments.command || ret->load.warm_up.given ||
+                   ret->load.thresholds.count || ret->load.forever)) {
+        r = sonde_fail(err, SONDE_EINVALID, 0,
+                       "--warmup takes options of its own alone, such as -c and -d, in its "
+                       "brackets; no URL, threshold or warm-up, and it must end");
+    }
+    free(arguments.positional);
+    return r;
+}
+
+static int warm_up(const struct cli_call *call, struct cli_settings *settings, struct work *ret,
+                   struct sonde_err *err)
+{
+    int r = read_warm_up(call, settings, err);
+    r = r < 0 ? r : carry_out(settings, ret, err);
+    if (r == 0 && ret->outcome.stopped) {
+        r = sonde_fail(err, SONDE_ECANCELLED, 0, "ended in the warm-up: nothing was measured");
+    }
+    return r;
+}
+
+static int start_server(const struct cli_call *call, struct load_server *server,
+                        struct sonde_err *err)
+{
+    char **command = call->arguments.command;
+    if (!command) {
+        return call->settings.load.on_port
+                   ? sonde_fail(err, SONDE_EINVALID, 0,
+                                "--on-port needs a command: sonde load --on-port / -- node app.js")
+                   : 0;
+    }
+    int r = load_server_start(command, &stopping, server, err);
+    atomic_store(&group, server->pid);
+    return r;
+}
+
+static void end_server(struct load_server *server, bool tested)
+{
+    if (tested && load_server_has_ended(server)) {
+        (void)fprintf(stderr, "sonde: %s ended before the test did\n", server->name);
+    }
+    load_server_end(server);
+    atomic_store(&group, 0);
+}
+
 int cli_load(struct cli_call *call)
 {
     struct sonde_err err;
-    struct work work = {.settings = &call->settings.load,
-                        .profile = LOAD_PROFILE_NONE,
-                        .arena = SONDE_ARENA(2 * FILE_MAX_BYTES),
-                        .body = SONDE_BUF(FILE_MAX_BYTES),
-                        .ask_proxy = SONDE_BUF(ASK_MAX_BYTES),
-                        .authority = SONDE_BUF(FILE_MAX_BYTES),
-                        .certificate = SONDE_BUF(FILE_MAX_BYTES),
-                        .key = SONDE_BUF(FILE_MAX_BYTES)};
-    struct sonde_str url = sonde_str(call->arguments.positional[0]);
-    int r = sonde_load_url_parse(url, &work.url, &err);
-    r = r < 0 ? r : sonde_load_result_init(&work.result, &err);
+    const struct cli_load_settings *s = &call->settings.load;
+    const char *typed = call->arguments.positional[0];
+    struct load_server server = LOAD_SERVER_NONE;
+    struct cli_settings warm_settings = call->settings;
+    struct work warm = new_work(&warm_settings.load, typed, &server);
+    struct work work = new_work(s, typed, &server);
+    (void)signal(SIGINT, interrupt);
+    (void)signal(SIGTERM, interrupt);
+    int r = check(s, &err);
     r = r < 0 || !call->settings.name ? r : store_check_name(call->settings.name, &err);
-    r = r < 0 ? r : make_plan(&work, &err);
-    r = r < 0 ? r : load_profile_plan(&work.profile, &call->settings, work.url.port, &err);
-    if (r == 0) {
-        keep_begin(&call->settings, call->arguments.positional[0], &work.keep);
-        r = run(&work, &err);
+    r = r < 0 ? r : start_server(call, &server, &err);
+    if (r == 0 && s->warm_up.given) {
+        r = warm_up(call, &warm_settings, &warm, &err);
+        work.warm_up = &warm.result;
     }
-    if (r == 0) {
-        conclude(call, &work);
-    }
+    r = r < 0 ? r : carry_out(&call->settings, &work, &err);
     int code = r < 0 ? cli_say_error(&err) : print(call, &work);
     keep_end(&work.keep, r < 0 ? NULL : &work.result, &err);
+    end_server(&server, r == 0);
     finish(&work);
+    finish(&warm);
     return code;
 }

@@ -10,16 +10,23 @@ struct cli_load_settings {
     int64_t duration_ns, timeout_ns; /* 0: not given */
     int64_t amount, requests_most;   /* 0: not given */
     int64_t rate, connection_rate, requests_per_connection;
-    bool poisson, forever, json, quiet, latency, ids, insecure;
+    int64_t bailout; /* 0: not given */
+    bool poisson, forever, ids, insecure;
+    bool json, quiet, silent, brief, latency, debug;
+    bool on_port;
+    bool send_times; /* latency from when a request was written, not from when it was due */
+    bool accepted;   /* autocannon's, which change nothing here */
     const char *method, *title, *body, *input, *socket_path, *server_name;
     const char *proxy;
-    const char *certificate, *key, *authority; /* files */
-    struct sonde_option_strings headers, thresholds;
+    const char *certificate, *key; /* files */
+    struct sonde_option_strings authorities, headers, thresholds;
+    struct sonde_option_words warm_up;
     int http; /* enum sonde_http_version */
     bool abort_on_fail, no_store;
     int64_t delay_abort_ns; /* 0: not given */
     const char *profile;    /* a word of `sonde profile --type`; NULL: none is taken */
     int64_t profile_ns, profile_delay_ns; /* 0: not given */
+    bool autocannon;                      /* called by that name: its conventions hold */
 };
 
 #endif

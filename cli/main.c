@@ -74,8 +74,8 @@ static const struct cli_command commands[] = {
     {"import", "FILE [--name NAME]",
      "make a run of a file from elsewhere: a profile, a heap snapshot, V8 coverage",
      cli_import_options, 1, 1, false, cli_import, NULL},
-    {"load", "URL [-c CONNECTIONS] [-d TIME | -a AMOUNT] [-R RATE]",
-     "put a server under load, and say how long its answers take", cli_load_options, 1, 1, false,
+    {"load", "URL [-c CONNECTIONS] [-d TIME | -a AMOUNT] [-R RATE] [-- COMMAND…]",
+     "put a server under load, and say how long its answers take", cli_load_options, 1, 1, true,
      cli_load, NULL},
     {"spec", "crds|reference [--directory DIR]",
      "print the custom resource definitions, or the reference pages", cli_spec_options, 1, 1, false,
@@ -104,7 +104,7 @@ static void print_help(FILE *to)
 
 static void print_command_help(const struct cli_command *command)
 {
-    SONDE_BUF_AUTO options = SONDE_BUF(8192);
+    SONDE_BUF_AUTO options = SONDE_BUF(16384);
     sonde_options_help(command->options, &options);
     sonde_options_help(common_options, &options);
     if (command->in_cluster) {
@@ -219,9 +219,15 @@ static int check_arguments(const struct cli_command *command, const struct cli_c
     return SONDE_EXIT_DONE;
 }
 
-static int run_command(const struct cli_command *command, bool cluster, int count, char **argv)
+/* By which name we were called. */
+enum called { AS_SONDE, AS_KUBECTL_PLUGIN, AS_AUTOCANNON };
+
+static int run_command(const struct cli_command *command, enum called called, int count,
+                       char **argv)
 {
-    struct cli_call call = {.settings = {.format = -1, .cluster = cluster}};
+    struct cli_call call = {.settings = {.format = -1,
+                                         .cluster = called == AS_KUBECTL_PLUGIN,
+                                         .load = {.autocannon = called == AS_AUTOCANNON}}};
     const struct sonde_option *const tables[] = {command->options, common_options,
                                                  command->in_cluster ? cluster_options : NULL};
     struct sonde_err err;
@@ -231,6 +237,8 @@ static int run_command(const struct cli_command *command, bool cluster, int coun
     int code = SONDE_EXIT_DONE;
     if (call.settings.help) {
         print_command_help(command);
+    } else if (call.settings.version) {
+        code = cli_version(&call);
     } else {
         code = check_arguments(command, &call);
         bool there = command->in_cluster && means_cluster(&call.settings);
@@ -249,10 +257,23 @@ static void keep_memory_small(void)
     (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
 }
 
+static enum called name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    return strcmp(name, "kubectl-sonde") == 0 ? AS_KUBECTL_PLUGIN
+           : strcmp(name, "autocannon") == 0  ? AS_AUTOCANNON
+                                              : AS_SONDE;
+}
+
 int main(int argc, char **argv)
 {
+    enum called called = argc ? name_of(argv[0]) : AS_SONDE;
     keep_memory_small();
     (void)signal(SIGPIPE, SIG_IGN);
+    if (called == AS_AUTOCANNON) {
+        return run_command(find_command("load"), called, argc - 1, argv + 1);
+    }
     if (argc < 2) {
         print_help(stderr);
         return SONDE_EXIT_USAGE;
@@ -264,8 +285,5 @@ int main(int argc, char **argv)
     }
     const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
     const struct cli_command *command = find_command(name);
-    /* kubectl finds its plugins by their names. */
-    const char *slash = strrchr(argv[0], '/');
-    bool plugin = strcmp(slash ? slash + 1 : argv[0], "kubectl-sonde") == 0;
-    return command ? run_command(command, plugin, argc - 2, argv + 2) : unknown_command(name);
+    return command ? run_command(command, called, argc - 2, argv + 2) : unknown_command(name);
 }

@@ -48,8 +48,8 @@ int sonde_parse_i64(struct sonde_str text, int64_t min, int64_t max, int64_t *re
 int sonde_parse_hex64(struct sonde_str text, uint64_t *ret) SONDE_MUST_CHECK;
 /* A JSON number (RFC 8259 §6) as a finite double. Same errors. */
 int sonde_parse_double(struct sonde_str text, double *ret) SONDE_MUST_CHECK;
-/* "90s", "1m30s", "250ms", "2h", "3 days 1 minute"; a bare number is seconds. Nanoseconds, ≥ 0. Same
- * errors. */
+/* "90s", "1m30s", "250ms", "2h", "3 days 1 minute"; a bare number is seconds. Nanoseconds, ≥ 0.
+ * Same errors. */
 int sonde_parse_duration(struct sonde_str text, int64_t max_ns, int64_t *ret_ns) SONDE_MUST_CHECK;
 
 /* The Levenshtein distance of two short words, for "did you mean"; words longer than

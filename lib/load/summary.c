@@ -17,18 +17,19 @@ static double two_digits(double value)
     return ceil(value * 100) / 100;
 }
 
+static const struct {
+    const char *name;
+    double share;
+} quantiles[] = {
+    {"p0_001", 0.00001}, {"p0_01", 0.0001}, {"p0_1", 0.001},    {"p1", 0.01},
+    {"p2_5", 0.025},     {"p10", 0.1},      {"p25", 0.25},      {"p50", 0.5},
+    {"p75", 0.75},       {"p90", 0.9},      {"p95", 0.95},      {"p97_5", 0.975},
+    {"p99", 0.99},       {"p99_9", 0.999},  {"p99_99", 0.9999}, {"p99_999", 0.99999},
+};
+
 /* Of one distribution, in units of `scale`. */
 static void put_distribution(const struct sonde_histogram *h, double scale, struct sonde_buf *buf)
 {
-    static const struct {
-        const char *name;
-        double share;
-    } quantiles[] = {
-        {"p0_001", 0.00001}, {"p0_01", 0.0001}, {"p0_1", 0.001},    {"p1", 0.01},
-        {"p2_5", 0.025},     {"p10", 0.1},      {"p25", 0.25},      {"p50", 0.5},
-        {"p75", 0.75},       {"p90", 0.9},      {"p95", 0.95},      {"p97_5", 0.975},
-        {"p99", 0.99},       {"p99_9", 0.999},  {"p99_99", 0.9999}, {"p99_999", 0.99999},
-    };
     double mean = two_digits(sonde_histogram_mean(h) / scale);
     sonde_buf_printf(buf, "\"average\":%.15g,\"mean\":%.15g,\"stddev\":%.15g,\"min\":%.15g,", mean,
                      mean, two_digits(sonde_histogram_deviation(h) / scale),
@@ -94,12 +95,12 @@ static uint64_t sum_of_errors(const struct sonde_load_tally *t)
 }
 
 /* Latencies in ms, as theirs, but not cut to whole ones. */
-static void put_latencies(const struct sonde_load_tally *t, struct sonde_buf *buf)
+static void put_latencies(const struct sonde_histogram *times, struct sonde_buf *buf)
 {
     static const double us_in_ms = 1000;
     sonde_buf_text(buf, "\"latency\":{");
-    put_distribution(&t->response, us_in_ms, buf);
-    sonde_buf_printf(buf, ",\"totalCount\":%llu},", (unsigned long long)t->response.total);
+    put_distribution(times, us_in_ms, buf);
+    sonde_buf_printf(buf, ",\"totalCount\":%llu},", (unsigned long long)times->total);
 }
 
 /* {"p50":[low, high]} in µs, with a confidence of 95 %; null where there are too few. */
@@ -167,12 +168,11 @@ static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
     sonde_buf_char(buf, '}');
 }
 
-void sonde_load_summary_json(const struct sonde_load_result *result, struct sonde_buf *buf)
+/* service: `latency` is that of `service`. */
+static void put_members(const struct sonde_load_result *s, bool service, struct sonde_buf *buf)
 {
-    const struct sonde_load_result *s = result;
     const struct sonde_load_tally *t = &s->tally;
     double seconds = (double)s->duration_ns / 1e9;
-    sonde_buf_char(buf, '{');
     put_text_or_null("title", s->asked.title, buf);
     put_text_or_null("url", s->asked.url, buf);
     put_text_or_null("socketPath", s->asked.socket_path, buf);
@@ -187,7 +187,7 @@ void sonde_load_summary_json(const struct sonde_load_result *result, struct sond
                      (unsigned long long)sum_of_errors(t),
                      (unsigned long long)t->errors[SONDE_LOAD_TIMEOUT]);
     put_statuses(t, buf);
-    put_latencies(t, buf);
+    put_latencies(service ? &t->service : &t->response, buf);
     sonde_buf_text(buf, "\"requests\":{");
     put_distribution(&s->requests, 1, buf);
     sonde_buf_printf(buf, ",\"total\":%llu,\"sent\":%llu},\"throughput\":{",
@@ -195,7 +195,24 @@ void sonde_load_summary_json(const struct sonde_load_result *result, struct sond
     put_distribution(&s->bytes, 1, buf);
     sonde_buf_printf(buf, ",\"total\":%llu},", (unsigned long long)t->bytes_read);
     put_own(s, buf);
+}
+
+void sonde_load_summary_view_json(const struct sonde_load_result *result,
+                                  const struct sonde_load_view *view, struct sonde_buf *buf)
+{
+    sonde_buf_char(buf, '{');
+    put_members(result, view->service_latency, buf);
+    if (view->warm_up) {
+        sonde_buf_text(buf, ",\"warmup\":{");
+        put_members(view->warm_up, view->service_latency, buf);
+        sonde_buf_char(buf, '}');
+    }
     sonde_buf_text(buf, "}\n");
+}
+
+void sonde_load_summary_json(const struct sonde_load_result *result, struct sonde_buf *buf)
+{
+    sonde_load_summary_view_json(result, &(const struct sonde_load_view){0}, buf);
 }
 
 /* ---- for a person ---- */
@@ -289,7 +306,31 @@ static void put_verdicts(const struct sonde_load_result *s, struct sonde_buf *bu
     }
 }
 
-void sonde_load_summary_text(const struct sonde_load_result *result, struct sonde_buf *buf)
+static void put_table(const struct sonde_load_tally *t, struct sonde_buf *buf)
+{
+    sonde_buf_printf(buf, "\n%-10s%10s%10s%10s%10s%10s%10s\n", "", "50 %", "90 %", "99 %", "99.9 %",
+                     "mean", "longest");
+    put_row("response", &t->response, buf);
+    put_row("service", &t->service, buf);
+    put_row("send lag", &t->send_lag, buf);
+    put_intervals(&t->response, buf);
+}
+
+static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *buf)
+{
+    sonde_buf_printf(buf, "\n%10s%10s%10s%10s\n", "percentile", "response", "service", "send lag");
+    for (size_t i = 0; i < SONDE_LENGTH(quantiles); i++) {
+        const double share = quantiles[i].share;
+        sonde_buf_printf(buf, "%8g %%", 100 * share);
+        put_duration(sonde_histogram_quantile(&t->response, share), "", buf);
+        put_duration(sonde_histogram_quantile(&t->service, share), "", buf);
+        put_duration(sonde_histogram_quantile(&t->send_lag, share), "", buf);
+        sonde_buf_char(buf, '\n');
+    }
+}
+
+void sonde_load_summary_view_text(const struct sonde_load_result *result,
+                                  const struct sonde_load_view *view, struct sonde_buf *buf)
 {
     const struct sonde_load_result *s = result;
     const struct sonde_load_tally *t = &s->tally;
@@ -297,12 +338,13 @@ void sonde_load_summary_text(const struct sonde_load_result *result, struct sond
     sonde_cell_clean(buf, sonde_str(s->asked.title));
     sonde_buf_text(buf, s->asked.title ? ": " : "");
     sonde_cell_clean(buf, sonde_str(s->asked.url));
-    sonde_buf_printf(buf, "\n\n%-10s%10s%10s%10s%10s%10s%10s\n", "", "50 %", "90 %", "99 %",
-                     "99.9 %", "mean", "longest");
-    put_row("response", &t->response, buf);
-    put_row("service", &t->service, buf);
-    put_row("send lag", &t->send_lag, buf);
-    put_intervals(&t->response, buf);
+    sonde_buf_char(buf, '\n');
+    if (!view->brief) {
+        put_table(t, buf);
+    }
+    if (view->percentiles) {
+        put_percentiles(t, buf);
+    }
     sonde_buf_printf(
         buf,
         "\n%llu requests in %.2f s, %.1f answers a second, %.2f MB read\n"
@@ -314,4 +356,9 @@ void sonde_load_summary_text(const struct sonde_load_result *result, struct sond
     put_errors(t, buf);
     put_verdicts(s, buf);
     sonde_load_profiled_text(s->profiles, s->profile_count, buf);
+}
+
+void sonde_load_summary_text(const struct sonde_load_result *result, struct sonde_buf *buf)
+{
+    sonde_load_summary_view_text(result, &(const struct sonde_load_view){0}, buf);
 }

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// Each flag of autocannon as docs/from-autocannon.md says it, and the program called by that name.
+
+const assert = require('node:assert/strict');
+const { lookup } = require('node:dns/promises');
+const fs = require('node:fs');
+const http = require('node:http');
+const net = require('node:net');
+const path = require('node:path');
+const test = require('node:test');
+const { Sonde, bin, exited, root, start, temporary } = require('./support/sonde.js');
+const { alive } = require('./support/target.js');
+const { until } = require('./support/wait.js');
+
+const app = path.join(__dirname, 'support', 'load-app.js');
+
+// {port, requests, connections}: answers 200 "hello" unless `answer` does it.
+async function startServer(t, answer = (_request, response) => response.end('hello'), at) {
+  const seen = { requests: [], connections: 0 };
+  const server = http.createServer((request, response) => {
+    seen.requests.push({ url: request.url, headers: request.headers });
+    answer(request, response);
+  });
+  server.on('connection', () => {
+    seen.connections++;
+  });
+  await new Promise((resolve) => server.listen(0, at ?? '127.0.0.1', resolve));
+  t.after(() => server.close() && server.closeAllConnections());
+  seen.port = server.address().port;
+  return seen;
+}
+
+const load = (t, words, options) => new Sonde(t).run(['load', ...words], options);
+
+async function json(t, words, options) {
+  const result = await load(t, ['-j', ...words], options);
+  exited(result, 0);
+  return JSON.parse(result.stdout);
+}
+
+// The program under the name autocannon.
+function autocannon(t, words, options) {
+  const link = path.join(temporary(t), 'autocannon');
+  fs.symlinkSync(bin, link);
+  return start(t, link, words, options).done;
+}
+
+// Flags that wait for the engine.
+const notYet = new Set([
+  '-L',
+  '-F',
+  '--form',
+  '--har',
+  '-M',
+  '--maxConnectionRequests',
+  '-x',
+  '--excludeErrorStats',
+  '-E',
+  '--expectBody',
+]);
+
+const withoutPort = () => {
+  const { PORT: _, ...environment } = process.env;
+  return environment;
+};
+
+test('values without a space, and flags in one word', async (t) => {
+  const { port, requests, ...rest } = await startServer(t);
+  const said = await json(t, [`http://127.0.0.1:${port}/`, '-c3', '-a=30', '-p', '2']);
+  assert.equal(said.connections, 3);
+  assert.equal(said.pipelining, 2);
+  assert.equal(requests.length, 30);
+  assert.ok(rest);
+  const silent = await load(t, [`127.0.0.1:${port}`, '-jn', '-a1']);
+  assert.equal(JSON.parse(silent.stdout).url, `http://127.0.0.1:${port}`);
+});
+
+test('-d: seconds, or as timestring has it', async (t) => {
+  const { port } = await startServer(t);
+  for (const duration of ['1', '1s', '1 second', '0m1s']) {
+    const said = await json(t, [`127.0.0.1:${port}`, '-d', duration]);
+    assert.ok(said.duration >= 1 && said.duration < 1.9, `${duration}: ${said.duration}`);
+  }
+  const refused = await load(t, [`127.0.0.1:${port}`, '-d', '1500ms']);
+  exited(refused, 2);
+  assert.match(refused.stderr, /--duration: give whole seconds/);
+});
+
+test('-l: all percentiles; --no-verbose: no table; -n: nothing', async (t) => {
+  const { port } = await startServer(t);
+  const words = [`127.0.0.1:${port}`, '-a', '100'];
+  const all = await load(t, [...words, '-l', '--renderStatusCodes']);
+  exited(all, 0);
+  assert.match(all.stdout, /^ *percentile +response +service +send lag$/m);
+  assert.match(all.stdout, /^ {2}99\.999 % +\d/m);
+  assert.match(all.stdout, /^status: 200 100 times$/m);
+  const brief = await load(t, [...words, '--no-verbose']);
+  assert.doesNotMatch(brief.stdout, /^response/m);
+  assert.match(brief.stdout, /^100 requests in /m);
+  const silent = await load(t, [...words, '-n']);
+  exited(silent, 0);
+  assert.equal(silent.stdout + silent.stderr, '');
+  const quiet = await load(t, [...words, '--no-progress']);
+  assert.match(quiet.stdout, /^response/m);
+});
+
+test('-W: a test before the test, with options and results of its own', async (t) => {
+  const { port, requests } = await startServer(t);
+  const words = [
+    '-W',
+    '[',
+    '-c',
+    '1',
+    '-a',
+    '7',
+    ']',
+    `127.0.0.1:${port}/x`,
+    '-a',
+    '20',
+    '-c',
+    '2',
+  ];
+  const said = await json(t, words);
+  assert.equal(requests.length, 27);
+  assert.equal(said.requests.total, 20);
+  assert.equal(said.connections, 2);
+  assert.equal(said.warmup.requests.total, 7);
+  assert.equal(said.warmup.connections, 1);
+  assert.equal(said.warmup.url, said.url);
+  for (const bracket of [['[', '-c', '0', ']'], ['[', 'http://x', ']'], ['[', '-W', ']'], ['[']]) {
+    exited(await load(t, [`127.0.0.1:${port}`, '-a', '1', '-W', ...bracket]), 2);
+  }
+});
+
+test('-B: errors end it, connections that are dropped among them', async (t) => {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.destroy());
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const result = await load(t, [`127.0.0.1:${server.address().port}`, '-f', '-B', '3']);
+  exited(result, 1);
+  assert.match(result.stderr, /ended after \d+ errors \(--bailout 3\)/);
+  assert.match(result.stdout, /errors: \d+ reset/);
+});
+
+test('-a: it ends when nobody can be connected to for as long as the time limit', async (t) => {
+  const free = net.createServer();
+  await new Promise((resolve) => free.listen(0, '127.0.0.1', resolve));
+  const { port } = free.address();
+  await new Promise((resolve) => free.close(resolve));
+  const result = await load(t, [`127.0.0.1:${port}`, '-a', '5', '-t', '1', '--debug']);
+  exited(result, 1);
+  assert.match(result.stderr, /nobody could be connected to for \d+ s/);
+  assert.match(result.stderr, /^1 s: \d+ refused$/m);
+});
+
+test('-r before -R; -C: latency from when a request was sent', async (t) => {
+  // Two connections do 20 a second: half of the requests wait.
+  const { port } = await startServer(t, (_, response) => setTimeout(() => response.end(), 100));
+  const words = [`127.0.0.1:${port}`, '-c', '2', '--max-connections', '2', '-d', '2'];
+  const due = await json(t, [...words, '-r', '20', '-R', '1']);
+  assert.ok(due.latency.p50 > 300, `${due.latency.p50} ms`);
+  const sent = await json(t, [...words, '-R', '40', '-C']);
+  assert.ok(sent.latency.p50 < 300, `${sent.latency.p50} ms`);
+  assert.ok(sent.sonde.responseMicroseconds.p50 > 300000);
+  const refused = await load(t, [`127.0.0.1:${port}`, '-C']);
+  exited(refused, 2);
+  assert.match(refused.stderr, /--ignoreCoordinatedOmission needs a rate: give -R or -r, too/);
+});
+
+test('IPv6, and both addresses of localhost', async (t) => {
+  const six = await startServer(t, undefined, '::1');
+  const said = await json(t, [`http://[::1]:${six.port}/`, '-a', '10']);
+  assert.equal(said.requests.total, 10);
+  assert.equal(six.requests[0].headers.host, `[::1]:${six.port}`);
+  const addresses = await lookup('localhost', { all: true });
+  const families = addresses.map(({ family }) => family);
+  for (const [family, seen] of [
+    [6, six],
+    [4, await startServer(t)],
+  ]) {
+    if (families.includes(family)) {
+      const local = await json(t, [`http://localhost:${seen.port}/`, '-a', '50']);
+      assert.equal(local.errors, 0);
+      assert.equal(local.requests.total, 50);
+    }
+  }
+});
+
+test('$PORT: a path alone', async (t) => {
+  const { port, requests } = await startServer(t);
+  const environment = { ...process.env, PORT: String(port) };
+  const said = await json(t, ['/a/b', '-a', '3'], { env: environment });
+  assert.equal(said.url, `http://localhost:${port}/a/b`);
+  assert.equal(requests[2].url, '/a/b');
+  const none = await load(t, ['/a/b', '-a', '3'], { env: withoutPort() });
+  exited(none, 2);
+  assert.match(none.stderr, /a path alone needs a server behind --, or the variable PORT/);
+  const wrong = await load(t, ['/', '-a', '3'], { env: { ...process.env, PORT: 'http' } });
+  exited(wrong, 2);
+  assert.match(wrong.stderr, /the variable PORT is "http": set a number from 1 to 65535/);
+});
+
+test('--on-port: the server behind -- is loaded when it listens, and ends with the test', async (t) => {
+  const file = path.join(temporary(t), 'pids');
+  const environment = { ...withoutPort(), PIDS: file };
+  const commands = [
+    [process.execPath, app],
+    [process.execPath, '--inspect=0', app],
+    // A shell that starts the server, and something that does not end by itself.
+    ['sh', '-c', `"${process.execPath}" "${app}" & trap "" INT; sleep 1000 & wait`],
+  ];
+  for (const command of commands) {
+    fs.writeFileSync(file, '');
+    const words = ['-j', '--on-port', '/path', '-a', '20', '--', ...command];
+    const result = await load(t, words, { env: environment });
+    exited(result, 0);
+    const said = JSON.parse(result.stdout);
+    assert.equal(said.requests.total, 20);
+    assert.match(said.url, /^http:\/\/localhost:\d+\/path$/);
+    assert.match(result.stderr, /says on stdout/);
+    assert.match(result.stderr, /says on stderr/);
+    const pids = fs.readFileSync(file, 'utf8').trim().split('\n').map(Number);
+    assert.ok(pids.length > 0);
+    for (const pid of pids) {
+      await until(() => !alive(pid), 10000, `process ${pid} to end`);
+    }
+  }
+  // The name of this machine without a port; a URL with one is what it says.
+  const other = await startServer(t);
+  const bare = await json(t, ['localhost/x', '-a', '5', '--', process.execPath, app]);
+  assert.match(bare.url, /^http:\/\/localhost:\d+\/x$/);
+  await json(t, [`http://localhost:${other.port}/`, '-a', '5', '--', process.execPath, app]);
+  assert.equal(other.requests.length, 5);
+});
+
+test('--on-port: what cannot be started, or ends, is said', async (t) => {
+  for (const [words, says] of [
+    [['--on-port', '/'], /--on-port needs a command/],
+    [['/', '--'], /give a command after --/],
+    [['/', '--', 'true'], /true ended before it listened on a port/],
+    [['/', '--', '/nonexistent'], /cannot start \/nonexistent: No such file/],
+  ]) {
+    const result = await load(t, words);
+    assert.notEqual(result.code, 0);
+    assert.match(result.stderr, says);
+  }
+  const leaves = [process.execPath, app, 'leave'];
+  const result = await load(t, ['/', '-d', '2', '--', ...leaves]);
+  assert.match(result.stderr, /ended before the test did/);
+});
+
+test('interrupted twice: it ends at once, and the server with it', async (t) => {
+  const file = path.join(temporary(t), 'pids');
+  const words = ['load', '/never', '-f', '-t', '1h', '--', process.execPath, app];
+  const running = new Sonde(t).start(words, { env: { ...withoutPort(), PIDS: file } });
+  await running.says(/asked for \/never/);
+  const pid = Number(fs.readFileSync(file, 'utf8'));
+  running.child.kill('SIGINT');
+  running.child.kill('SIGTERM');
+  const result = await running.done;
+  assert.ok([130, 143].includes(result.code), `${result.code}`);
+  await until(() => !alive(pid), 10000, 'the server to end');
+});
+
+test('the name autocannon: what goes where, and exit code 0', async (t) => {
+  const { port } = await startServer(t);
+  const table = await autocannon(t, [`http://127.0.0.1:${port}`, '-a', '10']);
+  exited(table, 0);
+  assert.equal(table.stdout, '');
+  assert.match(table.stderr, /^response/m);
+  const lines = await autocannon(t, ['-j', '-a', '10', `127.0.0.1:${port}`]);
+  exited(lines, 0);
+  assert.equal(JSON.parse(lines.stdout)['2xx'], 10);
+  assert.equal(lines.stderr, '');
+  exited(await autocannon(t, ['-d', '1', 'http://127.0.0.1:1/']), 0);
+  exited(await autocannon(t, []), 2);
+  exited(await autocannon(t, ['-c', '0', 'http://127.0.0.1:1/']), 2);
+  const version = await autocannon(t, ['--version']);
+  exited(version, 0);
+  assert.match(version.stdout, /^sonde \d/);
+  const threshold = ['--threshold', 'http_reqs: count>10'];
+  exited(await autocannon(t, ['-a', '10', ...threshold, `127.0.0.1:${port}`]), 99);
+});
+
+test('the name autocannon, as clinic --on-port and 0x call it', async (t) => {
+  const { port, requests } = await startServer(t);
+  const directory = temporary(t);
+  fs.symlinkSync(bin, path.join(directory, 'autocannon'));
+  const environment = { ...process.env, PORT: `${port}`, PATH: `${directory}:${process.env.PATH}` };
+  const command = 'autocannon -m POST -c 2 -a 10 /items && autocannon -a 3 localhost:$PORT/more';
+  const result = await start(t, 'sh', ['-c', command], { env: environment }).done;
+  exited(result, 0);
+  assert.deepEqual(
+    requests.map(({ url }) => url),
+    [...Array(10).fill('/items'), ...Array(3).fill('/more')],
+  );
+});
+
+test("every flag of autocannon's own help is in the table, and one of ours", async (t) => {
+  const table = fs.readFileSync(path.join(root, 'docs/from-autocannon.md'), 'utf8');
+  const { stdout } = await load(t, ['--help']);
+  for (const version of ['8', '9']) {
+    const script = require.resolve(`autocannon-${version}/autocannon.js`);
+    const help = fs.readFileSync(path.join(path.dirname(script), 'help.txt'), 'utf8');
+    const lines = help.match(/^ {2}-\S+/gm);
+    assert.ok(lines.length > 30);
+    for (const flag of lines.flatMap((line) => line.trim().split('/'))) {
+      assert.ok(table.includes(`\`${flag}\``) || notYet.has(flag), `${flag} in the table`);
+      const listed = new RegExp(`(^|\\s)${flag}(,|\\s|$)`, 'm');
+      assert.ok(listed.test(stdout) || notYet.has(flag), `${flag} in the help`);
+    }
+  }
+});
