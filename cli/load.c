@@ -171,6 +171,20 @@ static int find_addresses(struct work *w, struct sonde_err *err)
     return r < 0 ? r : sonde_load_resolve(proxy.host, proxy.port, &w->addresses, err);
 }
 
+/* What does not go together with a WebSocket, or without one. */
+static int check_websocket(const struct work *w, struct sonde_err *err)
+{
+    const struct cli_load_settings *s = w->settings;
+    bool sends = s->rate || s->connection_rate || s->amount || s->requests_most;
+    const char *what =
+        !w->target.url.websocket  ? s->receive ? "--receive needs a URL of ws:// or wss://" : NULL
+        : s->receive && sends     ? "with --receive nothing is sent: it has no rate or amount"
+        : s->method               ? "the method of a WebSocket is GET: leave --method out"
+        : s->http == SONDE_HTTP_2 ? "WebSockets over HTTP/2 are not known: leave --http out"
+                                  : NULL;
+    return what ? sonde_fail(err, SONDE_EINVALID, 0, "%s", what) : 0;
+}
+
 static int make_plan(struct work *w, struct sonde_err *err)
 {
     const struct cli_load_settings *s = w->settings;
@@ -195,6 +209,9 @@ static int make_plan(struct work *w, struct sonde_err *err)
                                                     sonde_cpu_limit("/proc", getpid()));
     sonde_random_bytes(&w->plan.seed, sizeof(w->plan.seed));
     int r = load_target_find(w->typed, getenv("PORT"), w->server, &w->arena, &w->target, err);
+    w->origin.websocket = w->target.url.websocket;
+    w->origin.listens = s->receive;
+    r = r < 0 ? r : check_websocket(w, err);
     r = r < 0 ? r : make_request(w, err);
     r = r < 0 ? r : read_tls(w, &w->origin.tls, err);
     r = r < 0 ? r : read_thresholds(w, err);
@@ -354,7 +371,7 @@ static int write_out(const struct cli_call *call, const struct work *w)
 static int print(const struct cli_call *call, const struct work *w)
 {
     int code = write_out(call, w);
-    bool well = w->result.tally.answered || w->settings->autocannon;
+    bool well = w->result.tally.answered || w->result.tally.received || w->settings->autocannon;
     return code                                    ? code
            : !sonde_load_result_passes(&w->result) ? SONDE_EXIT_THRESHOLD
            : well                                  ? SONDE_EXIT_DONE

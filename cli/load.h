@@ -18,6 +18,7 @@ struct cli_load_settings {
     bool accepted;   /* autocannon's, which change nothing here */
     const char *method, *title, *body, *input, *socket_path, *server_name;
     const char *proxy;
+    bool receive;
     const char *certificate, *key; /* files */
     struct sonde_option_strings authorities, headers, thresholds;
     struct sonde_option_words warm_up;

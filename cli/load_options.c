@@ -58,6 +58,8 @@ const struct sonde_option cli_load_options[] = {
      .help = "1, 2, or negotiate: what TLS agrees on (default: 1)"},
     {"socketPath", SONDE_OPTION_STRING, AT(socket_path), .argument = "PATH",
      .help = "of a Unix socket that is connected to", .letter = 'S'},
+    {"receive", SONDE_OPTION_FLAG, AT(receive),
+     .help = "of a WebSocket: send nothing, and count the messages that come"},
     {"proxy", SONDE_OPTION_STRING, AT(proxy), .argument = "URL",
      .help = "that connects us: http://[USER:PASSWORD@]HOST[:PORT]"},
     {"servername", SONDE_OPTION_STRING, AT(server_name), .argument = "NAME",

@@ -95,8 +95,8 @@ static int put_port(struct load_target *target, const struct load_server *server
         return r;
     }
     SONDE_BUF_AUTO whole = SONDE_BUF(TEXT_MAX);
-    sonde_buf_printf(&whole, "http%s://%s%.*s", url->tls ? "s" : "", authority.data,
-                     SONDE_STR_ARG(url->path));
+    sonde_buf_printf(&whole, "%s%s://%s%.*s", url->websocket ? "ws" : "http", url->tls ? "s" : "",
+                     authority.data, SONDE_STR_ARG(url->path));
     sonde_buf_clear(text);
     sonde_buf_append(text, whole.data, whole.length);
     return sonde_buf_check(text, "the URL", err);

@@ -55,6 +55,7 @@ static int begin_data(struct sonde_frames *f, struct sonde_err *err)
     }
     if (!f->in_message) {
         f->in_message = f->begins = true;
+        f->binary = f->opcode == SONDE_FRAME_BINARY;
         f->message_bytes = 0;
     }
     /* What a frame announces counts before it arrives. */
@@ -155,8 +156,11 @@ static int read_data(struct sonde_frames *f, struct sonde_str *input, struct son
     if (data.length == 0 && !last) {
         return 0;
     }
-    *ret = (struct sonde_frame_piece){
-        .opcode = SONDE_FRAME_TEXT, .data = data, .first = f->begins, .last = last};
+    *ret = (struct sonde_frame_piece){.opcode = SONDE_FRAME_TEXT,
+                                      .data = data,
+                                      .first = f->begins,
+                                      .last = last,
+                                      .binary = f->binary};
     f->begins = false;
     f->in_message = !last;
     return 1;

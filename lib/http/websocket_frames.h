@@ -32,6 +32,7 @@ enum sonde_frame_status {
     SONDE_FRAME_STATUS_NORMAL = 1000,
     SONDE_FRAME_STATUS_PROTOCOL = 1002,
     SONDE_FRAME_STATUS_NONE = 1005, /* stands for a close frame without one */
+    SONDE_FRAME_STATUS_NO_TEXT = 1007,
     SONDE_FRAME_STATUS_TOO_BIG = 1009,
 };
 
@@ -45,6 +46,7 @@ struct sonde_frames {
     bool final; /* the frame is the last one of its message */
     bool in_message;
     bool begins; /* nothing of the message was handed out yet */
+    bool binary; /* the message is */
     enum sonde_frame_opcode opcode;
     unsigned char control[SONDE_FRAME_CONTROL_MAX];
     size_t control_length;
@@ -56,6 +58,7 @@ struct sonde_frame_piece {
     struct sonde_str data;          /* of a message: within the bytes given; else borrowed until the
                                        next call */
     bool first, last;               /* of a message */
+    bool binary;                    /* … which says that it is no text */
     uint16_t status;                /* of a CLOSE; 0: none */
 };
 

@@ -34,9 +34,9 @@ static int prove(const struct sonde_buf *key, char ret[SONDE_HANDSHAKE_PROOF_SIZ
     return r;
 }
 
-int sonde_handshake_begin(struct sonde_handshake *handshake, const char *authority,
-                          const char *path, const unsigned char nonce[SONDE_HANDSHAKE_NONCE_SIZE],
-                          struct sonde_buf *buf, struct sonde_err *err)
+int sonde_handshake_fields(struct sonde_handshake *handshake,
+                           const unsigned char nonce[SONDE_HANDSHAKE_NONCE_SIZE],
+                           struct sonde_buf *buf, struct sonde_err *err)
 {
     SONDE_BUF_AUTO key = SONDE_BUF(KEY_MAX);
     *handshake = (struct sonde_handshake){.answer = SONDE_BUF(SONDE_HANDSHAKE_ANSWER_MAX)};
@@ -46,15 +46,25 @@ int sonde_handshake_begin(struct sonde_handshake *handshake, const char *authori
     if (r < 0) {
         return r;
     }
+    sonde_buf_text(buf, "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
+    sonde_buf_str(buf, sonde_buf_view(&key));
+    sonde_buf_text(buf, "\r\n");
+    return sonde_buf_check(buf, "the WebSocket's request", err);
+}
+
+int sonde_handshake_begin(struct sonde_handshake *handshake, const char *authority,
+                          const char *path, const unsigned char nonce[SONDE_HANDSHAKE_NONCE_SIZE],
+                          struct sonde_buf *buf, struct sonde_err *err)
+{
     sonde_buf_text(buf, "GET ");
     sonde_buf_text(buf, path);
     sonde_buf_text(buf, " HTTP/1.1\r\nHost: ");
     sonde_buf_text(buf, authority);
-    sonde_buf_text(buf, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
-    sonde_buf_str(buf, sonde_buf_view(&key));
-    sonde_buf_text(buf, end_of_head);
-    return sonde_buf_check(buf, "the WebSocket's request", err);
+    sonde_buf_text(buf, "\r\n");
+    int r = sonde_handshake_fields(handshake, nonce, buf, err);
+    sonde_buf_text(buf, "\r\n");
+    return r < 0 ? r : sonde_buf_check(buf, "the WebSocket's request", err);
 }
 
 void sonde_handshake_fini(struct sonde_handshake *handshake)
@@ -121,7 +131,8 @@ static int check_field(const struct sonde_handshake *h, struct sonde_str line,
     } else if (is(name, "Sec-WebSocket-Accept")) {
         agreed->accept = sonde_str_is(value, h->proof);
         return agreed->accept ? 0 : violated("has a wrong Sec-WebSocket-Accept", err);
-    } else if (is(name, "Sec-WebSocket-Extensions") || is(name, "Sec-WebSocket-Protocol")) {
+    } else if (is(name, "Sec-WebSocket-Extensions") ||
+               (is(name, "Sec-WebSocket-Protocol") && !h->may_choose)) {
         return violated("chooses what was not offered", err);
     }
     return 0;

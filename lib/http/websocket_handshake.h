@@ -3,6 +3,8 @@
 #ifndef SONDE_HTTP_WEBSOCKET_HANDSHAKE_H
 #define SONDE_HTTP_WEBSOCKET_HANDSHAKE_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -15,9 +17,16 @@ enum {
 struct sonde_handshake {
     struct sonde_buf answer;
     char proof[SONDE_HANDSHAKE_PROOF_SIZE]; /* that the server has read our nonce */
+    bool may_choose; /* protocols were offered, of which the server may take one */
 };
 
-/* Appends the request to buf; `authority` is the Host header's. SONDE_ENOMEM, SONDE_ELIMIT. */
+/* Appends the fields that ask for a WebSocket, each with its line end, for a request (GET) of the
+ * caller's. Zeroed but for what is known of the answer then. SONDE_ENOMEM, SONDE_ELIMIT. */
+int sonde_handshake_fields(struct sonde_handshake *handshake,
+                           const unsigned char nonce[SONDE_HANDSHAKE_NONCE_SIZE],
+                           struct sonde_buf *buf, struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Appends a whole request to buf; `authority` is the Host header's. SONDE_ENOMEM, SONDE_ELIMIT. */
 int sonde_handshake_begin(struct sonde_handshake *handshake, const char *authority,
                           const char *path, const unsigned char nonce[SONDE_HANDSHAKE_NONCE_SIZE],
                           struct sonde_buf *buf, struct sonde_err *err) SONDE_MUST_CHECK;

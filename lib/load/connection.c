@@ -25,6 +25,12 @@ struct flight *connection_flight(const struct worker *worker, const struct conne
     return &connection->flights[(connection->first + number) % worker->plan->pipelining];
 }
 
+/* Its protocol has it. */
+static bool is_greeted(const struct connection *connection)
+{
+    return connection->state >= CONNECTION_GREETING;
+}
+
 static bool is_connecting(const struct connection *connection)
 {
     return connection->state > CONNECTION_CLOSED && connection->state < CONNECTION_OPEN;
@@ -35,7 +41,7 @@ static bool is_connecting(const struct connection *connection)
 static void close_socket(struct worker *w, uint32_t index)
 {
     struct connection *c = &w->connections[index];
-    if (c->state == CONNECTION_OPEN && c->protocol->end) {
+    if (is_greeted(c) && c->protocol->end) {
         c->protocol->end(c);
     }
     transport_fini(&c->transport);
@@ -57,10 +63,26 @@ static void back_off(const struct worker *w, struct connection *c)
     c->retry_ns = w->now_ns + (10 * SONDE_MILLISECOND << steps);
 }
 
+static void connect_failed(struct worker *w, uint32_t index, enum sonde_load_error error)
+{
+    struct connection *c = &w->connections[index];
+    w->live->connect_failures++;
+    w->live->errors[error]++;
+    back_off(w, c);
+    if (c->transport.fd >= 0) {
+        close_socket(w, index);
+    }
+    worker_freed(w, index);
+}
+
 void connection_fail(struct worker *worker, uint32_t index, enum sonde_load_error error)
 {
     struct worker *w = worker;
     struct connection *c = &w->connections[index];
+    if (is_connecting(c)) {
+        connect_failed(w, index, error);
+        return;
+    }
     for (uint32_t i = 0; i < c->count; i++) {
         exchange_failed(w, connection_flight(w, c, i),
                         i == 0 || error != SONDE_LOAD_TIMEOUT ? error : SONDE_LOAD_RESET);
@@ -92,36 +114,45 @@ static enum sonde_load_error error_of(int number)
     }
 }
 
-static void connect_failed(struct worker *w, uint32_t index, enum sonde_load_error error)
+/* ---- its beginning ---- */
+
+void connection_greeted(struct worker *worker, uint32_t index)
 {
-    struct connection *c = &w->connections[index];
-    w->live->connect_failures++;
-    w->live->errors[error]++;
-    back_off(w, c);
-    if (c->transport.fd >= 0) {
-        close_socket(w, index);
-    }
-    worker_freed(w, index);
+    worker->connecting--;
+    worker->open++;
+    worker->live->connects++;
+    worker->connections[index].state = CONNECTION_OPEN;
 }
 
-/* ---- its beginning ---- */
+/* NULL: it cannot be spoken. */
+static const struct protocol *protocol_of(const struct sonde_load_plan *plan,
+                                          const struct connection *c)
+{
+    bool agreed = transport_agreed_http2(&c->transport);
+    if (plan->origins[c->origin].websocket) {
+        return &protocol_websocket;
+    }
+    if (plan->version == SONDE_HTTP_2 && c->transport.ssl && !agreed) {
+        return NULL;
+    }
+    return plan->version == SONDE_HTTP_2 || agreed ? &protocol_http2 : &protocol_http1;
+}
 
 static void connected(struct worker *w, uint32_t index)
 {
     struct connection *c = &w->connections[index];
-    enum sonde_http_version version = w->plan->version;
-    bool agreed = transport_agreed_http2(&c->transport);
-    if (version == SONDE_HTTP_2 && c->transport.ssl && !agreed) {
+    c->protocol = protocol_of(w->plan, c);
+    if (!c->protocol) {
         connect_failed(w, index, SONDE_LOAD_TLS_ALPN);
         return;
     }
-    w->connecting--;
-    w->open++;
-    w->live->connects++;
-    c->state = CONNECTION_OPEN;
     c->served = false;
     c->taken = 0;
-    c->protocol = version == SONDE_HTTP_2 || agreed ? &protocol_http2 : &protocol_http1;
+    if (c->protocol->greets) {
+        c->state = CONNECTION_GREETING;
+    } else {
+        connection_greeted(w, index);
+    }
     if (c->protocol->begin && !c->protocol->begin(w, index)) {
         connection_fail(w, index, SONDE_LOAD_RESOURCES);
         return;
@@ -368,10 +399,10 @@ void connection_event(struct worker *worker, uint32_t index, uint32_t events)
     } else if (c->state == CONNECTION_SECURING) {
         go_on_securing(w, index);
     }
-    if (c->state == CONNECTION_OPEN && events & EPOLLOUT && c->out.length) {
+    if (is_greeted(c) && events & EPOLLOUT && c->out.length) {
         flush(w, index);
     }
-    if (c->state == CONNECTION_OPEN && events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) {
+    if (is_greeted(c) && events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) {
         read_socket(w, index, events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP));
     }
     if (connection_room(w, c)) {

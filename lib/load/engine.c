@@ -59,7 +59,9 @@ static int make_origins(struct worker *w, struct sonde_err *err)
     int r = 0;
     for (size_t i = 0; i < w->plan->origin_count && r == 0; i++) {
         w->origins[i].address = w->number;
-        r = transport_tls_init(&w->origins[i].tls, &w->plan->origins[i].tls, w->plan->version, err);
+        const struct sonde_load_origin *origin = &w->plan->origins[i];
+        enum sonde_http_version version = origin->websocket ? SONDE_HTTP_1_1 : w->plan->version;
+        r = transport_tls_init(&w->origins[i].tls, &origin->tls, version, err);
     }
     return r;
 }
@@ -126,6 +128,7 @@ static int make_worker(struct engine *e, unsigned number, int64_t start_ns, stru
                          .last_free = WORKER_NONE,
                          .filled = SONDE_BUF(SONDE_LOAD_MESSAGE_MAX),
                          .body = SONDE_BUF(SONDE_LOAD_MESSAGE_MAX),
+                         .framed = SONDE_BUF(SIZE_MAX / 2),
                          .live = tallies,
                          .ready = tallies + 1,
                          .lock = &e->lock,
@@ -148,6 +151,7 @@ static void free_worker(struct worker *w)
     free(w->buffer);
     sonde_buf_fini(&w->filled);
     sonde_buf_fini(&w->body);
+    sonde_buf_fini(&w->framed);
 }
 
 /* ---- all of them ---- */

@@ -31,6 +31,8 @@ struct sonde_load_origin {
     const struct sonde_load_addresses *addresses; /* connections take them in turn */
     struct sonde_str connect; /* what they are asked first, being of a proxy; empty: they are not */
     struct sonde_load_tls_options tls;
+    bool websocket; /* each request is a message, its body; its head is the handshake's */
+    bool listens;   /* … and none is sent: what comes is counted */
     const struct sonde_load_request *requests; /* sent in turn, by each thread */
     size_t request_count;
 };

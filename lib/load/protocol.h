@@ -9,6 +9,9 @@
  * writes by connection_write, says what came of flights by exchange_answered and connection_fail,
  * and removes them from the connection. */
 struct protocol {
+    /* There is a handshake of its own: it begins while nothing can be sent yet, and ends with
+     * connection_greeted. */
+    bool greets;
     /* Before the first request. False: no memory. NULL: nothing to do. */
     bool (*begin)(struct worker *worker, uint32_t index);
     /* How many more requests it can take now. */
@@ -29,5 +32,6 @@ struct protocol {
 
 extern const struct protocol protocol_http1;
 extern const struct protocol protocol_http2;
+extern const struct protocol protocol_websocket;
 
 #endif

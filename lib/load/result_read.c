@@ -23,6 +23,7 @@ const struct sonde_load_interval_field sonde_load_tally_fields[] = {
     TALLY("censored", censored),
     TALLY("unsent", unsent),
     TALLY("late", late),
+    TALLY("received", received),
     TALLY("connects", connects),
     TALLY("connectFailures", connect_failures),
     TALLY("bytesRead", bytes_read),

@@ -69,8 +69,11 @@ static void put_time(const char *name, int64_t at_ns, struct sonde_buf *buf)
 static void put_statuses(const struct sonde_load_tally *t, struct sonde_buf *buf)
 {
     const char *separator = "";
-    uint64_t good = count_class(t, 2);
-    sonde_buf_printf(buf, "\"non2xx\":%llu,\"resets\":0", (unsigned long long)(t->answered - good));
+    uint64_t others = 0;
+    for (int i = 1; i <= 9; i++) {
+        others += i == 2 ? 0 : count_class(t, i);
+    }
+    sonde_buf_printf(buf, "\"non2xx\":%llu,\"resets\":0", (unsigned long long)others);
     for (int i = 1; i <= 5; i++) {
         sonde_buf_printf(buf, ",\"%dxx\":%llu", i, (unsigned long long)count_class(t, i));
     }
@@ -130,13 +133,13 @@ static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
     const struct sonde_load_tally *t = &s->tally;
     sonde_buf_printf(buf,
                      "\"sonde\":{\"sent\":%llu,\"answered\":%llu,\"failed\":%llu,\"censored\":%llu,"
-                     "\"unsent\":%llu,\"connects\":%llu,\"connectFailures\":%llu,"
+                     "\"unsent\":%llu,\"received\":%llu,\"connects\":%llu,\"connectFailures\":%llu,"
                      "\"bytesWritten\":%llu,\"cpuSeconds\":%.6f,\"errors\":{",
                      (unsigned long long)t->sent, (unsigned long long)t->answered,
                      (unsigned long long)t->failed, (unsigned long long)t->censored,
-                     (unsigned long long)t->unsent, (unsigned long long)t->connects,
-                     (unsigned long long)t->connect_failures, (unsigned long long)t->bytes_written,
-                     (double)s->cpu_ns / 1e9);
+                     (unsigned long long)t->unsent, (unsigned long long)t->received,
+                     (unsigned long long)t->connects, (unsigned long long)t->connect_failures,
+                     (unsigned long long)t->bytes_written, (double)s->cpu_ns / 1e9);
     for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
         sonde_buf_printf(buf, "%s\"%s\":%llu", i ? "," : "",
                          sonde_load_error_name((enum sonde_load_error)i),
@@ -352,6 +355,11 @@ void sonde_load_summary_view_text(const struct sonde_load_result *result,
         (unsigned long long)t->sent, seconds, seconds > 0 ? (double)t->answered / seconds : 0,
         (double)t->bytes_read / 1e6, (unsigned long long)t->answered, (unsigned long long)t->failed,
         (unsigned long long)t->censored, (unsigned long long)t->unsent);
+    if (t->received) {
+        sonde_buf_printf(buf, "%llu messages received, %.1f a second\n",
+                         (unsigned long long)t->received,
+                         seconds > 0 ? (double)t->received / seconds : 0);
+    }
     put_answers(t, buf);
     put_errors(t, buf);
     put_verdicts(s, buf);

@@ -18,6 +18,7 @@ const char *sonde_load_error_name(enum sonde_load_error error)
         [SONDE_LOAD_TLS_NAME] = "tlsName",
         [SONDE_LOAD_TLS_CLIENT] = "tlsClient",
         [SONDE_LOAD_TLS_ALPN] = "tlsAlpn",
+        [SONDE_LOAD_UPGRADE] = "upgrade",
         [SONDE_LOAD_RESET] = "reset",
         [SONDE_LOAD_TIMEOUT] = "timeout",
         [SONDE_LOAD_PROTOCOL] = "protocol",
@@ -70,6 +71,7 @@ void sonde_load_tally_add(struct sonde_load_tally *tally, const struct sonde_loa
     tally->censored += from->censored;
     tally->unsent += from->unsent;
     tally->late += from->late;
+    tally->received += from->received;
     tally->connects += from->connects;
     tally->connect_failures += from->connect_failures;
     tally->bytes_read += from->bytes_read;
@@ -97,7 +99,7 @@ void sonde_load_tally_answered(struct sonde_load_tally *tally, const struct sond
                                int64_t now_ns, int status)
 {
     tally->answered++;
-    tally->statuses[status]++;
+    tally->statuses[status] += status > 0;
     sonde_histogram_record(&tally->response, microseconds(times->intended_ns, now_ns));
     sonde_histogram_record(&tally->service, microseconds(times->sent_ns, now_ns));
 }

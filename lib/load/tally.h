@@ -17,9 +17,10 @@ enum sonde_load_error {
     SONDE_LOAD_TLS_NAME,      /* … of another name than we asked for */
     SONDE_LOAD_TLS_CLIENT,    /* the server wants a certificate of ours, or another one */
     SONDE_LOAD_TLS_ALPN,      /* no protocol that both speak */
+    SONDE_LOAD_UPGRADE,       /* the server wants no WebSocket */
     SONDE_LOAD_RESET,         /* the connection broke, or was closed before the answer's end */
     SONDE_LOAD_TIMEOUT,       /* no answer in time */
-    SONDE_LOAD_PROTOCOL,      /* the answer is no HTTP */
+    SONDE_LOAD_PROTOCOL,      /* the answer is no HTTP, or no WebSocket's */
     SONDE_LOAD_RESOURCES,     /* no sockets, ports or memory of our own */
     SONDE_LOAD_ERRORS,
 };
@@ -35,8 +36,9 @@ struct sonde_load_tally {
     struct sonde_histogram send_lag; /* intended → written */
     uint64_t sent; /* requests that were written: answered, failed or censored by the end */
     uint64_t answered, failed, censored;
-    uint64_t unsent; /* that were due, and were not written before the end */
-    uint64_t late;   /* sent later than SONDE_LOAD_LATE_NS, and not for want of a connection */
+    uint64_t unsent;   /* that were due, and were not written before the end */
+    uint64_t late;     /* sent later than SONDE_LOAD_LATE_NS, and not for want of a connection */
+    uint64_t received; /* messages of a WebSocket that answer nothing */
     uint64_t connects, connect_failures;
     uint64_t errors[SONDE_LOAD_ERRORS]; /* of requests and of connects */
     uint64_t statuses[SONDE_LOAD_STATUS_MAX + 1];
@@ -61,6 +63,7 @@ struct sonde_load_times {
 };
 
 void sonde_load_tally_sent(struct sonde_load_tally *tally, const struct sonde_load_times *times);
+/* status: 0 for an answer that has none. */
 void sonde_load_tally_answered(struct sonde_load_tally *tally, const struct sonde_load_times *times,
                                int64_t now_ns, int status);
 void sonde_load_tally_failed(struct sonde_load_tally *tally, const struct sonde_load_times *times,

@@ -20,20 +20,23 @@ static int take_scheme(struct sonde_str text, struct sonde_str *rest, struct son
 {
     static const struct {
         const char *name;
-        bool tls;
-    } schemes[] = {{"http://", false}, {"https://", true}};
+        bool tls, websocket;
+    } schemes[] = {{"http://", false, false},
+                   {"https://", true, false},
+                   {"ws://", false, true},
+                   {"wss://", true, true}};
     for (size_t i = 0; i < SONDE_LENGTH(schemes); i++) {
         size_t length = strlen(schemes[i].name);
         if (text.length >= length && strncasecmp(text.data, schemes[i].name, length) == 0) {
             ret->tls = schemes[i].tls;
+            ret->websocket = schemes[i].websocket;
             *rest = (struct sonde_str){text.data + length, text.length - length};
             return 0;
         }
     }
     if (sonde_str_contains(text, SONDE_STR("://"))) {
-        return bad(text, "only http:// and https:// are known", err);
+        return bad(text, "only http, https, ws and wss are known", err);
     }
-    ret->tls = false;
     *rest = text;
     return 0;
 }

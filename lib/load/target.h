@@ -19,15 +19,16 @@ enum {
 
 struct sonde_load_url {
     bool tls;
+    bool websocket;
     char host[SONDE_LOAD_HOST_MAX + 1]; /* without the brackets of an IPv6 address */
     uint16_t port;
     bool port_given;       /* or the scheme's */
     struct sonde_str path; /* with the query, from "/" on: a view; at least "/" */
 };
 
-/* Takes "http://host[:port][/path][?query]" apart, "https://", and a host or ":port" alone, which
- * is http. SONDE_EINVALID with what is wrong: other schemes, users, and what cannot stand in a
- * request. */
+/* Takes "http://host[:port][/path][?query]" apart, "https://", "ws://", "wss://", and a host or
+ * ":port" alone, which is http. SONDE_EINVALID with what is wrong: other schemes, users, and what
+ * cannot stand in a request. */
 int sonde_load_url_parse(struct sonde_str text, struct sonde_load_url *ret,
                          struct sonde_err *err) SONDE_MUST_CHECK;
 /* Appends the value of the Host field: RFC 9110, 7.2. */

@@ -38,7 +38,7 @@ void sonde_load_validate(const struct sonde_load_plan *plan,
     double late = share((double)t->late, (double)t->sent);
     double unsent = share((double)t->unsent, (double)(t->sent + t->unsent));
     *ret = (struct sonde_load_validity){.valid = true};
-    if (t->answered == 0) {
+    if (t->answered == 0 && t->received == 0) {
         refuse(ret, "nothing was answered");
     } else if (throttled > SONDE_LOAD_THROTTLED_MAX) {
         refuse(ret,

@@ -27,6 +27,7 @@ enum connection_state {
     CONNECTION_CONNECTING,
     CONNECTION_TUNNELING, /* a proxy was asked to connect us */
     CONNECTION_SECURING,  /* the handshake of TLS */
+    CONNECTION_GREETING,  /* the protocol's own */
     CONNECTION_OPEN,
 };
 
@@ -81,6 +82,7 @@ struct worker {
     uint64_t due;                  /* of `ahead`, and not sent */
     uint64_t left;                 /* requests of a closed model; UINT64_MAX: any number */
     struct sonde_buf filled, body; /* requests that are made for one time alone */
+    struct sonde_buf framed;       /* … as messages of a WebSocket */
     uint64_t filled_count;
     int64_t end_ns;      /* monotonic: nothing is sent from then on */
     int64_t drained_ns;  /* … and no answer awaited from then on */
@@ -125,8 +127,10 @@ struct flight *connection_flight(const struct worker *worker, const struct conne
                                  uint32_t number);
 /* Writes all pieces, now or when the socket takes them. False: the connection is gone. */
 bool connection_write(struct worker *worker, uint32_t index, struct iovec *pieces, size_t count);
+/* The protocol has greeted: requests may be sent. */
+void connection_greeted(struct worker *worker, uint32_t index);
 /* Closes it. The first flight has failed for that, and with it those behind it: nobody will answer
- * them. */
+ * them. If it was not open yet, connecting has failed. */
 void connection_fail(struct worker *worker, uint32_t index, enum sonde_load_error error);
 
 /* worker.c */

@@ -16,7 +16,7 @@ enum { BODY_MAX = 4 << 20 };
 
 struct settings {
     int64_t connections, most, pipelining, threads, seconds, amount, rate, poisson, timeout_ms,
-        per_connection, drain_ms, skip_verify, ids, version, body, head;
+        per_connection, drain_ms, skip_verify, ids, version, body, head, listens;
 };
 
 static const struct {
@@ -38,6 +38,7 @@ static const struct {
     {"version", offsetof(struct settings, version)}, /* enum sonde_http_version */
     {"body", offsetof(struct settings, body)},       /* bytes of the request's */
     {"head", offsetof(struct settings, head)},
+    {"listens", offsetof(struct settings, listens)},
     {"skipVerify", offsetof(struct settings, skip_verify)},
 };
 
@@ -68,12 +69,13 @@ static void print_outcome(const struct sonde_load_outcome *outcome)
 {
     const struct sonde_load_tally *t = &outcome->tally;
     printf("{\"sent\":%llu,\"answered\":%llu,\"failed\":%llu,\"censored\":%llu,\"unsent\":%llu,"
-           "\"connects\":%llu,\"connectFailures\":%llu,\"bad\":%llu,\"bytesRead\":%llu,"
+           "\"received\":%llu,\"connects\":%llu,\"connectFailures\":%llu,\"bad\":%llu,"
+           "\"bytesRead\":%llu,"
            "\"bytesWritten\":%llu,\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"errors\":{",
            (unsigned long long)t->sent, (unsigned long long)t->answered,
            (unsigned long long)t->failed, (unsigned long long)t->censored,
-           (unsigned long long)t->unsent, (unsigned long long)t->connects,
-           (unsigned long long)t->connect_failures,
+           (unsigned long long)t->unsent, (unsigned long long)t->received,
+           (unsigned long long)t->connects, (unsigned long long)t->connect_failures,
            (unsigned long long)sonde_load_tally_bad_answers(t), (unsigned long long)t->bytes_read,
            (unsigned long long)t->bytes_written, (double)outcome->duration_ns / 1e9,
            (double)outcome->cpu_ns / 1e9);
@@ -147,6 +149,14 @@ static int find_addresses(const char *proxy, const struct sonde_load_url *url,
     return r < 0 ? r : sonde_load_resolve(to->host, to->port, ret, err);
 }
 
+static void free_texts(char *body, struct sonde_buf *texts)
+{
+    free(body);
+    for (size_t i = 0; i < SONDE_LENGTH(files); i++) {
+        sonde_buf_fini(&texts[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *proxy = NULL;
@@ -197,6 +207,8 @@ int main(int argc, char **argv)
     const struct sonde_load_origin origin = {.addresses = &addresses,
                                              .connect = sonde_buf_view(&ask_proxy),
                                              .tls = tls,
+                                             .websocket = url.websocket,
+                                             .listens = s.listens,
                                              .requests = &request,
                                              .request_count = 1};
     const struct sonde_load_plan plan = {
@@ -223,9 +235,6 @@ int main(int argc, char **argv)
     print_outcome(&outcome);
     sonde_load_outcome_fini(&outcome);
     sonde_arena_fini(&arena);
-    free(body);
-    for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
-        sonde_buf_fini(&texts[i]);
-    }
+    free_texts(body, texts);
     return EXIT_SUCCESS;
 }

@@ -210,7 +210,7 @@ static void urls_are_taken_apart(void **state)
     assert_url("http://[fe80::1%eth0]/", "plain fe80::1%eth0 80 / [fe80::1%eth0]");
     assert_url("localhost:3000", "plain localhost 3000 / localhost:3000");
     assert_url(":3000/a", "plain localhost 3000 /a localhost:3000");
-    assert_url("ftp://h", "ftp://h is no URL to load: only http:// and https:// are known");
+    assert_url("ftp://h", "ftp://h is no URL to load: only http, https, ws and wss are known");
     assert_url("http://", "http:// is no URL to load: it names no host");
     assert_url("http://h:0", "http://h:0 is no URL to load: its port is no number from 1 to 65535");
     assert_url("http://h:65536",
