@@ -13,6 +13,44 @@ typedef unsigned long long number;
 
 /* ---- for a person ---- */
 
+static void put_cell(int64_t us, struct sonde_buf *buf)
+{
+    enum { WIDTH = 10 };
+    char text[SONDE_LOAD_DURATION_SIZE];
+    size_t columns = sonde_utf16_length(sonde_str(sonde_load_duration(us, text)));
+    sonde_buf_repeat(buf, ' ', columns < WIDTH ? WIDTH - columns : 1);
+    sonde_buf_text(buf, text);
+}
+
+/* Bars of the response at some percentiles, as long as it has orders of magnitude. */
+static void put_curve(const struct sonde_histogram *h, struct sonde_buf *buf)
+{
+    static const double longest = 40;
+    static const double shares[] = {0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999, 1};
+    char text[SONDE_LOAD_DURATION_SIZE];
+    double least = h->minimum > 1 ? (double)h->minimum : 1;
+    double most = (double)h->maximum > 2 * least ? (double)h->maximum : 2 * least;
+    if (h->total == 0) {
+        return;
+    }
+    sonde_buf_printf(buf, "\n%-10s%10s  by order of magnitude\n", "of all", "within");
+    for (size_t i = 0; i < SONDE_LENGTH(shares); i++) {
+        int64_t value = sonde_load_report_quantile(h, shares[i]);
+        if (shares[i] < 1 && sonde_histogram_is_scarce(h, shares[i])) {
+            continue;
+        }
+        double length = (double)value > least ? log((double)value / least) / log(most / least) : 0;
+        (void)snprintf(text, sizeof(text), "%.6g %%", 100 * shares[i]);
+        sonde_buf_printf(buf, "%-10s", text);
+        put_cell(value, buf);
+        sonde_buf_text(buf, "  ");
+        for (int k = 0; k <= (int)(length * longest); k++) {
+            sonde_buf_text(buf, "▇");
+        }
+        sonde_buf_char(buf, '\n');
+    }
+}
+
 /* What came of some intervals, one after the other. */
 struct row {
     int64_t begin_ns, end_ns;
@@ -40,15 +78,6 @@ static int gather(const struct sonde_load_intervals *all, size_t from, size_t to
     return r;
 }
 
-static void put_cell(int64_t us, struct sonde_buf *buf)
-{
-    enum { WIDTH = 10 };
-    char text[SONDE_LOAD_DURATION_SIZE];
-    size_t columns = sonde_utf16_length(sonde_str(sonde_load_duration(us, text)));
-    sonde_buf_repeat(buf, ' ', columns < WIDTH ? WIDTH - columns : 1);
-    sonde_buf_text(buf, text);
-}
-
 static void put_row(const struct row *row, struct sonde_buf *buf)
 {
     char span[40];
@@ -63,20 +92,29 @@ static void put_row(const struct row *row, struct sonde_buf *buf)
                      (number)row->unsent);
 }
 
+/* How many intervals begin a row: not the last one when the end of the test has cut it short. */
+static size_t rows_begin(const struct sonde_load_intervals *all)
+{
+    size_t last = all->count - 1;
+    int64_t length_ns = all->items[last].end_ns - sonde_load_intervals_begin(all, last);
+    return last && length_ns < all->items[0].end_ns / 2 ? last : all->count;
+}
+
 static int put_course(const struct sonde_load_intervals *all, struct sonde_buf *buf,
                       struct sonde_err *err)
 {
     struct sonde_histogram one = {0};
     struct row row = {0};
-    size_t each = (all->count + SONDE_LOAD_REPORT_ROWS - 1) / SONDE_LOAD_REPORT_ROWS;
+    size_t count = all->count > 1 ? rows_begin(all) : 0;
+    size_t each = (count + SONDE_LOAD_REPORT_ROWS - 1) / SONDE_LOAD_REPORT_ROWS;
     int r = sonde_histogram_init(&one, &all->scratch.layout, err);
     r = r < 0 ? r : sonde_histogram_init(&row.response, &all->scratch.layout, err);
-    if (all->count > 1) {
+    if (count) {
         sonde_buf_printf(buf, "\n%-16s%10s%10s%10s%10s%9s%11s%9s\n", "time", "answers/s", "50 %",
                          "99 %", "longest", "failed", "bad status", "not sent");
     }
-    for (size_t i = 0; i < all->count && all->count > 1 && r == 0; i += each) {
-        r = gather(all, i, i + each < all->count ? i + each : all->count, &one, &row, err);
+    for (size_t i = 0; i < count && r == 0; i += each) {
+        r = gather(all, i, i + each < count ? i + each : all->count, &one, &row, err);
         put_row(&row, buf);
     }
     sonde_histogram_fini(&one);
@@ -88,6 +126,7 @@ int sonde_load_report_text(const struct sonde_load_result *result, struct sonde_
                            struct sonde_err *err)
 {
     sonde_load_summary_text(result, buf);
+    put_curve(&result->tally.response, buf);
     int r = put_course(&result->intervals, buf, err);
     return r < 0 ? r : sonde_buf_check(buf, "the report of a load test", err);
 }
