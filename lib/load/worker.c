@@ -164,12 +164,30 @@ static int64_t sweep_distance(const struct worker *w)
                                         : distance;
 }
 
+/* We have stood still, with the machine or by a signal: answers may have come that nobody has
+ * looked at, and are not to be taken for missing. Once only, or a slow machine would have no time
+ * limits. */
+static bool is_excused(struct worker *w)
+{
+    enum { DISTANCES = 4 };
+    w->excused = !w->excused && w->now_ns - w->swept_ns > DISTANCES * sweep_distance(w);
+    int64_t again_ns = w->now_ns + sweep_distance(w);
+    if (w->excused && !w->sending && w->drained_ns < again_ns) {
+        w->drained_ns = again_ns;
+    }
+    return w->excused;
+}
+
 static void sweep(struct worker *w)
 {
     if (w->now_ns - w->swept_ns < sweep_distance(w)) {
         return;
     }
+    bool excused = is_excused(w);
     w->swept_ns = w->now_ns;
+    if (excused) {
+        return;
+    }
     for (uint32_t i = 0; i < w->wanted; i++) {
         connection_check_time(w, i);
     }

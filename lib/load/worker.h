@@ -66,6 +66,7 @@ struct worker {
     int64_t start_ns, now_ns; /* monotonic */
     bool open_model;
     bool sending; /* until the end */
+    bool excused; /* time limits were left alone the last time */
     /* Connections: those of the plan's share, and up to its largest. */
     struct connection *connections;
     struct flight *flights;    /* of all */
