@@ -12,7 +12,7 @@ const { bin } = require('./sonde.js');
 const program = path.join(path.dirname(bin), '..', 'tests', 'program_load');
 const run = promisify(execFile);
 // Sanitizers keep what was freed for a while.
-const RESIDENT_MAX = (process.env.ASAN_OPTIONS === undefined ? 64 : 1024) << 20;
+const RESIDENT_MAX = (/[/](asan|tsan)[/]/.test(bin) ? 1024 : 64) << 20;
 
 // Whatever the server does: no request is lost from the count, and memory is bounded.
 async function load(url, settings) {
