@@ -59,10 +59,21 @@ void sonde_histogram_fini(struct sonde_histogram *histogram)
     }
 }
 
+/* The counter of a value that was recorded. */
+static uint32_t kept_index(const struct sonde_histogram *histogram, int64_t value)
+{
+    const struct sonde_histogram_layout *layout = &histogram->layout;
+    return sonde_histogram_index(layout, value < layout->highest ? value : layout->highest);
+}
+
+/* Only what was touched: many histograms have few values. */
 void sonde_histogram_clear(struct sonde_histogram *histogram)
 {
     if (histogram->total) {
-        memset(histogram->counts, 0, histogram->layout.count * sizeof(*histogram->counts));
+        uint32_t first = kept_index(histogram, histogram->minimum);
+        uint32_t last = kept_index(histogram, histogram->maximum);
+        memset(histogram->counts + first, 0,
+               ((size_t)last - first + 1) * sizeof(*histogram->counts));
     }
     histogram->total = histogram->clipped = 0;
     histogram->minimum = INT64_MAX;
@@ -84,10 +95,8 @@ int sonde_histogram_add(struct sonde_histogram *histogram, const struct sonde_hi
     if (from->total == 0) {
         return 0;
     }
-    uint32_t first =
-        sonde_histogram_index(b, from->minimum < b->highest ? from->minimum : b->highest);
-    uint32_t last =
-        sonde_histogram_index(b, from->maximum < b->highest ? from->maximum : b->highest);
+    uint32_t first = kept_index(from, from->minimum);
+    uint32_t last = kept_index(from, from->maximum);
     for (uint32_t i = first; i <= last; i++) {
         histogram->counts[i] += from->counts[i];
     }
