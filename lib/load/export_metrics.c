@@ -105,7 +105,7 @@ static void put_failed(const struct sonde_load_result *result, size_t offset, st
     (void)offset;
     const struct sonde_load_tally *t = &result->tally;
     uint64_t ended = t->answered + t->failed;
-    uint64_t failed = t->failed + sonde_load_tally_bad_answers(t);
+    uint64_t failed = t->failed + t->wrong;
     failed = failed < ended ? failed : ended;
     sonde_buf_printf(buf, "\"passes\":%llu,\"fails\":%llu,\"value\":%.15g", (number)failed,
                      (number)(ended - failed), ended ? (double)failed / (double)ended : 0);

@@ -182,7 +182,7 @@ int sonde_load_intervals_add(struct sonde_load_intervals *intervals, int64_t end
         .censored = tally->censored,
         .unsent = tally->unsent,
         .late = tally->late,
-        .bad = sonde_load_tally_bad_answers(tally),
+        .bad = tally->wrong,
         .connects = tally->connects,
         .connect_failures = tally->connect_failures,
         .bytes_read = tally->bytes_read,

@@ -49,8 +49,7 @@ double sonde_load_statistic(const struct sonde_threshold *threshold,
     case SONDE_METRIC_SEND_LAG:
         return of_latencies(threshold, &tally->send_lag);
     case SONDE_METRIC_FAILED:
-        return ended ? (double)(tally->failed + sonde_load_tally_bad_answers(tally)) / (double)ended
-                     : NAN;
+        return ended ? (double)(tally->failed + tally->wrong) / (double)ended : NAN;
     case SONDE_METRIC_REQUESTS:
         return of_count(threshold, tally->answered, seconds);
     case SONDE_METRIC_DROPPED:
@@ -68,13 +67,49 @@ bool sonde_load_keeps(const struct sonde_threshold *threshold, double statistic)
     return !isnan(statistic) && sonde_threshold_holds(threshold, statistic);
 }
 
+/* Of a threshold with a tag: the part that it is about. */
+static const struct sonde_load_tally *subject(const struct sonde_threshold *threshold,
+                                              const struct sonde_load_tally *tally)
+{
+    if (!threshold->tag.data) {
+        return tally;
+    }
+    size_t at = sonde_load_label_find(tally->labels, tally->part_count, SONDE_LOAD_OF_NAME,
+                                      threshold->tag_value);
+    return at < tally->part_count ? &tally->parts[at] : NULL;
+}
+
+int sonde_load_check_threshold(const struct sonde_load_verdict *verdict,
+                               const struct sonde_load_label *labels, size_t count,
+                               struct sonde_err *err)
+{
+    const struct sonde_threshold *t = &verdict->threshold;
+    if (!t->tag.data) {
+        return 0;
+    }
+    if (!sonde_str_is(t->tag, "name") ||
+        sonde_load_label_find(labels, count, SONDE_LOAD_OF_NAME, t->tag_value) == count) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "the threshold %s: there is no request of %.*s:%.*s", verdict->text,
+                          SONDE_STR_ARG(t->tag), SONDE_STR_ARG(t->tag_value));
+    }
+    if (t->metric == SONDE_METRIC_DROPPED || t->metric == SONDE_METRIC_DATA_RECEIVED ||
+        t->metric == SONDE_METRIC_DATA_SENT) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "the threshold %s: that is counted of all requests only: leave {…} out",
+                          verdict->text);
+    }
+    return 0;
+}
+
 bool sonde_load_judge(struct sonde_load_verdict *verdicts, size_t count,
                       const struct sonde_load_tally *tally, double seconds)
 {
     bool all = true;
     for (size_t i = 0; i < count; i++) {
         struct sonde_load_verdict *own = &verdicts[i];
-        own->statistic = sonde_load_statistic(&own->threshold, tally, seconds);
+        const struct sonde_load_tally *part = subject(&own->threshold, tally);
+        own->statistic = part ? sonde_load_statistic(&own->threshold, part, seconds) : NAN;
         own->keeps = sonde_load_keeps(&own->threshold, own->statistic);
         all = all && own->keeps;
     }

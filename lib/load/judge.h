@@ -7,8 +7,7 @@
 #include "spec/threshold.h"
 
 /* What a threshold is about, in its unit: of the tally, of so many seconds. NAN: nothing of it was
- * measured. A request has failed that has no answer, or one whose status is below 200 or above 399.
- */
+ * measured. A request has failed that has no answer, or a wrong one. */
 double sonde_load_statistic(const struct sonde_threshold *threshold,
                             const struct sonde_load_tally *tally, double seconds);
 
@@ -23,7 +22,13 @@ struct sonde_load_verdict {
     bool keeps;
 };
 
-/* Judges all of them: false when one does not hold. */
+/* SONDE_EINVALID where it is about a part of the requests that there is none of, or of which it is
+ * not told. */
+int sonde_load_check_threshold(const struct sonde_load_verdict *verdict,
+                               const struct sonde_load_label *labels, size_t count,
+                               struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Judges all of them, those with a tag by the part that it names: false when one does not hold. */
 bool sonde_load_judge(struct sonde_load_verdict *verdicts, size_t count,
                       const struct sonde_load_tally *tally, double seconds);
 

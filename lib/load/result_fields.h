@@ -13,6 +13,8 @@ struct sonde_load_result_histogram {
     size_t offset;
 };
 extern const struct sonde_load_result_histogram sonde_load_result_histograms[];
+/* The same of a tally. */
+extern const struct sonde_load_result_histogram sonde_load_tally_histograms[];
 
 /* The counts of a tally, each a uint64_t. */
 extern const struct sonde_load_interval_field sonde_load_tally_fields[];

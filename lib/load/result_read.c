@@ -16,6 +16,9 @@ const struct sonde_load_result_histogram sonde_load_result_histograms[] = {
     RESULT("bytesPerSecond", bytes),    {0},
 };
 
+const struct sonde_load_result_histogram sonde_load_tally_histograms[] = {
+    TALLY("response", response), TALLY("service", service), TALLY("sendLag", send_lag), {0}};
+
 const struct sonde_load_interval_field sonde_load_tally_fields[] = {
     TALLY("sent", sent),
     TALLY("answered", answered),
@@ -24,6 +27,9 @@ const struct sonde_load_interval_field sonde_load_tally_fields[] = {
     TALLY("unsent", unsent),
     TALLY("late", late),
     TALLY("received", received),
+    TALLY("wrong", wrong),
+    TALLY("mismatches", mismatches),
+    TALLY("restarts", restarts),
     TALLY("connects", connects),
     TALLY("connectFailures", connect_failures),
     TALLY("bytesRead", bytes_read),
@@ -217,17 +223,17 @@ static int read_histogram(const cJSON *from, const char *name, struct sonde_hist
     return read_extremes(from, name, ret, err);
 }
 
-static int read_histograms(struct sonde_load_result *result, const cJSON *document,
-                           struct sonde_err *err)
+/* Into a result, or a tally, by their table. */
+static int read_histograms(const struct sonde_load_result_histogram *table, void *ret,
+                           const cJSON *from, struct sonde_err *err)
 {
     int r = 0;
-    for (const struct sonde_load_result_histogram *h = sonde_load_result_histograms;
-         h->name && r == 0; h++) {
-        const cJSON *from;
-        r = sonde_json_object(document, h->name, &from, err);
+    for (const struct sonde_load_result_histogram *h = table; h->name && r == 0; h++) {
+        const cJSON *own;
+        r = sonde_json_object(from, h->name, &own, err);
         r = r < 0 ? r
-                  : read_histogram(from, h->name,
-                                   (struct sonde_histogram *)((char *)result + h->offset), err);
+                  : read_histogram(own, h->name,
+                                   (struct sonde_histogram *)((char *)ret + h->offset), err);
     }
     return r;
 }
@@ -277,10 +283,8 @@ static int read_intervals(struct sonde_load_result *result, const cJSON *documen
 
 /* ---- counts and verdicts ---- */
 
-static int read_counts(struct sonde_load_result *result, const cJSON *document,
-                       struct sonde_err *err)
+static int read_counts(struct sonde_load_tally *t, const cJSON *document, struct sonde_err *err)
 {
-    struct sonde_load_tally *t = &result->tally;
     const cJSON *counts;
     const cJSON *errors;
     const cJSON *statuses;
@@ -301,6 +305,46 @@ static int read_counts(struct sonde_load_result *result, const cJSON *document,
             return out_of_bounds("statuses", err);
         }
         r = read_count(statuses, item->string, &t->statuses[status], err);
+    }
+    return r;
+}
+
+static int read_part(const cJSON *from, struct sonde_load_label *label,
+                     struct sonde_load_tally *ret, struct sonde_err *err)
+{
+    const char *text;
+    bool name = cJSON_GetObjectItemCaseSensitive(from, "name") != NULL;
+    label->kind = name ? SONDE_LOAD_OF_NAME : SONDE_LOAD_OF_ADDRESS;
+    int r = sonde_json_string(from, name ? "name" : "address", &text, err);
+    if (r == 0) {
+        (void)snprintf(label->text, sizeof(label->text), "%s", text);
+    }
+    r = r < 0 ? r : read_counts(ret, from, err);
+    return r < 0 ? r : read_histograms(sonde_load_tally_histograms, ret, from, err);
+}
+
+/* A version before there were any has none. */
+static int read_parts(struct sonde_load_result *result, const cJSON *document,
+                      struct sonde_err *err)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(document, "parts");
+    int r = list ? sonde_json_array(document, "parts", &list, err) : 0;
+    int count = r < 0 || !list ? 0 : cJSON_GetArraySize(list);
+    if (count == 0) {
+        return r;
+    }
+    if (count > SONDE_LOAD_LABELS_MAX) {
+        return out_of_bounds("parts", err);
+    }
+    struct sonde_load_label *labels =
+        sonde_arena_alloc(&result->arena, (size_t)count * sizeof(*labels));
+    if (!labels) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    r = sonde_load_tally_divide(&result->tally, labels, (size_t)count, err);
+    size_t at = 0;
+    for (const cJSON *item = list->child; item && r == 0; item = item->next, at++) {
+        r = read_part(item, &labels[at], &result->tally.parts[at], err);
     }
     return r;
 }
@@ -452,9 +496,10 @@ int sonde_load_result_read(struct sonde_str text, struct sonde_load_result *ret,
     r = r < 0 ? r : check_type(document, err);
     r = r < 0 ? r : read_times(ret, document, err);
     r = r < 0 ? r : read_asked(ret, document, err);
-    r = r < 0 ? r : read_counts(ret, document, err);
+    r = r < 0 ? r : read_counts(&ret->tally, document, err);
+    r = r < 0 ? r : read_parts(ret, document, err);
     r = r < 0 ? r : read_verdicts(ret, document, err);
     r = r < 0 ? r : read_profiles(ret, document, err);
-    r = r < 0 ? r : read_histograms(ret, document, err);
+    r = r < 0 ? r : read_histograms(sonde_load_result_histograms, ret, document, err);
     return r < 0 ? r : read_intervals(ret, document, err);
 }

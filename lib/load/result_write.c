@@ -67,15 +67,15 @@ static int put_histogram_members(const struct sonde_histogram *h, struct sonde_b
     return r;
 }
 
-static int put_histograms(const struct sonde_load_result *result, struct sonde_buf *buf,
-                          struct sonde_err *err)
+/* Of a result, or a tally, by their table. */
+static int put_histograms(const struct sonde_load_result_histogram *table, const void *from,
+                          struct sonde_buf *buf, struct sonde_err *err)
 {
     int r = 0;
-    for (const struct sonde_load_result_histogram *h = sonde_load_result_histograms;
-         h->name && r == 0; h++) {
+    for (const struct sonde_load_result_histogram *h = table; h->name && r == 0; h++) {
         sonde_buf_printf(buf, ",\n\"%s\":{", h->name);
-        r = put_histogram_members(
-            (const struct sonde_histogram *)((const char *)result + h->offset), buf, err);
+        r = put_histogram_members((const struct sonde_histogram *)((const char *)from + h->offset),
+                                  buf, err);
         sonde_buf_char(buf, '}');
     }
     return r;
@@ -109,6 +109,22 @@ static void put_counts(const struct sonde_load_tally *t, struct sonde_buf *buf)
         }
     }
     sonde_buf_char(buf, '}');
+}
+
+static int put_parts(const struct sonde_load_tally *t, struct sonde_buf *buf, struct sonde_err *err)
+{
+    int r = 0;
+    sonde_buf_text(buf, ",\n\"parts\":[");
+    for (size_t i = 0; i < t->part_count && r == 0; i++) {
+        bool name = t->labels[i].kind == SONDE_LOAD_OF_NAME;
+        sonde_buf_printf(buf, "%s\n{\"%s\":", separator(i), name ? "name" : "address");
+        sonde_buf_json_string(buf, sonde_str(t->labels[i].text));
+        put_counts(&t->parts[i], buf);
+        r = put_histograms(sonde_load_tally_histograms, &t->parts[i], buf, err);
+        sonde_buf_char(buf, '}');
+    }
+    sonde_buf_char(buf, ']');
+    return r;
 }
 
 static int put_intervals(const struct sonde_load_intervals *all, struct sonde_buf *buf,
@@ -166,9 +182,10 @@ int sonde_load_result_write(const struct sonde_load_result *result, struct sonde
     sonde_load_profiled_json(result->profiles, result->profile_count, buf);
     sonde_buf_printf(buf, ",\n\"samples\":%llu,\"sampledNanoseconds\":%lld",
                      (number)result->samples, (long long)result->sampled_ns);
-    int r = put_histograms(result, buf, err);
+    int r = put_histograms(sonde_load_result_histograms, result, buf, err);
     sonde_buf_printf(buf, ",\n\"factor\":%u,\"inLast\":%u", result->intervals.factor,
                      result->intervals.in_last);
+    r = r < 0 ? r : put_parts(&result->tally, buf, err);
     r = r < 0 ? r : put_intervals(&result->intervals, buf, err);
     sonde_buf_text(buf, "}\n");
     return r < 0 ? r : sonde_buf_check(buf, "the result of a load test", err);

@@ -8,6 +8,7 @@
 #include "analysis/cell.h"
 #include "base/clock.h"
 #include "load/duration.h"
+#include "load/parts.h"
 
 /* ---- for programs ---- */
 
@@ -73,7 +74,8 @@ static void put_statuses(const struct sonde_load_tally *t, struct sonde_buf *buf
     for (int i = 1; i <= 9; i++) {
         others += i == 2 ? 0 : count_class(t, i);
     }
-    sonde_buf_printf(buf, "\"non2xx\":%llu,\"resets\":0", (unsigned long long)others);
+    sonde_buf_printf(buf, "\"non2xx\":%llu,\"resets\":%llu", (unsigned long long)others,
+                     (unsigned long long)t->restarts);
     for (int i = 1; i <= 5; i++) {
         sonde_buf_printf(buf, ",\"%dxx\":%llu", i, (unsigned long long)count_class(t, i));
     }
@@ -168,6 +170,8 @@ static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
     }
     sonde_buf_text(buf, "],\"profiles\":");
     sonde_load_profiled_json(s->profiles, s->profile_count, buf);
+    sonde_buf_text(buf, ",\"parts\":");
+    sonde_load_parts_json(t, buf);
     sonde_buf_char(buf, '}');
 }
 
@@ -186,9 +190,10 @@ static void put_members(const struct sonde_load_result *s, bool service, struct 
                      round(seconds * 100) / 100, (unsigned long long)s->samples);
     put_time("start", s->start_ns, buf);
     put_time("finish", s->start_ns + s->duration_ns, buf);
-    sonde_buf_printf(buf, "\"errors\":%llu,\"timeouts\":%llu,\"mismatches\":0,",
+    sonde_buf_printf(buf, "\"errors\":%llu,\"timeouts\":%llu,\"mismatches\":%llu,",
                      (unsigned long long)sum_of_errors(t),
-                     (unsigned long long)t->errors[SONDE_LOAD_TIMEOUT]);
+                     (unsigned long long)t->errors[SONDE_LOAD_TIMEOUT],
+                     (unsigned long long)t->mismatches);
     put_statuses(t, buf);
     put_latencies(service ? &t->service : &t->response, buf);
     sonde_buf_text(buf, "\"requests\":{");
@@ -293,6 +298,18 @@ static void put_answers(const struct sonde_load_tally *t, struct sonde_buf *buf)
     sonde_buf_text(buf, separator[0] == ',' ? "\n" : "");
 }
 
+static void put_mismatches(const struct sonde_load_tally *t, struct sonde_buf *buf)
+{
+    if (t->mismatches) {
+        sonde_buf_printf(buf, "%llu answers were not as expected\n",
+                         (unsigned long long)t->mismatches);
+    }
+    if (t->restarts) {
+        sonde_buf_printf(buf, "%llu times a sequence could not go on, and began anew\n",
+                         (unsigned long long)t->restarts);
+    }
+}
+
 static void put_verdicts(const struct sonde_load_result *s, struct sonde_buf *buf)
 {
     if (!s->validity.valid) {
@@ -362,6 +379,9 @@ void sonde_load_summary_view_text(const struct sonde_load_result *result,
     }
     put_answers(t, buf);
     put_errors(t, buf);
+    put_mismatches(t, buf);
+    sonde_load_parts_text(t, buf);
+    sonde_buf_text(buf, t->part_count && s->verdict_count ? "\n" : "");
     put_verdicts(s, buf);
     sonde_load_profiled_text(s->profiles, s->profile_count, buf);
 }

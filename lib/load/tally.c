@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "load/tally.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 
 static const int64_t longest_us = INT64_C(3600) * 1000 * 1000;
@@ -42,8 +44,29 @@ int sonde_load_tally_init(struct sonde_load_tally *tally, struct sonde_err *err)
     return r < 0 ? r : sonde_histogram_init(&tally->send_lag, &layout, err);
 }
 
+int sonde_load_tally_divide(struct sonde_load_tally *tally, const struct sonde_load_label *labels,
+                            size_t count, struct sonde_err *err)
+{
+    tally->labels = labels;
+    tally->parts = count ? calloc(count, sizeof(*tally->parts)) : NULL;
+    if (count && !tally->parts) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "no memory for the figures of %zu parts", count);
+    }
+    int r = 0;
+    for (; tally->part_count < count && r == 0; tally->part_count++) {
+        r = sonde_load_tally_init(&tally->parts[tally->part_count], err);
+    }
+    return r;
+}
+
 void sonde_load_tally_fini(struct sonde_load_tally *tally)
 {
+    for (size_t i = 0; i < tally->part_count; i++) {
+        sonde_load_tally_fini(&tally->parts[i]);
+    }
+    free(tally->parts);
+    tally->parts = NULL;
+    tally->part_count = 0;
     sonde_histogram_fini(&tally->response);
     sonde_histogram_fini(&tally->service);
     sonde_histogram_fini(&tally->send_lag);
@@ -51,12 +74,19 @@ void sonde_load_tally_fini(struct sonde_load_tally *tally)
 
 void sonde_load_tally_clear(struct sonde_load_tally *tally)
 {
-    struct sonde_load_tally empty = {
-        .response = tally->response, .service = tally->service, .send_lag = tally->send_lag};
+    struct sonde_load_tally empty = {.response = tally->response,
+                                     .service = tally->service,
+                                     .send_lag = tally->send_lag,
+                                     .labels = tally->labels,
+                                     .parts = tally->parts,
+                                     .part_count = tally->part_count};
     sonde_histogram_clear(&empty.response);
     sonde_histogram_clear(&empty.service);
     sonde_histogram_clear(&empty.send_lag);
     *tally = empty;
+    for (size_t i = 0; i < tally->part_count; i++) {
+        sonde_load_tally_clear(&tally->parts[i]);
+    }
 }
 
 void sonde_load_tally_add(struct sonde_load_tally *tally, const struct sonde_load_tally *from)
@@ -72,6 +102,9 @@ void sonde_load_tally_add(struct sonde_load_tally *tally, const struct sonde_loa
     tally->unsent += from->unsent;
     tally->late += from->late;
     tally->received += from->received;
+    tally->wrong += from->wrong;
+    tally->mismatches += from->mismatches;
+    tally->restarts += from->restarts;
     tally->connects += from->connects;
     tally->connect_failures += from->connect_failures;
     tally->bytes_read += from->bytes_read;
@@ -81,6 +114,9 @@ void sonde_load_tally_add(struct sonde_load_tally *tally, const struct sonde_loa
     }
     for (size_t i = 0; i <= SONDE_LOAD_STATUS_MAX; i++) {
         tally->statuses[i] += from->statuses[i];
+    }
+    for (size_t i = 0; i < tally->part_count && i < from->part_count; i++) {
+        sonde_load_tally_add(&tally->parts[i], &from->parts[i]);
     }
 }
 
@@ -95,13 +131,21 @@ void sonde_load_tally_sent(struct sonde_load_tally *tally, const struct sonde_lo
     sonde_histogram_record(&tally->send_lag, microseconds(times->intended_ns, times->sent_ns));
 }
 
-void sonde_load_tally_answered(struct sonde_load_tally *tally, const struct sonde_load_times *times,
-                               int64_t now_ns, int status)
+void sonde_load_tally_judged(struct sonde_load_tally *tally, const struct sonde_load_times *times,
+                             int64_t now_ns, int status, bool right)
 {
     tally->answered++;
     tally->statuses[status] += status > 0;
+    tally->wrong += !right;
     sonde_histogram_record(&tally->response, microseconds(times->intended_ns, now_ns));
     sonde_histogram_record(&tally->service, microseconds(times->sent_ns, now_ns));
+}
+
+void sonde_load_tally_answered(struct sonde_load_tally *tally, const struct sonde_load_times *times,
+                               int64_t now_ns, int status)
+{
+    sonde_load_tally_judged(tally, times, now_ns, status,
+                            status == 0 || (status >= 200 && status <= 399));
 }
 
 void sonde_load_tally_failed(struct sonde_load_tally *tally, const struct sonde_load_times *times,
@@ -127,11 +171,12 @@ void sonde_load_tally_unsent(struct sonde_load_tally *tally, int64_t intended_ns
     sonde_histogram_record(&tally->response, microseconds(intended_ns, now_ns));
 }
 
-uint64_t sonde_load_tally_bad_answers(const struct sonde_load_tally *tally)
+size_t sonde_load_label_find(const struct sonde_load_label *labels, size_t count,
+                             enum sonde_load_label_kind kind, struct sonde_str text)
 {
-    uint64_t count = 0;
-    for (size_t i = 0; i <= SONDE_LOAD_STATUS_MAX; i++) {
-        count += i < 200 || i > 399 ? tally->statuses[i] : 0;
+    size_t at = 0;
+    while (at < count && (labels[at].kind != kind || !sonde_str_is(text, labels[at].text))) {
+        at++;
     }
-    return count;
+    return at;
 }

@@ -76,7 +76,7 @@ static void print_outcome(const struct sonde_load_outcome *outcome)
            (unsigned long long)t->failed, (unsigned long long)t->censored,
            (unsigned long long)t->unsent, (unsigned long long)t->received,
            (unsigned long long)t->connects, (unsigned long long)t->connect_failures,
-           (unsigned long long)sonde_load_tally_bad_answers(t), (unsigned long long)t->bytes_read,
+           (unsigned long long)t->wrong, (unsigned long long)t->bytes_read,
            (unsigned long long)t->bytes_written, (double)outcome->duration_ns / 1e9,
            (double)outcome->cpu_ns / 1e9);
     for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {

@@ -112,7 +112,7 @@ static void tallies_add_up(void **state)
     assert_int_equal(sum.response.total, 100 + 102);
     assert_int_equal(sum.service.total, 198);
     assert_int_equal(sum.send_lag.total, 202);
-    assert_int_equal(sonde_load_tally_bad_answers(&sum), 2);
+    assert_int_equal(sum.wrong, 2);
     sonde_load_tally_clear(&part);
     assert_int_equal(part.sent + part.answered + part.response.total, 0);
     sonde_load_tally_add(&sum, &part);
@@ -121,12 +121,55 @@ static void tallies_add_up(void **state)
     sonde_load_tally_fini(&sum);
 }
 
+/* Of the requests of one name. */
+static void thresholds_are_of_parts(void **state)
+{
+    (void)state;
+    static const struct sonde_load_label labels[] = {{SONDE_LOAD_OF_NAME, "slow"},
+                                                     {SONDE_LOAD_OF_NAME, "never"},
+                                                     {SONDE_LOAD_OF_ADDRESS, "10.0.0.7:80"}};
+    static const struct {
+        const char *text;
+        bool keeps;
+        const char *refused; /* NULL: it can be judged */
+    } cases[] = {
+        {"http_req_duration{name:slow}: max<60", true, NULL},
+        {"http_req_duration: max<60", false, NULL},
+        {"http_req_failed{name:never}: rate<1", false, NULL}, /* nothing was measured */
+        {"http_reqs{name:fast}: count>0", false,
+         "the threshold http_reqs{name:fast}: count>0: there is no request of name:fast"},
+        {"http_reqs{pod:a}: count>0", false,
+         "the threshold http_reqs{pod:a}: count>0: there is no request of pod:a"},
+        {"data_sent{name:slow}: count>0", false,
+         "the threshold data_sent{name:slow}: count>0: that is counted of all requests only: "
+         "leave {…} out"},
+    };
+    struct sonde_load_tally all;
+    const struct sonde_load_times times = {0, 0};
+    make(&all);
+    assert_int_equal(sonde_load_tally_divide(&all, labels, SONDE_LENGTH(labels), NULL), 0);
+    sonde_load_tally_answered(&all.parts[0], &times, 50 * SONDE_MILLISECOND, 200);
+    sonde_load_tally_answered(&all.parts[2], &times, 50 * SONDE_MILLISECOND, 200);
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        struct sonde_load_verdict verdict = {.text = cases[i].text};
+        struct sonde_err err = {0};
+        assert_int_equal(sonde_threshold_parse(sonde_str(cases[i].text), &verdict.threshold, NULL),
+                         0);
+        int r = sonde_load_check_threshold(&verdict, labels, SONDE_LENGTH(labels), &err);
+        assert_int_equal(r, cases[i].refused ? SONDE_EINVALID : 0);
+        assert_string_equal(err.message, cases[i].refused ? cases[i].refused : "");
+        assert_int_equal(sonde_load_judge(&verdict, 1, &all, 2), cases[i].keeps);
+    }
+    sonde_load_tally_fini(&all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(statistics_are_in_their_units),
         cmocka_unit_test(what_was_not_measured_keeps_nothing),
         cmocka_unit_test(tallies_add_up),
+        cmocka_unit_test(thresholds_are_of_parts),
     };
     return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
 }

@@ -9,6 +9,9 @@
 static const struct sonde_stage stages[] = {{.duration_seconds = 5, .rate = 100, .ramp = true},
                                             {.duration_seconds = 10, .rate = 100}};
 
+static const struct sonde_load_label labels[] = {{SONDE_LOAD_OF_NAME, "search"},
+                                                 {SONDE_LOAD_OF_ADDRESS, "[::1]:3000"}};
+
 static struct sonde_load_verdict verdicts[2];
 
 static struct sonde_load_profiled profiles[] = {
@@ -58,6 +61,7 @@ static int one_second(const struct made_options *o, struct sonde_load_tally *sec
         one_request(o, second, state);
     }
     sonde_load_tally_add(&outcome->tally, second);
+    sonde_load_tally_add(&outcome->tally.parts[0], second);
     return 0;
 }
 
@@ -85,6 +89,7 @@ int made_result(const struct made_options *options, struct sonde_load_result *re
     int r = sonde_load_result_init(ret, err);
     r = r < 0 ? r : sonde_load_tally_init(&second, err);
     r = r < 0 ? r : sonde_load_tally_init(&outcome.tally, err);
+    r = r < 0 ? r : sonde_load_tally_divide(&outcome.tally, labels, SONDE_LENGTH(labels), err);
     for (int64_t i = 1; i <= options->seconds && r == 0; i++) {
         r = one_second(options, &second, &outcome, &state);
         r = r < 0 ? r : sonde_load_result_add(ret, i * SONDE_SECOND, &second, err);

@@ -64,6 +64,9 @@ static void what_was_kept_prints_the_same(void **state)
                                         "69954a51)\n"));
     assert_non_null(strstr(before.data, "  response in its seconds, and in the others: 50 % 3."));
     assert_non_null(strstr(before.data, "no profile: no Node.js process matches \"3000\"\n"));
+    assert_non_null(strstr(before.data, "\nrequest   answered     wrong    failed      50 %"));
+    assert_non_null(strstr(before.data, "\naddress     answered     wrong    failed      50 %"));
+    assert_non_null(strstr(before.data, "\"parts\":[{\"name\":\"search\",\"sent\":"));
     assert_null(strchr(before.data, '\x1b'));
     assert_int_equal(kept.asked.arrival.stages.count, 2);
     assert_true(kept.asked.arrival.stages.items[0].ramp);
