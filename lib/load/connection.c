@@ -84,7 +84,7 @@ void connection_fail(struct worker *worker, uint32_t index, enum sonde_load_erro
         return;
     }
     for (uint32_t i = 0; i < c->count; i++) {
-        exchange_failed(w, connection_flight(w, c, i),
+        exchange_failed(w, c, connection_flight(w, c, i),
                         i == 0 || error != SONDE_LOAD_TIMEOUT ? error : SONDE_LOAD_RESET);
     }
     c->count = 0;
@@ -236,8 +236,8 @@ void connection_open(struct worker *worker, uint32_t index)
     struct worker *w = worker;
     struct connection *c = &w->connections[index];
     const struct sonde_load_addresses *all = w->plan->origins[c->origin].addresses;
-    const struct sonde_load_address *address =
-        &all->items[w->origins[c->origin].address++ % all->count];
+    c->address = (uint32_t)(w->origins[c->origin].address++ % all->count);
+    const struct sonde_load_address *address = &all->items[c->address];
     const int on = 1;
     int family = address->at.ss_family;
     c->transport.fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -323,7 +323,8 @@ uint32_t connection_room(const struct worker *worker, const struct connection *c
     const struct connection *c = connection;
     uint64_t most = worker->plan->requests_per_connection;
     uint32_t room = c->state == CONNECTION_OPEN ? c->protocol->room(worker, c) : 0;
-    return most && most - c->taken < room ? (uint32_t)(most - c->taken) : room;
+    room = most && most - c->taken < room ? (uint32_t)(most - c->taken) : room;
+    return exchange_room(worker, c, room);
 }
 
 bool connection_is_spent(const struct worker *worker, const struct connection *connection)
@@ -432,7 +433,7 @@ void connection_end(struct worker *worker, uint32_t index)
     struct worker *w = worker;
     struct connection *c = &w->connections[index];
     for (uint32_t i = 0; i < c->count; i++) {
-        exchange_censored(w, connection_flight(w, c, i));
+        exchange_censored(w, c, connection_flight(w, c, i));
     }
     c->count = 0;
     if (c->transport.fd >= 0) {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "load/worker.h"
+#include "load/exchange.h"
 
 /* All threads, and what they hand over. */
 struct engine {
@@ -136,7 +136,8 @@ static int make_worker(struct engine *e, unsigned number, int64_t start_ns, stru
     int r = plan_worker(e, w, err);
     r = r < 0 ? r : make_poll(e, w, err);
     r = r < 0 ? r : make_tables(w, err);
-    return r < 0 ? r : make_origins(w, err);
+    r = r < 0 ? r : make_origins(w, err);
+    return r < 0 ? r : exchange_init(w, err);
 }
 
 static void free_worker(struct worker *w)
@@ -145,6 +146,7 @@ static void free_worker(struct worker *w)
     for (size_t i = 0; w->origins && i < w->plan->origin_count; i++) {
         transport_tls_fini(&w->origins[i].tls);
     }
+    exchange_fini(w);
     free(w->origins);
     free(w->connections);
     free(w->flights);
@@ -276,6 +278,13 @@ static int run_all(struct engine *e, struct sonde_err *err)
     return r;
 }
 
+static int make_tally(const struct sonde_load_plan *plan, struct sonde_load_tally *tally,
+                      struct sonde_err *err)
+{
+    int r = sonde_load_tally_init(tally, err);
+    return r < 0 ? r : sonde_load_tally_divide(tally, plan->labels, plan->label_count, err);
+}
+
 static int make_engine(struct engine *e, struct sonde_err *err)
 {
     pthread_condattr_t attributes;
@@ -297,9 +306,9 @@ static int make_engine(struct engine *e, struct sonde_err *err)
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&e->handed, &attributes);
     (void)pthread_condattr_destroy(&attributes);
-    int r = sonde_load_tally_init(&e->outcome->tally, err);
+    int r = make_tally(e->plan, &e->outcome->tally, err);
     for (size_t i = 0; i < tallies && r == 0; i++) {
-        r = sonde_load_tally_init(&e->tallies[i], err);
+        r = make_tally(e->plan, &e->tallies[i], err);
     }
     return r;
 }

@@ -7,6 +7,7 @@
 
 #include "load/arrivals.h"
 #include "load/request.h"
+#include "load/scenario.h"
 #include "load/tally.h"
 #include "load/target.h"
 #include "spec/kinds.h"
@@ -35,6 +36,10 @@ struct sonde_load_origin {
     bool listens;   /* … and none is sent: what comes is counted */
     const struct sonde_load_request *requests; /* sent in turn, by each thread */
     size_t request_count;
+    const struct sonde_load_scenario *scenario; /* NULL: else it says what is sent next */
+    /* The first label of its names, of its addresses, counted from 1; 0: they are not told apart.
+     * sonde_load_label sets them. */
+    unsigned first_name, first_address;
 };
 
 /* What is to be done. All is borrowed, and must outlive the run. */
@@ -53,7 +58,15 @@ struct sonde_load_plan {
     struct sonde_arrival arrival;
     uint64_t seed;
     bool waits_awake; /* threads may use a CPU while they wait for a time: load/awake.h */
+    const struct sonde_load_label *labels; /* that results tell apart: sonde_load_label */
+    size_t label_count;
 };
+
+/* Gives an origin labels of its scenario's names and, if asked, of its addresses; `count` of
+ * `labels` (room for SONDE_LOAD_LABELS_MAX) are others'. SONDE_ELIMIT. */
+int sonde_load_label(struct sonde_load_origin *origin, bool addresses,
+                     struct sonde_load_label *labels, size_t *count,
+                     struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* Is told how it goes, by the thread that runs it. */
 struct sonde_load_watcher {

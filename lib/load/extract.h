@@ -94,10 +94,10 @@ void sonde_load_answer_field(struct sonde_load_answer *answer, struct sonde_str 
                              struct sonde_str value);
 void sonde_load_answer_body(struct sonde_load_answer *answer, struct sonde_str data);
 
-/* Whether the status is the one that is expected. */
+/* Whether the status is the one that is expected; 0: the answer has none. */
 static inline bool sonde_load_status_is_right(const struct sonde_load_look *look, int status)
 {
-    return look->status ? status == look->status : status >= 200 && status <= 399;
+    return look->status ? status == look->status : status == 0 || (status >= 200 && status <= 399);
 }
 
 /* Whether the whole answer is as expected. matcher: NULL where there is no regular expression. */

@@ -21,13 +21,14 @@ static void begin_response(struct worker *w, struct connection *c)
 }
 
 /* What is made for this time alone is left to place_filled. */
-static struct iovec piece_of(struct worker *w, const struct sonde_load_request *request)
+static struct iovec piece_of(struct worker *w, const struct connection *c,
+                             const struct sonde_load_request *request)
 {
     if (request->bytes.data) {
         return (struct iovec){(char *)(uintptr_t)request->bytes.data, request->bytes.length};
     }
     size_t before = w->filled.length;
-    exchange_fill(w, request, &w->filled);
+    exchange_fill(w, c, request, &w->filled);
     return (struct iovec){NULL, w->filled.length - before};
 }
 
@@ -51,7 +52,7 @@ static void send_newest(struct worker *worker, uint32_t index, uint32_t count)
     uint32_t before = c->count - count;
     sonde_buf_clear(&w->filled);
     for (uint32_t i = 0; i < count; i++) {
-        pieces[i] = piece_of(w, exchange_request(w, c, connection_flight(w, c, before + i)));
+        pieces[i] = piece_of(w, c, exchange_request(w, c, connection_flight(w, c, before + i)));
     }
     if (before == 0) {
         begin_response(w, c);

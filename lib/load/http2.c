@@ -106,7 +106,7 @@ static void answered(struct http2 *h, struct stream *s)
 
 static void failed(struct http2 *h, struct stream *s, enum sonde_load_error error)
 {
-    exchange_failed(h->worker, &h->connection->flights[s->flight], error);
+    exchange_failed(h->worker, h->connection, &h->connection->flights[s->flight], error);
     remove_flight(h, s);
 }
 
@@ -426,12 +426,13 @@ static void flush(struct worker *worker, uint32_t index)
 }
 
 /* As nghttp2 takes it: the fields are copied, and the body stays with the stream. */
-static bool fill(struct worker *w, const struct sonde_load_request *request, struct stream *s,
+static bool fill(struct worker *w, const struct connection *c,
+                 const struct sonde_load_request *request, struct stream *s,
                  nghttp2_nv fields[SONDE_LOAD_HTTP2_FIELDS_MAX],
                  struct sonde_load_http2_request *ret)
 {
     sonde_buf_clear(&w->filled);
-    exchange_fill(w, request, &w->filled);
+    exchange_fill(w, c, request, &w->filled);
     if (w->filled.code || sonde_load_http2_request_split(w->filled.data, w->filled.length,
                                                          request->secure, fields, ret, NULL) < 0) {
         return false;
@@ -448,7 +449,7 @@ static bool submit(struct worker *w, struct connection *c, uint32_t flight)
     struct stream *s = take_stream(h, flight);
     nghttp2_nv fields[SONDE_LOAD_HTTP2_FIELDS_MAX];
     struct sonde_load_http2_request made;
-    if (!request->http2 && !fill(w, request, s, fields, &made)) {
+    if (!request->http2 && !fill(w, c, request, s, fields, &made)) {
         return false;
     }
     const struct sonde_load_http2_request *own = request->http2 ? request->http2 : &made;

@@ -83,13 +83,14 @@ static bool make_handshake(struct websocket *ws, struct sonde_str request, struc
 }
 
 /* The whole request as HTTP/1.1 has it; empty: no memory. */
-static struct sonde_str request_text(struct worker *w, const struct sonde_load_request *request)
+static struct sonde_str request_text(struct worker *w, const struct connection *c,
+                                     const struct sonde_load_request *request)
 {
     if (request->bytes.data) {
         return request->bytes;
     }
     sonde_buf_clear(&w->filled);
-    exchange_fill(w, request, &w->filled);
+    exchange_fill(w, c, request, &w->filled);
     return w->filled.code ? (struct sonde_str){0} : sonde_buf_view(&w->filled);
 }
 
@@ -107,7 +108,7 @@ static bool begin(struct worker *worker, uint32_t index)
     sonde_frames_init(&ws->frames, SONDE_LOAD_MESSAGE_MAX);
     sonde_random_bytes(&ws->random, sizeof(ws->random));
     ws->closing = SONDE_FRAME_STATUS_NORMAL;
-    if (!make_handshake(ws, request_text(w, w->plan->origins[c->origin].requests), &ask)) {
+    if (!make_handshake(ws, request_text(w, c, exchange_first(w, c)), &ask)) {
         return false;
     }
     struct iovec piece = {ask.data, ask.length};
@@ -158,7 +159,7 @@ static void send_newest(struct worker *worker, uint32_t index, uint32_t count)
     sonde_buf_clear(&w->framed);
     for (uint32_t i = 0; i < count; i++) {
         struct flight *flight = connection_flight(w, c, before + i);
-        struct sonde_str request = request_text(w, exchange_request(w, c, flight));
+        struct sonde_str request = request_text(w, c, exchange_request(w, c, flight));
         struct sonde_str message = message_of(request);
         if (request.length == 0) {
             connection_fail(w, index, SONDE_LOAD_RESOURCES);

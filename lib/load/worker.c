@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "load/exchange.h"
 
 enum {
     EVENTS = 256, /* of one wait */
@@ -63,7 +64,8 @@ static void send_all_it_can(struct worker *w, uint32_t index)
     while (w->sending && w->left && (count = connection_room(w, c)) > 0) {
         int64_t intended[WORKER_BATCH];
         count = count < w->left ? count : w->left;
-        count = count < WORKER_BATCH ? count : WORKER_BATCH;
+        uint32_t most = exchange_batch(w, c);
+        count = count < most ? count : most;
         for (uint64_t i = 0; i < count; i++) {
             intended[i] = w->now_ns;
         }
@@ -153,6 +155,20 @@ static void reopen(struct worker *w)
         }
         bool waits = c->state == CONNECTION_CLOSED && c->retry_ns < w->reopen_ns;
         w->reopen_ns = waits ? c->retry_ns : w->reopen_ns;
+    }
+}
+
+/* Those who have thought it over go on. */
+static void end_pauses(struct worker *w)
+{
+    uint32_t index;
+    while (thinking_take(&w->thinking, w->now_ns, &index)) {
+        const struct connection *c = &w->connections[index];
+        if (c->ready_ns > w->now_ns) {
+            thinking_add(&w->thinking, index, c->ready_ns);
+        } else if (connection_room(w, c)) {
+            worker_freed(w, index);
+        }
     }
 }
 
@@ -250,6 +266,7 @@ static int64_t wake_time(const struct worker *w)
 {
     int64_t at = least(w->interval_ns, w->sending ? w->end_ns : w->drained_ns);
     at = least(at, w->reopen_ns);
+    at = least(at, w->sending ? thinking_next(&w->thinking) : INT64_MAX);
     return w->in_flight || w->connecting ? least(at, w->swept_ns + sweep_distance(w)) : at;
 }
 
@@ -338,6 +355,7 @@ static void loop(struct worker *w)
     while (w->err.code == 0 && (w->sending || (w->in_flight && w->now_ns < w->drained_ns))) {
         if (w->sending) {
             reopen(w);
+            end_pauses(w);
             if (w->open_model) {
                 send_due(w);
                 grow(w);

@@ -6,6 +6,8 @@
 #include <pthread.h>
 
 #include "load/awake.h"
+#include "load/session.h"
+#include "load/thinking.h"
 #include "load/transport.h"
 
 enum {
@@ -21,6 +23,15 @@ struct flight {
 };
 
 struct protocol;
+struct worker;
+
+/* Who plays a scenario on a connection, and the answer that comes in. */
+struct seat {
+    struct worker *worker;
+    struct sonde_load_session session;
+    struct sonde_load_answer answer;
+    struct sonde_response_observer observer;
+};
 
 enum connection_state {
     CONNECTION_CLOSED,
@@ -38,6 +49,7 @@ struct connection {
     bool served;           /* an answer came on it since it was opened */
     bool listed;           /* among those that can take a request */
     uint32_t origin;       /* of the plan: where it goes to */
+    uint32_t address;      /* … of which of its addresses it has */
     uint32_t next;         /* of those */
     uint32_t first, count; /* of its flights, a ring of plan->pipelining, oldest first if the
                               protocol answers in order */
@@ -45,6 +57,8 @@ struct connection {
     uint64_t taken;        /* requests, since it was opened */
     int64_t since_ns;      /* it is connecting */
     int64_t retry_ns;      /* it is closed, and not opened again before */
+    int64_t ready_ns;      /* nothing is sent before: somebody thinks */
+    struct seat *seat;     /* NULL: no scenario, or one that needs none of its own */
     struct flight *flights;
     void *own;                      /* the protocol's, while it is open */
     struct sonde_response response; /* of the first flight */
@@ -56,6 +70,8 @@ struct connection {
 struct origin {
     struct transport_tls tls;
     size_t address, request; /* of the next connection, request */
+    struct sonde_load_player player;
+    struct seat seat; /* of all connections that have none */
 };
 
 struct worker {
@@ -70,6 +86,8 @@ struct worker {
     /* Connections: those of the plan's share, and up to its largest. */
     struct connection *connections;
     struct flight *flights;    /* of all */
+    struct seat *seats;        /* one of each, or NULL */
+    struct thinking thinking;  /* the connections that somebody thinks on */
     uint32_t wanted, most;     /* how many are to be open; and may be, with a rate */
     int64_t reopen_ns;         /* the next one that was closed is opened again */
     uint32_t connecting, open; /* how many are so, the first with all up to open */
