@@ -4,6 +4,7 @@
 // `sonde load` beside other load generators: what a request costs the client, what is said of a
 // server that stood still, how late requests are sent, and memory.
 
+const { setTimeout } = require('node:timers/promises');
 const {
   machine,
   main,
@@ -16,6 +17,7 @@ const {
 const {
   freeze,
   runTool,
+  setPriority,
   startHttp2Server,
   startServer,
   stopServer,
@@ -27,6 +29,7 @@ const options = parse({
   pairs: 7,
   seconds: 4, // of each load of a pair
   sonde: 'build/release/bin/sonde',
+  priority: '', // of server and client: 50 with SCHED_FIFO; none: as other processes
   wrk2: '', // the program, to have it in the table of the frozen server
 });
 
@@ -108,10 +111,6 @@ async function costBeside(server, directory, tools, what, ask) {
 async function cost(tools, directory) {
   const rows = [];
   for (const { what, ask, peers } of COSTS) {
-    if (!tools.sonde.can(ask)) {
-      say(`${what}: not measured: sonde load does not know it`);
-      continue;
-    }
     const server = await (ask.http2 ? startHttp2Server(directory) : startServer());
     for (const name of peers) {
       rows.push(await costBeside(server, directory, [tools.sonde, tools[name]], what, ask));
@@ -182,7 +181,9 @@ async function frozen(tools, directory) {
 
 // ---- when requests are sent ----
 
-const PACE = { connections: 10, seconds: 10, rate: 10000 };
+// For less than a second: the kernel takes 50 ms of each from those that stand before all others.
+const PACE_PAUSE_MILLISECONDS = 1000;
+const PACE = { connections: 10, seconds: 0.8, amount: 8000, rate: 10000 };
 
 async function pace(tools, directory) {
   const rows = [];
@@ -190,14 +191,14 @@ async function pace(tools, directory) {
   for (const poisson of [false, true]) {
     const runs = [];
     for (let i = 0; i < options.pairs; i++) {
+      await setTimeout(PACE_PAUSE_MILLISECONDS);
       runs.push(await runTool(tools.sonde, { ...PACE, poisson }, server, directory));
     }
     const values = (pick) => withInterval(runs.map(pick), (some) => quantile(some, 0.5));
     const lag = (name) => values(({ result }) => result.sonde.sendLagMicroseconds[name]);
-    const asked = PACE.rate * PACE.seconds;
     rows.push([
       ...[poisson ? 'Poisson' : 'constant', lag('p50'), lag('p99'), lag('p99_9')],
-      values(({ result }) => (result.sonde.sent / asked - 1) * 100),
+      values(({ result }) => (result.sonde.sent / result.duration / PACE.rate - 1) * 100),
       values(({ cpu, seconds }) => cpu / seconds),
       values(({ foreign }) => foreign),
       runs.filter(({ result }) => result.sonde.valid).length,
@@ -233,6 +234,7 @@ main(async () => {
   const directory = temporaryDirectory();
   const peers = [...new Set(parts.flatMap((part) => PARTS[part].peers))];
   const tools = makeTools(options.sonde, peers, options.wrk2);
+  setPriority(options.priority);
   say(machine());
   for (const part of parts) {
     await PARTS[part].run(tools, directory);

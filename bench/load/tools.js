@@ -37,23 +37,23 @@ function scaled(times, factor) {
 }
 
 // Each tool: `command(ask)`, the words, with
-//   ask = {url, connections, seconds, inFlight, http2, rate, log}
+//   ask = {url, connections, seconds, amount, inFlight, http2, rate, log}
 // where rate is in requests a second (undefined: as fast as it goes) and log a file of its own; and
 // `read(stdout, ask)`, {requests, p50, p90, p99, max} with times in milliseconds. `can(ask)` says
 // whether it knows how to. Each has one thread.
 
 function ownTool(program) {
   const sonde = checkProgram(program);
-  const knows = run(sonde, ['load', '--help']);
   return {
     sonde: {
-      can: (ask) => !ask.http2 || /--http2/.test(knows),
+      can: () => true,
       command: (ask) => [
         ...[sonde, 'load', ask.url, '-c', ask.connections, '-p', ask.inFlight ?? 1],
-        ...['-d', `${ask.seconds}s`, '-t', `${TIMEOUT_SECONDS}s`, '-j', '-n'],
+        ...(ask.amount ? ['-a', ask.amount] : ['-d', `${ask.seconds}s`]),
+        ...['-t', `${TIMEOUT_SECONDS}s`, '-j', '-n'],
         ...(ask.rate ? ['-R', ask.rate] : []),
         ...(ask.poisson ? ['--poisson'] : []),
-        ...(ask.http2 ? ['--http2'] : []),
+        ...(ask.http2 ? ['--http', 2] : []),
       ],
       read: (text) => {
         const result = JSON.parse(text);
