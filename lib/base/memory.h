@@ -9,6 +9,13 @@
 #define SONDE_MUST_CHECK __attribute__((warn_unused_result))
 #define SONDE_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define SONDE_CLEANUP(function) __attribute__((cleanup(function)))
+/* A local of a hot path that is written before it is read: it is not cleared first, as all others
+ * are (-ftrivial-auto-var-init). */
+#if defined(__has_attribute) && __has_attribute(uninitialized)
+#define SONDE_UNCLEARED __attribute__((uninitialized))
+#else
+#define SONDE_UNCLEARED
+#endif
 #define SONDE_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A char * or other heap pointer freed when the scope ends. */

@@ -48,7 +48,7 @@ static void send_newest(struct worker *worker, uint32_t index, uint32_t count)
 {
     struct worker *w = worker;
     struct connection *c = &w->connections[index];
-    struct iovec pieces[WORKER_BATCH];
+    SONDE_UNCLEARED struct iovec pieces[WORKER_BATCH];
     uint32_t before = c->count - count;
     sonde_buf_clear(&w->filled);
     for (uint32_t i = 0; i < count; i++) {

@@ -447,7 +447,7 @@ static bool submit(struct worker *w, struct connection *c, uint32_t flight)
     struct http2 *h = c->own;
     const struct sonde_load_request *request = exchange_request(w, c, &c->flights[flight]);
     struct stream *s = take_stream(h, flight);
-    nghttp2_nv fields[SONDE_LOAD_HTTP2_FIELDS_MAX];
+    SONDE_UNCLEARED nghttp2_nv fields[SONDE_LOAD_HTTP2_FIELDS_MAX];
     struct sonde_load_http2_request made;
     if (!request->http2 && !fill(w, c, request, s, fields, &made)) {
         return false;

@@ -286,7 +286,7 @@ static struct iovec gather(const struct iovec *pieces, size_t count, char room[G
 
 ssize_t transport_write(struct transport *transport, const struct iovec *pieces, size_t count)
 {
-    char room[GATHERED_MAX];
+    SONDE_UNCLEARED char room[GATHERED_MAX];
     const struct iovec piece = gather(pieces, count, room);
     ssize_t written;
     if (transport->ssl) {

@@ -62,7 +62,7 @@ static void send_all_it_can(struct worker *w, uint32_t index)
     struct connection *c = &w->connections[index];
     uint64_t count = 0;
     while (w->sending && w->left && (count = connection_room(w, c)) > 0) {
-        int64_t intended[WORKER_BATCH];
+        SONDE_UNCLEARED int64_t intended[WORKER_BATCH];
         count = count < w->left ? count : w->left;
         uint32_t most = exchange_batch(w, c);
         count = count < most ? count : most;
@@ -312,7 +312,7 @@ static int poll_for_events(struct worker *w, struct epoll_event *events)
 
 static void wait_for_events(struct worker *w)
 {
-    struct epoll_event events[EVENTS];
+    SONDE_UNCLEARED struct epoll_event events[EVENTS];
     int count = poll_for_events(w, events);
     for (int i = 0; i < count; i++) {
         if (events[i].data.u32 != WORKER_NONE) {
