@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,7 +19,9 @@
 #include "cli/store.h"
 #include "inspector/cgroup.h"
 #include "load/awake.h"
+#include "load/live.h"
 #include "load/proxy.h"
+#include "load/stage.h"
 #include "load/summary.h"
 
 enum {
@@ -29,22 +32,30 @@ enum {
     DEFAULT_MOST = 1000, /* connections of an open model */
 };
 
-struct work {
-    const struct cli_load_settings *settings;
-    const char *typed; /* in place of a URL */
-    const struct load_server *server;
+/* A URL, and what it takes to load it. */
+struct place {
     struct load_target target;
     struct sonde_load_addresses addresses;
-    struct sonde_arena arena;
     struct sonde_load_request request;
+};
+
+struct work {
+    const struct cli_load_settings *settings;
+    const struct sonde_arguments *typed; /* URLs, or what stands for them */
+    const struct load_server *server;
+    struct place *places; /* of each; in the arena */
+    struct sonde_load_origin origins[CLI_LOAD_URLS_MAX];
+    struct sonde_str url; /* all of them, with spaces between */
+    struct sonde_arena arena;
     struct sonde_buf body, authority, certificate, key; /* files */
-    struct sonde_buf ask_proxy;
-    struct sonde_load_origin origin;
+    struct sonde_stage stages[SONDE_OPTION_STRINGS_MAX];
+    struct sonde_load_safety safety;
     struct sonde_load_plan plan;
     struct sonde_load_result result;
     const struct sonde_load_result *warm_up; /* of the test before it, or NULL */
     struct sonde_load_outcome outcome;
     struct keep keep;
+    struct sonde_load_live live;
     struct sonde_load_verdict verdicts[SONDE_OPTION_STRINGS_MAX];
     uint64_t sent;   /* so far … */
     int64_t sent_ns; /* … and when that was last more than before */
@@ -74,13 +85,12 @@ static int split_header(const char *text, struct sonde_arena *arena, struct sond
     return name.data && value.data ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
 }
 
-static int make_request(struct work *w, struct sonde_err *err)
+static int make_requests(struct work *w, struct sonde_err *err)
 {
     const struct cli_load_settings *s = w->settings;
     struct sonde_pair fields[SONDE_OPTION_STRINGS_MAX];
     const struct sonde_load_places places = {.ids = s->ids};
     struct sonde_load_ask ask = {.method = s->method ? s->method : "GET",
-                                 .path = w->target.url.path,
                                  .fields = fields,
                                  .field_count = s->headers.count,
                                  .body = sonde_str(s->body)};
@@ -92,12 +102,15 @@ static int make_request(struct work *w, struct sonde_err *err)
         r = sonde_read_input(s->input, &w->body, err);
         ask.body = w->body.data ? sonde_buf_view(&w->body) : SONDE_STR("");
     }
-    return r < 0 ? r
-                 : sonde_load_request_make(&ask, &w->target.url, &places, &w->arena, &w->request,
-                                           err);
+    for (size_t i = 0; i < w->plan.origin_count && r == 0; i++) {
+        const struct sonde_load_url *url = &w->places[i].target.url;
+        ask.path = url->path;
+        r = sonde_load_request_make(&ask, url, &places, &w->arena, &w->places[i].request, err);
+    }
+    return r;
 }
 
-static int read_tls(struct work *w, struct sonde_load_tls_options *ret, struct sonde_err *err)
+static int read_tls(struct work *w, struct sonde_err *err)
 {
     const struct cli_load_settings *s = w->settings;
     int r = s->certificate ? sonde_read_input(s->certificate, &w->certificate, err) : 0;
@@ -106,14 +119,33 @@ static int read_tls(struct work *w, struct sonde_load_tls_options *ret, struct s
         r = sonde_read_input(s->authorities.items[i], &w->authority, err);
         sonde_buf_char(&w->authority, '\n');
     }
-    *ret = (struct sonde_load_tls_options){
-        .enabled = w->target.url.tls,
-        .skip_verify = s->insecure || s->autocannon,
-        .server_name = s->server_name ? s->server_name : w->target.url.host,
-        .authorities = sonde_buf_view(&w->authority),
-        .certificate = sonde_buf_view(&w->certificate),
-        .key = sonde_buf_view(s->key ? &w->key : &w->certificate),
-    };
+    for (size_t i = 0; i < w->plan.origin_count; i++) {
+        const struct sonde_load_url *url = &w->places[i].target.url;
+        w->origins[i].tls = (struct sonde_load_tls_options){
+            .enabled = url->tls,
+            .skip_verify = s->insecure || s->autocannon,
+            .server_name = s->server_name ? s->server_name : url->host,
+            .authorities = sonde_buf_view(&w->authority),
+            .certificate = sonde_buf_view(&w->certificate),
+            .key = sonde_buf_view(s->key ? &w->key : &w->certificate),
+        };
+    }
+    return r;
+}
+
+static int read_stages(struct work *w, struct sonde_err *err)
+{
+    const struct sonde_option_strings *texts = &w->settings->stages;
+    struct sonde_arrival *arrival = &w->plan.arrival;
+    int r = 0;
+    for (size_t i = 0; i < texts->count && r == 0; i++) {
+        r = sonde_load_stage_parse(sonde_str(texts->items[i]), &w->stages[i], err);
+    }
+    if (texts->count) {
+        arrival->stages.items = w->stages;
+        arrival->stages.count = texts->count;
+        arrival->duration_seconds = SONDE_SPEC_ABSENT;
+    }
     return r;
 }
 
@@ -148,36 +180,101 @@ static int check(const struct cli_load_settings *s, struct sonde_err *err)
     if (s->duration_ns % SONDE_SECOND) {
         return sonde_fail(err, SONDE_EINVALID, 0, "--duration: give whole seconds");
     }
-    if (s->send_times && !s->rate && !s->connection_rate) {
+    bool rated = s->rate || s->connection_rate;
+    if (s->stages.count &&
+        (rated || s->duration_ns || s->amount || s->requests_most || s->forever)) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "--stage says itself how long, and how many requests a second: give it "
+                          "without a rate, duration or amount");
+    }
+    if (s->send_times && !rated && !s->stages.count) {
         return sonde_fail(err, SONDE_EINVALID, 0,
                           "--ignoreCoordinatedOmission needs a rate: give -R or -r, too");
     }
     return 0;
 }
 
+static int ask_proxy(struct work *w, size_t number, struct sonde_err *err)
+{
+    struct place *place = &w->places[number];
+    struct sonde_load_url proxy;
+    SONDE_BUF_AUTO ask = SONDE_BUF(ASK_MAX_BYTES);
+    int r =
+        sonde_load_proxy_ask(sonde_str(w->settings->proxy), &place->target.url, &proxy, &ask, err);
+    if (r < 0) {
+        return r;
+    }
+    w->origins[number].connect = sonde_arena_copy(&w->arena, sonde_buf_view(&ask));
+    return w->origins[number].connect.data
+               ? sonde_load_resolve(proxy.host, proxy.port, &place->addresses, err)
+               : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+}
+
 /* Those that are connected to: the proxy's, if there is one, which asks for the others itself. */
 static int find_addresses(struct work *w, struct sonde_err *err)
 {
     const struct cli_load_settings *s = w->settings;
-    struct sonde_load_url proxy;
-    if (s->socket_path) {
-        return sonde_load_unix_address(s->socket_path, &w->addresses, err);
+    int r = 0;
+    for (size_t i = 0; i < w->plan.origin_count && r == 0; i++) {
+        struct place *place = &w->places[i];
+        r = s->socket_path ? sonde_load_unix_address(s->socket_path, &place->addresses, err)
+            : s->proxy     ? ask_proxy(w, i, err)
+                           : load_target_resolve(&place->target, w->server, &place->addresses, err);
     }
-    if (!s->proxy) {
-        return load_target_resolve(&w->target, w->server, &w->addresses, err);
+    return r;
+}
+
+/* The URLs that were typed, made whole. */
+static int find_targets(struct work *w, struct sonde_err *err)
+{
+    enum { TEXT_MAX = CLI_LOAD_URLS_MAX * (SONDE_LOAD_PATH_MAX + 512) };
+    size_t count = w->plan.origin_count;
+    SONDE_BUF_AUTO all = SONDE_BUF(TEXT_MAX);
+    w->places = sonde_arena_alloc(&w->arena, count * sizeof(*w->places));
+    if (!w->places) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
-    int r = sonde_load_proxy_ask(sonde_str(s->proxy), &w->target.url, &proxy, &w->ask_proxy, err);
-    w->origin.connect = sonde_buf_view(&w->ask_proxy);
-    return r < 0 ? r : sonde_load_resolve(proxy.host, proxy.port, &w->addresses, err);
+    memset(w->places, 0, count * sizeof(*w->places));
+    int r = 0;
+    for (size_t i = 0; i < count && r == 0; i++) {
+        struct place *place = &w->places[i];
+        r = load_target_find(w->typed->positional[i], getenv("PORT"), w->server, &w->arena,
+                             &place->target, err);
+        w->origins[i] = (struct sonde_load_origin){
+            .host = w->settings->socket_path ? NULL : place->target.url.host,
+            .addresses = &place->addresses,
+            .requests = &place->request,
+            .request_count = 1,
+            .websocket = place->target.url.websocket,
+            .listens = w->settings->receive,
+        };
+        sonde_buf_printf(&all, "%s%s", i ? " " : "", r < 0 ? "" : place->target.text);
+    }
+    r = r < 0 ? r : sonde_buf_check(&all, "the URLs", err);
+    if (r == 0) {
+        w->url = sonde_arena_copy(&w->arena, sonde_buf_view(&all));
+        r = w->url.data ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    return r;
+}
+
+/* What --max-rate and --allow-host say. */
+static const struct sonde_load_safety *safety_of(struct work *w)
+{
+    const struct cli_load_settings *s = w->settings;
+    w->safety = (struct sonde_load_safety){.max_rate = s->rate_most};
+    w->safety.allowed_hosts.items = s->allowed_hosts.items;
+    w->safety.allowed_hosts.count = s->allowed_hosts.count;
+    return s->rate_most ? &w->safety : NULL;
 }
 
 /* What does not go together with a WebSocket, or without one. */
-static int check_websocket(const struct work *w, struct sonde_err *err)
+static int check_websocket(const struct cli_load_settings *s, const struct sonde_load_url *url,
+                           struct sonde_err *err)
 {
-    const struct cli_load_settings *s = w->settings;
-    bool sends = s->rate || s->connection_rate || s->amount || s->requests_most;
+    bool sends = s->rate || s->connection_rate || s->stages.count || s->amount || s->requests_most;
     const char *what =
-        !w->target.url.websocket  ? s->receive ? "--receive needs a URL of ws:// or wss://" : NULL
+        !url->websocket           ? s->receive ? "--receive needs a URL of ws:// or wss://" : NULL
         : s->receive && sends     ? "with --receive nothing is sent: it has no rate or amount"
         : s->method               ? "the method of a WebSocket is GET: leave --method out"
         : s->http == SONDE_HTTP_2 ? "WebSockets over HTTP/2 are not known: leave --http out"
@@ -190,17 +287,19 @@ static int make_plan(struct work *w, struct sonde_err *err)
     const struct cli_load_settings *s = w->settings;
     int64_t connections = or_else(s->connections, DEFAULT_CONNECTIONS);
     int64_t most = or_else(s->connections_max, DEFAULT_MOST);
-    w->origin = (struct sonde_load_origin){
-        .addresses = &w->addresses, .requests = &w->request, .request_count = 1};
+    most = s->requests_of_each ? connections : most;
     w->plan = (struct sonde_load_plan){
-        .origins = &w->origin,
-        .origin_count = 1,
+        .origins = w->origins,
+        .origin_count = (size_t)w->typed->count,
         .version = (enum sonde_http_version)s->http,
         .threads = (unsigned)or_else(s->threads, 1),
         .connections = (unsigned)connections,
         .connections_max = (unsigned)(most > connections ? most : connections),
         .pipelining = (unsigned)or_else(s->pipelining, 1),
         .requests_per_connection = (uint64_t)s->requests_per_connection,
+        .requests_of_each = (uint64_t)s->requests_of_each,
+        .good_times = s->good_times,
+        .safety = safety_of(w),
         .timeout_ns = or_else(s->timeout_ns, 10 * SONDE_SECOND),
         .drain_ns = SONDE_SECOND,
         .arrival = arrival_of(s),
@@ -208,12 +307,13 @@ static int make_plan(struct work *w, struct sonde_err *err)
     w->plan.waits_awake = sonde_awake_is_affordable(w->plan.threads, sysconf(_SC_NPROCESSORS_ONLN),
                                                     sonde_cpu_limit("/proc", getpid()));
     sonde_random_bytes(&w->plan.seed, sizeof(w->plan.seed));
-    int r = load_target_find(w->typed, getenv("PORT"), w->server, &w->arena, &w->target, err);
-    w->origin.websocket = w->target.url.websocket;
-    w->origin.listens = s->receive;
-    r = r < 0 ? r : check_websocket(w, err);
-    r = r < 0 ? r : make_request(w, err);
-    r = r < 0 ? r : read_tls(w, &w->origin.tls, err);
+    int r = find_targets(w, err);
+    for (size_t i = 0; i < w->plan.origin_count && r == 0; i++) {
+        r = check_websocket(s, &w->places[i].target.url, err);
+    }
+    r = r < 0 ? r : read_stages(w, err);
+    r = r < 0 ? r : make_requests(w, err);
+    r = r < 0 ? r : read_tls(w, err);
     r = r < 0 ? r : read_thresholds(w, err);
     return r < 0 ? r : find_addresses(w, err);
 }
@@ -287,6 +387,19 @@ static void check_going(struct work *w, int64_t end_ns)
     }
 }
 
+static void say_live(const struct work *w)
+{
+    enum { LINE_MAX_BYTES = 1024, COLUMNS = 80 };
+    struct winsize size;
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    SONDE_BUF_AUTO line = SONDE_BUF(LINE_MAX_BYTES);
+    sonde_buf_text(&line, w->settings->warming_up ? "warm-up  " : "");
+    sonde_load_live_line(&w->live, (known ? size.ws_col : COLUMNS) - (unsigned)line.length, &line);
+    if (line.code == 0) {
+        (void)fprintf(stderr, "\r\033[K%s", line.data);
+    }
+}
+
 static void show(void *context, int64_t end_ns, const struct sonde_load_tally *second)
 {
     struct work *w = context;
@@ -301,22 +414,30 @@ static void show(void *context, int64_t end_ns, const struct sonde_load_tally *s
     if (w->settings->quiet || w->settings->silent || !w->terminal) {
         return;
     }
-    (void)fprintf(stderr,
-                  "\r\033[K%4.0f s  %llu/s  p50 %.3g ms  p99 %.3g ms  %llu failed, %llu connects "
-                  "failed",
-                  (double)end_ns / 1e9, (unsigned long long)second->answered,
-                  (double)sonde_histogram_quantile(&second->response, 0.5) / 1e3,
-                  (double)sonde_histogram_quantile(&second->response, 0.99) / 1e3,
-                  (unsigned long long)second->failed, (unsigned long long)second->connect_failures);
+    sonde_load_live_add(&w->live, end_ns, second);
+    say_live(w);
 }
 
 static const char own_group[] = "/proc/self/cgroup";
 static const char groups[] = "/sys/fs/cgroup";
 
+/* Seconds; 0: nobody knows. */
+static int64_t length_of(const struct sonde_arrival *arrival)
+{
+    int64_t sum = arrival->duration_seconds == SONDE_SPEC_ABSENT ? 0 : arrival->duration_seconds;
+    for (size_t i = 0; i < arrival->stages.count; i++) {
+        sum += arrival->stages.items[i].duration_seconds;
+    }
+    return sum;
+}
+
 static int run(struct work *w, struct sonde_err *err)
 {
     const struct sonde_load_watcher watcher = {w, show, &stopping};
+    const struct sonde_arrival *arrival = &w->plan.arrival;
     w->terminal = isatty(STDERR_FILENO);
+    w->live.amount = arrival->amount == SONDE_SPEC_ABSENT ? 0 : (uint64_t)arrival->amount;
+    w->live.length_ns = length_of(arrival) * SONDE_SECOND;
     int64_t before = sonde_load_throttled(own_group, groups);
     int r = sonde_load_run(&w->plan, &watcher, &w->outcome, err);
     w->result.throttled_ns = sonde_load_throttled(own_group, groups) - before;
@@ -335,7 +456,7 @@ static void conclude(struct work *w)
 {
     struct sonde_load_result *result = &w->result;
     result->asked.title = w->settings->title;
-    result->asked.url = w->target.text;
+    result->asked.url = w->url.data;
     result->asked.socket_path = w->settings->socket_path;
     result->verdicts = w->verdicts;
     result->verdict_count = w->settings->thresholds.count;
@@ -380,8 +501,8 @@ static int print(const struct cli_call *call, const struct work *w)
 
 /* ---- all of it ---- */
 
-static struct work new_work(const struct cli_load_settings *settings, const char *typed,
-                            const struct load_server *server)
+static struct work new_work(const struct cli_load_settings *settings,
+                            const struct sonde_arguments *typed, const struct load_server *server)
 {
     return (struct work){.settings = settings,
                          .typed = typed,
@@ -389,7 +510,6 @@ static struct work new_work(const struct cli_load_settings *settings, const char
                          .profile = LOAD_PROFILE_NONE,
                          .arena = SONDE_ARENA(2 * FILE_MAX_BYTES),
                          .body = SONDE_BUF(FILE_MAX_BYTES),
-                         .ask_proxy = SONDE_BUF(ASK_MAX_BYTES),
                          .authority = SONDE_BUF(FILE_MAX_BYTES),
                          .certificate = SONDE_BUF(FILE_MAX_BYTES),
                          .key = SONDE_BUF(FILE_MAX_BYTES)};
@@ -401,24 +521,32 @@ static void finish(struct work *w)
     sonde_load_result_fini(&w->result);
     sonde_arena_fini(&w->arena);
     sonde_buf_fini(&w->body);
-    sonde_buf_fini(&w->ask_proxy);
     sonde_buf_fini(&w->authority);
     sonde_buf_fini(&w->certificate);
     sonde_buf_fini(&w->key);
+}
+
+static bool any_tls(const struct work *w)
+{
+    bool any = false;
+    for (size_t i = 0; i < w->plan.origin_count; i++) {
+        any = any || w->origins[i].tls.enabled;
+    }
+    return any;
 }
 
 static int carry_out(const struct cli_settings *settings, struct work *w, struct sonde_err *err)
 {
     int r = sonde_load_result_init(&w->result, err);
     r = r < 0 ? r : make_plan(w, err);
-    if (r == 0 && w->settings->autocannon && w->target.url.tls) {
+    if (r == 0 && w->settings->autocannon && any_tls(w)) {
         (void)fputs("sonde: under the name autocannon the server's certificate is not checked; "
                     "sonde load checks it\n",
                     stderr);
     }
-    r = r < 0 ? r : load_profile_plan(&w->profile, settings, w->target.url.port, err);
+    r = r < 0 ? r : load_profile_plan(&w->profile, settings, w->places[0].target.url.port, err);
     if (r == 0) {
-        keep_begin(settings, w->target.text, &w->keep);
+        keep_begin(settings, w->url.data, &w->keep);
         r = run(w, err);
     }
     if (r == 0) {
@@ -438,6 +566,7 @@ static int read_warm_up(const struct cli_call *call, struct cli_settings *ret,
     ret->load.warm_up = (struct sonde_option_words){0};
     ret->load.thresholds.count = 0;
     ret->load.no_store = true;
+    ret->load.warming_up = true;
     ret->load.profile = NULL;
     int r = sonde_options_parse(tables, 1, words->count, words->items, ret, &arguments, err);
     if (r == 0 && (arguments.count || arguments.command || ret->load.warm_up.given ||
@@ -489,7 +618,7 @@ int cli_load(struct cli_call *call)
 {
     struct sonde_err err;
     const struct cli_load_settings *s = &call->settings.load;
-    const char *typed = call->arguments.positional[0];
+    const struct sonde_arguments *typed = &call->arguments;
     struct load_server server = LOAD_SERVER_NONE;
     struct cli_settings warm_settings = call->settings;
     struct work warm = new_work(&warm_settings.load, typed, &server);

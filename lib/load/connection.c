@@ -147,6 +147,7 @@ static void connected(struct worker *w, uint32_t index)
         return;
     }
     c->served = false;
+    c->taken_before += c->taken;
     c->taken = 0;
     if (c->protocol->greets) {
         c->state = CONNECTION_GREETING;
@@ -318,19 +319,28 @@ bool connection_write(struct worker *worker, uint32_t index, struct iovec *piece
     return true;
 }
 
+/* How many more requests the plan lets it take before it is closed. */
+static uint64_t may_take(const struct worker *worker, const struct connection *c)
+{
+    uint64_t most = worker->plan->requests_per_connection;
+    uint64_t of_each = worker->plan->requests_of_each;
+    uint64_t more = most ? most - c->taken : UINT64_MAX;
+    uint64_t left = of_each ? of_each - c->taken - c->taken_before : UINT64_MAX;
+    return more < left ? more : left;
+}
+
 uint32_t connection_room(const struct worker *worker, const struct connection *connection)
 {
     const struct connection *c = connection;
-    uint64_t most = worker->plan->requests_per_connection;
+    uint64_t more = may_take(worker, c);
     uint32_t room = c->state == CONNECTION_OPEN ? c->protocol->room(worker, c) : 0;
-    room = most && most - c->taken < room ? (uint32_t)(most - c->taken) : room;
+    room = more < room ? (uint32_t)more : room;
     return exchange_room(worker, c, room);
 }
 
 bool connection_is_spent(const struct worker *worker, const struct connection *connection)
 {
-    uint64_t most = worker->plan->requests_per_connection;
-    return connection->count == 0 && most && connection->taken >= most;
+    return connection->count == 0 && may_take(worker, connection) == 0;
 }
 
 void connection_send(struct worker *worker, uint32_t index, const int64_t *intended_ns,

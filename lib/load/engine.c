@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "load/exchange.h"
+#include "load/safety.h"
 
 /* All threads, and what they hand over. */
 struct engine {
@@ -326,13 +327,27 @@ static void free_engine(struct engine *e)
     sonde_closep(&e->wake);
 }
 
+static int check_safety(const struct sonde_load_plan *plan, struct sonde_err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < plan->origin_count && r == 0; i++) {
+        const char *host = plan->origins[i].host;
+        r = host ? sonde_load_safety_check(plan->safety, host, &plan->arrival, err) : 0;
+    }
+    return r;
+}
+
 int sonde_load_run(const struct sonde_load_plan *plan, const struct sonde_load_watcher *watcher,
                    struct sonde_load_outcome *ret, struct sonde_err *err)
 {
     unsigned count = plan->threads < plan->connections ? plan->threads : plan->connections;
     struct engine engine = {.plan = plan, .watcher = watcher, .outcome = ret, .count = count};
     *ret = (struct sonde_load_outcome){0};
-    int r = make_engine(&engine, err);
+    int r = check_safety(plan, err);
+    if (r < 0) {
+        return r;
+    }
+    r = make_engine(&engine, err);
     r = r < 0 ? r : run_all(&engine, err);
     free_engine(&engine);
     return r;

@@ -29,6 +29,7 @@ struct sonde_load_tls_options {
 
 /* A server, and what it is asked for. */
 struct sonde_load_origin {
+    const char *host; /* by which `safety` of the plan knows it; NULL: it may be loaded */
     const struct sonde_load_addresses *addresses; /* connections take them in turn */
     struct sonde_str connect; /* what they are asked first, being of a proxy; empty: they are not */
     struct sonde_load_tls_options tls;
@@ -51,11 +52,14 @@ struct sonde_load_plan {
     unsigned connections;             /* of all threads */
     unsigned connections_max;         /* … with a rate: opened while all are busy; ≥ connections */
     unsigned pipelining;              /* requests in flight on a connection; streams of HTTP/2 */
-    uint64_t requests_per_connection; /* then it is closed; 0: any number */
+    uint64_t requests_per_connection; /* then it is closed, and opened again; 0: any number */
+    uint64_t requests_of_each;        /* … and not opened again; 0: any number */
     int64_t timeout_ns;               /* of an answer, and of connecting */
     int64_t drain_ns; /* at the end, answers to what was sent are waited for as long */
     /* With a rate or stages an open model; else a closed one, which ends by duration or amount. */
     struct sonde_arrival arrival;
+    const struct sonde_load_safety *safety; /* a ceiling of the rate; NULL: there is none */
+    bool good_times; /* those of answers with a status other than 2xx do not count */
     uint64_t seed;
     bool waits_awake; /* threads may use a CPU while they wait for a time: load/awake.h */
     const struct sonde_load_label *labels; /* that results tell apart: sonde_load_label */
@@ -84,9 +88,9 @@ struct sonde_load_outcome {
     bool stopped;                  /* by the watcher */
 };
 
-/* Runs to the end. `watcher` may be NULL. SONDE_ENOMEM, SONDE_EIO when threads or polling cannot be
- * had; what goes wrong with requests is counted. The caller calls sonde_load_outcome_fini in any
- * case. */
+/* Runs to the end. `watcher` may be NULL. SONDE_EDENIED by the plan's safety, SONDE_ENOMEM,
+ * SONDE_EIO when threads or polling cannot be had; what goes wrong with requests is counted. The
+ * caller calls sonde_load_outcome_fini in any case. */
 int sonde_load_run(const struct sonde_load_plan *plan, const struct sonde_load_watcher *watcher,
                    struct sonde_load_outcome *ret, struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_load_outcome_fini(struct sonde_load_outcome *outcome);

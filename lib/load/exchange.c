@@ -263,10 +263,15 @@ void exchange_answered(struct worker *worker, struct connection *connection, str
             think(w, connection, scenario->steps[flight->request].think_ns);
         }
     }
+    bool timed = !w->plan->good_times || status == 0 || (status >= 200 && status <= 299);
     struct sonde_load_tally *tallies[TALLIES_MAX];
     unsigned count = tallies_of(w, connection, flight, tallies);
     for (unsigned i = 0; i < count; i++) {
-        sonde_load_tally_judged(tallies[i], &flight->times, w->now_ns, status, right);
+        if (timed) {
+            sonde_load_tally_judged(tallies[i], &flight->times, w->now_ns, status, right);
+        } else {
+            sonde_load_tally_untimed(tallies[i], status, right);
+        }
         tallies[i]->mismatches += (said & SONDE_LOAD_MISMATCH) != 0;
         tallies[i]->restarts += (said & SONDE_LOAD_AGAIN) != 0;
     }

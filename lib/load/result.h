@@ -21,8 +21,8 @@ enum {
 };
 
 struct sonde_load_asked {
-    const char *title; /* NULL: none */
-    const char *url;
+    const char *title;       /* NULL: none */
+    const char *url;         /* several: with a space between them */
     const char *socket_path; /* NULL: none */
     unsigned threads, connections, connections_max, pipelining;
     uint64_t requests_per_connection; /* 0: any number */

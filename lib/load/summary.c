@@ -175,13 +175,29 @@ static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
     sonde_buf_char(buf, '}');
 }
 
+/* A text, or an array of several. */
+static void put_urls(const char *urls, struct sonde_buf *buf)
+{
+    struct sonde_str rest = sonde_str(urls);
+    if (!urls) {
+        return;
+    }
+    bool several = strchr(urls, ' ');
+    sonde_buf_text(buf, several ? "\"url\":[" : "\"url\":");
+    for (size_t i = 0; i == 0 || rest.length; i++) {
+        sonde_buf_text(buf, i ? "," : "");
+        sonde_buf_json_string(buf, sonde_str_split(&rest, ' '));
+    }
+    sonde_buf_text(buf, several ? "]," : ",");
+}
+
 /* service: `latency` is that of `service`. */
 static void put_members(const struct sonde_load_result *s, bool service, struct sonde_buf *buf)
 {
     const struct sonde_load_tally *t = &s->tally;
     double seconds = (double)s->duration_ns / 1e9;
     put_text_or_null("title", s->asked.title, buf);
-    put_text_or_null("url", s->asked.url, buf);
+    put_urls(s->asked.url, buf);
     put_text_or_null("socketPath", s->asked.socket_path, buf);
     sonde_buf_printf(buf,
                      "\"connections\":%u,\"sampleInt\":1000,\"pipelining\":%u,\"workers\":%u,"

@@ -131,12 +131,17 @@ void sonde_load_tally_sent(struct sonde_load_tally *tally, const struct sonde_lo
     sonde_histogram_record(&tally->send_lag, microseconds(times->intended_ns, times->sent_ns));
 }
 
-void sonde_load_tally_judged(struct sonde_load_tally *tally, const struct sonde_load_times *times,
-                             int64_t now_ns, int status, bool right)
+void sonde_load_tally_untimed(struct sonde_load_tally *tally, int status, bool right)
 {
     tally->answered++;
     tally->statuses[status] += status > 0;
     tally->wrong += !right;
+}
+
+void sonde_load_tally_judged(struct sonde_load_tally *tally, const struct sonde_load_times *times,
+                             int64_t now_ns, int status, bool right)
+{
+    sonde_load_tally_untimed(tally, status, right);
     sonde_histogram_record(&tally->response, microseconds(times->intended_ns, now_ns));
     sonde_histogram_record(&tally->service, microseconds(times->sent_ns, now_ns));
 }

@@ -93,6 +93,8 @@ void sonde_load_tally_answered(struct sonde_load_tally *tally, const struct sond
 /* The same where the status alone does not say whether the answer is right. */
 void sonde_load_tally_judged(struct sonde_load_tally *tally, const struct sonde_load_times *times,
                              int64_t now_ns, int status, bool right);
+/* … and how long it took is left out. */
+void sonde_load_tally_untimed(struct sonde_load_tally *tally, int status, bool right);
 void sonde_load_tally_failed(struct sonde_load_tally *tally, const struct sonde_load_times *times,
                              int64_t now_ns, enum sonde_load_error error);
 /* The test ended before its answer. */

@@ -79,7 +79,12 @@ void worker_freed(struct worker *worker, uint32_t index)
     struct worker *w = worker;
     struct connection *c = &w->connections[index];
     if (c->state == CONNECTION_CLOSED) {
-        bool again = index < w->wanted && w->sending;
+        uint64_t of_each = w->plan->requests_of_each;
+        if (of_each && !c->used_up && c->taken + c->taken_before >= of_each) {
+            c->used_up = true;
+            w->used_up++;
+        }
+        bool again = index < w->wanted && w->sending && !c->used_up;
         c->retry_ns = again ? c->retry_ns : INT64_MAX;
         w->reopen_ns = again && c->retry_ns < w->reopen_ns ? c->retry_ns : w->reopen_ns;
     } else if (w->open_model) {
@@ -326,6 +331,9 @@ static void wait_for_events(struct worker *w)
 
 static bool has_more(const struct worker *w)
 {
+    if (w->used_up && w->used_up == w->wanted) {
+        return false;
+    }
     return w->open_model ? w->next_ns != INT64_MAX || w->due : w->left != 0;
 }
 

@@ -48,6 +48,7 @@ struct connection {
     uint8_t state;
     bool served;           /* an answer came on it since it was opened */
     bool listed;           /* among those that can take a request */
+    bool used_up;          /* it has sent all it may, and is not opened again */
     uint32_t origin;       /* of the plan: where it goes to */
     uint32_t address;      /* … of which of its addresses it has */
     uint32_t next;         /* of those */
@@ -55,6 +56,7 @@ struct connection {
                               protocol answers in order */
     unsigned failures;     /* in a row: without an answer */
     uint64_t taken;        /* requests, since it was opened */
+    uint64_t taken_before; /* … and before that */
     int64_t since_ns;      /* it is connecting */
     int64_t retry_ns;      /* it is closed, and not opened again before */
     int64_t ready_ns;      /* nothing is sent before: somebody thinks */
@@ -89,6 +91,7 @@ struct worker {
     struct seat *seats;        /* one of each, or NULL */
     struct thinking thinking;  /* the connections that somebody thinks on */
     uint32_t wanted, most;     /* how many are to be open; and may be, with a rate */
+    uint32_t used_up;          /* … of those: will not be any more */
     int64_t reopen_ns;         /* the next one that was closed is opened again */
     uint32_t connecting, open; /* how many are so, the first with all up to open */
     struct origin *origins;

@@ -48,18 +48,7 @@ function autocannon(t, words, options) {
 }
 
 // Flags that wait for the engine.
-const notYet = new Set([
-  '-L',
-  '-F',
-  '--form',
-  '--har',
-  '-M',
-  '--maxConnectionRequests',
-  '-x',
-  '--excludeErrorStats',
-  '-E',
-  '--expectBody',
-]);
+const notYet = new Set(['-L', '-F', '--form', '--har', '-E', '--expectBody']);
 
 const withoutPort = () => {
   const { PORT: _, ...environment } = process.env;
@@ -132,6 +121,123 @@ test('-W: a test before the test, with options and results of its own', async (t
   for (const bracket of [['[', '-c', '0', ']'], ['[', 'http://x', ']'], ['[', '-W', ']'], ['[']]) {
     exited(await load(t, [`127.0.0.1:${port}`, '-a', '1', '-W', ...bracket]), 2);
   }
+});
+
+test('several URLs: connections take them in turn', async (t) => {
+  const servers = [await startServer(t), await startServer(t), await startServer(t)];
+  const urls = servers.map(({ port }, i) => `127.0.0.1:${port}/of/${i}`);
+  const said = await json(t, [...urls, '-c', '6', '-M', '5']);
+  assert.deepEqual(
+    said.url,
+    urls.map((url) => `http://${url}`),
+  );
+  for (const [i, { requests, connections, port }] of servers.entries()) {
+    assert.equal(requests.length, 10);
+    assert.ok(requests.every(({ url }) => url === `/of/${i}`));
+    assert.equal(requests[0].headers.host, `127.0.0.1:${port}`);
+    assert.equal(connections, 2);
+  }
+  exited(await load(t, [...Array(33).fill(urls[0]), '-a', '1']), 2);
+});
+
+test('-M: each connection sends so many, and it ends when all have', async (t) => {
+  const perSocket = new Map();
+  const { port, requests } = await startServer(t, (request, response) => {
+    perSocket.set(request.socket, (perSocket.get(request.socket) ?? 0) + 1);
+    response.end('hello');
+  });
+  for (const rest of [
+    ['-c', '4', '-M', '7'],
+    ['-c', '4', '-M', '7', '-w', '3', '-p', '5'],
+    ['-c', '4', '-M', '7', '-R', '100'],
+  ]) {
+    perSocket.clear();
+    requests.length = 0;
+    const said = await json(t, [`127.0.0.1:${port}`, ...rest]);
+    assert.equal(said.requests.total, 28);
+    assert.deepEqual([...perSocket.values()], [7, 7, 7, 7]);
+    assert.equal(said.errors, 0);
+  }
+  // With connections that are opened again: so many in all.
+  perSocket.clear();
+  const again = await json(t, [`127.0.0.1:${port}`, '-c', '1', '-M', '7', '-D', '3']);
+  assert.equal(again.requests.total, 7);
+  assert.deepEqual([...perSocket.values()], [3, 3, 1]);
+});
+
+test('-x: answers other than 2xx are counted, but their times are not', async (t) => {
+  let count = 0;
+  const { port } = await startServer(t, (_request, response) => {
+    response.statusCode = count++ % 2 ? 500 : 200;
+    response.end('hello');
+  });
+  const words = [`127.0.0.1:${port}`, '-a', '40', '-c', '1'];
+  const all = await json(t, words);
+  assert.equal(all.latency.totalCount, 40);
+  const good = await json(t, [...words, '-x']);
+  assert.equal(good.latency.totalCount, 20);
+  assert.equal(good.requests.total, 40);
+  assert.equal(good['5xx'], 20);
+  assert.equal(good.non2xx, 20);
+});
+
+test('--stage: rates that follow each other', async (t) => {
+  const { port } = await startServer(t);
+  const said = await json(t, [
+    `127.0.0.1:${port}`,
+    ...['--stage', '1s:50', '--stage', '1s:150:ramp', '--stage', '1s:20'],
+  ]);
+  // 50, then from 50 to 150, then 20.
+  assert.equal(said.sonde.sent + said.sonde.unsent, 50 + 100 + 20);
+  assert.ok(said.duration >= 2.5 && said.duration < 6, `${said.duration}`);
+  const wrong = await load(t, [`127.0.0.1:${port}`, '--stage', '1s']);
+  exited(wrong, 2);
+  assert.match(wrong.stderr, /the stage "1s" has no rate/);
+  for (const more of [['-R', '5'], ['-d', '5'], ['-a', '5'], ['-f']]) {
+    const refused = await load(t, [`127.0.0.1:${port}`, '--stage', '1s:5', ...more]);
+    exited(refused, 2);
+    assert.match(refused.stderr, /--stage says itself how long/);
+  }
+});
+
+test('--max-rate: hosts beyond this machine and cluster are spared', async (t) => {
+  // 192.0.2.0/24 is nobody's: RFC 5737.
+  for (const [words, says] of [
+    [['-R', '101'], /192\.0\.2\.7: 101 requests a second are more than the 100/],
+    [['--stage', '1s:1', '--stage', '1s:101'], /192\.0\.2\.7: 101 requests a second are more/],
+    [[], /192\.0\.2\.7: at most 100 requests a second are allowed, and without a rate/],
+  ]) {
+    const refused = await load(t, ['http://192.0.2.7/', '--max-rate', '100', ...words]);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.stderr, says);
+  }
+  const allowed = await load(t, [
+    'http://192.0.2.7/',
+    ...['--max-rate', '100', '--allow-host', '192.0.2.7', '-R', '200', '-d', '1'],
+  ]);
+  assert.doesNotMatch(allowed.stderr, /allowed/);
+  const { port } = await startServer(t);
+  await json(t, [`127.0.0.1:${port}`, '--max-rate', '1', '-R', '20', '-d', '1']);
+});
+
+test('on a terminal: one line that says how it goes', async (t) => {
+  const { port } = await startServer(t, (_request, response) => {
+    response.statusCode = 503;
+    response.end();
+  });
+  const line = `"${bin}" load 127.0.0.1:${port} -R 50 -d 3 --no-store`;
+  const environment = { ...process.env, TERM: 'xterm' };
+  const terminal = start(t, 'script', ['-qefc', `stty cols 120; ${line}`, '/dev/null'], {
+    env: environment,
+  });
+  const { stdout } = await terminal.done;
+  const lines = stdout.split('\r\x1b[K');
+  assert.match(
+    lines[1],
+    /^1 s {2}[▁-█] {2}\d+\/s {2}p50 \S+ .?s {2}p99 \S+ .?s {2}0 errors {2}\d+ wrong {2}2 s left$/u,
+  );
+  assert.match(lines[2], /^2 s {2}[▁-█]{2} /u);
+  assert.match(lines.at(-1), /^http:/);
 });
 
 test('-B: errors end it, connections that are dropped among them', async (t) => {
