@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "histogram/normal.h"
+
 int sonde_histogram_layout(int64_t lowest, int64_t highest, int digits,
                            struct sonde_histogram_layout *ret, struct sonde_err *err)
 {
@@ -202,23 +204,11 @@ bool sonde_histogram_is_scarce(const struct sonde_histogram *histogram, double s
     return (double)histogram->total * (1 - share) < beyond;
 }
 
-/* Of the normal distribution: how many standard deviations around the mean hold that share. */
-static double deviations_of(double share)
-{
-    double low = 0;
-    double high = 40;
-    for (int i = 0; i < 100; i++) {
-        double middle = (low + high) / 2;
-        *(erf(middle / M_SQRT2) < share ? &low : &high) = middle;
-    }
-    return low;
-}
-
 bool sonde_histogram_interval(const struct sonde_histogram *histogram, double share,
                               double confidence, int64_t *ret_low, int64_t *ret_high)
 {
     double n = (double)histogram->total;
-    double around = deviations_of(confidence) * sqrt(n * share * (1 - share));
+    double around = sonde_normal_deviations(confidence) * sqrt(n * share * (1 - share));
     double low = floor(n * share - around);
     double high = ceil(n * share + around) + 1;
     *ret_low = sonde_histogram_at_rank(histogram, low < 1 ? 1 : (uint64_t)low);

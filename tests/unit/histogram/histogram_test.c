@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "histogram/normal.h"
 #include "histogram/wire.h"
 #include "seed.h"
 
@@ -374,6 +375,22 @@ static void a_log_has_a_line_for_each_interval(void **state)
     sonde_histogram_fini(&histogram);
 }
 
+static void distributions_are_those_of_the_tables(void **state)
+{
+    (void)state;
+    static const struct {
+        double share, degrees, deviations;
+    } cases[] = {{0.95, 3, 3.1824}, {0.95, 4, 2.7764}, {0.95, 9, 2.2622},
+                 {0.99, 5, 4.0321}, {0.9, 30, 1.6973}, {0.95, 1000, 1.9623}};
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        double found = sonde_student_deviations(cases[i].share, cases[i].degrees);
+        assert_true(fabs(found / cases[i].deviations - 1) < 0.004);
+    }
+    assert_true(fabs(sonde_normal_deviations(0.95) - 1.959964) < 1e-6);
+    assert_true(fabs(sonde_normal_beyond(1.959964) - 0.025) < 1e-6);
+    assert_true(fabs(sonde_normal_beyond(0) - 0.5) < 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +401,7 @@ int main(void)
         cmocka_unit_test(what_is_beyond_is_counted),
         cmocka_unit_test(parts_add_up_exactly),
         cmocka_unit_test(intervals_hold_what_they_say),
+        cmocka_unit_test(distributions_are_those_of_the_tables),
         cmocka_unit_test(what_is_written_reads_back),
         cmocka_unit_test(what_is_read_is_added),
         cmocka_unit_test(what_does_not_fit_is_not_added),
