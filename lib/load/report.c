@@ -142,7 +142,7 @@ int64_t sonde_load_report_quantile(const struct sonde_histogram *histogram, doub
 }
 
 /* Ten points for each factor of ten in 1/(1-share), up to one value beyond; then the longest. */
-static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *buf)
+void sonde_load_report_percentiles(const struct sonde_load_tally *t, struct sonde_buf *buf)
 {
     static const double decade = 10, all = 1;
     sonde_buf_text(buf, ",\"percentiles\":[");
@@ -200,7 +200,7 @@ int sonde_load_report_json(const struct sonde_load_result *result, struct sonde_
     sonde_buf_text(buf, ",\"summary\":");
     sonde_load_summary_json(result, buf);
     sonde_load_result_asked(&result->asked, buf);
-    put_percentiles(&result->tally, buf);
+    sonde_load_report_percentiles(&result->tally, buf);
     int r = put_intervals(&result->intervals, buf, err);
     return r < 0 ? r : sonde_buf_check(buf, "the report of a load test", err);
 }

@@ -20,6 +20,9 @@ extern const struct sonde_load_report_share sonde_load_report_shares[];
 /* The quantile; of all (share 1) the exact maximum, also beyond what the counters hold. */
 int64_t sonde_load_report_quantile(const struct sonde_histogram *histogram, double share);
 
+/* Appends the member "percentiles" of an object, after a comma. */
+void sonde_load_report_percentiles(const struct sonde_load_tally *tally, struct sonde_buf *buf);
+
 /* Appends what the summary says, and a table of how it went in the course of time. The buffer's
  * errors, SONDE_ENOMEM. */
 int sonde_load_report_text(const struct sonde_load_result *result, struct sonde_buf *buf,

@@ -156,7 +156,7 @@ static unsigned kinds_of(const char *type)
     enum { OTHERS = 8 }; /* behind the bits of profiles' units */
     static const char *const others[] = {
         SONDE_ARTIFACT_HEAP_SNAPSHOT, SONDE_ARTIFACT_COVERAGE, SONDE_ARTIFACT_EVENT_LOOP,
-        SONDE_ARTIFACT_REPORT,        SONDE_ARTIFACT_TIMELINE,
+        SONDE_ARTIFACT_REPORT,        SONDE_ARTIFACT_TIMELINE, SONDE_ARTIFACT_LOAD_RESULT,
     };
     for (unsigned i = 0; i < SONDE_LENGTH(others); i++) {
         if (strcmp(others[i], type) == 0) {
@@ -222,7 +222,7 @@ static int choose_captures(struct sonde_db *db, struct sonde_results_pair *pair,
 /* What the runs have that is meant. */
 struct kinds {
     const char *capture; /* NULL: any */
-    bool profile, snapshot, coverage, measured;
+    bool profile, snapshot, coverage, measured, load;
 };
 
 static int look_at(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
@@ -235,6 +235,7 @@ static int look_at(void *context, const struct sonde_artifact *artifact, struct 
         kinds->snapshot = kinds->snapshot || strcmp(type, SONDE_ARTIFACT_HEAP_SNAPSHOT) == 0;
         kinds->coverage = kinds->coverage || strcmp(type, SONDE_ARTIFACT_COVERAGE) == 0;
         kinds->measured = kinds->measured || sonde_results_is_measured(type);
+        kinds->load = kinds->load || strcmp(type, SONDE_ARTIFACT_LOAD_RESULT) == 0;
     }
     return 0;
 }
@@ -258,6 +259,9 @@ int sonde_results_compare_pair(struct sonde_db *db, const struct sonde_results_p
     }
     if (kinds.snapshot) {
         return sonde_results_compare_heaps(db, pair, heap_bytes_max, json, buf, err);
+    }
+    if (kinds.load && !kinds.profile && !kinds.coverage && !kinds.measured) {
+        return sonde_results_compare_load(db, pair, json, buf, err);
     }
     bool measures = kinds.measured && !kinds.profile && !kinds.coverage;
     return (coverage   ? sonde_results_compare_coverage

@@ -34,6 +34,10 @@ int sonde_results_compare_coverage(struct sonde_db *db, const struct sonde_resul
 int sonde_results_compare_measures(struct sonde_db *db, const struct sonde_results_pair *pair,
                                    bool json, struct sonde_buf *buf,
                                    struct sonde_err *err) SONDE_MUST_CHECK;
+/* The same of load tests. */
+int sonde_results_compare_load(struct sonde_db *db, const struct sonde_results_pair *pair,
+                               bool json, struct sonde_buf *buf,
+                               struct sonde_err *err) SONDE_MUST_CHECK;
 /* The same of heap snapshots, of heap_bytes_max of memory. */
 int sonde_results_compare_heaps(struct sonde_db *db, const struct sonde_results_pair *pair,
                                 uint64_t heap_bytes_max, bool json, struct sonde_buf *buf,

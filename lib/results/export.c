@@ -148,7 +148,7 @@ static int export_load_test(struct sonde_db *db, const char *uid, const char *ca
     }
     struct sonde_load_result result;
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_LOAD_EXPORT_MAX);
-    int r = sonde_results_load_test_find(db, uid, capture, &result, err);
+    int r = sonde_results_load_test_find(db, uid, capture, NULL, &result, err);
     r = r < 0 ? r : exports[format](&result, &text, err);
     r = r < 0 ? r : output->write(output->context, text.data, text.length, err);
     sonde_load_result_fini(&result);

@@ -28,6 +28,7 @@ struct search {
     const char *wanted;
     size_t matches;
     struct sonde_buf names;
+    char *name; /* or NULL */
     struct sonde_load_result *ret;
 };
 
@@ -44,13 +45,21 @@ static int look(void *context, const struct sonde_artifact *artifact, struct son
         sonde_buf_text(&search->names, search->matches ? ", " : "");
         sonde_buf_text(&search->names, name);
     }
-    return search->matches++ ? 0 : sonde_results_load_test(search->db, artifact, search->ret, err);
+    if (search->matches++) {
+        return 0;
+    }
+    if (search->name) {
+        memcpy(search->name, name, sizeof(name));
+    }
+    return sonde_results_load_test(search->db, artifact, search->ret, err);
 }
 
 int sonde_results_load_test_find(struct sonde_db *db, const char *uid, const char *name,
+                                 char ret_name[SONDE_DB_ARTIFACT_NAME_MAX + 1],
                                  struct sonde_load_result *ret, struct sonde_err *err)
 {
-    struct search search = {.db = db, .wanted = name, .names = SONDE_BUF(NAMES_MAX), .ret = ret};
+    struct search search = {
+        .db = db, .wanted = name, .names = SONDE_BUF(NAMES_MAX), .name = ret_name, .ret = ret};
     *ret = (struct sonde_load_result){0};
     int r = sonde_db_artifacts(db, uid, look, &search, err);
     if (r == 0 && search.matches == 0) {

@@ -11,9 +11,10 @@
 int sonde_results_load_test(struct sonde_db *db, const struct sonde_artifact *artifact,
                             struct sonde_load_result *ret, struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Reads the run's load test of that name, or its only one (NULL). SONDE_ENOTFOUND; SONDE_EINVALID
- * with the names when there are several. The same. */
+/* Reads the run's load test of that name, or its only one (NULL). ret_name, when there is one, gets
+ * its name. SONDE_ENOTFOUND; SONDE_EINVALID with the names when there are several. The same. */
 int sonde_results_load_test_find(struct sonde_db *db, const char *uid, const char *name,
+                                 char ret_name[SONDE_DB_ARTIFACT_NAME_MAX + 1],
                                  struct sonde_load_result *ret,
                                  struct sonde_err *err) SONDE_MUST_CHECK;
 

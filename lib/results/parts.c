@@ -10,6 +10,7 @@
 #include "analysis/timeline.h"
 #include "load/duration.h"
 #include "load/report.h"
+#include "results/compare.h"
 #include "results/event_loop.h"
 #include "results/load_test.h"
 #include "results/measured.h"
@@ -223,6 +224,33 @@ static int add_measures(struct loading *loading, const struct sonde_artifact *ar
     return r;
 }
 
+/* The same of a load test: the member "comparison", as `sonde compare` prints it. */
+static int add_load(struct loading *loading, const struct sonde_artifact *artifact,
+                    struct sonde_results_part *part, struct sonde_err *err)
+{
+    const char *before = loading->wanted->before;
+    if (!before || strcmp(part->type, SONDE_ARTIFACT_LOAD_RESULT) != 0) {
+        return 0;
+    }
+    SONDE_BUF_AUTO text = SONDE_BUF(loading->left);
+    struct sonde_results_pair pair = {{before, artifact->run_uid}, {part->name, part->name}};
+    int r = sonde_results_compare_load(loading->db, &pair, true, &text, err);
+    if (r == SONDE_ENOTFOUND) {
+        sonde_buf_clear(&text);
+        pair.captures[SONDE_BEFORE] = NULL;
+        r = sonde_results_compare_load(loading->db, &pair, true, &text, err);
+    }
+    if (r == SONDE_ENOTFOUND || r == SONDE_EINVALID) {
+        return 0;
+    }
+    if (r == 0) {
+        part->is_compared = true;
+        sonde_buf_text(&part->json, ",\"comparison\":");
+        sonde_buf_str(&part->json, sonde_str_trim(sonde_buf_view(&text)));
+    }
+    return r;
+}
+
 static int load_part(struct loading *loading, const struct sonde_artifact *artifact, size_t kind,
                      struct sonde_err *err)
 {
@@ -235,6 +263,7 @@ static int load_part(struct loading *loading, const struct sonde_artifact *artif
     sonde_results_part_name(artifact->name, part->name, sizeof(part->name));
     int r = kinds[kind].print(loading, artifact, part, err);
     r = r < 0 ? r : add_measures(loading, artifact, part, err);
+    r = r < 0 ? r : add_load(loading, artifact, part, err);
     r = r < 0 ? r : sonde_buf_check(&part->text, "a part of the report", err);
     r = r < 0 ? r : sonde_buf_check(&part->json, "a part of the report", err);
     if (r < 0) {

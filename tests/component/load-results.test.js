@@ -230,3 +230,58 @@ test('a format that does not fit is refused, with those that do', async (t) => {
   exited(refused, 2);
   assert.match(refused.stderr, /is a load test: give --format autocannon, csv, hlog/);
 });
+
+// Answers after so many milliseconds.
+async function slowServer(t, milliseconds) {
+  const server = http.createServer((_request, response) => {
+    setTimeout(() => response.end('hello'), milliseconds);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close() && server.closeAllConnections());
+  return `http://127.0.0.1:${server.address().port}/`;
+}
+
+test('two of them compared: what got slower, and how sure that is', async (t) => {
+  const sonde = new Sonde(t);
+  const load = async (milliseconds, name, seconds) => {
+    const url = await slowServer(t, milliseconds);
+    const words = ['-R', '50', '-d', String(seconds), '--name', name];
+    exited(await sonde.run(['load', url, ...words]), 0);
+  };
+  await Promise.all([load(1, 'before', 12), load(100, 'after', 12), load(1, 'short', 2)]);
+  const compare = async (...words) => {
+    const told = await sonde.run(['compare', ...words]);
+    exited(told, 0);
+    return told.stdout;
+  };
+  const changes = JSON.parse(await compare('before', 'after', '--format', 'json'));
+  assert.equal(changes.type, 'LoadResult');
+  assert.equal(changes.before.name, 'before');
+  assert.equal(changes.after.capture, 'load');
+  assert.equal(changes.differentLoads, false);
+  const [median] = changes.quantiles;
+  assert.equal(median.share, 0.5);
+  assert.equal(median.sure, true);
+  assert.ok(median.low > 20000 && median.high < 200000, JSON.stringify(median));
+  assert.ok(median.low <= median.after - median.before, JSON.stringify(median));
+  assert.ok(Number.isFinite(changes.rate.low) && changes.rate.low <= changes.rate.high);
+  const text = await compare('before', 'after');
+  assert.match(text, /^before {2}\w{8} {2}before {2}load: open: 50 requests a second, for 1[23]/);
+  assert.match(text, /\n50 % .* \(\+[\d.]+ ms to \+[\d.]+ ms\) {2}slower\n/);
+  assert.equal(await compare('before', 'after'), text, 'the same each time');
+  const few = JSON.parse(await compare('short', 'after', '--format', 'json'));
+  assert.equal('low' in few.quantiles[0], false, 'of two seconds nothing is claimed');
+  assert.equal(few.quantiles[0].sure, false);
+});
+
+test('what cannot be compared is said', async (t) => {
+  const url = await startServer(t);
+  const sonde = new Sonde(t);
+  exited(await sonde.run(['load', url, '-a', '10', '--name', 'test']), 0);
+  const file = path.join(temporary(t), 'stacks.folded');
+  fs.writeFileSync(file, 'a;b 1\n');
+  exited(await sonde.run(['import', file]), 0);
+  const refused = await sonde.run(['compare', 'test', 'stacks']);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stderr, /test: .*no (profile|capture|load test)/i);
+});

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "fail.h"
+#include "load/compare.h"
 #include "load/export.h"
 #include "load/summary.h"
 #include "made.h"
@@ -55,11 +56,26 @@ static int export_it(void *context)
     return r;
 }
 
+static int compare_it(void *context)
+{
+    (void)context;
+    const struct made_options options = {.seconds = 11, .rate = 10, .latency_us = 2000, .seed = 1};
+    struct sonde_load_result result;
+    struct sonde_load_comparison comparison;
+    const struct sonde_load_side side = {"1", "a", "load", &result};
+    int r = made_result(&options, &result, NULL);
+    r = r < 0 ? r : sonde_load_compare(&side, &side, &comparison, NULL);
+    assert_true(r < 0 || comparison.rate.told);
+    sonde_load_result_fini(&result);
+    return r;
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
     fail_each_allocation(gather_and_read, NULL);
     fail_each_allocation(export_it, NULL);
+    fail_each_allocation(compare_it, NULL);
 }
 
 int main(void)

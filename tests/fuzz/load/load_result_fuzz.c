@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any text as the result of a load test: what is read is written, reads back as the same, is
- * printed and exported. */
+ * printed, exported and compared. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/json_scan.h"
+#include "load/compare.h"
 #include "load/export.h"
 #include "load/report.h"
 
@@ -57,6 +58,24 @@ static void export_all(const struct sonde_load_result *result)
     }
 }
 
+static void compare(const struct sonde_load_result *before, const struct sonde_load_result *after)
+{
+    enum { FEW = 64 }; /* intervals: with more it takes long */
+    const struct sonde_load_side sides[] = {{"1", "a", "load", before}, {"2", "b", "load", after}};
+    struct sonde_load_comparison comparison;
+    SONDE_BUF_AUTO text = SONDE_BUF(PRINTED_MAX);
+    SONDE_BUF_AUTO json = SONDE_BUF(PRINTED_MAX);
+    if (before->intervals.count > FEW) {
+        return;
+    }
+    must(sonde_load_compare(&sides[0], &sides[1], &comparison, NULL) == 0);
+    sonde_load_comparison_text(&comparison, &text);
+    sonde_load_comparison_json(&comparison, &json);
+    must(text.code == 0 && json.code == 0);
+    must(!memchr(text.data, '\x1b', text.length));
+    must_be_json(sonde_buf_view(&json));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sonde_load_result result;
@@ -75,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(first.length == second.length && memcmp(first.data, second.data, first.length) == 0);
         print(&again);
         export_all(&again);
+        compare(&result, &again);
         sonde_load_result_fini(&again);
     }
     sonde_load_result_fini(&result);
