@@ -6,6 +6,7 @@
 
 const format = require('./format.js');
 const { nearest, nines } = require('./chart.js');
+const { runFact } = require('./comparison.js');
 const { Grid } = require('./grid.js');
 const { SHARES } = require('./loadtest.js');
 const { Plot } = require('./plot.js');
@@ -23,6 +24,7 @@ const RATES = [
   { key: 'due', label: 'asked for' },
 ];
 const LIMITS = [{ key: 'limit', label: 'threshold' }];
+const EARLIER = [{ key: 'earlier', label: 'response before' }];
 const MARKS = [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999, 0.9999999, 0.99999999];
 
 const perSecond = (value) => (value >= 100 ? format.count(value) : String(+value.toFixed(1)));
@@ -85,7 +87,18 @@ function threshold({ text, value, holds }, valid) {
   );
 }
 
-function profile({ type, run, title, where, failure, from, to }) {
+function profileCost({ p50With, p50Without, p99With, p99Without }) {
+  const times = (one, other) => `${format.time(one)} and ${format.time(other)}`;
+  return p99Without
+    ? make('p', {
+        class: 'note',
+        text: `Response in its seconds, and in the others: 50 % ${times(p50With, p50Without)}, 99 % ${times(p99With, p99Without)}.`,
+      })
+    : null;
+}
+
+function profile(one) {
+  const { type, run, title, where, failure, from, to } = one;
   return make(
     'li',
     {},
@@ -96,6 +109,7 @@ function profile({ type, run, title, where, failure, from, to }) {
       : name(`${title || 'nothing stands out'}${where ? `, ${where}` : ''}`),
     run ? ' ' : null,
     run ? make('code', { class: 'command', text: `sonde report ${run.slice(0, 8)}` }) : null,
+    profileCost(one),
   );
 }
 
@@ -140,6 +154,68 @@ function latencyTable(test) {
   );
 }
 
+const CHANGES = {
+  time: { show: format.time, words: ['slower', 'faster'] },
+  rate: { show: perSecond, words: ['more', 'fewer'] },
+  share: { show: format.percent, change: format.points },
+};
+
+function signed(value, show) {
+  return `${value > 0 ? '+' : value < 0 ? '−' : ''}${show(Math.abs(value))}`;
+}
+
+function changeRow({ key, label, before, after, low, high, sure }) {
+  const { show, words, change } = CHANGES[key];
+  const told = low !== undefined;
+  const verdict = !words
+    ? ''
+    : !told
+      ? 'how sure is not known'
+      : sure
+        ? words[low > 0 ? 0 : 1]
+        : 'may be chance';
+  const worse = sure && low > 0 === (key === 'time');
+  const kind = sure ? (worse ? 'up' : 'down') : '';
+  const number = (text, more = '') => make('td', { class: `number ${more}`.trim(), text });
+  return make(
+    'tr',
+    {},
+    make('th', { scope: 'row', text: label }),
+    number(show(before)),
+    number(show(after)),
+    number(change ? change(after - before) : signed(after - before, show), kind),
+    number(told ? `${signed(low, show)} to ${signed(high, show)}` : ''),
+    make('td', { text: verdict }),
+  );
+}
+
+function changeTable({ rows }) {
+  const heading = (text, number) => make('th', { scope: 'col', class: number, text });
+  return make(
+    'table',
+    { id: 'load-changes' },
+    make('caption', { class: 'unseen', text: 'What changed since the run before' }),
+    make(
+      'thead',
+      {},
+      make(
+        'tr',
+        {},
+        make('th', { scope: 'col' }, make('span', { class: 'unseen', text: 'What' })),
+        ...['before', 'after', 'change', 'within, in 95 of 100'].map((text) =>
+          heading(text, 'number'),
+        ),
+        heading('How sure', null),
+      ),
+    ),
+    make('tbody', {}, ...rows.map(changeRow)),
+  );
+}
+
+function alarm(title, text) {
+  return make('p', { class: 'alarm' }, make('b', { text: title }), name(text));
+}
+
 function timeMarks(span) {
   const steps = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 86400];
   const step = steps.find((value) => span / value <= 12) ?? 7 * 86400;
@@ -151,6 +227,7 @@ class Load {
   constructor() {
     this.verdict = make('div', { id: 'load-verdict' });
     this.facts = make('dl', { class: 'facts', id: 'load-facts' });
+    this.changes = make('div', { id: 'load-comparison' });
     this.profiles = make('div', { id: 'load-profiles' });
     this.latencies = make('div', { class: 'source-scroll' });
     this.note = make('p', { class: 'note' });
@@ -185,7 +262,10 @@ class Load {
       this.times.element,
       make('details', {}, make('summary', { text: 'The same as a table' }), this.table),
     );
-    replace(byId('load-view'), this.verdict, this.facts, this.profiles, this.drawn, this.course);
+    replace(
+      byId('load-view'),
+      ...[this.verdict, this.facts, this.changes, this.profiles, this.drawn, this.course],
+    );
     this.grid = this.makeGrid();
   }
 
@@ -216,10 +296,12 @@ class Load {
     return grid;
   }
 
-  show(test) {
+  // before: the report of the run that it is compared with, or null.
+  show(test, before = null) {
     if (this.test !== test) {
       this.test = test;
       this.showVerdict(test);
+      this.showChanges(test.comparison, before);
       replace(this.facts, ...facts(test));
       replace(
         this.profiles,
@@ -247,26 +329,44 @@ class Load {
   }
 
   showVerdict(test) {
-    const invalid = make(
-      'p',
-      { class: 'alarm', role: 'note' },
-      make('b', { text: 'This test cannot be believed: ' }),
-      name(test.reason),
-    );
     replace(
       this.verdict,
-      test.valid ? null : invalid,
+      test.valid ? null : alarm('This test cannot be believed: ', test.reason),
       test.thresholds.length
         ? make('ul', {}, ...test.thresholds.map((one) => threshold(one, test.valid)))
         : null,
     );
   }
 
+  showChanges(comparison, before) {
+    this.changes.hidden = !comparison;
+    if (comparison) {
+      const { reason, differs } = comparison;
+      replace(
+        this.changes,
+        make('h3', { text: 'What changed' }),
+        before && make('dl', { class: 'facts' }, runFact('Compared with', before)),
+        reason ? alarm('The test before cannot be believed: ', reason) : null,
+        differs
+          ? alarm(
+              'Another load: ',
+              'they were not asked for the same; what differs need not be the service.',
+            )
+          : null,
+        make('div', { class: 'source-scroll' }, changeTable(comparison)),
+      );
+    }
+  }
+
   showPercentiles(test) {
     const points = test.percentiles;
-    const end = points.at(-1).nines;
+    const earlier = test.comparison?.percentiles ?? [];
+    const end = Math.max(points.at(-1).nines, earlier.at(-1)?.nines ?? 0);
     const limits = test.thresholds.filter(({ limit }) => limit);
-    replace(this.legend, legend(limits.length ? [...test.kinds, ...LIMITS] : test.kinds));
+    replace(
+      this.legend,
+      legend([...test.kinds, ...(limits.length ? LIMITS : []), ...(earlier.length ? EARLIER : [])]),
+    );
     this.percentiles.show({
       x: {
         values: points.map(({ nines }) => nines),
@@ -277,13 +377,18 @@ class Load {
       },
       y: { marks: 'logarithmic', show: timeMark },
       series: test.kinds.map(({ key }) => ({ key, values: points.map((point) => point[key]) })),
-      lines: limits.map(({ limit, holds }) => ({
-        key: holds ? 'limit' : 'limit bad',
-        points: [
-          [0, limit.value],
-          [Math.min(end, nines(limit.share)), limit.value],
-        ],
-      })),
+      lines: [
+        ...limits.map(({ limit, holds }) => ({
+          key: holds ? 'limit' : 'limit bad',
+          points: [
+            [0, limit.value],
+            [Math.min(end, nines(limit.share)), limit.value],
+          ],
+        })),
+        ...(earlier.length
+          ? [{ key: 'earlier', points: earlier.map((point) => [point.nines, point.response]) }]
+          : []),
+      ],
       tip: (i) => ({
         title: shareText(points[i].share),
         rows: test.kinds.map(({ key, label }) => [key, label, format.time(points[i][key])]),

@@ -82,6 +82,41 @@ function readLatencies({ sonde, latency }) {
   });
 }
 
+// The longest of all stands a little beyond the last point.
+function readPercentiles(list) {
+  const points = (list ?? []).filter(({ share }) => share < 1);
+  const last = (list ?? []).find(({ share }) => share >= 1);
+  const end = points.length ? nines(points.at(-1).share) : 0;
+  return [...points, ...(last ? [last] : [])].map((point) => ({
+    ...point,
+    nines: point.share < 1 ? nines(point.share) : end + 0.1,
+  }));
+}
+
+// What changed since the run before: [{key, label, before, after, low, high, sure}], or null.
+function readComparison(comparison) {
+  if (!comparison) {
+    return null;
+  }
+  const { before, quantiles, rate, failed, differentLoads } = comparison;
+  return {
+    differs: differentLoads,
+    reason: before.valid ? '' : clean(before.invalidReason),
+    percentiles: readPercentiles(before.percentiles),
+    rows: [
+      ...quantiles.map((one) => ({
+        ...one,
+        key: 'time',
+        label: `response, ${+(one.share * 100).toFixed(3)} %`,
+      })),
+      { ...rate, key: 'rate', label: 'answers a second' },
+      ...(failed.before === null || failed.after === null
+        ? []
+        : [{ ...failed, key: 'share', label: 'failed' }]),
+    ],
+  };
+}
+
 function counted(record) {
   return Object.entries(record ?? {})
     .map(([key, value]) => ({ key: clean(key), count: value.count ?? value }))
@@ -94,9 +129,6 @@ function readLoadTest(report, name) {
   const own = summary.sonde;
   const intervals = readIntervals(report.intervals);
   const seconds = Math.max(summary.duration, intervals.at(-1)?.end ?? 0);
-  const points = (report.percentiles ?? []).filter(({ share }) => share < 1);
-  const last = (report.percentiles ?? []).find(({ share }) => share >= 1);
-  const end = points.length ? nines(points.at(-1).share) : 0;
   return {
     kind: 'load',
     name: clean(name),
@@ -121,6 +153,7 @@ function readLoadTest(report, name) {
       limit: readLimit(one.text),
     })),
     profiles: (own.profiles ?? []).map((one) => ({
+      ...one,
       type: clean(one.type ?? ''),
       run: clean(one.run ?? ''),
       title: clean(one.title ?? ''),
@@ -133,11 +166,8 @@ function readLoadTest(report, name) {
     errors: counted(own.errors),
     kinds: kindsOf(own),
     latencies: readLatencies(summary),
-    // The longest of all stands a little beyond the last point.
-    percentiles: [...points, ...(last ? [last] : [])].map((point) => ({
-      ...point,
-      nines: point.share < 1 ? nines(point.share) : end + 0.1,
-    })),
+    percentiles: readPercentiles(report.percentiles),
+    comparison: readComparison(report.comparison),
     intervals,
     span: seconds,
     due: readDue(asked, seconds),

@@ -106,7 +106,7 @@ class Page {
     }));
     const texts = (parts ?? []).map((part) => {
       const entry = report.captures[part.at] ?? {};
-      const grown = Boolean(before && entry.growth);
+      const grown = Boolean(before && (entry.growth || (isLoadTest(entry) && entry.comparison)));
       return {
         name: grown ? `${part.name}: before and after` : part.name,
         part,
@@ -197,7 +197,7 @@ class Page {
     if (isLoad) {
       this.graph.hide();
       this.load ??= new Load();
-      this.load.show(this.capture(index));
+      this.load.show(this.capture(index), item.grown ? before : null);
     } else if (item?.part) {
       this.graph.hide();
       this.showPart(item, isHeap ? this.capture(index) : null);

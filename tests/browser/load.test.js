@@ -12,7 +12,7 @@ const path = require('node:path');
 const test = require('node:test');
 const { promisify } = require('node:util');
 const { Browser, bin, reported, temporary } = require('./support/page.js');
-const { loadData } = require('./support/load-data.js');
+const { loadData, percentiles } = require('./support/load-data.js');
 
 const browser = new Browser(test);
 const run = promisify(execFile);
@@ -181,7 +181,41 @@ test('drawn anew where there is less room, and in the dark', async (t) => {
   assert.ok(wide <= 700, String(wide));
 });
 
-test('a real one', async (t) => {
+test('what changed since the run before, and how sure that is', async (t) => {
+  const data = loadData();
+  const changed = { before: 2000, after: 1000, low: -1100, high: -900, sure: true };
+  data.before = { ...data.report, name: 'sunday', captures: [] };
+  data.report.captures[0].comparison = {
+    before: { valid: false, invalidReason: 'too busy', percentiles: percentiles(100) },
+    differentLoads: true,
+    quantiles: [
+      { share: 0.5, ...changed, ratioLow: 0.4, ratioHigh: 0.6 },
+      { share: 0.99, before: 9000, after: 10000, low: -500, high: 2500, sure: false },
+      { share: 0.999, before: 9000, after: 10000, sure: false },
+    ],
+    rate: { unit: '1/s', before: 110, after: 100, low: -11, high: -9, sure: true },
+    failed: { unit: 'share', before: 0, after: 0.01, sure: false },
+  };
+  const report = await browser.open(t, data);
+  assert.deepEqual(await rows(report, 'load-changes'), [
+    ['response, 50 %', '2.00 ms', '1.00 ms', '−1.00 ms', '−1.10 ms to −900 µs', 'faster'],
+    ['response, 99 %', '9.00 ms', '10.0 ms', '+1.00 ms', '−500 µs to +2.50 ms', 'may be chance'],
+    ['response, 99.9 %', '9.00 ms', '10.0 ms', '+1.00 ms', '', 'how sure is not known'],
+    ['answers a second', '110', '100', '−10', '−11 to −9', 'fewer'],
+    ['failed', '0.0 %', '1.0 %', '+1.0 pp', '', ''],
+  ]);
+  assert.equal(await report.page.locator('#load-changes td.down').innerText(), '−1.00 ms');
+  assert.equal(await report.page.locator('#load-changes td.up').innerText(), '−10');
+  const told = flat(await report.text('#load-comparison'));
+  assert.match(told, /Compared with sunday .*The test before cannot be believed: too busy/);
+  assert.match(told, /Another load: they were not asked for the same/);
+  const earlier = await corners(report, 'load-percentiles', 'earlier');
+  const own = await corners(report, 'load-percentiles', 'response');
+  assert.ok(earlier.length > own.length);
+  assert.ok(earlier.at(-1)[0] > own.at(-1)[0], 'of ten times as many requests: further');
+});
+
+test('a real one, and two that are compared', async (t) => {
   const server = http.createServer((_request, response) => response.end('hello'));
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const directory = temporary();
@@ -205,4 +239,12 @@ test('a real one', async (t) => {
   assert.equal(response.length, part.percentiles.length);
   assert.equal((await rows(report, 'load-intervals')).length, part.intervals.length);
   assert.match(flat(await report.text('#load-facts')), /Loop open: 100 requests a second Sent for/);
+  await run(bin, ['load', url, '-R', '50', '-d', '2', '-n', '--name', 'next', '--store', store]);
+  const words = ['compare', 'load', 'next', '--format', 'html', '--store', store];
+  const page = await browser.open(t, (await run(bin, words, { maxBuffer: 1 << 28 })).stdout);
+  const changes = await rows(page, 'load-changes');
+  assert.equal(changes.length, 7);
+  assert.deepEqual(changes[5].slice(0, 1), ['answers a second']);
+  assert.match(flat(await page.text('#load-comparison')), /Compared with load .*Another load/);
+  assert.ok((await corners(page, 'load-percentiles', 'earlier')).length > 10);
 });

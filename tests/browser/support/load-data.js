@@ -88,4 +88,4 @@ function loadData({
   return { version: 1, report, captures: [], coverage: [], parts };
 }
 
-module.exports = { loadData };
+module.exports = { loadData, percentiles };
