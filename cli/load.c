@@ -433,7 +433,7 @@ static int64_t length_of(const struct sonde_arrival *arrival)
 
 static int run(struct work *w, struct sonde_err *err)
 {
-    const struct sonde_load_watcher watcher = {w, show, &stopping};
+    const struct sonde_load_watcher watcher = {.context = w, .interval = show, .stop = &stopping};
     const struct sonde_arrival *arrival = &w->plan.arrival;
     w->terminal = isatty(STDERR_FILENO);
     w->live.amount = arrival->amount == SONDE_SPEC_ABSENT ? 0 : (uint64_t)arrival->amount;

@@ -56,31 +56,42 @@ static void step(struct sonde_arrivals *arrivals)
     arrivals->number++;
 }
 
-int sonde_arrivals_init(struct sonde_arrivals *arrivals, const struct sonde_arrival *arrival,
-                        uint64_t part, uint64_t parts, uint64_t seed, struct sonde_err *err)
+static void add_stages(struct sonde_arrivals *arrivals, const struct sonde_arrival *arrival)
 {
-    *arrivals = (struct sonde_arrivals){.distribution = arrival->distribution,
-                                        .part = part,
-                                        .parts = parts,
-                                        .left = UINT64_MAX,
-                                        .seed = seed};
     double rate = 0;
-    if (arrival->stages.count > SONDE_ARRIVALS_STAGES_MAX ||
-        (arrival->stages.count == 0 && arrival->rate == SONDE_SPEC_ABSENT)) {
-        return sonde_fail(err, SONDE_EINVALID, 0, "an open model needs a rate, or up to %d stages",
-                          SONDE_ARRIVALS_STAGES_MAX);
-    }
     for (size_t i = 0; i < arrival->stages.count; i++) {
         const struct sonde_stage *stage = &arrival->stages.items[i];
         add_stage(arrivals, (double)stage->duration_seconds,
                   stage->ramp ? rate : (double)stage->rate, (double)stage->rate);
         rate = (double)stage->rate;
     }
-    if (arrivals->count == 0) {
+    if (arrival->stages.count == 0) {
         bool timed = arrival->duration_seconds != SONDE_SPEC_ABSENT;
         add_stage(arrivals, timed ? (double)arrival->duration_seconds : INFINITY,
                   (double)arrival->rate, (double)arrival->rate);
     }
+}
+
+int sonde_arrivals_init(struct sonde_arrivals *arrivals, const struct sonde_arrival *arrival,
+                        int64_t warm_up_seconds, uint64_t part, uint64_t parts, uint64_t seed,
+                        struct sonde_err *err)
+{
+    *arrivals = (struct sonde_arrivals){.distribution = arrival->distribution,
+                                        .part = part,
+                                        .parts = parts,
+                                        .left = UINT64_MAX,
+                                        .seed = seed};
+    if (arrival->stages.count > SONDE_ARRIVALS_STAGES_MAX ||
+        (arrival->stages.count == 0 && arrival->rate == SONDE_SPEC_ABSENT)) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "an open model needs a rate, or up to %d stages",
+                          SONDE_ARRIVALS_STAGES_MAX);
+    }
+    if (warm_up_seconds > 0) {
+        int64_t first = arrival->stages.count ? arrival->stages.items[0].rate : arrival->rate;
+        add_stage(arrivals, (double)warm_up_seconds, (double)first, (double)first);
+        arrivals->warm = arrivals->count;
+    }
+    add_stages(arrivals, arrival);
     if (arrival->amount != SONDE_SPEC_ABSENT) {
         uint64_t amount = (uint64_t)arrival->amount;
         arrivals->left = amount / parts + (part < amount % parts);
@@ -96,13 +107,14 @@ bool sonde_arrivals_next(struct sonde_arrivals *arrivals, int64_t *ret_ns)
            arrivals->position >= end_of(&arrivals->stages[arrivals->at])) {
         arrivals->at++;
     }
-    if (arrivals->at == arrivals->count || arrivals->left == 0) {
+    bool warm = arrivals->at < arrivals->warm;
+    if (arrivals->at == arrivals->count || (arrivals->left == 0 && !warm)) {
         return false;
     }
     const struct sonde_arrivals_stage *stage = &arrivals->stages[arrivals->at];
     double seconds = stage->begin_s + time_in(stage, arrivals->position - stage->before);
     *ret_ns = (int64_t)(seconds * (double)SONDE_SECOND);
-    arrivals->left -= arrivals->left != UINT64_MAX;
+    arrivals->left -= arrivals->left != UINT64_MAX && !warm;
     step(arrivals);
     return true;
 }

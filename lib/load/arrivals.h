@@ -17,12 +17,14 @@ struct sonde_arrivals_stage {
 };
 
 struct sonde_arrivals {
-    struct sonde_arrivals_stage stages[SONDE_ARRIVALS_STAGES_MAX];
+    struct sonde_arrivals_stage stages[SONDE_ARRIVALS_STAGES_MAX + 1]; /* … and the warm-up */
     size_t count;
     size_t at;        /* the stage of the next request */
+    size_t warm;      /* stages of the warm-up, 0 or 1 */
     int distribution; /* enum sonde_distribution */
     uint64_t part, parts;
-    uint64_t left;   /* requests of this part; UINT64_MAX: until the last stage ends */
+    uint64_t left;   /* requests of this part after the warm-up; UINT64_MAX: until the last stage
+                        ends */
     double position; /* of the next request, among all */
     uint64_t number; /* of it, among those of this part */
     uint64_t seed;
@@ -32,9 +34,11 @@ struct sonde_arrivals {
 /* The part `part` (from 0) of `parts`. Together, constant parts are one train of equal distances;
  * those of a Poisson process, each with a seed of its own, are one again. A test by its duration
  * ends with it, one by its amount when that is spent; with a rate of 0 to its end, it has none.
- * SONDE_EINVALID when the arrival has no rate, or more stages than there may be. */
+ * Before it is a warm-up of so many seconds (0: none), at its rate, or that of its first stage,
+ * whose requests are not of its amount. SONDE_EINVALID when the arrival has no rate, or more stages
+ * than there may be. */
 int sonde_arrivals_init(struct sonde_arrivals *arrivals, const struct sonde_arrival *arrival,
-                        uint64_t part, uint64_t parts, uint64_t seed,
+                        int64_t warm_up_seconds, uint64_t part, uint64_t parts, uint64_t seed,
                         struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* The next time, in ns from the start; false: there is none any more. Never before the last one. */

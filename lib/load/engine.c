@@ -18,7 +18,9 @@ struct engine {
     const struct sonde_load_watcher *watcher;
     struct sonde_load_outcome *outcome;
     struct worker *workers;
-    struct sonde_load_tally *tallies; /* two of each worker, and one of the interval */
+    struct sonde_load_tally
+        *tallies; /* of each phase two of each worker, and one of the interval */
+    size_t phases;
     unsigned count, started;
     int wake; /* an eventfd that all threads poll */
     pthread_mutex_t lock;
@@ -91,10 +93,11 @@ static int plan_worker(struct engine *e, struct worker *w, struct sonde_err *err
     w->most = w->most < w->wanted ? w->wanted : w->most;
     w->left = counted ? share((uint64_t)arrival->amount, w->number, e->count) : UINT64_MAX;
     w->next_ns = w->ahead_ns = INT64_MAX;
-    int64_t length = timed ? arrival->duration_seconds * SONDE_SECOND : INT64_MAX;
+    int64_t warm_ns = plan->warm_up_seconds * SONDE_SECOND;
+    int64_t length = timed ? arrival->duration_seconds * SONDE_SECOND + warm_ns : INT64_MAX;
     if (w->open_model) {
-        int r = sonde_arrivals_init(&w->arrivals, arrival, w->number, e->count,
-                                    plan->seed + w->number, err);
+        int r = sonde_arrivals_init(&w->arrivals, arrival, plan->warm_up_seconds, w->number,
+                                    e->count, plan->seed + w->number, err);
         if (r < 0) {
             return r;
         }
@@ -114,12 +117,13 @@ static int plan_worker(struct engine *e, struct worker *w, struct sonde_err *err
 static int make_worker(struct engine *e, unsigned number, int64_t start_ns, struct sonde_err *err)
 {
     struct worker *w = &e->workers[number];
-    struct sonde_load_tally *tallies = e->tallies + 2 * (size_t)number;
+    struct sonde_load_tally *tallies = e->tallies + 2 * e->phases * number;
     *w = (struct worker){.plan = e->plan,
                          .number = number,
                          .poll = -1,
                          .start_ns = start_ns,
                          .now_ns = start_ns,
+                         .warm_ns = start_ns + e->plan->warm_up_seconds * SONDE_SECOND,
                          .swept_ns = start_ns,
                          .interval_ns = start_ns + SONDE_SECOND,
                          .reopen_ns = start_ns,
@@ -130,8 +134,9 @@ static int make_worker(struct engine *e, unsigned number, int64_t start_ns, stru
                          .filled = SONDE_BUF(SONDE_LOAD_MESSAGE_MAX),
                          .body = SONDE_BUF(SONDE_LOAD_MESSAGE_MAX),
                          .framed = SONDE_BUF(SIZE_MAX / 2),
-                         .live = tallies,
-                         .ready = tallies + 1,
+                         .phases = tallies,
+                         .live = tallies + e->phases - 1,
+                         .ready = tallies + e->phases,
                          .lock = &e->lock,
                          .handed = &e->handed};
     int r = plan_worker(e, w, err);
@@ -180,15 +185,17 @@ static bool all_handed(const struct engine *e)
     return true;
 }
 
-/* With the lock: what was handed over goes into one tally. True: that was all. */
+/* With the lock: what was handed over goes into one tally of each phase. True: that was all. */
 static bool fetch(struct engine *e, struct sonde_load_tally *interval, int64_t *ret_end_ns)
 {
     bool finished = true;
     for (unsigned i = 0; i < e->started; i++) {
         struct worker *w = &e->workers[i];
         if (w->is_ready) {
-            sonde_load_tally_add(interval, w->ready);
-            sonde_load_tally_clear(w->ready);
+            for (size_t k = 0; k < e->phases; k++) {
+                sonde_load_tally_add(&interval[k], &w->ready[k]);
+                sonde_load_tally_clear(&w->ready[k]);
+            }
             w->is_ready = false;
             *ret_end_ns = w->ready_ns > *ret_end_ns ? w->ready_ns : *ret_end_ns;
         }
@@ -208,10 +215,31 @@ static void wait_a_while(struct engine *e)
     (void)pthread_cond_timedwait(&e->handed, &e->lock, &until);
 }
 
+static void take_warm_up(struct engine *e, int64_t end_ns, struct sonde_load_tally *interval)
+{
+    const struct sonde_load_watcher *watcher = e->watcher;
+    sonde_load_tally_add(&e->outcome->warm_up, interval);
+    if (watcher && watcher->warm_up && end_ns <= e->outcome->warm_up_ns + SONDE_SECOND / 2) {
+        watcher->warm_up(watcher->context, end_ns, interval);
+    }
+    sonde_load_tally_clear(interval);
+}
+
+static void take(struct engine *e, int64_t end_ns, struct sonde_load_tally *interval)
+{
+    const struct sonde_load_watcher *watcher = e->watcher;
+    sonde_load_tally_add(&e->outcome->tally, interval);
+    if (watcher && watcher->interval) {
+        watcher->interval(watcher->context, end_ns, interval);
+    }
+    sonde_load_tally_clear(interval);
+}
+
 static void watch(struct engine *e)
 {
-    struct sonde_load_tally *interval = e->tallies + 2 * (size_t)e->count;
+    struct sonde_load_tally *interval = e->tallies + 2 * e->phases * e->count;
     const struct sonde_load_watcher *watcher = e->watcher;
+    int64_t warm_ns = e->outcome->warm_up_ns;
     bool asked = false;
     for (bool finished = false; !finished;) {
         int64_t end_ns = 0;
@@ -225,18 +253,22 @@ static void watch(struct engine *e)
         }
         finished = fetch(e, interval, &end_ns);
         (void)pthread_mutex_unlock(&e->lock);
-        sonde_load_tally_add(&e->outcome->tally, interval);
-        if (watcher && watcher->interval) {
-            watcher->interval(watcher->context, end_ns, interval);
+        if (warm_ns) {
+            take_warm_up(e, end_ns, &interval[WORKER_WARM_UP]);
         }
-        sonde_load_tally_clear(interval);
+        /* What the last second of the warm-up has beyond its end is of the next one. */
+        const struct sonde_load_tally *measured = &interval[WORKER_MEASURED];
+        bool begun = warm_ns == 0 || end_ns > warm_ns + SONDE_SECOND / 2;
+        if (begun || (finished && measured->sent + measured->unsent > 0)) {
+            take(e, end_ns > warm_ns ? end_ns - warm_ns : 0, interval);
+        }
     }
 }
 
 static int start_all(struct engine *e, struct sonde_err *err)
 {
     int64_t start_ns = sonde_clock_monotonic();
-    e->outcome->start_ns = sonde_clock_realtime();
+    e->outcome->start_ns = sonde_clock_realtime() + e->outcome->warm_up_ns;
     int r = 0;
     for (unsigned i = 0; i < e->count && r == 0; i++) {
         r = make_worker(e, i, start_ns, err);
@@ -267,8 +299,8 @@ static int run_all(struct engine *e, struct sonde_err *err)
         struct sonde_load_outcome *outcome = e->outcome;
         outcome->cpu_ns += w->cpu_ns;
         outcome->stopped = outcome->stopped || w->stopped;
-        outcome->duration_ns =
-            w->ended_ns > outcome->duration_ns ? w->ended_ns : outcome->duration_ns;
+        int64_t sent_ns = w->ended_ns - outcome->warm_up_ns;
+        outcome->duration_ns = sent_ns > outcome->duration_ns ? sent_ns : outcome->duration_ns;
         if (r == 0 && w->err.code) {
             r = w->err.code;
             if (err) {
@@ -289,7 +321,7 @@ static int make_tally(const struct sonde_load_plan *plan, struct sonde_load_tall
 static int make_engine(struct engine *e, struct sonde_err *err)
 {
     pthread_condattr_t attributes;
-    size_t tallies = 2 * (size_t)e->count + 1;
+    size_t tallies = e->phases * (2 * (size_t)e->count + 1);
     e->workers = calloc(e->count, sizeof(*e->workers));
     e->tallies = calloc(tallies, sizeof(*e->tallies));
     e->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -308,8 +340,11 @@ static int make_engine(struct engine *e, struct sonde_err *err)
     (void)pthread_cond_init(&e->handed, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     int r = make_tally(e->plan, &e->outcome->tally, err);
+    r = r < 0 ? r : sonde_load_tally_init(&e->outcome->warm_up, err);
     for (size_t i = 0; i < tallies && r == 0; i++) {
-        r = make_tally(e->plan, &e->tallies[i], err);
+        bool measured = i % e->phases == WORKER_MEASURED; /* nobody asks for parts of the other */
+        r = measured ? make_tally(e->plan, &e->tallies[i], err)
+                     : sonde_load_tally_init(&e->tallies[i], err);
     }
     return r;
 }
@@ -319,7 +354,8 @@ static void free_engine(struct engine *e)
     for (unsigned i = 0; e->workers && i < e->count; i++) {
         free_worker(&e->workers[i]);
     }
-    for (size_t i = 0; e->tallies && i <= 2 * (size_t)e->count; i++) {
+    size_t tallies = e->phases * (2 * (size_t)e->count + 1);
+    for (size_t i = 0; e->tallies && i < tallies; i++) {
         sonde_load_tally_fini(&e->tallies[i]);
     }
     free(e->workers);
@@ -341,8 +377,12 @@ int sonde_load_run(const struct sonde_load_plan *plan, const struct sonde_load_w
                    struct sonde_load_outcome *ret, struct sonde_err *err)
 {
     unsigned count = plan->threads < plan->connections ? plan->threads : plan->connections;
-    struct engine engine = {.plan = plan, .watcher = watcher, .outcome = ret, .count = count};
-    *ret = (struct sonde_load_outcome){0};
+    struct engine engine = {.plan = plan,
+                            .watcher = watcher,
+                            .outcome = ret,
+                            .phases = plan->warm_up_seconds ? WORKER_PHASES : 1,
+                            .count = count};
+    *ret = (struct sonde_load_outcome){.warm_up_ns = plan->warm_up_seconds * SONDE_SECOND};
     int r = check_safety(plan, err);
     if (r < 0) {
         return r;
@@ -356,4 +396,5 @@ int sonde_load_run(const struct sonde_load_plan *plan, const struct sonde_load_w
 void sonde_load_outcome_fini(struct sonde_load_outcome *outcome)
 {
     sonde_load_tally_fini(&outcome->tally);
+    sonde_load_tally_fini(&outcome->warm_up);
 }

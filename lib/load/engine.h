@@ -59,7 +59,8 @@ struct sonde_load_plan {
     /* With a rate or stages an open model; else a closed one, which ends by duration or amount. */
     struct sonde_arrival arrival;
     const struct sonde_load_safety *safety; /* a ceiling of the rate; NULL: there is none */
-    bool good_times; /* those of answers with a status other than 2xx do not count */
+    bool good_times;         /* those of answers with a status other than 2xx do not count */
+    int64_t warm_up_seconds; /* before it, at its (first) rate: counted apart. 0: none */
     uint64_t seed;
     bool waits_awake; /* threads may use a CPU while they wait for a time: load/awake.h */
     const struct sonde_load_label *labels; /* that results tell apart: sonde_load_label */
@@ -75,9 +76,12 @@ int sonde_load_label(struct sonde_load_origin *origin, bool addresses,
 /* Is told how it goes, by the thread that runs it. */
 struct sonde_load_watcher {
     void *context;
-    /* What came of the second (or less, at the end) that ended at `end_ns`, from the start. */
+    /* What came of the second (or less, at the end) that ended at `end_ns`, from the start, which
+     * is when the warm-up is over. */
     void (*interval)(void *context, int64_t end_ns, const struct sonde_load_tally *tally);
     const atomic_bool *stop; /* true: it ends now. NULL: it does not */
+    /* The same of a second of the warm-up; end_ns is from its beginning. NULL: nobody asks. */
+    void (*warm_up)(void *context, int64_t end_ns, const struct sonde_load_tally *tally);
 };
 
 struct sonde_load_outcome {
@@ -85,7 +89,11 @@ struct sonde_load_outcome {
     int64_t start_ns;              /* of the realtime clock */
     int64_t duration_ns;           /* until nothing more was sent */
     int64_t cpu_ns;                /* that the threads used, but for waiting awake */
-    bool stopped;                  /* by the watcher */
+    /* What was before the start, and nothing of the above has: requests that were meant to be sent
+     * then, and their answers, whenever they came. */
+    struct sonde_load_tally warm_up;
+    int64_t warm_up_ns;
+    bool stopped; /* by the watcher */
 };
 
 /* Runs to the end. `watcher` may be NULL. SONDE_EDENIED by the plan's safety, SONDE_ENOMEM,

@@ -169,15 +169,16 @@ static unsigned tallies_of(struct worker *w, const struct connection *c,
                            const struct flight *flight, struct sonde_load_tally **ret)
 {
     const struct sonde_load_origin *origin = origin_of(w, c);
+    struct sonde_load_tally *all = worker_tally(w, flight->times.intended_ns);
     unsigned count = 0;
-    ret[count++] = w->live;
-    if (w->live->part_count) {
+    ret[count++] = all;
+    if (all->part_count) {
         if (origin->first_name) {
             unsigned name = origin->scenario->steps[flight->request].tally;
-            ret[count++] = &w->live->parts[origin->first_name - 1 + name];
+            ret[count++] = &all->parts[origin->first_name - 1 + name];
         }
         if (origin->first_address) {
-            ret[count++] = &w->live->parts[origin->first_address - 1 + c->address];
+            ret[count++] = &all->parts[origin->first_address - 1 + c->address];
         }
     }
     return count;

@@ -69,7 +69,7 @@ static void send_all_it_can(struct worker *w, uint32_t index)
         for (uint64_t i = 0; i < count; i++) {
             intended[i] = w->now_ns;
         }
-        w->left -= w->left == UINT64_MAX ? 0 : count;
+        w->left -= w->left == UINT64_MAX || w->now_ns < w->warm_ns ? 0 : count;
         connection_send(w, index, intended, (uint32_t)count);
     }
 }
@@ -124,7 +124,7 @@ static void send_due(struct worker *w)
         w->due--;
         w->now_ns = sonde_clock_monotonic();
         int64_t could_ns = intended > w->busy_ns ? intended : w->busy_ns;
-        w->live->late += w->now_ns - could_ns > SONDE_LOAD_LATE_NS;
+        worker_tally(w, intended)->late += w->now_ns - could_ns > SONDE_LOAD_LATE_NS;
         connection_send(w, index, &intended, 1);
         if (connection_room(w, &w->connections[index])) {
             list_free(w, index);
@@ -222,8 +222,9 @@ static void hand_over(struct worker *w, bool last)
         (void)pthread_cond_wait(w->handed, w->lock);
     }
     if (!w->is_ready) {
-        struct sonde_load_tally *done = w->live;
-        w->live = w->ready;
+        struct sonde_load_tally *done = w->phases;
+        w->live = w->ready + (w->live - w->phases);
+        w->phases = w->ready;
         w->ready = done;
         w->is_ready = true;
         w->ready_ns = w->now_ns - w->start_ns;
@@ -353,8 +354,17 @@ static void check_end(struct worker *w)
 static void count_unsent(struct worker *w)
 {
     while (w->open_model && w->next_ns <= w->ended_ns && w->next_ns != INT64_MAX) {
-        sonde_load_tally_unsent(w->live, w->start_ns + w->next_ns, w->now_ns);
+        int64_t intended = w->start_ns + w->next_ns;
+        sonde_load_tally_unsent(worker_tally(w, intended), intended, w->now_ns);
         w->next_ns = next_of(&w->arrivals);
+    }
+}
+
+static void check_phase(struct worker *w)
+{
+    if (w->live != w->phases && w->now_ns >= w->warm_ns) {
+        w->live = w->phases;
+        w->warm_cpu_ns = usage_now().cpu_ns - w->awake_ns;
     }
 }
 
@@ -371,6 +381,7 @@ static void loop(struct worker *w)
         }
         wait_for_events(w);
         sweep(w);
+        check_phase(w);
         check_end(w);
         if (w->now_ns >= w->interval_ns) {
             hand_over(w, false);
@@ -393,7 +404,7 @@ void *worker_run(void *worker)
         connection_end(w, i);
     }
     count_unsent(w);
-    w->cpu_ns = usage_now().cpu_ns - w->awake_ns;
+    w->cpu_ns = usage_now().cpu_ns - w->awake_ns - w->warm_cpu_ns;
     hand_over(w, true);
     return NULL;
 }

@@ -16,6 +16,14 @@ enum {
     WORKER_NONE = UINT32_MAX,    /* no connection */
 };
 
+/* What came of a part of the test, by when a request was meant to be sent; of what belongs to no
+ * request, by when it happened. */
+enum worker_phase {
+    WORKER_MEASURED,
+    WORKER_WARM_UP,
+    WORKER_PHASES,
+};
+
 /* A request that was written, or is about to be. */
 struct flight {
     struct sonde_load_times times;
@@ -82,6 +90,7 @@ struct worker {
     pthread_t thread;
     int poll;
     int64_t start_ns, now_ns; /* monotonic */
+    int64_t warm_ns;          /* … the end of the warm-up; start_ns: there is none */
     bool open_model;
     bool sending; /* until the end */
     bool excused; /* time limits were left alone the last time */
@@ -113,15 +122,17 @@ struct worker {
     char *buffer;        /* of SONDE_RESPONSE_HEAD_MAX + WORKER_READ_SIZE */
     struct sonde_response_memo memo;
     struct sonde_err err; /* what ended it */
-    /* Handed over each second. */
-    struct sonde_load_tally *live; /* the worker's */
+    /* Handed over each second, a tally of each phase that there is. */
+    struct sonde_load_tally *phases; /* the worker's */
+    struct sonde_load_tally *live;   /* … of the phase that is now */
     pthread_mutex_t *lock;
     pthread_cond_t *handed;
     struct sonde_load_tally *ready; /* the watcher's while is_ready; else empty */
     bool is_ready, finished, stopped;
-    int64_t ready_ns, ended_ns, cpu_ns;
+    int64_t ready_ns, ended_ns;
     struct sonde_awake awake;
-    int64_t awake_ns; /* of CPU, waited awake */
+    int64_t awake_ns;            /* of CPU, waited awake */
+    int64_t warm_cpu_ns, cpu_ns; /* otherwise used: by the warm-up; and since */
     atomic_bool stop;
 };
 
@@ -157,6 +168,12 @@ void connection_fail(struct worker *worker, uint32_t index, enum sonde_load_erro
 
 /* worker.c */
 void *worker_run(void *worker);
+/* Where a request is counted that was meant to be sent then. */
+static inline struct sonde_load_tally *worker_tally(const struct worker *worker,
+                                                    int64_t intended_ns)
+{
+    return &worker->phases[intended_ns < worker->warm_ns ? WORKER_WARM_UP : WORKER_MEASURED];
+}
 /* A connection can take a request, or was closed: it does, or is opened again. */
 void worker_freed(struct worker *worker, uint32_t index);
 

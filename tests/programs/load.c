@@ -16,7 +16,7 @@ enum { BODY_MAX = 4 << 20 };
 
 struct settings {
     int64_t connections, most, pipelining, threads, seconds, amount, rate, poisson, timeout_ms,
-        per_connection, drain_ms, skip_verify, ids, version, body, head, listens;
+        per_connection, drain_ms, skip_verify, ids, version, body, head, listens, warm_up;
 };
 
 static const struct {
@@ -39,6 +39,7 @@ static const struct {
     {"body", offsetof(struct settings, body)},       /* bytes of the request's */
     {"head", offsetof(struct settings, head)},
     {"listens", offsetof(struct settings, listens)},
+    {"warmUp", offsetof(struct settings, warm_up)},
     {"skipVerify", offsetof(struct settings, skip_verify)},
 };
 
@@ -226,6 +227,7 @@ int main(int argc, char **argv)
                     .rate = s.rate,
                     .duration_seconds = s.seconds,
                     .amount = s.amount},
+        .warm_up_seconds = s.warm_up,
         .seed = 1,
     };
     if (sonde_load_run(&plan, NULL, &outcome, &err) < 0) {

@@ -32,7 +32,7 @@ static int64_t *times_of(const struct sonde_arrival *arrival, uint64_t parts, ui
     for (uint64_t part = 0; part < parts; part++) {
         struct sonde_arrivals arrivals;
         int64_t last = 0;
-        assert_int_equal(sonde_arrivals_init(&arrivals, arrival, part, parts, seed + part, NULL),
+        assert_int_equal(sonde_arrivals_init(&arrivals, arrival, 0, part, parts, seed + part, NULL),
                          0);
         for (int64_t at; sonde_arrivals_next(&arrivals, &at); last = at) {
             assert_true(*ret_count < MOST && at >= last);
@@ -83,7 +83,7 @@ static void amounts_are_exact(void **state)
     }
     struct sonde_arrivals arrivals;
     const struct sonde_arrival arrival = arrival_of(10, NONE, 5, SONDE_ARRIVAL_CONSTANT);
-    assert_int_equal(sonde_arrivals_init(&arrivals, &arrival, 0, 1, 1, NULL), 0);
+    assert_int_equal(sonde_arrivals_init(&arrivals, &arrival, 0, 0, 1, 1, NULL), 0);
     assert_int_equal(sonde_arrivals_end(&arrivals), INT64_MAX);
 }
 
@@ -120,7 +120,7 @@ static void stages_follow_their_lines(void **state)
     assert_true(times[count - 1] < 10 * SONDE_SECOND);
     free(times);
     struct sonde_arrivals arrivals;
-    assert_int_equal(sonde_arrivals_init(&arrivals, &arrival, 0, 1, 1, NULL), 0);
+    assert_int_equal(sonde_arrivals_init(&arrivals, &arrival, 0, 0, 1, 1, NULL), 0);
     assert_true(fabs(sonde_arrivals_rate(&arrivals, SONDE_SECOND) - 500) < 1e-6);
     assert_true(sonde_arrivals_rate(&arrivals, 4 * SONDE_SECOND) == 0);
     assert_true(fabs(sonde_arrivals_rate(&arrivals, 9 * SONDE_SECOND) - 2000) < 1e-6);
@@ -169,13 +169,53 @@ static void poisson_parts_are_one_process(void **state)
     }
 }
 
+/* Before all of it, at its first rate, and not of its amount. */
+static void a_warm_up_comes_first(void **state)
+{
+    (void)state;
+    const struct sonde_stage list[] = {{.duration_seconds = 2, .rate = 100, .ramp = true},
+                                       {.duration_seconds = 1, .rate = 300}};
+    struct sonde_arrival stages = arrival_of(NONE, NONE, NONE, SONDE_ARRIVAL_CONSTANT);
+    stages.stages.items = (struct sonde_stage *)(uintptr_t)list;
+    stages.stages.count = SONDE_LENGTH(list);
+    const struct {
+        struct sonde_arrival arrival;
+        size_t warm, all;
+    } cases[] = {
+        {arrival_of(70, 4, NONE, SONDE_ARRIVAL_CONSTANT), 210, 490},
+        {arrival_of(70, NONE, 33, SONDE_ARRIVAL_CONSTANT), 210, 243},
+        {arrival_of(70, 4, 5, SONDE_ARRIVAL_CONSTANT), 210, 215},
+        {stages, 300, 300 + 100 + 300},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        for (uint64_t parts = 1; parts < 6; parts++) {
+            size_t count = 0;
+            size_t warm = 0;
+            for (uint64_t part = 0; part < parts; part++) {
+                struct sonde_arrivals arrivals;
+                assert_int_equal(
+                    sonde_arrivals_init(&arrivals, &cases[i].arrival, 3, part, parts, 1, NULL), 0);
+                for (int64_t at; sonde_arrivals_next(&arrivals, &at); count++) {
+                    warm += at < 3 * SONDE_SECOND;
+                }
+                bool timed = cases[i].arrival.duration_seconds != NONE || i == 3;
+                int64_t end_s = i == 3 ? 6 : 7;
+                assert_int_equal(sonde_arrivals_end(&arrivals),
+                                 timed ? end_s * SONDE_SECOND : INT64_MAX);
+            }
+            assert_int_equal(warm, cases[i].warm);
+            assert_int_equal(count, cases[i].all);
+        }
+    }
+}
+
 static void what_has_no_rate_is_refused(void **state)
 {
     (void)state;
     struct sonde_arrivals arrivals;
     struct sonde_err err = {0};
     const struct sonde_arrival closed = arrival_of(NONE, 3, NONE, SONDE_ARRIVAL_CONSTANT);
-    assert_int_equal(sonde_arrivals_init(&arrivals, &closed, 0, 1, 1, &err), SONDE_EINVALID);
+    assert_int_equal(sonde_arrivals_init(&arrivals, &closed, 0, 0, 1, 1, &err), SONDE_EINVALID);
     assert_true(err.message[0]);
 }
 
@@ -186,6 +226,7 @@ int main(void)
         cmocka_unit_test(amounts_are_exact),
         cmocka_unit_test(stages_follow_their_lines),
         cmocka_unit_test(poisson_parts_are_one_process),
+        cmocka_unit_test(a_warm_up_comes_first),
         cmocka_unit_test(what_has_no_rate_is_refused),
     };
     return cmocka_run_group_tests_name("arrivals", tests, NULL, NULL);
