@@ -57,9 +57,10 @@ struct work {
     struct keep keep;
     struct sonde_load_live live;
     struct sonde_load_verdict verdicts[SONDE_OPTION_STRINGS_MAX];
-    uint64_t sent;   /* so far … */
-    int64_t sent_ns; /* … and when that was last more than before */
-    bool terminal;   /* progress goes to one */
+    uint64_t sent;        /* so far … */
+    int64_t sent_ns;      /* … and when that was last more than before */
+    bool terminal;        /* progress goes to one */
+    int64_t throttled_ns; /* by the time that the warm-up was over */
     struct load_profile profile;
     struct sonde_err kept; /* why a second could not be kept */
 };
@@ -177,6 +178,14 @@ static int read_thresholds(struct work *w, struct sonde_err *err)
 
 static int check(const struct cli_load_settings *s, struct sonde_err *err)
 {
+    if (s->warm_up_ns % SONDE_SECOND) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "--warm-up: give whole seconds");
+    }
+    if (s->warm_up_ns && s->requests_of_each) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "--warm-up would take the requests of each connection: leave out "
+                          "--maxConnectionRequests");
+    }
     if (s->duration_ns % SONDE_SECOND) {
         return sonde_fail(err, SONDE_EINVALID, 0, "--duration: give whole seconds");
     }
@@ -303,6 +312,7 @@ static int make_plan(struct work *w, struct sonde_err *err)
         .timeout_ns = or_else(s->timeout_ns, 10 * SONDE_SECOND),
         .drain_ns = SONDE_SECOND,
         .arrival = arrival_of(s),
+        .warm_up_seconds = s->warm_up_ns / SONDE_SECOND,
     };
     w->plan.waits_awake = sonde_awake_is_affordable(w->plan.threads, sysconf(_SC_NPROCESSORS_ONLN),
                                                     sonde_cpu_limit("/proc", getpid()));
@@ -400,6 +410,19 @@ static void say_live(const struct work *w)
     }
 }
 
+static const char own_group[] = "/proc/self/cgroup";
+static const char groups[] = "/sys/fs/cgroup";
+
+static void show_warm_up(void *context, int64_t end_ns, const struct sonde_load_tally *second)
+{
+    struct work *w = context;
+    w->throttled_ns = sonde_load_throttled(own_group, groups);
+    if (w->terminal && !w->settings->quiet && !w->settings->silent) {
+        (void)fprintf(stderr, "\r\033[Kwarm-up %.0f s  %llu/s", (double)end_ns / 1e9,
+                      (unsigned long long)second->answered);
+    }
+}
+
 static void show(void *context, int64_t end_ns, const struct sonde_load_tally *second)
 {
     struct work *w = context;
@@ -418,9 +441,6 @@ static void show(void *context, int64_t end_ns, const struct sonde_load_tally *s
     say_live(w);
 }
 
-static const char own_group[] = "/proc/self/cgroup";
-static const char groups[] = "/sys/fs/cgroup";
-
 /* Seconds; 0: nobody knows. */
 static int64_t length_of(const struct sonde_arrival *arrival)
 {
@@ -433,14 +453,15 @@ static int64_t length_of(const struct sonde_arrival *arrival)
 
 static int run(struct work *w, struct sonde_err *err)
 {
-    const struct sonde_load_watcher watcher = {.context = w, .interval = show, .stop = &stopping};
+    const struct sonde_load_watcher watcher = {
+        .context = w, .interval = show, .stop = &stopping, .warm_up = show_warm_up};
     const struct sonde_arrival *arrival = &w->plan.arrival;
     w->terminal = isatty(STDERR_FILENO);
     w->live.amount = arrival->amount == SONDE_SPEC_ABSENT ? 0 : (uint64_t)arrival->amount;
     w->live.length_ns = length_of(arrival) * SONDE_SECOND;
-    int64_t before = sonde_load_throttled(own_group, groups);
+    w->throttled_ns = sonde_load_throttled(own_group, groups);
     int r = sonde_load_run(&w->plan, &watcher, &w->outcome, err);
-    w->result.throttled_ns = sonde_load_throttled(own_group, groups) - before;
+    w->result.throttled_ns = sonde_load_throttled(own_group, groups) - w->throttled_ns;
     if (w->terminal && !w->settings->quiet) {
         (void)fputs("\r\033[K", stderr);
     }
@@ -452,7 +473,7 @@ static int run(struct work *w, struct sonde_err *err)
 }
 
 /* What is to be thought of it. */
-static void conclude(struct work *w)
+static int conclude(struct work *w, struct sonde_err *err)
 {
     struct sonde_load_result *result = &w->result;
     result->asked.title = w->settings->title;
@@ -464,6 +485,7 @@ static void conclude(struct work *w)
     (void)judge(w, w->outcome.duration_ns);
     sonde_load_result_end(result, &w->plan, &w->outcome);
     load_profile_end(&w->profile, result);
+    return sonde_load_result_weigh(result, err);
 }
 
 /* As autocannon does it, for a person to stderr. */
@@ -549,10 +571,7 @@ static int carry_out(const struct cli_settings *settings, struct work *w, struct
         keep_begin(settings, w->url.data, &w->keep);
         r = run(w, err);
     }
-    if (r == 0) {
-        conclude(w);
-    }
-    return r;
+    return r < 0 ? r : conclude(w, err);
 }
 
 /* The test's options, with those of the brackets in their place. */

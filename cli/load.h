@@ -28,6 +28,7 @@ struct cli_load_settings {
     int http; /* enum sonde_http_version */
     bool abort_on_fail, no_store;
     int64_t delay_abort_ns; /* 0: not given */
+    int64_t warm_up_ns;     /* 0: none */
     const char *profile;    /* a word of `sonde profile --type`; NULL: none is taken */
     int64_t profile_ns, profile_delay_ns; /* 0: not given */
     bool autocannon;                      /* called by that name: its conventions hold */

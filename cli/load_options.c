@@ -18,6 +18,8 @@ const struct sonde_option cli_load_options[] = {
      .argument = "N", .help = "requests in flight on a connection (default: 1)", .letter = 'p'},
     {"duration", SONDE_OPTION_DURATION, AT(duration_ns), SONDE_SECOND, 30 * DAY_NS,
      .argument = "TIME", .help = "how long (default: 10s)", .letter = 'd'},
+    {"warm-up", SONDE_OPTION_DURATION, AT(warm_up_ns), SONDE_SECOND, DAY_NS, .argument = "TIME",
+     .help = "before it, with the same requests, which do not count (default: none)"},
     {"amount", SONDE_OPTION_NUMBER, AT(amount), 1, INT64_MAX, .argument = "N",
      .help = "how many requests, however long that takes", .letter = 'a'},
     {"maxOverallRequests", SONDE_OPTION_NUMBER, AT(requests_most), 1, INT64_MAX, .argument = "N",

@@ -12,6 +12,7 @@ int sonde_load_result_init(struct sonde_load_result *result, struct sonde_err *e
     struct sonde_histogram_layout layout;
     *result = (struct sonde_load_result){.arena = SONDE_ARENA(SONDE_LOAD_RESULT_TEXTS_MAX)};
     int r = sonde_load_tally_init(&result->tally, err);
+    r = r < 0 ? r : sonde_load_tally_init(&result->warm_up, err);
     r = r < 0 ? r : sonde_histogram_layout(1, most_requests, DIGITS, &layout, err);
     r = r < 0 ? r : sonde_histogram_init(&result->requests, &layout, err);
     r = r < 0 ? r : sonde_histogram_layout(1, most_bytes, DIGITS, &layout, err);
@@ -22,6 +23,7 @@ int sonde_load_result_init(struct sonde_load_result *result, struct sonde_err *e
 void sonde_load_result_fini(struct sonde_load_result *result)
 {
     sonde_load_tally_fini(&result->tally);
+    sonde_load_tally_fini(&result->warm_up);
     sonde_histogram_fini(&result->requests);
     sonde_histogram_fini(&result->bytes);
     sonde_load_intervals_fini(&result->intervals);
@@ -44,12 +46,18 @@ int sonde_load_result_add(struct sonde_load_result *result, int64_t end_ns,
     return sonde_load_intervals_add(&result->intervals, end_ns, interval, err);
 }
 
+static void swap(struct sonde_load_tally *a, struct sonde_load_tally *b)
+{
+    const struct sonde_load_tally was = *a;
+    *a = *b;
+    *b = was;
+}
+
 void sonde_load_result_end(struct sonde_load_result *result, const struct sonde_load_plan *plan,
                            struct sonde_load_outcome *outcome)
 {
-    const struct sonde_load_tally empty = result->tally;
-    result->tally = outcome->tally;
-    outcome->tally = empty;
+    swap(&result->tally, &outcome->tally);
+    swap(&result->warm_up, &outcome->warm_up);
     result->start_ns = outcome->start_ns / SONDE_MICROSECOND * SONDE_MICROSECOND;
     result->duration_ns = outcome->duration_ns;
     result->cpu_ns = outcome->cpu_ns;
@@ -61,7 +69,18 @@ void sonde_load_result_end(struct sonde_load_result *result, const struct sonde_
     result->asked.requests_per_connection = plan->requests_per_connection;
     result->asked.timeout_ns = plan->timeout_ns;
     result->asked.arrival = plan->arrival;
+    result->asked.warm_up_seconds = plan->warm_up_seconds;
     result->asked.seed = plan->seed;
+}
+
+int sonde_load_result_weigh(struct sonde_load_result *result, struct sonde_err *err)
+{
+    int r = sonde_load_confidence_of(&result->tally.response, &result->intervals,
+                                     result->asked.seed, &result->confidence, err);
+    if (r < 0 || result->asked.arrival.stages.count) {
+        return r;
+    }
+    return sonde_load_course_steady(&result->intervals, &result->steadiness, err);
 }
 
 bool sonde_load_result_passes(const struct sonde_load_result *result)

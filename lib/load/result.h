@@ -6,6 +6,7 @@
 #define SONDE_LOAD_RESULT_H
 
 #include "base/arena.h"
+#include "load/course.h"
 #include "load/engine.h"
 #include "load/intervals.h"
 #include "load/judge.h"
@@ -28,6 +29,7 @@ struct sonde_load_asked {
     uint64_t requests_per_connection; /* 0: any number */
     int64_t timeout_ns;
     struct sonde_arrival arrival;
+    int64_t warm_up_seconds;
     uint64_t seed;
 };
 
@@ -37,10 +39,13 @@ struct sonde_load_result {
     int64_t duration_ns, cpu_ns, throttled_ns;
     bool stopped; /* before its time */
     struct sonde_load_tally tally;
+    struct sonde_load_tally warm_up;        /* what was before the start, and is nowhere else */
     struct sonde_histogram requests, bytes; /* of each whole second: answers, and bytes read */
     uint64_t samples;                       /* these seconds */
     int64_t sampled_ns;                     /* the end of the last one */
     struct sonde_load_intervals intervals;
+    struct sonde_load_confidence confidence;
+    struct sonde_load_steady_verdict steadiness;
     struct sonde_load_validity validity;
     struct sonde_load_verdict *verdicts; /* borrowed; of one that was read, from the arena */
     size_t verdict_count;
@@ -60,10 +65,14 @@ void sonde_load_result_fini(struct sonde_load_result *result);
 int sonde_load_result_add(struct sonde_load_result *result, int64_t end_ns,
                           const struct sonde_load_tally *interval,
                           struct sonde_err *err) SONDE_MUST_CHECK;
-/* The test is over: takes the outcome's tally over, whose histograms are empty afterwards, and what
- * the plan asked for. Texts, validity and verdicts are the caller's to set. */
+/* The test is over: takes the outcome's tallies over, whose histograms are empty afterwards, and
+ * what the plan asked for. Texts, validity and verdicts are the caller's to set. */
 void sonde_load_result_end(struct sonde_load_result *result, const struct sonde_load_plan *plan,
                            struct sonde_load_outcome *outcome);
+/* Then: how sure it is, and since when it was steady. That is not said of stages, which change by
+ * themselves. SONDE_ENOMEM. */
+int sonde_load_result_weigh(struct sonde_load_result *result,
+                            struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* Whether it passes: every threshold holds, in a test that can be believed. Without thresholds it
  * does. */

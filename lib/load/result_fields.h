@@ -7,7 +7,7 @@
 
 #define SONDE_LOAD_RESULT_TYPE "LoadResult"
 
-/* A histogram of the result: its name and offset; the last has no name. */
+/* A histogram of a tally, or of the result: its name and offset; the last has no name. */
 struct sonde_load_result_histogram {
     const char *name;
     size_t offset;

@@ -107,6 +107,14 @@ static int read_optional(const cJSON *object, const char *name, int64_t least, i
                : 0;
 }
 
+/* A version before there was one has none. */
+static int read_warm_up_seconds(const cJSON *asked, int64_t *ret, struct sonde_err *err)
+{
+    int r = read_optional(asked, "warmUpSeconds", 0, ret, err);
+    *ret = *ret == SONDE_SPEC_ABSENT ? 0 : *ret;
+    return r;
+}
+
 static int read_stages(struct sonde_load_result *result, const cJSON *asked, struct sonde_err *err)
 {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(asked, "stages");
@@ -164,6 +172,7 @@ static int read_asked(struct sonde_load_result *result, const cJSON *document,
     r = r < 0 ? r : read_optional(from, "rate", 0, &arrival->rate, err);
     r = r < 0 ? r : read_optional(from, "durationSeconds", 0, &arrival->duration_seconds, err);
     r = r < 0 ? r : read_optional(from, "amount", 0, &arrival->amount, err);
+    r = r < 0 ? r : read_warm_up_seconds(from, &asked->warm_up_seconds, err);
     r = r < 0 ? r : read_stages(result, from, err);
     if (r < 0) {
         return r;
@@ -281,7 +290,7 @@ static int read_intervals(struct sonde_load_result *result, const cJSON *documen
     return r;
 }
 
-/* ---- counts and verdicts ---- */
+/* ---- counts ---- */
 
 static int read_counts(struct sonde_load_tally *t, const cJSON *document, struct sonde_err *err)
 {
@@ -309,6 +318,12 @@ static int read_counts(struct sonde_load_tally *t, const cJSON *document, struct
     return r;
 }
 
+static int read_tally(const cJSON *object, struct sonde_load_tally *ret, struct sonde_err *err)
+{
+    int r = read_counts(ret, object, err);
+    return r < 0 ? r : read_histograms(sonde_load_tally_histograms, ret, object, err);
+}
+
 static int read_part(const cJSON *from, struct sonde_load_label *label,
                      struct sonde_load_tally *ret, struct sonde_err *err)
 {
@@ -319,8 +334,7 @@ static int read_part(const cJSON *from, struct sonde_load_label *label,
     if (r == 0) {
         (void)snprintf(label->text, sizeof(label->text), "%s", text);
     }
-    r = r < 0 ? r : read_counts(ret, from, err);
-    return r < 0 ? r : read_histograms(sonde_load_tally_histograms, ret, from, err);
+    return r < 0 ? r : read_tally(from, ret, err);
 }
 
 /* A version before there were any has none. */
@@ -348,6 +362,92 @@ static int read_parts(struct sonde_load_result *result, const cJSON *document,
     }
     return r;
 }
+
+static int read_warm_up(struct sonde_load_result *result, const cJSON *document,
+                        struct sonde_err *err)
+{
+    const cJSON *from;
+    if (result->asked.warm_up_seconds == 0) {
+        return 0;
+    }
+    int r = sonde_json_object(document, "warmUp", &from, err);
+    return r < 0 ? r : read_tally(from, &result->warm_up, err);
+}
+
+/* ---- what its seconds say ---- */
+
+static int read_bounds(const cJSON *from, struct sonde_load_bounds *ret, struct sonde_err *err)
+{
+    const cJSON *low = cJSON_IsArray(from) ? from->child : NULL;
+    const cJSON *high = low ? low->next : NULL;
+    *ret = (struct sonde_load_bounds){0};
+    if (!from || cJSON_IsNull(from)) {
+        return 0;
+    }
+    /* Up to what a histogram may have seen. */
+    static const double most = 1e15;
+    if (!cJSON_IsNumber(low) || !cJSON_IsNumber(high) || low->valuedouble < 0 ||
+        high->valuedouble < low->valuedouble || high->valuedouble > most) {
+        return out_of_bounds("confidence", err);
+    }
+    *ret = (struct sonde_load_bounds){true, (int64_t)low->valuedouble, (int64_t)high->valuedouble};
+    return 0;
+}
+
+static int read_confidence(struct sonde_load_result *result, const cJSON *from,
+                           struct sonde_err *err)
+{
+    const char *method = sonde_json_string_or(from, "method", "");
+    int r = 0;
+    for (int i = 0; i < SONDE_LOAD_CONFIDENCE_METHODS; i++) {
+        if (strcmp(method,
+                   sonde_load_confidence_method_name((enum sonde_load_confidence_method)i)) == 0) {
+            result->confidence.method = (enum sonde_load_confidence_method)i;
+        }
+    }
+    for (size_t i = 0; i < SONDE_LOAD_CONFIDENCE_QUANTILES && r == 0; i++) {
+        const char *name = sonde_load_confidence_quantiles[i].name;
+        r = read_bounds(cJSON_GetObjectItemCaseSensitive(from, name), &result->confidence.bounds[i],
+                        err);
+    }
+    return r;
+}
+
+static int read_steadiness(const cJSON *from, struct sonde_load_steady_verdict *ret,
+                           struct sonde_err *err)
+{
+    const char *state = sonde_json_string_or(from, "state", "");
+    const char *signal = sonde_json_string_or(from, "signal", "");
+    int64_t since = 0;
+    if (strcmp(state, sonde_load_steadiness_name(SONDE_LOAD_STEADY)) == 0) {
+        int r = read_number(from, "sinceSeconds", 0, UINT32_MAX, &since, err);
+        *ret = (struct sonde_load_steady_verdict){.state = SONDE_LOAD_STEADY,
+                                                  .since_seconds = (unsigned)since};
+        return r;
+    }
+    for (int i = 0; i < SONDE_LOAD_STEADY_SIGNALS; i++) {
+        enum sonde_load_steady_signal own = (enum sonde_load_steady_signal)i;
+        if (strcmp(signal, sonde_load_steady_signal_name(own)) == 0) {
+            *ret = (struct sonde_load_steady_verdict){.state = SONDE_LOAD_UNSTEADY, .signal = own};
+        }
+    }
+    return 0;
+}
+
+/* A version before these were told has what follows from the number of requests. */
+static int read_course(struct sonde_load_result *result, const cJSON *document,
+                       struct sonde_err *err)
+{
+    static const struct sonde_load_intervals none = {0};
+    const cJSON *confidence = cJSON_GetObjectItemCaseSensitive(document, "confidence");
+    const cJSON *steadiness = cJSON_GetObjectItemCaseSensitive(document, "steadiness");
+    int r = confidence ? read_confidence(result, confidence, err)
+                       : sonde_load_confidence_of(&result->tally.response, &none, 0,
+                                                  &result->confidence, err);
+    return r < 0 ? r : read_steadiness(steadiness, &result->steadiness, err);
+}
+
+/* ---- what is to be thought of it ---- */
 
 static int read_verdict(struct sonde_load_result *result, const cJSON *from,
                         struct sonde_load_verdict *ret, struct sonde_err *err)
@@ -498,8 +598,10 @@ int sonde_load_result_read(struct sonde_str text, struct sonde_load_result *ret,
     r = r < 0 ? r : read_asked(ret, document, err);
     r = r < 0 ? r : read_counts(&ret->tally, document, err);
     r = r < 0 ? r : read_parts(ret, document, err);
+    r = r < 0 ? r : read_warm_up(ret, document, err);
     r = r < 0 ? r : read_verdicts(ret, document, err);
     r = r < 0 ? r : read_profiles(ret, document, err);
     r = r < 0 ? r : read_histograms(sonde_load_result_histograms, ret, document, err);
+    r = r < 0 ? r : read_course(ret, document, err);
     return r < 0 ? r : read_intervals(ret, document, err);
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "histogram/wire.h"
+#include "load/course_report.h"
 #include "load/result.h"
 #include "load/result_fields.h"
 
@@ -46,6 +47,7 @@ void sonde_load_result_asked(const struct sonde_load_asked *asked, struct sonde_
     put_number("rate", arrival->rate, buf);
     put_number("durationSeconds", arrival->duration_seconds, buf);
     put_number("amount", arrival->amount, buf);
+    put_number("warmUpSeconds", asked->warm_up_seconds, buf);
     for (size_t i = 0; i < arrival->stages.count; i++) {
         const struct sonde_stage *stage = &arrival->stages.items[i];
         sonde_buf_printf(buf, "%s{\"durationSeconds\":%lld,\"rate\":%lld,\"ramp\":%s}",
@@ -127,6 +129,20 @@ static int put_parts(const struct sonde_load_tally *t, struct sonde_buf *buf, st
     return r;
 }
 
+static int put_warm_up(const struct sonde_load_result *result, struct sonde_buf *buf,
+                       struct sonde_err *err)
+{
+    if (result->asked.warm_up_seconds == 0) {
+        return 0;
+    }
+    sonde_buf_printf(buf, ",\n\"warmUp\":{\"seconds\":%lld",
+                     (long long)result->asked.warm_up_seconds);
+    put_counts(&result->warm_up, buf);
+    int r = put_histograms(sonde_load_tally_histograms, &result->warm_up, buf, err);
+    sonde_buf_char(buf, '}');
+    return r;
+}
+
 static int put_intervals(const struct sonde_load_intervals *all, struct sonde_buf *buf,
                          struct sonde_err *err)
 {
@@ -182,7 +198,12 @@ int sonde_load_result_write(const struct sonde_load_result *result, struct sonde
     sonde_load_profiled_json(result->profiles, result->profile_count, buf);
     sonde_buf_printf(buf, ",\n\"samples\":%llu,\"sampledNanoseconds\":%lld",
                      (number)result->samples, (long long)result->sampled_ns);
+    sonde_buf_text(buf, ",\n\"confidence\":");
+    sonde_load_confidence_json(&result->confidence, buf);
+    sonde_buf_text(buf, ",\n\"steadiness\":");
+    sonde_load_steadiness_json(&result->steadiness, buf);
     int r = put_histograms(sonde_load_result_histograms, result, buf, err);
+    r = r < 0 ? r : put_warm_up(result, buf, err);
     sonde_buf_printf(buf, ",\n\"factor\":%u,\"inLast\":%u", result->intervals.factor,
                      result->intervals.in_last);
     r = r < 0 ? r : put_parts(&result->tally, buf, err);

@@ -7,6 +7,7 @@
 
 #include "analysis/cell.h"
 #include "base/clock.h"
+#include "load/course_report.h"
 #include "load/duration.h"
 #include "load/parts.h"
 
@@ -108,25 +109,23 @@ static void put_latencies(const struct sonde_histogram *times, struct sonde_buf 
     sonde_buf_printf(buf, ",\"totalCount\":%llu},", (unsigned long long)times->total);
 }
 
-/* {"p50":[low, high]} in µs, with a confidence of 95 %; null where there are too few. */
-static void put_json_intervals(const struct sonde_histogram *h, struct sonde_buf *buf)
+/* Null: there is none. */
+static void put_warm_up(const struct sonde_load_result *s, struct sonde_buf *buf)
 {
-    static const struct {
-        const char *name;
-        double share;
-    } rows[] = {{"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p99_9", 0.999}};
-    for (size_t i = 0; i < SONDE_LENGTH(rows); i++) {
-        int64_t low;
-        int64_t high;
-        bool told = sonde_histogram_interval(h, rows[i].share, 0.95, &low, &high) &&
-                    !sonde_histogram_is_scarce(h, rows[i].share);
-        sonde_buf_printf(buf, "%s\"%s\":", i ? "," : "", rows[i].name);
-        if (told) {
-            sonde_buf_printf(buf, "[%lld,%lld]", (long long)low, (long long)high);
-        } else {
-            sonde_buf_text(buf, "null");
-        }
+    const struct sonde_load_tally *t = &s->warm_up;
+    sonde_buf_text(buf, ",\"warmUp\":");
+    if (s->asked.warm_up_seconds == 0) {
+        sonde_buf_text(buf, "null");
+        return;
     }
+    sonde_buf_printf(buf,
+                     "{\"seconds\":%lld,\"sent\":%llu,\"answered\":%llu,\"failed\":%llu,"
+                     "\"censored\":%llu,\"unsent\":%llu,\"responseMicroseconds\":{",
+                     (long long)s->asked.warm_up_seconds, (unsigned long long)t->sent,
+                     (unsigned long long)t->answered, (unsigned long long)t->failed,
+                     (unsigned long long)t->censored, (unsigned long long)t->unsent);
+    put_distribution(&t->response, 1, buf);
+    sonde_buf_text(buf, "}}");
 }
 
 /* What autocannon has not. */
@@ -147,8 +146,9 @@ static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
                          sonde_load_error_name((enum sonde_load_error)i),
                          (unsigned long long)t->errors[i]);
     }
-    sonde_buf_text(buf, "},\"responseIntervals\":{");
-    put_json_intervals(&t->response, buf);
+    sonde_buf_printf(buf, "},\"responseIntervalMethod\":\"%s\",\"responseIntervals\":{",
+                     sonde_load_confidence_method_name(s->confidence.method));
+    sonde_load_bounds_json(&s->confidence, buf);
     sonde_buf_text(buf, "},\"responseMicroseconds\":{");
     put_distribution(&t->response, 1, buf);
     sonde_buf_text(buf, "},\"serviceMicroseconds\":{");
@@ -159,6 +159,9 @@ static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
                      "},\"late\":%llu,\"valid\":%s,\"invalidReason\":", (unsigned long long)t->late,
                      s->validity.valid ? "true" : "false");
     sonde_buf_json_string(buf, sonde_str(s->validity.reason));
+    sonde_buf_text(buf, ",\"steadiness\":");
+    sonde_load_steadiness_json(&s->steadiness, buf);
+    put_warm_up(s, buf);
     sonde_buf_text(buf, ",\"thresholds\":[");
     for (size_t i = 0; i < s->verdict_count; i++) {
         const struct sonde_load_verdict *verdict = &s->verdicts[i];
@@ -266,24 +269,13 @@ static void put_row(const char *name, const struct sonde_histogram *h, struct so
     sonde_buf_char(buf, '\n');
 }
 
-/* Of what can be told: between which values the quantiles of many such tests lie. */
-static void put_intervals(const struct sonde_histogram *h, struct sonde_buf *buf)
+/* What a star behind a number means. */
+static void put_stars(const struct sonde_histogram *h, struct sonde_buf *buf)
 {
-    const char *separator = "of 95 in 100 such tests the response is ";
     bool scarce = false;
     for (size_t i = 0; i < SONDE_LENGTH(shown); i++) {
-        int64_t low;
-        int64_t high;
-        bool told = sonde_histogram_interval(h, shown[i], 0.95, &low, &high) &&
-                    !sonde_histogram_is_scarce(h, shown[i]);
-        scarce = scarce || !told;
-        if (told) {
-            sonde_buf_printf(buf, "%s%.3g to %.3g ms (%g %%)", separator, (double)low / 1e3,
-                             (double)high / 1e3, 100 * shown[i]);
-            separator = ", ";
-        }
+        scarce = scarce || sonde_histogram_is_scarce(h, shown[i]);
     }
-    sonde_buf_text(buf, separator[0] == ',' ? "\n" : "");
     sonde_buf_text(buf,
                    scarce && h->total ? "* of too few requests: fewer than ten lie beyond\n" : "");
 }
@@ -342,14 +334,17 @@ static void put_verdicts(const struct sonde_load_result *s, struct sonde_buf *bu
     }
 }
 
-static void put_table(const struct sonde_load_tally *t, struct sonde_buf *buf)
+static void put_table(const struct sonde_load_result *s, struct sonde_buf *buf)
 {
+    const struct sonde_load_tally *t = &s->tally;
     sonde_buf_printf(buf, "\n%-10s%10s%10s%10s%10s%10s%10s\n", "", "50 %", "90 %", "99 %", "99.9 %",
                      "mean", "longest");
     put_row("response", &t->response, buf);
     put_row("service", &t->service, buf);
     put_row("send lag", &t->send_lag, buf);
-    put_intervals(&t->response, buf);
+    sonde_load_confidence_text(&s->confidence, buf);
+    put_stars(&t->response, buf);
+    sonde_load_steadiness_text(&s->steadiness, buf);
 }
 
 static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *buf)
@@ -376,7 +371,7 @@ void sonde_load_summary_view_text(const struct sonde_load_result *result,
     sonde_cell_clean(buf, sonde_str(s->asked.url));
     sonde_buf_char(buf, '\n');
     if (!view->brief) {
-        put_table(t, buf);
+        put_table(s, buf);
     }
     if (view->percentiles) {
         put_percentiles(t, buf);
@@ -393,6 +388,7 @@ void sonde_load_summary_view_text(const struct sonde_load_result *result,
                          (unsigned long long)t->received,
                          seconds > 0 ? (double)t->received / seconds : 0);
     }
+    sonde_load_warm_up_text(s->asked.warm_up_seconds, &s->warm_up, buf);
     put_answers(t, buf);
     put_errors(t, buf);
     put_mismatches(t, buf);

@@ -17,7 +17,7 @@ static int gather_and_read(void *context)
 {
     (void)context;
     const struct made_options options = {
-        .seconds = 3, .rate = 20, .latency_us = 2000, .troubled = true, .seed = 1};
+        .seconds = 11, .rate = 20, .latency_us = 2000, .troubled = true, .seed = 1};
     struct sonde_load_result written;
     struct sonde_load_result read = {0};
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_LOAD_RESULT_MAX);
@@ -27,7 +27,8 @@ static int gather_and_read(void *context)
     r = r < 0 ? r : sonde_load_result_read(sonde_buf_view(&text), &read, NULL);
     if (r == 0) {
         assert_int_equal(read.tally.answered, written.tally.answered);
-        assert_int_equal(read.intervals.count, 3);
+        assert_int_equal(read.intervals.count, 11);
+        assert_int_equal(read.confidence.method, SONDE_LOAD_BOOTSTRAP);
         sonde_load_summary_text(&read, &printed);
         r = printed.code;
     }

@@ -84,12 +84,14 @@ int made_result(const struct made_options *options, struct sonde_load_result *re
                     .rate = SONDE_SPEC_ABSENT,
                     .duration_seconds = SONDE_SPEC_ABSENT,
                     .amount = SONDE_SPEC_ABSENT},
+        .warm_up_seconds = options->troubled ? 5 : 0,
         .seed = UINT64_MAX - 1,
     };
     int r = sonde_load_result_init(ret, err);
     r = r < 0 ? r : sonde_load_tally_init(&second, err);
     r = r < 0 ? r : sonde_load_tally_init(&outcome.tally, err);
     r = r < 0 ? r : sonde_load_tally_divide(&outcome.tally, labels, SONDE_LENGTH(labels), err);
+    r = r < 0 ? r : sonde_load_tally_init(&outcome.warm_up, err);
     for (int64_t i = 1; i <= options->seconds && r == 0; i++) {
         r = one_second(options, &second, &outcome, &state);
         r = r < 0 ? r : sonde_load_result_add(ret, i * SONDE_SECOND, &second, err);
@@ -103,11 +105,16 @@ int made_result(const struct made_options *options, struct sonde_load_result *re
         (void)sonde_load_judge(verdicts, SONDE_LENGTH(verdicts), &outcome.tally,
                                (double)options->seconds);
         sonde_load_validate(&plan, &outcome, 0, &ret->validity);
+        if (plan.warm_up_seconds) {
+            sonde_load_tally_add(&outcome.warm_up, &second);
+        }
         sonde_load_result_end(ret, &plan, &outcome);
+        r = sonde_load_result_weigh(ret, err);
+        ret->steadiness = (struct sonde_load_steady_verdict){SONDE_LOAD_STEADY, 3, 0};
         ret->asked.title = "a title with \"quotes\" and é";
         ret->asked.url = "http://localhost:3000/patients?q=\x1b[31m";
         ret->verdicts = verdicts;
-        r = sonde_load_profiled_measure(&profiles[0], &ret->intervals, err);
+        r = r < 0 ? r : sonde_load_profiled_measure(&profiles[0], &ret->intervals, err);
         ret->profiles = profiles;
         ret->profile_count = SONDE_LENGTH(profiles);
         ret->verdict_count = SONDE_LENGTH(verdicts);

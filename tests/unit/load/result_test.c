@@ -68,6 +68,15 @@ static void what_was_kept_prints_the_same(void **state)
     assert_non_null(strstr(before.data, "\naddress     answered     wrong    failed      50 %"));
     assert_non_null(strstr(before.data, "\"parts\":[{\"name\":\"search\",\"sent\":"));
     assert_null(strchr(before.data, '\x1b'));
+    assert_non_null(strstr(before.data, "before it, and not in it, a warm-up of 5 s: "));
+    assert_non_null(strstr(before.data, "steady from 3 s on: "));
+    assert_non_null(strstr(before.data, "\"responseIntervalMethod\":\"bootstrap\""));
+    assert_int_equal(kept.asked.warm_up_seconds, 5);
+    assert_int_equal(kept.warm_up.sent, live.warm_up.sent);
+    assert_int_equal(kept.warm_up.sent,
+                     kept.warm_up.answered + kept.warm_up.failed + kept.warm_up.censored);
+    assert_memory_equal(kept.warm_up.response.counts, live.warm_up.response.counts,
+                        live.warm_up.response.layout.count * sizeof(uint64_t));
     assert_int_equal(kept.asked.arrival.stages.count, 2);
     assert_true(kept.asked.arrival.stages.items[0].ramp);
     assert_true(kept.asked.seed == UINT64_MAX - 1);
@@ -250,6 +259,12 @@ static void what_is_wrong_with_a_document_is_said(void **state)
         {"\"url\":", "\"uri\":", SONDE_EPARSE, "\"url\""},
         {"\"url\":", "\"url\":7,\"uri\":", SONDE_EPARSE, "\"url\""},
         {"\"sent\":", "\"sent\":-1,\"x\":", SONDE_EPARSE, "\"sent\""},
+        {"\"warmUpSeconds\":0", "\"warmUpSeconds\":-1", SONDE_EPARSE, "\"warmUpSeconds\""},
+        {"\"warmUpSeconds\":0", "\"warmUpSeconds\":5", SONDE_EPARSE, "\"warmUp\""},
+        {"\"p50\":[", "\"p50\":[1e300,", SONDE_EPARSE, "\"confidence\""},
+        {"\"p50\":[", "\"p50\":[-1,", SONDE_EPARSE, "\"confidence\""},
+        {"\"p50\":[", "\"p50\":7,\"x\":[", SONDE_EPARSE, "\"confidence\""},
+        {"\"sinceSeconds\":3", "\"sinceSeconds\":-3", SONDE_EPARSE, "\"sinceSeconds\""},
         {"\"stages\":[", "\"stages\":[7,", SONDE_EPARSE, "durationSeconds"},
         {"\"stages\":[", "\"stages\":7,\"x\":[", SONDE_EPARSE, "\"stages\""},
         {"\"seed\":\"f", "\"seed\":\"g", SONDE_EPARSE, "\"seed\""},
@@ -283,6 +298,31 @@ static void what_is_wrong_with_a_document_is_said(void **state)
     }
 }
 
+/* A document of a time before there were warm-up, confidence and steadiness. */
+static void an_older_one_says_what_it_can(void **state)
+{
+    (void)state;
+    struct made_options options = {.seconds = 12, .rate = 100, .latency_us = 900, .seed = 1};
+    struct sonde_load_result result;
+    struct sonde_load_confidence live;
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+    SONDE_BUF_AUTO old = SONDE_BUF(1 << 20);
+    assert_int_equal(made_result(&options, &result, NULL), 0);
+    assert_int_equal(sonde_load_result_write(&result, &text, NULL), 0);
+    live = result.confidence;
+    sonde_load_result_fini(&result);
+    change(&text, "\"confidence\"", "\"c\"", &old);
+    change(&old, "\"steadiness\"", "\"s\"", &text);
+    change(&text, "\"warmUpSeconds\"", "\"w\"", &old);
+    must_read(&old, &result);
+    assert_int_equal(live.method, SONDE_LOAD_BOOTSTRAP);
+    assert_int_equal(result.confidence.method, SONDE_LOAD_ORDER_STATISTICS);
+    assert_true(result.confidence.bounds[0].told && !result.confidence.bounds[4].told);
+    assert_int_equal(result.steadiness.state, SONDE_LOAD_TOO_SHORT);
+    assert_int_equal(result.asked.warm_up_seconds, 0);
+    sonde_load_result_fini(&result);
+}
+
 static void what_is_not_known_is_passed_over(void **state)
 {
     (void)state;
@@ -311,6 +351,7 @@ int main(void)
         cmocka_unit_test(of_a_long_test_some_become_one),
         cmocka_unit_test(time_does_not_run_backwards),
         cmocka_unit_test(what_is_wrong_with_a_document_is_said),
+        cmocka_unit_test(an_older_one_says_what_it_can),
         cmocka_unit_test(what_is_not_known_is_passed_over),
     };
     return cmocka_run_group_tests_name("result", tests, NULL, NULL);
