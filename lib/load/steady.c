@@ -8,8 +8,10 @@
 enum {
     BATCH_MAX = 5,    /* points */
     BATCHES_MIN = 20, /* else smaller batches are made */
-    LAST_BATCHES = 5, /* are never cut off: few are alike by chance */
+    BATCHES_LEAST = 10,
 };
+/* Errors whose squares differ by less are alike: the least of few batches is a matter of chance. */
+static const double alike = 2;
 static const double wandering_max = 0.739; /* Kwiatkowski et al., table 1: of a level, at 1 % */
 
 /* By what share of its mean a signal must change for that to matter. */
@@ -83,28 +85,39 @@ static double mean_of(const double *values, size_t count)
     return count ? sum / (double)count : 0;
 }
 
-size_t sonde_load_steady_cut(const double *values, size_t count, size_t batch)
+/* The first batch, from which on the error (squared) is no more than `most`, and the least error.
+ */
+static size_t first_of(const double *values, size_t count, size_t batch, double most,
+                       double *ret_least)
 {
     size_t batches = count / batch;
     double sum = 0;
     double squares = 0;
-    double least = INFINITY;
-    size_t cut = 0;
-    if (batches < 2 * LAST_BATCHES) {
-        return count;
-    }
+    size_t first = batches;
     double middle = mean_of(values, count); /* squares of what is near 0 lose no digits */
+    *ret_least = INFINITY;
     for (size_t at = batches; at-- > 0;) {
         double own = mean_of(values + at * batch, batch) - middle;
         double n = (double)(batches - at);
         sum += own;
         squares += own * own;
         double error = (squares - sum * sum / n) / (n * n);
-        if (at <= batches / 2 && error <= least) {
-            least = error;
-            cut = at;
-        }
+        bool counts = at <= batches / 2;
+        *ret_least = counts ? fmin(*ret_least, error) : *ret_least;
+        first = counts && error <= most ? at : first;
     }
+    return first;
+}
+
+size_t sonde_load_steady_cut(const double *values, size_t count, size_t batch)
+{
+    size_t batches = count / batch;
+    double least;
+    if (batches < BATCHES_LEAST) {
+        return count;
+    }
+    (void)first_of(values, count, batch, INFINITY, &least);
+    size_t cut = first_of(values, count, batch, least * alike, &least);
     return 5 * cut > 2 * batches ? count : cut * batch;
 }
 

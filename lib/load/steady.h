@@ -4,8 +4,9 @@
  *
  * Looked at are the rate of answers and the quantiles of the response of each second. What is cut
  * off at the beginning of each is what MSER-5 says (White, 1997; White, Cobb and Spratt, 2000): the
- * means of batches of five seconds, from where on their standard error is least; batches of fewer
- * where there would not be twenty, and nothing where what is cut off is like the rest. What is left
+ * means of batches of five seconds, from where on their standard error is least, or not more than
+ * chance above that, which finds the true place more often; batches of fewer where there would not
+ * be twenty, and nothing where what is cut off is like the rest. What is left
  * after the longest of these must not wander: the test of Kwiatkowski, Phillips, Schmidt and Shin
  * (1992), at 1 %, and a change that matters. A unit root test as Lancet has it (Kogias, Mallon and
  * Bugnion, 2019) needs evidence that a test is steady, which tests of a minute seldom have; this
