@@ -191,6 +191,9 @@ static int add_entry(struct har *h, const cJSON *entry, struct sonde_err *err)
     if (sonde_load_url_parse(sonde_str(text), &url, &why) < 0) {
         return skip(h, text, why.message, err);
     }
+    if (url.websocket) {
+        return skip(h, text, "a WebSocket is not played again", err);
+    }
     if (url.tls != h->url->tls || url.port != h->url->port ||
         strcasecmp(url.host, h->url->host) != 0) {
         if (h->others++ == 0) {

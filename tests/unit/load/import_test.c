@@ -180,7 +180,7 @@ static void har_of_other_origins_is_skipped(void **state)
         "- https://h/b: it goes to another origin\n"
         "- http://h:81/: it goes to another origin\n"
         "- http://g/: it goes to another origin\n"
-        "- ws://h/: ws://h/ is no URL to load: only http:// and https:// are known\n"
+        "- ws://h/: a WebSocket is not played again\n"
         "- http://h/c: B D is no method\n"
         "- :  is no URL to load: it names no host\n"
         "- :  is no URL to load: it names no host\n");
