@@ -315,6 +315,50 @@ int sonde_spec_parse(const char *name, struct sonde_str text, struct sonde_spec_
     return code;
 }
 
+static int read_scenario(struct sonde_reader *reader, const struct sonde_node *node,
+                         const struct sonde_scenario **ret)
+{
+    const struct sonde_object *object = &sonde_object_scenario;
+    const struct sonde_path path = {.name = SONDE_STR("scenario")};
+    void *scenario = sonde_arena_alloc(&reader->documents->arena, object->size);
+    *ret = scenario;
+    return scenario ? sonde_reader_object(reader, object, node, node, &path, scenario)
+                    : SONDE_ENOMEM;
+}
+
+static int find_load_test(const struct sonde_spec_documents *documents, const char *name,
+                          const struct sonde_scenario **ret, struct sonde_err *err)
+{
+    if (documents->count != 1 || documents->items[0].kind->spec != &sonde_object_load_test) {
+        return sonde_fail_reason(err, SONDE_EINVALID, SONDE_REASON_INVALID_SPEC,
+                                 "%s: give one LoadTest, or the fields of its scenario", name);
+    }
+    *ret = documents->items[0].load_test->scenario;
+    return 0;
+}
+
+int sonde_spec_parse_scenario(const char *name, struct sonde_str text,
+                              struct sonde_spec_documents *documents,
+                              const struct sonde_scenario **ret, struct sonde_err *err)
+{
+    *documents = (struct sonde_spec_documents){.arena = SONDE_ARENA(SONDE_SPEC_ARENA_MAX)};
+    struct sonde_reader reader = {.name = name, .documents = documents};
+    struct sonde_documents trees;
+    int code = sonde_yaml_parse(name, text, &trees, err);
+    if (code < 0 && err && code != SONDE_ENOMEM) {
+        err->reason = SONDE_REASON_INVALID_SPEC;
+    }
+    bool alone = code == 0 && trees.count == 1 && trees.items[0]->type == SONDE_NODE_MAP &&
+                 !sonde_node_find(trees.items[0], "kind");
+    if (code == 0) {
+        int read = alone ? read_scenario(&reader, trees.items[0], ret) : read_all(&reader, &trees);
+        bool right = read == 0 && documents->problem_total == 0;
+        code = alone && right ? 0 : judge(documents, name, read, err);
+    }
+    sonde_documents_fini(&trees);
+    return code < 0 || alone ? code : find_load_test(documents, name, ret, err);
+}
+
 void sonde_spec_documents_fini(struct sonde_spec_documents *documents)
 {
     if (documents) {

@@ -55,6 +55,12 @@ struct sonde_spec_documents {
  * bound; SONDE_ENOMEM. An empty text is an error too. The caller frees *ret in any case. */
 int sonde_spec_parse(const char *name, struct sonde_str text, struct sonde_spec_documents *ret,
                      struct sonde_err *err) SONDE_MUST_CHECK;
+/* The scenario of a text that has one LoadTest, or the fields of spec.scenario alone: *ret is of
+ * `documents`, which the caller frees in any case. The errors of sonde_spec_parse. */
+int sonde_spec_parse_scenario(const char *name, struct sonde_str text,
+                              struct sonde_spec_documents *documents,
+                              const struct sonde_scenario **ret,
+                              struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_spec_documents_fini(struct sonde_spec_documents *documents);
 
 /* Appends the document as one line of JSON, with all defaults: sonde_spec_parse reads it back

@@ -404,9 +404,48 @@ static void the_design_documents_are_valid(void **state)
     sonde_spec_documents_fini(&documents);
 }
 
+/* Of a LoadTest, or alone; and what is neither. */
+static void a_scenario_can_stand_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message; /* message NULL: it is read */
+    } cases[] = {
+        {"requests: [{name: a}]", NULL},
+        {"apiVersion: sonde.dev/v1alpha1\nkind: LoadTest\nmetadata: {name: x}\nspec:\n"
+         "  target: {url: \"http://h\"}\n  arrival: {durationSeconds: 1}\n"
+         "  scenario: {requests: [{name: a}]}\n",
+         NULL},
+        {"request: [{name: a}]",
+         "s.yaml:1:1: scenario.request: there is no such field: did you mean requests?"},
+        {"apiVersion: sonde.dev/v1alpha1\nkind: ProfileRun\nmetadata: {name: x}\nspec:\n"
+         "  target: {pod: {name: p}}\n  captures: [{name: c, type: cpu}]\n",
+         NULL},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        struct sonde_spec_documents documents;
+        const struct sonde_scenario *scenario = NULL;
+        struct sonde_err err = {0};
+        int r = sonde_spec_parse_scenario("s.yaml", sonde_str(cases[i].text), &documents, &scenario,
+                                          &err);
+        if (i < 2) {
+            assert_int_equal(r, 0);
+            assert_int_equal(scenario->requests.count, 1);
+            assert_string_equal(scenario->requests.items[0].name, "a");
+        } else {
+            assert_int_equal(r, SONDE_EINVALID);
+        }
+        if (cases[i].message) {
+            assert_string_equal(err.message, cases[i].message);
+        }
+        sonde_spec_documents_fini(&documents);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_scenario_can_stand_alone),
         cmocka_unit_test(a_short_run_has_safe_defaults),
         cmocka_unit_test(the_deadline_grows_with_the_captures),
         cmocka_unit_test(json_is_canonical),
