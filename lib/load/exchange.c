@@ -173,7 +173,7 @@ static unsigned tallies_of(struct worker *w, const struct connection *c,
     unsigned count = 0;
     ret[count++] = all;
     if (all->part_count) {
-        if (origin->first_name) {
+        if (origin->first_name && origin->scenario) {
             unsigned name = origin->scenario->steps[flight->request].tally;
             ret[count++] = &all->parts[origin->first_name - 1 + name];
         }

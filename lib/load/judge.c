@@ -67,16 +67,20 @@ bool sonde_load_keeps(const struct sonde_threshold *threshold, double statistic)
     return !isnan(statistic) && sonde_threshold_holds(threshold, statistic);
 }
 
-/* Of a threshold with a tag: the part that it is about. */
-static const struct sonde_load_tally *subject(const struct sonde_threshold *threshold,
-                                              const struct sonde_load_tally *tally)
+/* Of the part that a tag names, or of all. */
+static double measure(const struct sonde_threshold *threshold, const struct sonde_load_tally *tally,
+                      double seconds)
 {
-    if (!threshold->tag.data) {
-        return tally;
+    const struct sonde_load_tally *subject = tally;
+    if (threshold->tag.data) {
+        size_t at = sonde_load_label_find(tally->labels, tally->part_count, SONDE_LOAD_OF_NAME,
+                                          threshold->tag_value);
+        if (at == tally->part_count) {
+            return NAN;
+        }
+        subject = &tally->parts[at];
     }
-    size_t at = sonde_load_label_find(tally->labels, tally->part_count, SONDE_LOAD_OF_NAME,
-                                      threshold->tag_value);
-    return at < tally->part_count ? &tally->parts[at] : NULL;
+    return sonde_load_statistic(threshold, subject, seconds);
 }
 
 int sonde_load_check_threshold(const struct sonde_load_verdict *verdict,
@@ -108,8 +112,7 @@ bool sonde_load_judge(struct sonde_load_verdict *verdicts, size_t count,
     bool all = true;
     for (size_t i = 0; i < count; i++) {
         struct sonde_load_verdict *own = &verdicts[i];
-        const struct sonde_load_tally *part = subject(&own->threshold, tally);
-        own->statistic = part ? sonde_load_statistic(&own->threshold, part, seconds) : NAN;
+        own->statistic = measure(&own->threshold, tally, seconds);
         own->keeps = sonde_load_keeps(&own->threshold, own->statistic);
         all = all && own->keeps;
     }
