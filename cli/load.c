@@ -14,6 +14,7 @@
 #include "cli/cli.h"
 #include "cli/keep.h"
 #include "cli/load_profile.h"
+#include "cli/load_requests.h"
 #include "cli/load_server.h"
 #include "cli/load_target.h"
 #include "cli/store.h"
@@ -36,7 +37,7 @@ enum {
 struct place {
     struct load_target target;
     struct sonde_load_addresses addresses;
-    struct sonde_load_request request;
+    struct load_requests requests;
 };
 
 struct work {
@@ -48,6 +49,7 @@ struct work {
     struct sonde_str url; /* all of them, with spaces between */
     struct sonde_arena arena;
     struct sonde_buf body, authority, certificate, key; /* files */
+    struct sonde_load_label labels[SONDE_LOAD_LABELS_MAX];
     struct sonde_stage stages[SONDE_OPTION_STRINGS_MAX];
     struct sonde_load_safety safety;
     struct sonde_load_plan plan;
@@ -72,41 +74,26 @@ static int64_t or_else(int64_t given, int64_t otherwise)
     return given ? given : otherwise;
 }
 
-/* "Name: value" or "Name=value", whichever sign comes first. */
-static int split_header(const char *text, struct sonde_arena *arena, struct sonde_pair *ret,
-                        struct sonde_err *err)
-{
-    size_t length = strcspn(text, ":=");
-    if (length == 0 || !text[length]) {
-        return sonde_fail(err, SONDE_EINVALID, 0, "--headers %s: give NAME=VALUE", text);
-    }
-    struct sonde_str name = sonde_arena_copy(arena, (struct sonde_str){text, length});
-    struct sonde_str value = sonde_arena_copy(arena, sonde_str_trim(sonde_str(text + length + 1)));
-    *ret = (struct sonde_pair){name.data, value.data};
-    return name.data && value.data ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
-}
-
 static int make_requests(struct work *w, struct sonde_err *err)
 {
     const struct cli_load_settings *s = w->settings;
-    struct sonde_pair fields[SONDE_OPTION_STRINGS_MAX];
-    const struct sonde_load_places places = {.ids = s->ids};
-    struct sonde_load_ask ask = {.method = s->method ? s->method : "GET",
-                                 .fields = fields,
-                                 .field_count = s->headers.count,
-                                 .body = sonde_str(s->body)};
-    int r = 0;
-    for (size_t i = 0; i < s->headers.count && r == 0; i++) {
-        r = split_header(s->headers.items[i], &w->arena, &fields[i], err);
-    }
-    if (r == 0 && s->input) {
-        r = sonde_read_input(s->input, &w->body, err);
-        ask.body = w->body.data ? sonde_buf_view(&w->body) : SONDE_STR("");
-    }
+    int r = s->input ? sonde_read_input(s->input, &w->body, err) : 0;
     for (size_t i = 0; i < w->plan.origin_count && r == 0; i++) {
-        const struct sonde_load_url *url = &w->places[i].target.url;
-        ask.path = url->path;
-        r = sonde_load_request_make(&ask, url, &places, &w->arena, &w->places[i].request, err);
+        struct place *place = &w->places[i];
+        r = load_requests_make(s, &place->target.url, &w->body, &w->arena, &place->requests, err);
+        load_requests_plan(&place->requests, &w->origins[i]);
+    }
+    return r;
+}
+
+/* What results tell apart. */
+static int make_labels(struct work *w, struct sonde_err *err)
+{
+    int r = 0;
+    w->plan.labels = w->labels;
+    for (size_t i = 0; i < w->plan.origin_count && r == 0; i++) {
+        r = sonde_load_label(&w->origins[i], w->settings->per_address, w->labels,
+                             &w->plan.label_count, err);
     }
     return r;
 }
@@ -172,6 +159,9 @@ static int read_thresholds(struct work *w, struct sonde_err *err)
     for (size_t i = 0; i < texts->count && r == 0; i++) {
         w->verdicts[i].text = texts->items[i];
         r = sonde_threshold_parse(sonde_str(texts->items[i]), &w->verdicts[i].threshold, err);
+        r = r < 0 ? r
+                  : sonde_load_check_threshold(&w->verdicts[i], w->plan.labels, w->plan.label_count,
+                                               err);
     }
     return r;
 }
@@ -252,8 +242,6 @@ static int find_targets(struct work *w, struct sonde_err *err)
         w->origins[i] = (struct sonde_load_origin){
             .host = w->settings->socket_path ? NULL : place->target.url.host,
             .addresses = &place->addresses,
-            .requests = &place->request,
-            .request_count = 1,
             .websocket = place->target.url.websocket,
             .listens = w->settings->receive,
         };
@@ -283,8 +271,10 @@ static int check_websocket(const struct cli_load_settings *s, const struct sonde
 {
     bool sends = s->rate || s->connection_rate || s->stages.count || s->amount || s->requests_most;
     const char *what =
-        !url->websocket           ? s->receive ? "--receive needs a URL of ws:// or wss://" : NULL
-        : s->receive && sends     ? "with --receive nothing is sent: it has no rate or amount"
+        !url->websocket       ? s->receive ? "--receive needs a URL of ws:// or wss://" : NULL
+        : s->receive && sends ? "with --receive nothing is sent: it has no rate or amount"
+        : s->form || s->scenario || s->har || s->openapi
+            ? "a WebSocket sends the messages of -b or -i: leave files and forms out"
         : s->method               ? "the method of a WebSocket is GET: leave --method out"
         : s->http == SONDE_HTTP_2 ? "WebSockets over HTTP/2 are not known: leave --http out"
                                   : NULL;
@@ -324,8 +314,9 @@ static int make_plan(struct work *w, struct sonde_err *err)
     r = r < 0 ? r : read_stages(w, err);
     r = r < 0 ? r : make_requests(w, err);
     r = r < 0 ? r : read_tls(w, err);
-    r = r < 0 ? r : read_thresholds(w, err);
-    return r < 0 ? r : find_addresses(w, err);
+    r = r < 0 ? r : find_addresses(w, err);
+    r = r < 0 ? r : make_labels(w, err);
+    return r < 0 ? r : read_thresholds(w, err);
 }
 
 /* ---- how it goes ---- */
@@ -541,6 +532,9 @@ static void finish(struct work *w)
 {
     sonde_load_outcome_fini(&w->outcome);
     sonde_load_result_fini(&w->result);
+    for (size_t i = 0; w->places && i < w->plan.origin_count; i++) {
+        load_requests_fini(&w->places[i].requests);
+    }
     sonde_arena_fini(&w->arena);
     sonde_buf_fini(&w->body);
     sonde_buf_fini(&w->authority);

@@ -20,13 +20,13 @@ struct cli_load_settings {
     bool send_times; /* latency from when a request was written, not from when it was due */
     bool accepted;   /* autocannon's, which change nothing here */
     const char *method, *title, *body, *input, *socket_path, *server_name;
-    const char *proxy;
+    const char *proxy, *form, *expect_body, *scenario, *har, *openapi; /* the last: files */
     bool receive;
     const char *certificate, *key; /* files */
     struct sonde_option_strings authorities, headers, thresholds, stages, allowed_hosts;
     struct sonde_option_words warm_up;
     int http; /* enum sonde_http_version */
-    bool abort_on_fail, no_store;
+    bool abort_on_fail, no_store, per_address;
     int64_t delay_abort_ns; /* 0: not given */
     int64_t warm_up_ns;     /* 0: none */
     const char *profile;    /* a word of `sonde profile --type`; NULL: none is taken */

@@ -822,7 +822,9 @@ int sonde_load_scenario_from_ask(const struct sonde_load_ask *ask,
         r = r < 0 ? r : copy_text(&b, look->contains, &ret->steps[0].look.contains);
         sonde_load_look_at(&ret->steps[0].look);
     }
-    return r < 0 ? r : finish(&b);
+    r = r < 0 ? r : finish(&b);
+    ret->name_count = 0; /* nobody gave it one */
+    return r;
 }
 
 void sonde_load_scenario_fini(struct sonde_load_scenario *scenario)

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/load_requests.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "load/form.h"
+
+enum { FILE_MAX_BYTES = 64 << 20, SKIPS_SAID = 10, PATH_MAX_BYTES = 4096 };
+
+/* ---- the options' ---- */
+
+/* "Name: value" or "Name=value", whichever sign comes first. */
+static int split_header(const char *text, struct sonde_arena *arena, struct sonde_pair *ret,
+                        struct sonde_err *err)
+{
+    size_t length = strcspn(text, ":=");
+    if (length == 0 || !text[length]) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "--headers %s: give NAME=VALUE", text);
+    }
+    struct sonde_str name = sonde_arena_copy(arena, (struct sonde_str){text, length});
+    struct sonde_str value = sonde_arena_copy(arena, sonde_str_trim(sonde_str(text + length + 1)));
+    *ret = (struct sonde_pair){name.data, value.data};
+    return name.data && value.data ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+}
+
+/* The options' header fields, with room for one more. */
+static int read_headers(const struct cli_load_settings *s, struct sonde_arena *arena,
+                        struct sonde_pair *ret, struct sonde_err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < s->headers.count && r == 0; i++) {
+        r = split_header(s->headers.items[i], arena, &ret[i], err);
+    }
+    return r;
+}
+
+/* -F is JSON, or a file that has it. */
+static int read_form(const char *given, struct sonde_arena *arena, struct sonde_load_form *form,
+                     struct sonde_err *err)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(FILE_MAX_BYTES);
+    struct sonde_str json = sonde_str_trim(sonde_str(given));
+    int r = 0;
+    if (!sonde_str_starts(json, "{")) {
+        r = sonde_read_input(given, &text, err);
+        json = sonde_buf_view(&text);
+    }
+    r = r < 0 ? r : sonde_load_form_parse(json, arena, form, err);
+    if (r < 0) {
+        return sonde_err_wrap(err, r, "--form");
+    }
+    for (size_t i = 0; i < form->count && r == 0; i++) {
+        struct sonde_load_form_part *part = &form->parts[i];
+        if (part->path) {
+            SONDE_BUF_AUTO content = SONDE_BUF(FILE_MAX_BYTES);
+            r = sonde_read_input(part->path, &content, err);
+            part->value = sonde_arena_copy(arena, sonde_buf_view(&content));
+            r = r < 0 || part->value.data ? r : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+        }
+    }
+    return r;
+}
+
+static int make_form(const char *given, struct sonde_arena *arena, struct sonde_buf *body,
+                     struct sonde_pair *field, struct sonde_err *err)
+{
+    char boundary[SONDE_LOAD_BOUNDARY_SIZE];
+    char type[SONDE_LOAD_BOUNDARY_SIZE + 40];
+    struct sonde_load_form *form = sonde_arena_alloc(arena, sizeof(*form));
+    if (!form) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    int r = read_form(given, arena, form, err);
+    r = r < 0 ? r : sonde_load_form_print(form, boundary, body, err);
+    if (r < 0) {
+        return r;
+    }
+    (void)snprintf(type, sizeof(type), "multipart/form-data; boundary=%s", boundary);
+    *field = (struct sonde_pair){"Content-Type", sonde_arena_copy(arena, sonde_str(type)).data};
+    return field->value ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+}
+
+static int make_one(const struct cli_load_settings *s, const struct sonde_load_url *url,
+                    const struct sonde_buf *input, struct sonde_arena *arena,
+                    struct load_requests *ret, struct sonde_err *err)
+{
+    struct sonde_pair fields[SONDE_OPTION_STRINGS_MAX + 1];
+    const struct sonde_load_places places = {.ids = s->ids};
+    const char *method = s->form ? "POST" : "GET";
+    struct sonde_load_ask ask = {.method = s->method ? s->method : method,
+                                 .path = url->path,
+                                 .fields = fields,
+                                 .field_count = s->headers.count,
+                                 .body = sonde_str(s->body)};
+    int r = read_headers(s, arena, fields, err);
+    if (r == 0 && s->form) {
+        r = make_form(s->form, arena, &ret->body, &fields[ask.field_count++], err);
+    }
+    if (s->form || s->input) {
+        const struct sonde_buf *body = s->form ? &ret->body : input;
+        ask.body = body->data ? sonde_buf_view(body) : SONDE_STR("");
+    }
+    if (r < 0 || !s->expect_body) {
+        return r < 0 ? r : sonde_load_request_make(&ask, url, &places, arena, &ret->request, err);
+    }
+    struct sonde_load_look look = {.equals = sonde_str(s->expect_body)};
+    const struct sonde_load_surroundings around = {.url = url, .ids = s->ids};
+    sonde_load_look_at(&look);
+    ret->played = true;
+    return sonde_load_scenario_from_ask(&ask, &look, &around, &ret->scenario, err);
+}
+
+/* ---- files of a scenario ---- */
+
+/* The one that stands for a ConfigMap's key: beside the scenario. */
+static int add_file(struct load_requests *ret, const char *beside, const char *name,
+                    const char *key, struct sonde_err *err)
+{
+    for (size_t i = 0; i < ret->file_count; i++) {
+        if (strcmp(ret->files[i].key, key) == 0 && strcmp(ret->files[i].name, name) == 0) {
+            return 0;
+        }
+    }
+    if (ret->file_count == LOAD_FILES_MAX) {
+        return sonde_fail(err, SONDE_ELIMIT, 0, "a scenario with more than %d files",
+                          LOAD_FILES_MAX);
+    }
+    char path[PATH_MAX_BYTES];
+    const char *slash = strrchr(beside, '/');
+    int length = slash ? (int)(slash + 1 - beside) : 0;
+    int printed = snprintf(path, sizeof(path), "%.*s%s", length, beside, key);
+    if (printed < 0 || (size_t)printed >= sizeof(path)) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "the path of %s is too long", key);
+    }
+    struct sonde_buf *text = &ret->texts[ret->file_count];
+    *text = SONDE_BUF(FILE_MAX_BYTES);
+    int r = sonde_read_file(AT_FDCWD, path, text, err);
+    ret->files[ret->file_count++] = (struct sonde_load_file){name, key, sonde_buf_view(text)};
+    return r;
+}
+
+static int add_variables(struct load_requests *ret, const char *beside,
+                         const struct sonde_variable *items, size_t count, struct sonde_err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < count && r == 0; i++) {
+        const struct sonde_data_source *from = items[i].from;
+        r = from ? add_file(ret, beside, from->name, from->key, err) : 0;
+    }
+    return r;
+}
+
+static int add_files(struct load_requests *ret, const char *beside,
+                     const struct sonde_scenario *spec, struct sonde_err *err)
+{
+    const struct sonde_scenario_source *source = spec->config_map_ref;
+    int r = source ? add_file(ret, beside, source->name, source->key, err) : 0;
+    r = r < 0 ? r : add_variables(ret, beside, spec->data.items, spec->data.count, err);
+    for (size_t i = 0; i < spec->requests.count && r == 0; i++) {
+        const struct sonde_request *request = &spec->requests.items[i];
+        r = add_variables(ret, beside, request->data.items, request->data.count, err);
+    }
+    return r;
+}
+
+/* Values of Secrets are not read here: options give them. */
+static int check_secrets(const struct sonde_scenario *spec,
+                         const struct sonde_load_surroundings *around, struct sonde_err *err)
+{
+    for (size_t i = 0; i < spec->headers_from.count; i++) {
+        const char *name = spec->headers_from.items[i].name;
+        bool given = false;
+        for (size_t j = 0; j < around->header_count; j++) {
+            given = given || strcasecmp(around->headers[j].key, name) == 0;
+        }
+        if (!given) {
+            return sonde_fail(err, SONDE_EINVALID, 0,
+                              "the header %s is from a Secret, which only a cluster has: give it "
+                              "with -H '%s: VALUE'",
+                              name, name);
+        }
+    }
+    return 0;
+}
+
+static int make_spec(const char *file, struct sonde_load_surroundings *around,
+                     struct load_requests *ret, struct sonde_err *err)
+{
+    const struct sonde_scenario *spec = NULL;
+    int r =
+        sonde_spec_parse_scenario(file, sonde_buf_view(&ret->text), &ret->documents, &spec, err);
+    r = r < 0 ? r : check_secrets(spec, around, err);
+    r = r < 0 ? r : add_files(ret, file, spec, err);
+    around->files = ret->files;
+    around->file_count = ret->file_count;
+    return r < 0 ? r : sonde_load_scenario_from_spec(spec, around, &ret->scenario, err);
+}
+
+static void say_skips(const struct sonde_load_import *import)
+{
+    for (size_t i = 0; i < import->skip_count && i < SKIPS_SAID; i++) {
+        (void)fprintf(stderr, "sonde: left out %s: %s\n", import->skips[i].what,
+                      import->skips[i].why);
+    }
+    if (import->skip_total > SKIPS_SAID) {
+        (void)fprintf(stderr, "sonde: left out %zu more\n", import->skip_total - SKIPS_SAID);
+    }
+}
+
+static int make_many(const struct cli_load_settings *s, const struct sonde_load_url *url,
+                     struct sonde_arena *arena, struct load_requests *ret, struct sonde_err *err)
+{
+    const char *file = s->scenario ? s->scenario : s->har ? s->har : s->openapi;
+    struct sonde_pair fields[SONDE_OPTION_STRINGS_MAX + 1];
+    struct sonde_load_surroundings around = {
+        .url = url, .headers = fields, .header_count = s->headers.count, .ids = s->ids};
+    ret->played = true;
+    int r = read_headers(s, arena, fields, err);
+    r = r < 0 ? r : sonde_read_input(file, &ret->text, err);
+    if (r < 0) {
+        return r;
+    }
+    r = s->scenario
+            ? make_spec(file, &around, ret, err)
+            : sonde_load_scenario_from_file(s->har ? SONDE_SCENARIO_HAR : SONDE_SCENARIO_OPENAPI,
+                                            file, sonde_buf_view(&ret->text), &around,
+                                            &ret->scenario, err);
+    if (r == 0 && !s->silent) {
+        say_skips(&ret->scenario.import);
+    }
+    return r;
+}
+
+/* ---- which of them ---- */
+
+static int check(const struct cli_load_settings *s, struct sonde_err *err)
+{
+    int files = (s->scenario != NULL) + (s->har != NULL) + (s->openapi != NULL);
+    int bodies = (s->body != NULL) + (s->input != NULL) + (s->form != NULL);
+    if (files > 1) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "--scenario, --har and --openapi say each what is sent: give one");
+    }
+    if (files && (bodies || s->method || s->expect_body) && !s->autocannon) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "the file says methods, bodies and what is expected: leave -m, -b, -i, "
+                          "-F and -E out");
+    }
+    if (bodies > 1 && !s->autocannon) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "-b, -i and -F are each the body: give one");
+    }
+    return 0;
+}
+
+int load_requests_make(const struct cli_load_settings *settings, const struct sonde_load_url *url,
+                       const struct sonde_buf *input, struct sonde_arena *arena,
+                       struct load_requests *ret, struct sonde_err *err)
+{
+    const struct cli_load_settings *s = settings;
+    *ret = (struct load_requests){.text = SONDE_BUF(SONDE_LOAD_HAR_MAX),
+                                  .body = SONDE_BUF(SONDE_LOAD_MESSAGE_MAX)};
+    int r = check(s, err);
+    if (r < 0) {
+        return r;
+    }
+    return s->scenario || s->har || s->openapi ? make_many(s, url, arena, ret, err)
+                                               : make_one(s, url, input, arena, ret, err);
+}
+
+void load_requests_fini(struct load_requests *requests)
+{
+    sonde_load_scenario_fini(&requests->scenario);
+    sonde_spec_documents_fini(&requests->documents);
+    for (size_t i = 0; i < requests->file_count; i++) {
+        sonde_buf_fini(&requests->texts[i]);
+    }
+    sonde_buf_fini(&requests->text);
+    sonde_buf_fini(&requests->body);
+}
+
+void load_requests_plan(const struct load_requests *requests, struct sonde_load_origin *origin)
+{
+    if (requests->played) {
+        origin->scenario = &requests->scenario;
+    } else {
+        origin->requests = &requests->request;
+        origin->request_count = 1;
+    }
+}
