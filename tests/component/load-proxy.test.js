@@ -163,7 +163,7 @@ for (const [name, bytes, error] of [
 test('a proxy that says nothing, and one that is not there', async (t) => {
   const silent = `127.0.0.1:${await startRawProxy(t, () => {})}`;
   const waited = await load('http://127.0.0.1:1/', {
-    ...{ seconds: 1, connections: 1, timeout: 200, proxy: silent },
+    ...{ seconds: 2, connections: 1, timeout: 200, proxy: silent },
   });
   assert.ok(waited.errors.timeout > 1, JSON.stringify(waited));
   assert.equal(waited.sent, 0);

@@ -207,7 +207,7 @@ test('what is no TLS, and a server that closes in the handshake', async (t) => {
     t,
     net.createServer(() => {}),
   );
-  const waited = await load(silent, 'seconds=1', 'connections=1', 'timeout=200');
+  const waited = await load(silent, 'seconds=2', 'connections=1', 'timeout=200');
   assert.ok(waited.errors.timeout > 1, JSON.stringify(waited));
 });
 

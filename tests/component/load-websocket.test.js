@@ -254,7 +254,7 @@ test('the handshake has no answer: a timeout, and no storm of connects', async (
     () => {},
     () => {},
   );
-  const said = await load(port, { seconds: 1, connections: 1, timeout: 200 });
+  const said = await load(port, { seconds: 2, connections: 1, timeout: 200 });
   assert.ok(said.errors.timeout >= 2, JSON.stringify(said));
   assert.equal(said.connects, 0);
   const due = await load(port, { seconds: 1, connections: 1, rate: 100, most: 5, drain: 0 });

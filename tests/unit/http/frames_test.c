@@ -37,6 +37,7 @@ static int read_frames(struct sonde_str bytes, size_t step, struct sonde_buf *re
                 continue;
             }
             assert_true(piece.data.data >= begin && piece.data.data <= end);
+            sonde_buf_text(ret, piece.first && piece.binary ? "binary " : "");
             sonde_buf_text(ret, piece.first ? "[" : "");
             sonde_buf_str(ret, piece.data);
             sonde_buf_text(ret, piece.last ? "]" : "");
@@ -59,7 +60,8 @@ static void frames_are_read_in_any_pieces(void **state)
         {BYTES("\x81\x05Hello"), "[Hello]"},         /* the examples of §5.7 */
         {BYTES("\x01\x03Hel\x80\x02lo"), "[Hello]"}, /* in two fragments */
         {BYTES("\x89\x05Hello"), "<9:Hello>"},
-        {BYTES("\x82\x02{}"), "[{}]"}, /* binary */
+        {BYTES("\x82\x02{}"), "binary [{}]"},
+        {BYTES("\x02\x01{\x80\x01}\x81\x01x"), "binary [{}][x]"},
         {BYTES("\x81\x00\x81\x01x"), "[][x]"},
         {BYTES("\x01\x00\x00\x00\x80\x00"), "[]"},       /* empty fragments only */
         {BYTES("\x01\x00\x00\x02hi\x80\x00"), "[hi]"},   /* the last one is empty */
@@ -243,6 +245,24 @@ static void an_agreement_is_understood(void **state)
     }
 }
 
+static void a_protocol_is_chosen_where_some_were_offered(void **state)
+{
+    (void)state;
+    for (int offered = 0; offered <= 1; offered++) {
+        struct sonde_handshake handshake;
+        SONDE_BUF_AUTO fields = SONDE_BUF(4096);
+        struct sonde_str answer =
+            BYTES(STATUS AGREED ACCEPT "Sec-WebSocket-Protocol: chat\r\n\r\n");
+        assert_int_equal(sonde_handshake_fields(&handshake, nonce, &fields, NULL), 0);
+        assert_string_equal(fields.data, AGREED "Sec-WebSocket-Version: 13\r\n"
+                                                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+        handshake.may_choose = offered;
+        assert_int_equal(sonde_handshake_read(&handshake, &answer, NULL),
+                         offered ? 1 : SONDE_EPROTOCOL);
+        sonde_handshake_fini(&handshake);
+    }
+}
+
 static void anything_else_is_no_agreement(void **state)
 {
     (void)state;
@@ -298,6 +318,7 @@ int main(void)
         cmocka_unit_test(the_bound_is_of_each_message),
         cmocka_unit_test(what_we_send_is_masked),
         cmocka_unit_test(an_agreement_is_understood),
+        cmocka_unit_test(a_protocol_is_chosen_where_some_were_offered),
         cmocka_unit_test(anything_else_is_no_agreement),
         cmocka_unit_test(the_answer_has_a_bound),
     };
