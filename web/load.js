@@ -238,6 +238,7 @@ class Load {
     });
     this.rates = new Plot({ id: 'load-rates', label: 'Answers a second', height: 170 });
     this.times = new Plot({ id: 'load-times', label: 'Responses over time', height: 240 });
+    this.parts = make('div', { id: 'load-parts' }, make('h3', { text: 'By request' }), make('div'));
     this.legend = make('div');
     this.rateLegend = make('div');
     this.table = make('div');
@@ -250,6 +251,7 @@ class Load {
       make('h3', { text: 'Percentiles' }),
       this.legend,
       this.percentiles.element,
+      this.parts,
     );
     this.course = make(
       'div',
@@ -267,6 +269,7 @@ class Load {
       ...[this.verdict, this.facts, this.changes, this.profiles, this.drawn, this.course],
     );
     this.grid = this.makeGrid();
+    this.partGrid = this.makePartGrid();
   }
 
   makeGrid() {
@@ -296,6 +299,30 @@ class Load {
     return grid;
   }
 
+  makePartGrid() {
+    const column = (key, label, show) => ({
+      ...{ key, label, number: true },
+      value: (row) => row[key],
+      cell: (row) => show(row[key]),
+    });
+    return new Grid(this.parts.lastChild, {
+      id: 'load-parts-table',
+      caption: 'Responses by request',
+      text: (row) => `${row.label} ${row.kind}`,
+      sort: 'answered',
+      columns: [
+        {
+          ...{ key: 'label', label: 'Requests', value: (row) => row.label.toLowerCase() },
+          cell: (row) => (row.kind === 'address' ? ['to ', name(row.label)] : name(row.label)),
+        },
+        column('answered', 'Answered', format.count),
+        column('wrong', 'Wrong', format.count),
+        column('failed', 'Failed', format.count),
+        ...TIMES.map(({ key, label }) => column(key, label, format.time)),
+      ],
+    });
+  }
+
   // before: the report of the run that it is compared with, or null.
   show(test, before = null) {
     if (this.test !== test) {
@@ -317,6 +344,8 @@ class Load {
       const scarce = test.latencies.some(({ values }) => values.some((value) => value.scarce));
       this.note.textContent = `Below: what encloses it in 95 of 100 such tests. ${due}${scarce ? ' * fewer than ten requests lie beyond.' : ''}`;
       this.grid.show(test.intervals);
+      this.parts.hidden = test.parts.length === 0;
+      this.partGrid.show(test.parts);
     }
     this.drawn.hidden = test.percentiles.length === 0;
     this.course.hidden = test.intervals.length < 2;

@@ -117,6 +117,20 @@ function readComparison(comparison) {
   };
 }
 
+// Of the requests of a name, and of those to an address.
+function readParts(list) {
+  return (list ?? []).map((one) => ({
+    label: clean(one.name ?? one.address ?? ''),
+    kind: one.name === undefined ? 'address' : 'request',
+    answered: one.answered,
+    wrong: one.wrong,
+    failed: one.failed,
+    ...Object.fromEntries(
+      ['p50', 'p90', 'p99', 'max'].map((key) => [key, one.responseMicroseconds[key]]),
+    ),
+  }));
+}
+
 function counted(record) {
   return Object.entries(record ?? {})
     .map(([key, value]) => ({ key: clean(key), count: value.count ?? value }))
@@ -162,6 +176,7 @@ function readLoadTest(report, name) {
       from: one.fromNanoseconds / 1e9,
       to: one.toNanoseconds / 1e9,
     })),
+    parts: readParts(own.parts),
     statuses: counted(summary.statusCodeStats),
     errors: counted(own.errors),
     kinds: kindsOf(own),

@@ -113,6 +113,36 @@ test('the course of time, as plots and as a table', async (t) => {
   assert.deepEqual(table[10].slice(2), ['–', '–', '–', '–', '0', '0', '5']);
 });
 
+test('by the names of requests, and by address', async (t) => {
+  const plain = await browser.open(t, loadData());
+  assert.ok(await plain.page.locator('#load-parts').isHidden());
+  const part = (label, answered, p50) => ({
+    ...{ ...label, sent: answered, answered, wrong: 3, failed: 2, censored: 0 },
+    responseMicroseconds: { p50, p90: 2 * p50, p95: 3 * p50, p99: 5 * p50, max: 9 * p50 },
+  });
+  const parts = [
+    part({ name: 'search' }, 100, 3000),
+    part({ name: 'one\u202e' }, 900, 1000),
+    part({ address: '127.0.0.1:3000' }, 1000, 1100),
+  ];
+  const report = await browser.open(t, loadData({ parts }));
+  const cells = await rows(report, 'load-parts-table');
+  assert.deepEqual(
+    cells.map(([label]) => label),
+    ['to 127.0.0.1:3000', 'one\\u{202e}', 'search'],
+  );
+  assert.deepEqual(cells[2], [
+    'search',
+    '100',
+    '3',
+    '2',
+    '3.00 ms',
+    '6.00 ms',
+    '15.0 ms',
+    '27.0 ms',
+  ]);
+});
+
 test('thresholds, a test that cannot be believed, and what profiles said meanwhile', async (t) => {
   const thresholds = [
     { text: 'http_req_duration: p(99)<250', value: 10, holds: true },

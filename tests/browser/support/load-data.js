@@ -47,6 +47,7 @@ function loadData({
   answered = seconds * 100,
   thresholds = [],
   profiles = [],
+  parts = [],
 } = {}) {
   const sonde = {
     ...{ sent: answered, answered, failed: 0, censored: 0, unsent: 5, connects: 10 },
@@ -62,7 +63,7 @@ function loadData({
     serviceMicroseconds: answered ? distribution(closed ? 1000 : 500) : nothing,
     sendLagMicroseconds: closed || !answered ? nothing : distribution(50),
     ...{ late: 0, valid, invalidReason: valid ? '' : 'the generator had no CPU left' },
-    ...{ thresholds, profiles },
+    ...{ thresholds, profiles, parts },
   };
   const summary = {
     ...{ title, url: 'http://localhost:3000/patients', connections: 10, pipelining: 1 },
@@ -84,8 +85,8 @@ function loadData({
     ...{ created: '2026-01-31T12:34:56.789Z', target: summary.url, nodeVersion: '' },
     ...{ directory: '', captures: [entry] },
   };
-  const parts = [{ at: 0, name: 'load', type: 'LoadResult', text: 'a load test\n' }];
-  return { version: 1, report, captures: [], coverage: [], parts };
+  const texts = [{ at: 0, name: 'load', type: 'LoadResult', text: 'a load test\n' }];
+  return { version: 1, report, captures: [], coverage: [], parts: texts };
 }
 
 module.exports = { loadData, percentiles };
