@@ -581,7 +581,8 @@ static int keep_operation(struct openapi *o, struct operation *op, struct sonde_
     if (op->has_body) {
         ask.body = sonde_arena_copy(arena, sonde_buf_view(&op->body));
     }
-    if (!fields || !ask.path.data || !name || (op->has_body && !ask.body.data)) {
+    if (!fields || !ask.path.data || !name || (op->has_body && !ask.body.data) ||
+        whole.code == SONDE_ENOMEM) {
         return no_memory(err);
     }
     memcpy(fields, op->fields, size);
@@ -600,6 +601,7 @@ static int build(struct openapi *o, struct operation *op, struct sonde_str templ
     int r = collect_parameters(o, op, find(o, op->item, "parameters"));
     r = r < 0 ? r : collect_parameters(o, op, find(o, op->own, "parameters"));
     sonde_buf_str(&op->path, template);
+    r = r < 0 ? r : sonde_buf_check(&op->path, "a path", err);
     for (size_t i = 0; i < op->parameter_count && r == 0; i++) {
         r = take_parameter(o, op, op->parameters[i], err);
     }
