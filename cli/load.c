@@ -80,7 +80,7 @@ static int make_requests(struct work *w, struct sonde_err *err)
     int r = s->input ? sonde_read_input(s->input, &w->body, err) : 0;
     for (size_t i = 0; i < w->plan.origin_count && r == 0; i++) {
         struct place *place = &w->places[i];
-        r = load_requests_make(s, &place->target.url, &w->body, &w->arena, &place->requests, err);
+        r = load_requests_make(s, &place->target, &w->body, &w->arena, &place->requests, err);
         load_requests_plan(&place->requests, &w->origins[i]);
     }
     return r;
@@ -381,7 +381,7 @@ static void check_going(struct work *w, int64_t end_ns)
         (void)fprintf(stderr, "sonde: ended, since nobody could be connected to for %.0f s\n",
                       (double)(end_ns - w->sent_ns) / 1e9);
     }
-    uint64_t errors = errors_of(all);
+    uint64_t errors = errors_of(all) + all->mismatches;
     if (s->bailout && errors >= (uint64_t)s->bailout && !atomic_exchange(&stopping, true)) {
         (void)fprintf(stderr, "sonde: ended after %llu errors (--bailout %lld)\n",
                       (unsigned long long)errors, (long long)s->bailout);

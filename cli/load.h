@@ -19,6 +19,7 @@ struct cli_load_settings {
     bool good_times; /* those of answers with another status than 2xx do not count */
     bool send_times; /* latency from when a request was written, not from when it was due */
     bool accepted;   /* autocannon's, which change nothing here */
+    int64_t accepted_number;
     const char *method, *title, *body, *input, *socket_path, *server_name;
     const char *proxy, *form, *expect_body, *scenario, *har, *openapi; /* the last: files */
     bool receive;

@@ -113,6 +113,8 @@ const struct sonde_option cli_load_options[] = {
      .help = "… the process with this name, script, directory or port"},
     {"excludeErrorStats", SONDE_OPTION_FLAG, AT(good_times),
      .help = "times of answers with another status than 2xx do not count", .letter = 'x'},
+    {"sampleInt", SONDE_OPTION_NUMBER, AT(accepted_number), 0, INT64_MAX, .argument = "MS",
+     .help = "nothing: requests and bytes are sampled each second", .letter = 'L'},
     {"title", SONDE_OPTION_STRING, AT(title), .argument = "TEXT", .help = "stands in the results",
      .letter = 'T'},
     {"forever", SONDE_OPTION_FLAG, AT(forever), .help = "until it is interrupted", .letter = 'f'},

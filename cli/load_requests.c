@@ -28,13 +28,24 @@ static int split_header(const char *text, struct sonde_arena *arena, struct sond
 }
 
 /* The options' header fields, with room for one more. */
-static int read_headers(const struct cli_load_settings *s, struct sonde_arena *arena,
-                        struct sonde_pair *ret, struct sonde_err *err)
+enum { FIELDS_MAX = SONDE_OPTION_STRINGS_MAX + 2 }; /* those of -H, the URL's and -F's */
+
+/* Those of -H, and the URL's user and password if these are not among them. */
+static int read_headers(const struct cli_load_settings *s, const struct load_target *target,
+                        struct sonde_arena *arena, struct sonde_pair *ret, size_t *ret_count,
+                        struct sonde_err *err)
 {
+    static const char name[] = "Authorization";
+    bool given = target->authorization == NULL;
     int r = 0;
     for (size_t i = 0; i < s->headers.count && r == 0; i++) {
         r = split_header(s->headers.items[i], arena, &ret[i], err);
+        given = given || (r == 0 && strcasecmp(ret[i].key, name) == 0);
     }
+    if (!given) {
+        ret[s->headers.count] = (struct sonde_pair){name, target->authorization};
+    }
+    *ret_count = s->headers.count + !given;
     return r;
 }
 
@@ -84,19 +95,18 @@ static int make_form(const char *given, struct sonde_arena *arena, struct sonde_
     return field->value ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
 }
 
-static int make_one(const struct cli_load_settings *s, const struct sonde_load_url *url,
+static int make_one(const struct cli_load_settings *s, const struct load_target *target,
                     const struct sonde_buf *input, struct sonde_arena *arena,
                     struct load_requests *ret, struct sonde_err *err)
 {
-    struct sonde_pair fields[SONDE_OPTION_STRINGS_MAX + 1];
+    struct sonde_pair fields[FIELDS_MAX];
     const struct sonde_load_places places = {.ids = s->ids};
     const char *method = s->form ? "POST" : "GET";
     struct sonde_load_ask ask = {.method = s->method ? s->method : method,
-                                 .path = url->path,
+                                 .path = target->url.path,
                                  .fields = fields,
-                                 .field_count = s->headers.count,
                                  .body = sonde_str(s->body)};
-    int r = read_headers(s, arena, fields, err);
+    int r = read_headers(s, target, arena, fields, &ask.field_count, err);
     if (r == 0 && s->form) {
         r = make_form(s->form, arena, &ret->body, &fields[ask.field_count++], err);
     }
@@ -105,10 +115,12 @@ static int make_one(const struct cli_load_settings *s, const struct sonde_load_u
         ask.body = body->data ? sonde_buf_view(body) : SONDE_STR("");
     }
     if (r < 0 || !s->expect_body) {
-        return r < 0 ? r : sonde_load_request_make(&ask, url, &places, arena, &ret->request, err);
+        return r < 0 ? r
+                     : sonde_load_request_make(&ask, &target->url, &places, arena, &ret->request,
+                                               err);
     }
     struct sonde_load_look look = {.equals = sonde_str(s->expect_body)};
-    const struct sonde_load_surroundings around = {.url = url, .ids = s->ids};
+    const struct sonde_load_surroundings around = {.url = &target->url, .ids = s->ids};
     sonde_load_look_at(&look);
     ret->played = true;
     return sonde_load_scenario_from_ask(&ask, &look, &around, &ret->scenario, err);
@@ -211,15 +223,14 @@ static void say_skips(const struct sonde_load_import *import)
     }
 }
 
-static int make_many(const struct cli_load_settings *s, const struct sonde_load_url *url,
+static int make_many(const struct cli_load_settings *s, const struct load_target *target,
                      struct sonde_arena *arena, struct load_requests *ret, struct sonde_err *err)
 {
     const char *file = s->scenario ? s->scenario : s->har ? s->har : s->openapi;
-    struct sonde_pair fields[SONDE_OPTION_STRINGS_MAX + 1];
-    struct sonde_load_surroundings around = {
-        .url = url, .headers = fields, .header_count = s->headers.count, .ids = s->ids};
+    struct sonde_pair fields[FIELDS_MAX];
+    struct sonde_load_surroundings around = {.url = &target->url, .headers = fields, .ids = s->ids};
     ret->played = true;
-    int r = read_headers(s, arena, fields, err);
+    int r = read_headers(s, target, arena, fields, &around.header_count, err);
     r = r < 0 ? r : sonde_read_input(file, &ret->text, err);
     if (r < 0) {
         return r;
@@ -256,7 +267,7 @@ static int check(const struct cli_load_settings *s, struct sonde_err *err)
     return 0;
 }
 
-int load_requests_make(const struct cli_load_settings *settings, const struct sonde_load_url *url,
+int load_requests_make(const struct cli_load_settings *settings, const struct load_target *target,
                        const struct sonde_buf *input, struct sonde_arena *arena,
                        struct load_requests *ret, struct sonde_err *err)
 {
@@ -267,8 +278,8 @@ int load_requests_make(const struct cli_load_settings *settings, const struct so
     if (r < 0) {
         return r;
     }
-    return s->scenario || s->har || s->openapi ? make_many(s, url, arena, ret, err)
-                                               : make_one(s, url, input, arena, ret, err);
+    return s->scenario || s->har || s->openapi ? make_many(s, target, arena, ret, err)
+                                               : make_one(s, target, input, arena, ret, err);
 }
 
 void load_requests_fini(struct load_requests *requests)

@@ -4,6 +4,7 @@
 #define SONDE_CLI_LOAD_REQUESTS_H
 
 #include "cli/load.h"
+#include "cli/load_target.h"
 #include "load/engine.h"
 #include "spec/spec.h"
 
@@ -24,7 +25,7 @@ struct load_requests {
  * The texts are the arena's, which must outlive them. SONDE_EINVALID with what is wrong,
  * SONDE_ENOTFOUND and SONDE_EIO of files, SONDE_ELIMIT, SONDE_ENOMEM. The caller calls
  * load_requests_fini in any case. */
-int load_requests_make(const struct cli_load_settings *settings, const struct sonde_load_url *url,
+int load_requests_make(const struct cli_load_settings *settings, const struct load_target *target,
                        const struct sonde_buf *input, struct sonde_arena *arena,
                        struct load_requests *ret, struct sonde_err *err) SONDE_MUST_CHECK;
 void load_requests_fini(struct load_requests *requests);

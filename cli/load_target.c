@@ -9,6 +9,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "load/credentials.h"
+
 enum { TEXT_MAX = SONDE_LOAD_PATH_MAX + 512, PROBE_MS = 200 };
 
 static bool is_own(const char *host)
@@ -102,12 +104,40 @@ static int put_port(struct load_target *target, const struct load_server *server
     return sonde_buf_check(text, "the URL", err);
 }
 
+/* From the URL to the field: they are no part of what is printed and kept. */
+static int take_credentials(struct sonde_buf *text, struct sonde_arena *arena,
+                            struct load_target *ret, struct sonde_err *err)
+{
+    struct sonde_str before;
+    struct sonde_str credentials;
+    struct sonde_str behind;
+    SONDE_BUF_AUTO field = SONDE_BUF(TEXT_MAX);
+    SONDE_BUF_AUTO rest = SONDE_BUF(TEXT_MAX);
+    sonde_load_credentials_find(sonde_buf_view(text), &before, &credentials, &behind);
+    if (!credentials.data) {
+        return 0;
+    }
+    int r = sonde_load_credentials_put(credentials, "the URL's", &field, err);
+    r = r < 0 ? r : sonde_buf_check(&field, "user and password", err);
+    if (r < 0) {
+        return r;
+    }
+    ret->authorization = sonde_arena_copy(arena, sonde_buf_view(&field)).data;
+    sonde_buf_str(&rest, before);
+    sonde_buf_str(&rest, behind);
+    sonde_buf_clear(text);
+    sonde_buf_append(text, rest.data, rest.length);
+    return ret->authorization ? sonde_buf_check(text, "the URL", err)
+                              : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+}
+
 int load_target_find(const char *typed, const char *variable, const struct load_server *server,
                      struct sonde_arena *arena, struct load_target *ret, struct sonde_err *err)
 {
     SONDE_BUF_AUTO text = SONDE_BUF(TEXT_MAX);
     int r = complete(typed, variable, server, &text, err);
     r = r < 0 ? r : sonde_buf_check(&text, "the URL", err);
+    r = r < 0 ? r : take_credentials(&text, arena, ret, err);
     r = r < 0 ? r : sonde_load_url_parse(sonde_buf_view(&text), &ret->url, err);
     if (r == 0 && server->port.number && is_own(ret->url.host) && !ret->url.port_given) {
         r = put_port(ret, server, &text, err);

@@ -8,7 +8,8 @@
 #include "load/target.h"
 
 struct load_target {
-    const char *text; /* the whole URL */
+    const char *text;          /* the whole URL, without user and password */
+    const char *authorization; /* … as the field of that name has them; NULL: there are none */
     struct sonde_load_url url;
 };
 

@@ -1,56 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "load/proxy.h"
 
-#include <openssl/crypto.h>
+#include <string.h>
 
-#include "codec/base64.h"
-
-/* Of a user or password. False: no encoding, or a byte that the field may not have (RFC 7617, 2).
- */
-static bool decode(struct sonde_str text, struct sonde_buf *ret)
-{
-    enum { ENCODED = 3 };
-    while (text.length) {
-        uint64_t byte = (unsigned char)text.data[0];
-        size_t used = 1;
-        if (byte == '%') {
-            used = ENCODED;
-            if (text.length < used ||
-                sonde_parse_hex64((struct sonde_str){text.data + 1, used - 1}, &byte) < 0) {
-                return false;
-            }
-        }
-        if (byte < ' ' || byte == 0x7f) {
-            return false;
-        }
-        sonde_buf_char(ret, (char)byte);
-        text = (struct sonde_str){text.data + used, text.length - used};
-    }
-    return true;
-}
+#include "load/credentials.h"
 
 /* The field that says who we are. */
 static int identify(struct sonde_str text, struct sonde_buf *ask, struct sonde_err *err)
 {
-    SONDE_BUF_AUTO plain = SONDE_BUF(SONDE_LOAD_CREDENTIALS_MAX);
-    struct sonde_str password = text;
-    struct sonde_str user = sonde_str_split(&password, ':');
-    bool good = decode(user, &plain) && !memchr(plain.data, ':', plain.length);
-    sonde_buf_char(&plain, ':');
-    good = good && decode(password, &plain);
-    if (good) {
-        sonde_buf_text(ask, "Proxy-Authorization: Basic ");
-        sonde_base64_encode(sonde_buf_view(&plain), ask);
-        sonde_buf_text(ask, "\r\n");
-    }
-    int r = sonde_buf_check(&plain, "the proxy's user and password", err);
-    if (plain.data) {
-        OPENSSL_cleanse(plain.data, plain.capacity);
-    }
-    return r < 0 || good ? r
-                         : sonde_fail(err, SONDE_EINVALID, 0,
-                                      "the proxy's user and password: give USER:PASSWORD@ before "
-                                      "its host, what is special as %% with two digits");
+    sonde_buf_text(ask, "Proxy-Authorization: ");
+    int r = sonde_load_credentials_put(text, "the proxy's", ask, err);
+    sonde_buf_text(ask, "\r\n");
+    return r;
 }
 
 /* What is behind the scheme and before the host goes to *credentials, if there is anything. */

@@ -6,8 +6,6 @@
 
 #include "load/target.h"
 
-enum { SONDE_LOAD_CREDENTIALS_MAX = 1 << 10 }; /* bytes of a user, ":" and a password */
-
 /* Takes "[http://][user[:password]@]host[:port]" apart, user and password percent-encoded; without
  * a port it is that of the scheme. ret: where the proxy is; its path says nothing. ask: what is
  * written to it for a connection to the target, appended. SONDE_EINVALID with what is wrong, the

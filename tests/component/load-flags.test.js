@@ -48,7 +48,7 @@ function autocannon(t, words, options) {
 }
 
 // Flags that wait for the engine.
-const notYet = new Set(['-L', '-F', '--form', '--har', '-E', '--expectBody']);
+const notYet = new Set(['-F', '--form', '--har', '-E', '--expectBody']);
 
 const withoutPort = () => {
   const { PORT: _, ...environment } = process.env;
@@ -238,6 +238,51 @@ test('on a terminal: one line that says how it goes', async (t) => {
   );
   assert.match(lines[2], /^2 s {2}[▁-█]{2} /u);
   assert.match(lines.at(-1), /^http:/);
+});
+
+test('user and password of the URL are sent, and do not stand in the results', async (t) => {
+  const seen = [];
+  const { port } = await startServer(t, (request, response) => {
+    seen.push(request.headers.authorization);
+    response.end();
+  });
+  const url = `foo:b%40r@127.0.0.1:${port}/x?a@b`;
+  const said = await json(t, [`http://${url}`, '-a', '2']);
+  const basic = (text) => `Basic ${Buffer.from(text).toString('base64')}`;
+  assert.equal(said.url, `http://127.0.0.1:${port}/x?a@b`);
+  await json(t, [url, '-a', '1', '-H', 'authorization: mine']);
+  const words = [`http://other@127.0.0.1:${port}`, url, '-c', '2', '-M', '1'];
+  await json(t, words);
+  assert.deepEqual(seen.slice(0, 3), [basic('foo:b@r'), basic('foo:b@r'), 'mine']);
+  assert.deepEqual(seen.slice(3).sort(), [basic('foo:b@r'), basic('other:')].sort());
+  const refused = await load(t, ['http://a%zz@127.0.0.1/']);
+  exited(refused, 2);
+  assert.match(refused.stderr, /the URL's user and password: give USER:PASSWORD@ before its host/);
+});
+
+test("autocannon's own test servers: what they do", async (t) => {
+  // Trailers; no answer; a socket that is destroyed; answers that come late.
+  const trailers = await startServer(t, (_request, response) => {
+    response.writeHead(200, { Trailer: 'Content-MD5' });
+    response.write('hello ');
+    response.addTrailers({ 'Content-MD5': '7895bf4b8828b55ceaf47747b4bca667' });
+    response.end('world');
+  });
+  const good = await json(t, [`127.0.0.1:${trailers.port}`, '-a', '20']);
+  assert.deepEqual([good['2xx'], good.errors], [20, 0]);
+  const silent = await startServer(t, () => {});
+  const words = [`127.0.0.1:${silent.port}`, '-c', '2', '-t', '1', '-d', '2', '-j'];
+  const late = JSON.parse((await load(t, words)).stdout);
+  assert.ok(late.timeouts >= 2 && late.errors === late.timeouts, JSON.stringify(late));
+  assert.equal(late['2xx'], 0);
+  const destroying = await startServer(t, (request) => request.socket.destroy());
+  const broken = await load(t, [`127.0.0.1:${destroying.port}`, '-c', '1', '-d', '1', '-j']);
+  assert.ok(JSON.parse(broken.stdout).errors > 0);
+  const delayed = await startServer(t, (_request, response) => {
+    setTimeout(() => response.end(), 100);
+  });
+  const slow = await json(t, [`127.0.0.1:${delayed.port}`, '-c', '1', '-a', '5']);
+  assert.ok(slow.latency.min >= 99, `${slow.latency.min} ms`);
 });
 
 test('-B: errors end it, connections that are dropped among them', async (t) => {

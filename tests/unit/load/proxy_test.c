@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "load/credentials.h"
 #include "load/proxy.h"
 
 static void asks(const char *text, const char *target, const char *host, uint16_t port,
