@@ -27,6 +27,7 @@ const { makeTools } = require('./load/tools.js');
 const options = parse({
   part: 'all', // cost, frozen, pace, memory
   pairs: 7,
+  only: '', // the costs whose name has this in it
   seconds: 4, // of each load of a pair
   sonde: 'build/release/bin/sonde',
   priority: '', // of server and client: 50 with SCHED_FIFO; none: as other processes
@@ -110,7 +111,7 @@ async function costBeside(server, directory, tools, what, ask) {
 
 async function cost(tools, directory) {
   const rows = [];
-  for (const { what, ask, peers } of COSTS) {
+  for (const { what, ask, peers } of COSTS.filter((one) => one.what.includes(options.only))) {
     const server = await (ask.http2 ? startHttp2Server(directory) : startServer());
     for (const name of peers) {
       rows.push(await costBeside(server, directory, [tools.sonde, tools[name]], what, ask));

@@ -127,7 +127,7 @@ function pacedTools(peers, wrk2) {
         ...['--timeout', `${TIMEOUT_SECONDS}s`, '--latency', ask.url],
       ],
       read: (text) => {
-        const at = (share) => take(new RegExp(` ${share}\\.000%\\s+(\\S+)`), text, 'wrk2');
+        const at = (share) => take(new RegExp(`^ *${share}\\.000% +(\\S+)`, 'm'), text, 'wrk2');
         const [p50, p90, p99, max] = [50, 90, 99, 100].map((share) => milliseconds(at(share)));
         return {
           requests: Number(take(/(\d+) requests in/, text, 'wrk2')),
