@@ -414,6 +414,16 @@ static void show_warm_up(void *context, int64_t end_ns, const struct sonde_load_
     }
 }
 
+/* Seconds; 0: nobody knows. */
+static int64_t length_of(const struct sonde_arrival *arrival)
+{
+    int64_t sum = arrival->duration_seconds == SONDE_SPEC_ABSENT ? 0 : arrival->duration_seconds;
+    for (size_t i = 0; i < arrival->stages.count; i++) {
+        sum += arrival->stages.items[i].duration_seconds;
+    }
+    return sum;
+}
+
 static void show(void *context, int64_t end_ns, const struct sonde_load_tally *second)
 {
     struct work *w = context;
@@ -424,22 +434,12 @@ static void show(void *context, int64_t end_ns, const struct sonde_load_tally *s
     if (w->settings->debug) {
         say_errors(end_ns, second);
     }
-    load_profile_tend(&w->profile, end_ns, w->plan.arrival.duration_seconds);
+    load_profile_tend(&w->profile, end_ns, length_of(&w->plan.arrival), &w->result.intervals);
     if (w->settings->quiet || w->settings->silent || !w->terminal) {
         return;
     }
     sonde_load_live_add(&w->live, end_ns, second);
     say_live(w);
-}
-
-/* Seconds; 0: nobody knows. */
-static int64_t length_of(const struct sonde_arrival *arrival)
-{
-    int64_t sum = arrival->duration_seconds == SONDE_SPEC_ABSENT ? 0 : arrival->duration_seconds;
-    for (size_t i = 0; i < arrival->stages.count; i++) {
-        sum += arrival->stages.items[i].duration_seconds;
-    }
-    return sum;
 }
 
 static int run(struct work *w, struct sonde_err *err)

@@ -106,7 +106,7 @@ const struct sonde_option cli_load_options[] = {
     {"profile-duration", SONDE_OPTION_DURATION, AT(profile_ns), SONDE_SECOND,
      INT64_C(3600) * SONDE_SECOND, .argument = "TIME", .help = "… for so long (default: 10s)"},
     {"profile-delay", SONDE_OPTION_DURATION, AT(profile_delay_ns), SONDE_MILLISECOND, DAY_NS,
-     .argument = "TIME", .help = "… from then on (default: 3s)"},
+     .argument = "TIME", .help = "… from then on (default: when the load is steady)"},
     {"pid", SONDE_OPTION_NUMBER, offsetof(struct cli_settings, pid), 1, 1 << 22, .argument = "N",
      .help = "… the process with this number (default: the one that listens on the URL's port)"},
     {"match", SONDE_OPTION_STRING, offsetof(struct cli_settings, match), .argument = "PATTERN",

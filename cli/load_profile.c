@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "cli/document.h"
 #include "codec/json.h"
+#include "load/course.h"
 
 enum {
     NUMBER_SIZE = 24,
@@ -107,11 +108,16 @@ static int64_t or_else(int64_t given, int64_t otherwise)
     return given ? given : otherwise;
 }
 
-static void start(struct load_profile *p, int64_t now_ns, int64_t left_ns)
+static int64_t length_of(const struct load_profile *p)
 {
     enum { DEFAULT_SECONDS = 10 };
+    return or_else(p->settings->load.profile_ns, DEFAULT_SECONDS * SONDE_SECOND);
+}
+
+static void start(struct load_profile *p, int64_t now_ns, int64_t left_ns)
+{
     const struct cli_settings *s = p->settings;
-    int64_t wanted_ns = or_else(s->load.profile_ns, DEFAULT_SECONDS * SONDE_SECOND);
+    int64_t wanted_ns = length_of(p);
     int64_t most_ns = left_ns == INT64_MAX ? wanted_ns : left_ns - SONDE_SECOND;
     int64_t seconds = (most_ns < wanted_ns ? most_ns : wanted_ns) / SONDE_SECOND;
     char duration[NUMBER_SIZE];
@@ -214,18 +220,32 @@ int load_profile_plan(struct load_profile *profile, const struct cli_settings *s
     return 0;
 }
 
-void load_profile_tend(struct load_profile *profile, int64_t now_ns, int64_t seconds)
+static bool is_due(const struct load_profile *p, int64_t now_ns, int64_t left_ns,
+                   const struct sonde_load_intervals *intervals)
 {
-    enum { DEFAULT_DELAY_SECONDS = 3 };
+    enum { LOOK_EACH = 5 }; /* intervals */
+    int64_t delay_ns = p->settings->load.profile_delay_ns;
+    struct sonde_load_steady_verdict verdict = {.state = SONDE_LOAD_TOO_SHORT};
+    if (delay_ns) {
+        return now_ns >= delay_ns;
+    }
+    if (intervals->count % LOOK_EACH == 0 &&
+        sonde_load_course_steady(intervals, &verdict, NULL) < 0) {
+        verdict.state = SONDE_LOAD_TOO_SHORT;
+    }
+    return sonde_load_profiled_is_due(now_ns, left_ns, length_of(p), verdict.state);
+}
+
+void load_profile_tend(struct load_profile *profile, int64_t now_ns, int64_t seconds,
+                       const struct sonde_load_intervals *intervals)
+{
     struct load_profile *p = profile;
     if (!p->settings) {
         return;
     }
-    int64_t delay_ns =
-        or_else(p->settings->load.profile_delay_ns, DEFAULT_DELAY_SECONDS * SONDE_SECOND);
-    if (!p->started && now_ns >= delay_ns) {
-        start(p, now_ns,
-              seconds == SONDE_SPEC_ABSENT ? INT64_MAX : seconds * SONDE_SECOND - now_ns);
+    int64_t left_ns = seconds ? seconds * SONDE_SECOND - now_ns : INT64_MAX;
+    if (!p->started && is_due(p, now_ns, left_ns, intervals)) {
+        start(p, now_ns, left_ns);
     }
     look(p, now_ns);
 }

@@ -35,10 +35,11 @@ struct load_profile {
  * before. SONDE_EINVALID for a type that there is not. */
 int load_profile_plan(struct load_profile *profile, const struct cli_settings *settings,
                       uint16_t port, struct sonde_err *err) SONDE_MUST_CHECK;
-/* Starts it when it is time for it, and sees whether it is over. now_ns is from the start of the
- * load, which takes so many seconds (SONDE_SPEC_ABSENT: that is not known): a capture ends one
- * before. What goes wrong is said in the outcome. */
-void load_profile_tend(struct load_profile *profile, int64_t now_ns, int64_t seconds);
+/* Starts it when it is time for it, by what the load's intervals show, and sees whether it is over.
+ * now_ns is from the start of the load, which takes so many seconds (0: that is not known): a
+ * capture ends one before. What goes wrong is said in the outcome. */
+void load_profile_tend(struct load_profile *profile, int64_t now_ns, int64_t seconds,
+                       const struct sonde_load_intervals *intervals);
 /* Waits for its end, for a minute at most, and gives the result (which borrows from the profile)
  * what came of it. Of a load that was stopped it takes what it has by now. */
 void load_profile_end(struct load_profile *profile, struct sonde_load_result *result);

@@ -10,6 +10,20 @@ static double seconds_of(int64_t ns)
     return (double)ns / (double)SONDE_SECOND;
 }
 
+bool sonde_load_profiled_is_due(int64_t now_ns, int64_t left_ns, int64_t wanted_ns,
+                                enum sonde_load_steadiness state)
+{
+    enum {
+        FIRST_SECONDS = 3,
+        PATIENCE_SECONDS = 60,
+        AROUND_SECONDS = 3, /* attaching, and the analysis */
+    };
+    bool last_chance = left_ns <= wanted_ns + AROUND_SECONDS * SONDE_SECOND;
+    bool long_enough = left_ns == INT64_MAX && now_ns >= PATIENCE_SECONDS * SONDE_SECOND;
+    return now_ns >= FIRST_SECONDS * SONDE_SECOND &&
+           (state == SONDE_LOAD_STEADY || last_chance || long_enough);
+}
+
 /* An interval that the capture begins or ends in belongs to neither. */
 static int part(const struct sonde_load_profiled *p, const struct sonde_load_intervals *intervals,
                 struct sonde_histogram *one, struct sonde_histogram parts[2], struct sonde_err *err)

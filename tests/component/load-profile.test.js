@@ -46,6 +46,18 @@ test('the text says it, too, with how to see more', async (t) => {
   assert.match(result.stdout, /^ {2}response in its seconds, and in the others: 50 % /m);
 });
 
+test('it waits for the load to come to rest, as long as there is time', async (t) => {
+  const target = await startTarget(t);
+  const url = `http://127.0.0.1:${target.port}/work`;
+  const wanted = ['--profile', 'cpu', '--profile-duration', '2s', '--json'];
+  const result = await new Sonde(t).run(['load', '-c', '1', '-d', '12', url, ...wanted]);
+  exited(result, 0);
+  const [taken] = JSON.parse(result.stdout).sonde.profiles;
+  // Too short to be called steady: the last second at which it is over before the load.
+  assert.ok(taken.fromNanoseconds >= 7e9 && taken.fromNanoseconds < 9e9, JSON.stringify(taken));
+  assert.equal(taken.failure, undefined);
+});
+
 test('a load that is interrupted ends its profile, and leaves the process clean', async (t) => {
   const target = await startTarget(t);
   const sonde = new Sonde(t);

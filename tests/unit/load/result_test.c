@@ -342,11 +342,35 @@ static void what_is_not_known_is_passed_over(void **state)
     sonde_load_result_fini(&result);
 }
 
+static void a_profile_begins_when_it_should(void **state)
+{
+    static const struct {
+        int64_t now, left, wanted; /* seconds; left < 0: nobody knows */
+        enum sonde_load_steadiness state;
+        bool due;
+    } cases[] = {
+        {2, 100, 10, SONDE_LOAD_STEADY, false},    {20, 100, 10, SONDE_LOAD_STEADY, true},
+        {20, 100, 10, SONDE_LOAD_UNSTEADY, false}, {40, 13, 10, SONDE_LOAD_UNSTEADY, true},
+        {7, 13, 10, SONDE_LOAD_TOO_SHORT, true},   {6, 14, 10, SONDE_LOAD_TOO_SHORT, false},
+        {3, 7, 10, SONDE_LOAD_TOO_SHORT, true},    {2, 8, 10, SONDE_LOAD_TOO_SHORT, false},
+        {59, -1, 10, SONDE_LOAD_UNSTEADY, false},  {60, -1, 10, SONDE_LOAD_UNSTEADY, true},
+        {25, -1, 10, SONDE_LOAD_STEADY, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        int64_t left_ns = cases[i].left < 0 ? INT64_MAX : cases[i].left * SONDE_SECOND;
+        assert_int_equal(sonde_load_profiled_is_due(cases[i].now * SONDE_SECOND, left_ns,
+                                                    cases[i].wanted * SONDE_SECOND, cases[i].state),
+                         cases[i].due);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_kept_prints_the_same),
         cmocka_unit_test(what_a_profile_cost_is_measured),
+        cmocka_unit_test(a_profile_begins_when_it_should),
         cmocka_unit_test(an_empty_one_is_kept_too),
         cmocka_unit_test(of_a_long_test_some_become_one),
         cmocka_unit_test(time_does_not_run_backwards),
