@@ -54,6 +54,7 @@ struct work {
     struct sonde_load_safety safety;
     struct sonde_load_plan plan;
     struct sonde_load_result result;
+    struct sonde_load_search search;
     const struct sonde_load_result *warm_up; /* of the test before it, or NULL */
     struct sonde_load_outcome outcome;
     struct keep keep;
@@ -137,6 +138,45 @@ static int read_stages(struct work *w, struct sonde_err *err)
     return r;
 }
 
+/* What --search asks for. */
+static int read_search(const struct cli_load_settings *s, struct sonde_rate_search *ret,
+                       struct sonde_err *err)
+{
+    enum { DEFAULT_TRIAL_SECONDS = 30, DEFAULT_PRECISION = 5 };
+    struct sonde_str to = sonde_str(s->search);
+    struct sonde_str from = sonde_str_split(&to, ':');
+    *ret = (struct sonde_rate_search){
+        .trial_seconds =
+            or_else(s->duration_ns, DEFAULT_TRIAL_SECONDS * SONDE_SECOND) / SONDE_SECOND,
+        .precision_percent = or_else(s->precision, DEFAULT_PRECISION),
+    };
+    return sonde_parse_i64(from, 1, SONDE_LOAD_RATE_MAX, &ret->start_rate) < 0 ||
+                   sonde_parse_i64(to, ret->start_rate + 1, SONDE_LOAD_RATE_MAX, &ret->max_rate) < 0
+               ? sonde_fail(err, SONDE_EINVALID, 0,
+                            "--search %s: give two rates a second, such as 10:5000", s->search)
+               : 0;
+}
+
+/* What a search cannot do. */
+static int check_search(const struct cli_load_settings *s, struct sonde_err *err)
+{
+    struct sonde_rate_search plan;
+    if (!s->search) {
+        return s->precision ? sonde_fail(err, SONDE_EINVALID, 0, "--precision is of --search") : 0;
+    }
+    if (!s->thresholds.count) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "--search needs a --threshold: what the rate has to keep");
+    }
+    if (s->rate || s->connection_rate || s->stages.count || s->amount || s->requests_most ||
+        s->requests_of_each || s->forever || s->receive || s->profile) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "--search takes rates and lengths of its own: leave out other rates, "
+                          "amounts, stages, --forever, --receive and --profile");
+    }
+    return read_search(s, &plan, err);
+}
+
 static struct sonde_arrival arrival_of(const struct cli_load_settings *s)
 {
     int64_t connections = or_else(s->connections, DEFAULT_CONNECTIONS);
@@ -178,6 +218,10 @@ static int check(const struct cli_load_settings *s, struct sonde_err *err)
     }
     if (s->duration_ns % SONDE_SECOND) {
         return sonde_fail(err, SONDE_EINVALID, 0, "--duration: give whole seconds");
+    }
+    int r = check_search(s, err);
+    if (r < 0) {
+        return r;
     }
     bool rated = s->rate || s->connection_rate;
     if (s->stages.count &&
@@ -479,6 +523,95 @@ static int conclude(struct work *w, struct sonde_err *err)
     return sonde_load_result_weigh(result, err);
 }
 
+/* ---- a search: many tests ---- */
+
+/* One trial, whose result is the work's. It is over when somebody has interrupted us. */
+static int try_rate(struct work *w, int64_t rate, int64_t seconds, bool *ret_over,
+                    struct sonde_err *err)
+{
+    sonde_load_result_fini(&w->result);
+    sonde_load_outcome_fini(&w->outcome);
+    w->outcome = (struct sonde_load_outcome){0};
+    w->plan.arrival.rate = rate;
+    w->plan.arrival.duration_seconds = seconds;
+    w->sent = 0;
+    w->sent_ns = 0;
+    w->live = (struct sonde_load_live){0};
+    if (w->search.count) {
+        w->plan.warm_up_seconds = 1; /* for what the last one has left behind */
+    }
+    if (w->terminal && !w->settings->quiet && !w->settings->silent) {
+        (void)fprintf(stderr, "trial %zu: %lld a second for %lld s\n", w->search.count + 1,
+                      (long long)rate, (long long)seconds);
+    }
+    int r = sonde_load_result_init(&w->result, err);
+    r = r < 0 ? r : run(w, err);
+    r = r < 0 ? r : conclude(w, err);
+    *ret_over = atomic_load(&signalled) > 0;
+    atomic_store(&stopping, *ret_over); /* a threshold ends a trial, not the search */
+    return r;
+}
+
+static void take_trial(struct work *w, int64_t rate, int64_t seconds)
+{
+    bool keeps = true;
+    for (size_t i = 0; i < w->result.verdict_count; i++) {
+        keeps = keeps && w->verdicts[i].keeps;
+    }
+    double time_s = (double)w->result.duration_ns / 1e9;
+    const struct sonde_load_trial trial = {
+        .rate = rate,
+        .seconds = seconds, /* also of one that a broken threshold has ended */
+        .keeps = keeps,
+        .valid = w->result.validity.valid || w->result.tally.answered == 0,
+        .achieved = time_s > 0 ? (double)w->result.tally.answered / time_s : 0,
+    };
+    sonde_load_search_take(&w->search, &trial);
+}
+
+/* The result is that of a trial at the rate that was found, or of the last one. */
+static int search(struct work *w, struct sonde_err *err)
+{
+    struct sonde_load_result best = {0};
+    struct sonde_load_verdict verdicts[SONDE_OPTION_STRINGS_MAX];
+    struct sonde_rate_search plan;
+    int64_t best_rate = 0;
+    int64_t rate;
+    int64_t seconds;
+    bool over = false;
+    int r = read_search(w->settings, &plan, err);
+    if (r < 0) {
+        return r;
+    }
+    sonde_load_search_init(&w->search, &plan);
+    while (r == 0 && !over && sonde_load_search_next(&w->search, &rate, &seconds)) {
+        r = try_rate(w, rate, seconds, &over, err);
+        if (r == 0 && !over) {
+            take_trial(w, rate, seconds);
+        }
+        if (r == 0 && !over && sonde_load_search_result(&w->search).lower == rate &&
+            sonde_load_result_passes(&w->result)) {
+            sonde_load_result_fini(&best);
+            best = w->result;
+            w->result = (struct sonde_load_result){0};
+            memcpy(verdicts, w->verdicts, sizeof(verdicts));
+            best_rate = rate;
+        }
+    }
+    if (r == 0 && best_rate && best_rate == sonde_load_search_result(&w->search).lower) {
+        sonde_load_result_fini(&w->result);
+        w->result = best;
+        memcpy(w->verdicts, verdicts, sizeof(verdicts));
+    } else if (w->result.asked.url || best_rate == 0) {
+        sonde_load_result_fini(&best);
+    } else {
+        w->result = best;
+        memcpy(w->verdicts, verdicts, sizeof(verdicts));
+    }
+    w->result.search = &w->search;
+    return r;
+}
+
 /* As autocannon does it, for a person to stderr. */
 static int write_out(const struct cli_call *call, const struct work *w)
 {
@@ -505,11 +638,12 @@ static int write_out(const struct cli_call *call, const struct work *w)
 static int print(const struct cli_call *call, const struct work *w)
 {
     int code = write_out(call, w);
+    bool none = w->settings->search && sonde_load_search_result(&w->search).lower == 0;
     bool well = w->result.tally.answered || w->result.tally.received || w->settings->autocannon;
-    return code                                    ? code
-           : !sonde_load_result_passes(&w->result) ? SONDE_EXIT_THRESHOLD
-           : well                                  ? SONDE_EXIT_DONE
-                                                   : SONDE_EXIT_FAILED;
+    return code                                            ? code
+           : none || !sonde_load_result_passes(&w->result) ? SONDE_EXIT_THRESHOLD
+           : well                                          ? SONDE_EXIT_DONE
+                                                           : SONDE_EXIT_FAILED;
 }
 
 /* ---- all of it ---- */
@@ -563,9 +697,9 @@ static int carry_out(const struct cli_settings *settings, struct work *w, struct
     r = r < 0 ? r : load_profile_plan(&w->profile, settings, w->places[0].target.url.port, err);
     if (r == 0) {
         keep_begin(settings, w->url.data, &w->keep);
-        r = run(w, err);
+        r = w->settings->search ? search(w, err) : run(w, err);
     }
-    return r < 0 ? r : conclude(w, err);
+    return r < 0 || w->settings->search ? r : conclude(w, err);
 }
 
 /* The test's options, with those of the brackets in their place. */

@@ -30,6 +30,8 @@ struct cli_load_settings {
     bool abort_on_fail, no_store, per_address;
     int64_t delay_abort_ns; /* 0: not given */
     int64_t warm_up_ns;     /* 0: none */
+    const char *search;     /* FROM:TO; NULL: no search */
+    int64_t precision;      /* 0: not given */
     const char *profile;    /* a word of `sonde profile --type`; NULL: none is taken */
     int64_t profile_ns, profile_delay_ns; /* 0: not given */
     bool autocannon;                      /* called by that name: its conventions hold */

@@ -11,6 +11,7 @@
 #include "load/intervals.h"
 #include "load/judge.h"
 #include "load/profiled.h"
+#include "load/search.h"
 #include "load/validity.h"
 
 enum {
@@ -49,6 +50,8 @@ struct sonde_load_result {
     struct sonde_load_validity validity;
     struct sonde_load_verdict *verdicts; /* borrowed; of one that was read, from the arena */
     size_t verdict_count;
+    struct sonde_load_search *search;     /* the same; NULL: the rate was not looked for. Else all
+                                             else is of the trial at the rate that was found */
     struct sonde_load_profiled *profiles; /* the same */
     size_t profile_count;                 /* up to SONDE_LOAD_PROFILED_MAX */
     struct sonde_arena arena;

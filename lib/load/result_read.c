@@ -6,6 +6,7 @@
 #include "histogram/wire.h"
 #include "load/result.h"
 #include "load/result_fields.h"
+#include "load/stage.h"
 
 #define RESULT(name_, member_) {name_, offsetof(struct sonde_load_result, member_)}
 #define TALLY(name_, member_) {name_, offsetof(struct sonde_load_tally, member_)}
@@ -497,6 +498,53 @@ static int read_verdicts(struct sonde_load_result *result, const cJSON *document
     return r;
 }
 
+/* ---- the search for a rate ---- */
+
+static int read_trial(const cJSON *from, struct sonde_load_trial *ret, struct sonde_err *err)
+{
+    int r = read_number(from, "rate", 1, SONDE_LOAD_RATE_MAX, &ret->rate, err);
+    r = r < 0 ? r : read_number(from, "seconds", 1, UINT32_MAX, &ret->seconds, err);
+    ret->keeps = sonde_json_true(from, "keeps");
+    ret->valid = sonde_json_true(from, "valid");
+    ret->achieved = sonde_json_number_or(from, "achieved", 0);
+    return r;
+}
+
+/* What follows from the trials follows again. A test without a search has none. */
+static int read_search(struct sonde_load_result *result, const cJSON *document,
+                       struct sonde_err *err)
+{
+    const cJSON *from = cJSON_GetObjectItemCaseSensitive(document, "search");
+    const cJSON *list;
+    struct sonde_rate_search plan = {0};
+    if (!from || cJSON_IsNull(from)) {
+        return 0;
+    }
+    int r = read_number(from, "startRate", 1, SONDE_LOAD_RATE_MAX, &plan.start_rate, err);
+    r = r < 0 ? r : read_number(from, "maxRate", 1, SONDE_LOAD_RATE_MAX, &plan.max_rate, err);
+    r = r < 0 ? r : read_number(from, "trialSeconds", 1, UINT32_MAX, &plan.trial_seconds, err);
+    r = r < 0 ? r : read_number(from, "precisionPercent", 1, 99, &plan.precision_percent, err);
+    r = r < 0 ? r : sonde_json_array(from, "trials", &list, err);
+    if (r < 0) {
+        return r;
+    }
+    if (cJSON_GetArraySize(list) > SONDE_LOAD_SEARCH_TRIALS_MAX) {
+        return out_of_bounds("trials", err);
+    }
+    struct sonde_load_search *search = sonde_arena_alloc(&result->arena, sizeof(*search));
+    if (!search) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    sonde_load_search_init(search, &plan);
+    for (const cJSON *item = list->child; item && r == 0; item = item->next) {
+        struct sonde_load_trial trial = {0};
+        r = read_trial(item, &trial, err);
+        sonde_load_search_take(search, &trial);
+    }
+    result->search = search;
+    return r;
+}
+
 /* ---- profiles ---- */
 
 static int read_profile(struct sonde_load_result *result, const cJSON *from,
@@ -600,6 +648,7 @@ int sonde_load_result_read(struct sonde_str text, struct sonde_load_result *ret,
     r = r < 0 ? r : read_parts(ret, document, err);
     r = r < 0 ? r : read_warm_up(ret, document, err);
     r = r < 0 ? r : read_verdicts(ret, document, err);
+    r = r < 0 ? r : read_search(ret, document, err);
     r = r < 0 ? r : read_profiles(ret, document, err);
     r = r < 0 ? r : read_histograms(sonde_load_result_histograms, ret, document, err);
     r = r < 0 ? r : read_course(ret, document, err);

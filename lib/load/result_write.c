@@ -5,6 +5,7 @@
 #include "load/course_report.h"
 #include "load/result.h"
 #include "load/result_fields.h"
+#include "load/search_report.h"
 
 typedef unsigned long long number;
 
@@ -194,6 +195,8 @@ int sonde_load_result_write(const struct sonde_load_result *result, struct sonde
     sonde_load_result_asked(&result->asked, buf);
     put_counts(&result->tally, buf);
     put_verdicts(result, buf);
+    sonde_buf_text(buf, ",\n\"search\":");
+    sonde_load_search_json(result->search, buf);
     sonde_buf_text(buf, ",\n\"profiles\":");
     sonde_load_profiled_json(result->profiles, result->profile_count, buf);
     sonde_buf_printf(buf, ",\n\"samples\":%llu,\"sampledNanoseconds\":%lld",

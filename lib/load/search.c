@@ -79,13 +79,14 @@ static enum sonde_load_bound bound_of(const struct sonde_load_search *s, int64_t
     return sonde_load_bound_of(&s->goal, s->trials, s->count, rate);
 }
 
-/* Whether a trial of the rate was bad; `invalid`: because it was not valid. */
+/* Whether a trial of the rate was bad; `invalid`: only because it was not valid. */
 static bool has_bad(const struct sonde_load_search *s, int64_t rate, bool invalid)
 {
     bool found = false;
     for (size_t i = 0; i < s->count; i++) {
         const struct sonde_load_trial *own = &s->trials[i];
-        found = found || (own->rate == rate && (invalid ? !own->valid : !is_good(own)));
+        found =
+            found || (own->rate == rate && (invalid ? !own->valid && own->keeps : !is_good(own)));
     }
     return found;
 }

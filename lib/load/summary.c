@@ -10,6 +10,7 @@
 #include "load/course_report.h"
 #include "load/duration.h"
 #include "load/parts.h"
+#include "load/search_report.h"
 
 /* ---- for programs ---- */
 
@@ -171,7 +172,9 @@ static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
                          verdict->statistic);
         sonde_buf_printf(buf, ",\"holds\":%s}", verdict->keeps ? "true" : "false");
     }
-    sonde_buf_text(buf, "],\"profiles\":");
+    sonde_buf_text(buf, "],\"search\":");
+    sonde_load_search_json(s->search, buf);
+    sonde_buf_text(buf, ",\"profiles\":");
     sonde_load_profiled_json(s->profiles, s->profile_count, buf);
     sonde_buf_text(buf, ",\"parts\":");
     sonde_load_parts_json(t, buf);
@@ -396,6 +399,7 @@ void sonde_load_summary_view_text(const struct sonde_load_result *result,
     sonde_buf_text(buf, t->part_count && s->verdict_count ? "\n" : "");
     put_verdicts(s, buf);
     sonde_load_profiled_text(s->profiles, s->profile_count, buf);
+    sonde_load_search_text(s->search, buf);
 }
 
 void sonde_load_summary_text(const struct sonde_load_result *result, struct sonde_buf *buf)

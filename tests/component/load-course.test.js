@@ -137,3 +137,92 @@ test('since when it is steady, and how sure that is', async (t) => {
   assert.equal(own(short).steadiness, null);
   assert.equal(own(short).responseIntervalMethod, 'orderStatistics');
 });
+
+// Answers so many requests a second, the others with 503.
+function limited(rate) {
+  let tokens = rate / 10;
+  let last = Date.now();
+  return (response) => {
+    const now = Date.now();
+    tokens = Math.min(rate / 10, tokens + ((now - last) * rate) / 1000);
+    last = now;
+    response.statusCode = tokens >= 1 ? 200 : 503;
+    tokens -= tokens >= 1 ? 1 : 0;
+    response.end();
+  };
+}
+
+const limit = ['--threshold', 'http_req_failed: rate<0.05'];
+
+test('the highest rate that keeps is searched for, and kept', async (t) => {
+  const { url } = await startServer(t, limited(200));
+  const sonde = new Sonde(t);
+  const words = ['--search', '50:1600', '-d', '1', '--precision', '20', '-j', ...limit];
+  const live = await sonde.run(['load', url, ...words]);
+  const { search } = own(live);
+  exited(live, search.lower ? 0 : 99);
+  // The bucket is full at first: a second may hold a tenth more.
+  assert.ok(search.lower <= 240, live.stdout);
+  if (search.trials.every(({ rate, valid }) => valid || rate > 240)) {
+    assert.ok(search.lower >= 150 && search.upper > 200, live.stdout);
+    assert.equal(JSON.parse(live.stdout).sonde.thresholds[0].holds, true);
+  }
+  assert.equal(search.trials[0].rate, 50);
+  const [part] = (await sonde.report()).captures;
+  assert.deepEqual(part.summary.sonde.search, search);
+  const text = await sonde.run(['report', 'last']);
+  assert.match(text.stdout, /\n +rate +seconds +answers\/s\n +50 +1 /);
+});
+
+test('a search that finds nothing, and one that is interrupted', async (t) => {
+  const { url, requests } = await startServer(t, (response) => {
+    response.statusCode = 503;
+    response.end();
+  });
+  const none = await new Sonde(t).run([
+    'load',
+    url,
+    '--search',
+    '20:100',
+    '-d',
+    '1',
+    '-j',
+    ...limit,
+  ]);
+  exited(none, 99);
+  const { end, lower, upper } = own(none).search;
+  assert.deepEqual([end, lower, upper], ['noneKept', 0, 20]);
+  const before = requests();
+  const running = new Sonde(t).start([
+    'load',
+    url,
+    '--search',
+    '50:100',
+    '-d',
+    '1h',
+    '-j',
+    ...limit,
+  ]);
+  while (requests() < before + 20) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  running.child.kill('SIGINT');
+  const stopped = await running.done;
+  exited(stopped, 99);
+  assert.deepEqual([own(stopped).search.end, own(stopped).search.trials], ['interrupted', []]);
+});
+
+test('what a search needs, and cannot have', async (t) => {
+  const sonde = new Sonde(t);
+  for (const [words, message] of [
+    [['--search', '50:100'], /--search needs a --threshold/],
+    [['--search', '100:50', ...limit], /give two rates a second/],
+    [['--search', '50', ...limit], /give two rates a second/],
+    [['--search', '50:100', '-R', '5', ...limit], /leave out other rates/],
+    [['--precision', '5'], /--precision is of --search/],
+  ]) {
+    const result = await sonde.run(['load', 'http://localhost:1/', ...words]);
+    exited(result, 2);
+    assert.match(result.stderr, message);
+  }
+});

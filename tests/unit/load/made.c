@@ -111,6 +111,13 @@ int made_result(const struct made_options *options, struct sonde_load_result *re
         sonde_load_result_end(ret, &plan, &outcome);
         r = sonde_load_result_weigh(ret, err);
         ret->steadiness = (struct sonde_load_steady_verdict){SONDE_LOAD_STEADY, 3, 0};
+        static struct sonde_load_search search;
+        static const struct sonde_rate_search usual = {
+            .start_rate = 10, .max_rate = 1000, .trial_seconds = 2, .precision_percent = 5};
+        sonde_load_search_init(&search, &usual);
+        sonde_load_search_take(&search, &(struct sonde_load_trial){10, 2, true, true, 9.9});
+        sonde_load_search_take(&search, &(struct sonde_load_trial){20, 1, false, true, 17});
+        ret->search = options->troubled ? &search : NULL;
         ret->asked.title = "a title with \"quotes\" and é";
         ret->asked.url = "http://localhost:3000/patients?q=\x1b[31m";
         ret->verdicts = verdicts;

@@ -72,6 +72,9 @@ static void what_was_kept_prints_the_same(void **state)
     assert_non_null(strstr(before.data, "steady from 3 s on: "));
     assert_non_null(strstr(before.data, "\"responseIntervalMethod\":\"bootstrap\""));
     assert_int_equal(kept.asked.warm_up_seconds, 5);
+    assert_non_null(strstr(before.data, "no rate is known that keeps; it was interrupted\n"));
+    assert_non_null(strstr(before.data, "\"achieved\":9.9"));
+    assert_int_equal(kept.search->count, 2);
     assert_int_equal(kept.warm_up.sent, live.warm_up.sent);
     assert_int_equal(kept.warm_up.sent,
                      kept.warm_up.answered + kept.warm_up.failed + kept.warm_up.censored);
