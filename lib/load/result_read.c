@@ -387,7 +387,7 @@ static int read_bounds(const cJSON *from, struct sonde_load_bounds *ret, struct 
     }
     /* Up to what a histogram may have seen. */
     static const double most = 1e15;
-    if (!cJSON_IsNumber(low) || !cJSON_IsNumber(high) || low->valuedouble < 0 ||
+    if (!low || !high || !cJSON_IsNumber(low) || !cJSON_IsNumber(high) || low->valuedouble < 0 ||
         high->valuedouble < low->valuedouble || high->valuedouble > most) {
         return out_of_bounds("confidence", err);
     }
