@@ -260,6 +260,17 @@ static size_t find_head(struct sonde_response *r, const char *data, size_t lengt
     return 0;
 }
 
+/* A line that no carriage return ends: the end of such a head would not be found. */
+static bool has_bare_line(const char *data, size_t from, size_t length)
+{
+    const char *end = memchr(data + from, '\n', length - from);
+    while (end && end > data && end[-1] == '\r') {
+        end++;
+        end = memchr(end, '\n', length - (size_t)(end - data));
+    }
+    return end != NULL;
+}
+
 static struct sonde_response_memo *memo_of(const struct sonde_response *r)
 {
     return r->observer && r->observer->field ? NULL : r->memo;
@@ -312,8 +323,14 @@ static int take_head(struct sonde_response *r, const char *data, size_t length, 
     if (memcmp(data, version, known) != 0) {
         return refuse(err, "it does not begin with HTTP/1.0 or HTTP/1.1");
     }
+    size_t before = r->scanned;
     size_t size = find_head(r, data, length);
-    if ((size ? size : length) > SONDE_RESPONSE_HEAD_MAX) {
+    size_t seen = size ? size : length;
+    size_t bounded = seen < SONDE_RESPONSE_HEAD_MAX ? seen : SONDE_RESPONSE_HEAD_MAX;
+    if (bounded > before && has_bare_line(data, before, bounded)) {
+        return refuse(err, "a line without a carriage return");
+    }
+    if (seen > SONDE_RESPONSE_HEAD_MAX) {
         return sonde_fail(err, SONDE_ELIMIT, 0, "the head of a response is longer than %d bytes",
                           SONDE_RESPONSE_HEAD_MAX);
     }

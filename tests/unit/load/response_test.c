@@ -199,6 +199,8 @@ static void what_could_be_read_in_two_ways_is_refused(void **state)
         {OK "A: 0123456789abcdef0123456789abcdef\x7f\r\n\r\n", "a control character in a field"},
         {OK "A: b\rc\r\n\r\n", "a control character in a field"},
         {OK "A: b\nC: d\r\n\r\n", "a line without a carriage return"},
+        {"HTTP/1.1 200 OK\nContent-Length: 0\n\n", "a line without a carriage return"},
+        {OK "A: b\n\n", "a line without a carriage return"},
         {CHUNKED "\r\n", "the size of a chunk is no hexadecimal number"},
         {CHUNKED "0x5\r\n", "the size of a chunk is no hexadecimal number"},
         {CHUNKED " 5\r\n", "the size of a chunk is no hexadecimal number"},
