@@ -27,7 +27,6 @@ static int split(struct sonde_str text, struct sonde_str *credentials, struct so
                           "TLS among them, are not known");
     }
     const char *at = text.length ? memrchr(text.data, '@', text.length) : NULL;
-    *credentials = (struct sonde_str){0};
     *place = text;
     if (at) {
         *credentials = (struct sonde_str){text.data, (size_t)(at - text.data)};
@@ -39,8 +38,8 @@ static int split(struct sonde_str text, struct sonde_str *credentials, struct so
 int sonde_load_proxy_ask(struct sonde_str text, const struct sonde_load_url *target,
                          struct sonde_load_url *ret, struct sonde_buf *ask, struct sonde_err *err)
 {
-    struct sonde_str credentials;
-    struct sonde_str place;
+    struct sonde_str credentials = {0};
+    struct sonde_str place = {0};
     SONDE_BUF_AUTO authority = SONDE_BUF(SONDE_LOAD_HOST_MAX + 16);
     int r = split(text, &credentials, &place, err);
     r = r < 0 ? r : sonde_load_url_parse(place, ret, err);

@@ -47,9 +47,6 @@ function autocannon(t, words, options) {
   return start(t, link, words, options).done;
 }
 
-// Flags that wait for the engine.
-const notYet = new Set(['-F', '--form', '--har', '-E', '--expectBody']);
-
 const withoutPort = () => {
   const { PORT: _, ...environment } = process.env;
   return environment;
@@ -461,9 +458,9 @@ test("every flag of autocannon's own help is in the table, and one of ours", asy
     const lines = help.match(/^ {2}-\S+/gm);
     assert.ok(lines.length > 30);
     for (const flag of lines.flatMap((line) => line.trim().split('/'))) {
-      assert.ok(table.includes(`\`${flag}\``) || notYet.has(flag), `${flag} in the table`);
+      assert.ok(table.includes(`\`${flag}\``), `${flag} in the table`);
       const listed = new RegExp(`(^|\\s)${flag}(,|\\s|$)`, 'm');
-      assert.ok(listed.test(stdout) || notYet.has(flag), `${flag} in the help`);
+      assert.ok(listed.test(stdout), `${flag} in the help`);
     }
   }
 });
