@@ -9,15 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "load/target.h"
 #include "loop/loop.h"
 
-enum { POLL_MS = 10, POLL_LATER_MS = 50, EXIT_NOT_FOUND = 127 };
+enum { POLL_MS = 10, POLL_LATER_MS = 50, PROBE_MS = 500, EXIT_NOT_FOUND = 127 };
 
 /* ---- who belongs to it ---- */
 
@@ -49,14 +52,48 @@ static bool is_other(const struct sonde_process *process, void *context)
     return process->pid != server->pid;
 }
 
+/* Asks it as a debugger does. */
+static bool answers_debuggers(const struct sonde_port *port)
+{
+    static const char ask[] = "GET /json/version HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    static const char name[] = "\"node.js/";
+    const struct timeval patience = {.tv_usec = PROBE_MS * 1000};
+    char said[1024];
+    struct sonde_load_addresses at;
+    if (sonde_load_resolve(port->host, port->number, &at, NULL) < 0) {
+        return false;
+    }
+    SONDE_CLOSE int fd = socket(at.items[0].at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+        connect(fd, (const struct sockaddr *)&at.items[0].at, at.items[0].length) < 0 ||
+        send(fd, ask, sizeof(ask) - 1, MSG_NOSIGNAL) < 0) {
+        return false;
+    }
+    size_t length = 0;
+    ssize_t got;
+    while (length < sizeof(said) && !memmem(said, length, name, sizeof(name) - 1) &&
+           (got = recv(fd, said + length, sizeof(said) - length, 0)) > 0) {
+        length += (size_t)got;
+    }
+    return memmem(said, length, name, sizeof(name) - 1) != NULL;
+}
+
+/* With --inspect=0 its options do not tell. */
+static bool is_inspectors(const struct sonde_process *process, const struct sonde_port *port)
+{
+    return process->is_node && (process->any_inspect_port ? answers_debuggers(port)
+                                                          : port->number == process->inspect_port);
+}
+
 /* The lowest port of a process that is no inspector's. */
 static bool take_port(const struct sonde_process *process, void *context)
 {
     struct load_server *server = context;
     for (size_t i = 0; i < process->port_count; i++) {
         const struct sonde_port *port = &process->ports[i];
-        bool inspector = process->is_node && port->number == process->inspect_port;
-        if (!inspector && (server->port.number == 0 || port->number < server->port.number)) {
+        if ((server->port.number == 0 || port->number < server->port.number) &&
+            !is_inspectors(process, port)) {
             server->port = *port;
         }
     }

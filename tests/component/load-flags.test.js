@@ -358,6 +358,9 @@ test('--on-port: the server behind -- is loaded when it listens, and ends with t
   const environment = { ...withoutPort(), PIDS: file };
   const commands = [
     [process.execPath, app],
+    // Its inspector listens first, on any port: it is none to be loaded.
+    [process.execPath, '--inspect=0', app],
+    [process.execPath, '--inspect=0', app],
     [process.execPath, '--inspect=0', app],
     // A shell that starts the server, and something that does not end by itself.
     ['sh', '-c', `"${process.execPath}" "${app}" & trap "" INT; sleep 1000 & wait`],
