@@ -564,23 +564,8 @@ static const struct sonde_object tls = {
         },
 };
 
-static bool pipelines_http1(const void *object)
-{
-    const struct sonde_load_http *http = object;
-    return http->pipelining == 1 || http->version == SONDE_HTTP_1_1;
-}
-
-static const struct sonde_rule rule_pipelining = {
-    .name = "PipeliningIsHTTP1",
-    .message = "must be 1 unless version is HTTP1",
-    .field = "pipelining",
-    .cel = "self.pipelining == 1 || self.version == 'HTTP1'",
-    .holds = pipelines_http1,
-};
-
 const struct sonde_object sonde_object_load_http = {
     .size = sizeof(struct sonde_load_http),
-    .rules = {&rule_pipelining},
     .fields =
         (const struct sonde_field[]){
             {.name = "version",
@@ -598,7 +583,8 @@ const struct sonde_object sonde_object_load_http = {
              .minimum = 1,
              .maximum = 3600000},
             {.name = "pipelining",
-             .description = "The requests in flight on one connection.",
+             .description =
+                 "The requests in flight on one connection; with HTTP/2 its open streams.",
              .type = SONDE_FIELD_INTEGER,
              SONDE_AT(sonde_load_http, pipelining),
              .fallback = "1",

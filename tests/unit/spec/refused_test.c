@@ -244,8 +244,6 @@ static const struct {
     {TEST URL GET TEN "  thresholds: [\"http_req_time: p(99)<1\"]\n",
      "t:8:16: spec.thresholds[0]: \"http_req_time: p(99)<1\": there is no metric "
      "\"http_req_time\": did you mean http_req_failed?"},
-    {TEST URL GET TEN "  http: {version: HTTP2, pipelining: 4}\n",
-     "t:8:38: spec.http.pipelining: must be 1 unless version is HTTP1"},
     {TEST URL GET TEN "  runner: {resources: {limits: {memory: 1x}}}\n",
      "t:8:41: spec.runner.resources.limits.memory: must be a quantity, such as 500m or 256Mi, is "
      "\"1x\""},
