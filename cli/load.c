@@ -15,22 +15,22 @@
 #include "cli/keep.h"
 #include "cli/load_profile.h"
 #include "cli/load_requests.h"
+#include "cli/load_run.h"
 #include "cli/load_server.h"
 #include "cli/load_target.h"
+#include "cli/load_test.h"
 #include "cli/store.h"
 #include "inspector/cgroup.h"
 #include "load/awake.h"
 #include "load/live.h"
+#include "load/plan.h"
 #include "load/proxy.h"
-#include "load/stage.h"
 #include "load/summary.h"
 
 enum {
     FILE_MAX_BYTES = 64 << 20,
     ASK_MAX_BYTES = 8 << 10,
-    DEFAULT_CONNECTIONS = 10,
-    DEFAULT_SECONDS = 10,
-    DEFAULT_MOST = 1000, /* connections of an open model */
+    VERDICTS_MAX = 2 * SONDE_OPTION_STRINGS_MAX,
 };
 
 /* A URL, and what it takes to load it. */
@@ -41,8 +41,10 @@ struct place {
 };
 
 struct work {
-    const struct cli_load_settings *settings;
-    const struct sonde_arguments *typed; /* URLs, or what stands for them */
+    const struct load_order *order;
+    const struct sonde_load_test *test;       /* the order's */
+    const struct cli_load_settings *settings; /* what no LoadTest has */
+    const struct sonde_arguments *typed;      /* URLs, or what stands for them */
     const struct load_server *server;
     struct place *places; /* of each; in the arena */
     struct sonde_load_origin origins[CLI_LOAD_URLS_MAX];
@@ -50,8 +52,6 @@ struct work {
     struct sonde_arena arena;
     struct sonde_buf body, authority, certificate, key; /* files */
     struct sonde_load_label labels[SONDE_LOAD_LABELS_MAX];
-    struct sonde_stage stages[SONDE_OPTION_STRINGS_MAX];
-    struct sonde_load_safety safety;
     struct sonde_load_plan plan;
     struct sonde_load_result result;
     struct sonde_load_search search;
@@ -59,10 +59,13 @@ struct work {
     struct sonde_load_outcome outcome;
     struct keep keep;
     struct sonde_load_live live;
-    struct sonde_load_verdict verdicts[SONDE_OPTION_STRINGS_MAX];
+    struct sonde_load_verdict verdicts[VERDICTS_MAX];
+    bool aborts[VERDICTS_MAX]; /* the test is to end for it */
+    size_t verdict_count;
     uint64_t sent;        /* so far … */
     int64_t sent_ns;      /* … and when that was last more than before */
     bool terminal;        /* progress goes to one */
+    bool overdue;         /* it was ended for that */
     int64_t throttled_ns; /* by the time that the warm-up was over */
     struct load_profile profile;
     struct sonde_err kept; /* why a second could not be kept */
@@ -70,18 +73,14 @@ struct work {
 
 /* ---- what was asked for ---- */
 
-static int64_t or_else(int64_t given, int64_t otherwise)
-{
-    return given ? given : otherwise;
-}
-
 static int make_requests(struct work *w, struct sonde_err *err)
 {
     const struct cli_load_settings *s = w->settings;
     int r = s->input ? sonde_read_input(s->input, &w->body, err) : 0;
     for (size_t i = 0; i < w->plan.origin_count && r == 0; i++) {
         struct place *place = &w->places[i];
-        r = load_requests_make(s, &place->target, &w->body, &w->arena, &place->requests, err);
+        r = load_requests_make(s, w->order, &place->target, &w->body, &w->arena, &place->requests,
+                               err);
         load_requests_plan(&place->requests, &w->origins[i]);
     }
     return r;
@@ -122,119 +121,38 @@ static int read_tls(struct work *w, struct sonde_err *err)
     return r;
 }
 
-static int read_stages(struct work *w, struct sonde_err *err)
+static int read_threshold(struct work *w, const char *text, bool aborts, struct sonde_err *err)
 {
-    const struct sonde_option_strings *texts = &w->settings->stages;
-    struct sonde_arrival *arrival = &w->plan.arrival;
-    int r = 0;
-    for (size_t i = 0; i < texts->count && r == 0; i++) {
-        r = sonde_load_stage_parse(sonde_str(texts->items[i]), &w->stages[i], err);
+    struct sonde_load_verdict *verdict = w->verdicts;
+    while (verdict < w->verdicts + w->verdict_count && strcmp(verdict->text, text) != 0) {
+        verdict++;
     }
-    if (texts->count) {
-        arrival->stages.items = w->stages;
-        arrival->stages.count = texts->count;
-        arrival->duration_seconds = SONDE_SPEC_ABSENT;
+    size_t number = (size_t)(verdict - w->verdicts);
+    w->aborts[number] = w->aborts[number] || aborts;
+    if (number < w->verdict_count) {
+        return 0;
     }
-    return r;
-}
-
-/* What --search asks for. */
-static int read_search(const struct cli_load_settings *s, struct sonde_rate_search *ret,
-                       struct sonde_err *err)
-{
-    enum { DEFAULT_TRIAL_SECONDS = 30, DEFAULT_PRECISION = 5 };
-    struct sonde_str to = sonde_str(s->search);
-    struct sonde_str from = sonde_str_split(&to, ':');
-    *ret = (struct sonde_rate_search){
-        .trial_seconds =
-            or_else(s->duration_ns, DEFAULT_TRIAL_SECONDS * SONDE_SECOND) / SONDE_SECOND,
-        .precision_percent = or_else(s->precision, DEFAULT_PRECISION),
-    };
-    return sonde_parse_i64(from, 1, SONDE_LOAD_RATE_MAX, &ret->start_rate) < 0 ||
-                   sonde_parse_i64(to, ret->start_rate + 1, SONDE_LOAD_RATE_MAX, &ret->max_rate) < 0
-               ? sonde_fail(err, SONDE_EINVALID, 0,
-                            "--search %s: give two rates a second, such as 10:5000", s->search)
-               : 0;
-}
-
-/* What a search cannot do. */
-static int check_search(const struct cli_load_settings *s, struct sonde_err *err)
-{
-    struct sonde_rate_search plan;
-    if (!s->search) {
-        return s->precision ? sonde_fail(err, SONDE_EINVALID, 0, "--precision is of --search") : 0;
+    if (number == SONDE_LENGTH(w->verdicts)) {
+        return sonde_fail(err, SONDE_ELIMIT, 0, "more than %zu thresholds", number);
     }
-    if (!s->thresholds.count) {
-        return sonde_fail(err, SONDE_EINVALID, 0,
-                          "--search needs a --threshold: what the rate has to keep");
-    }
-    if (s->rate || s->connection_rate || s->stages.count || s->amount || s->requests_most ||
-        s->requests_of_each || s->forever || s->receive || s->profile) {
-        return sonde_fail(err, SONDE_EINVALID, 0,
-                          "--search takes rates and lengths of its own: leave out other rates, "
-                          "amounts, stages, --forever, --receive and --profile");
-    }
-    return read_search(s, &plan, err);
-}
-
-static struct sonde_arrival arrival_of(const struct cli_load_settings *s)
-{
-    int64_t connections = or_else(s->connections, DEFAULT_CONNECTIONS);
-    int64_t rate = s->connection_rate ? s->connection_rate * connections : s->rate;
-    int64_t amount = s->amount ? s->amount : s->requests_most;
-    bool endless = s->forever || s->amount;
-    int64_t seconds = or_else(s->duration_ns, DEFAULT_SECONDS * SONDE_SECOND) / SONDE_SECOND;
-    return (struct sonde_arrival){
-        .distribution = s->poisson ? SONDE_ARRIVAL_POISSON : SONDE_ARRIVAL_CONSTANT,
-        .rate = or_else(rate, SONDE_SPEC_ABSENT),
-        .duration_seconds = endless ? SONDE_SPEC_ABSENT : seconds,
-        .amount = or_else(amount, SONDE_SPEC_ABSENT),
-    };
+    w->verdict_count++;
+    verdict->text = text;
+    int r = sonde_threshold_parse(sonde_str(text), &verdict->threshold, err);
+    return r < 0 ? r
+                 : sonde_load_check_threshold(verdict, w->plan.labels, w->plan.label_count, err);
 }
 
 static int read_thresholds(struct work *w, struct sonde_err *err)
 {
-    const struct sonde_option_strings *texts = &w->settings->thresholds;
+    const struct sonde_load_test *test = w->test;
     int r = 0;
-    for (size_t i = 0; i < texts->count && r == 0; i++) {
-        w->verdicts[i].text = texts->items[i];
-        r = sonde_threshold_parse(sonde_str(texts->items[i]), &w->verdicts[i].threshold, err);
-        r = r < 0 ? r
-                  : sonde_load_check_threshold(&w->verdicts[i], w->plan.labels, w->plan.label_count,
-                                               err);
+    for (size_t i = 0; i < test->thresholds.count && r == 0; i++) {
+        r = read_threshold(w, test->thresholds.items[i], false, err);
+    }
+    for (size_t i = 0; i < test->abort_on_fail.count && r == 0; i++) {
+        r = read_threshold(w, test->abort_on_fail.items[i], true, err);
     }
     return r;
-}
-
-static int check(const struct cli_load_settings *s, struct sonde_err *err)
-{
-    if (s->warm_up_ns % SONDE_SECOND) {
-        return sonde_fail(err, SONDE_EINVALID, 0, "--warm-up: give whole seconds");
-    }
-    if (s->warm_up_ns && s->requests_of_each) {
-        return sonde_fail(err, SONDE_EINVALID, 0,
-                          "--warm-up would take the requests of each connection: leave out "
-                          "--maxConnectionRequests");
-    }
-    if (s->duration_ns % SONDE_SECOND) {
-        return sonde_fail(err, SONDE_EINVALID, 0, "--duration: give whole seconds");
-    }
-    int r = check_search(s, err);
-    if (r < 0) {
-        return r;
-    }
-    bool rated = s->rate || s->connection_rate;
-    if (s->stages.count &&
-        (rated || s->duration_ns || s->amount || s->requests_most || s->forever)) {
-        return sonde_fail(err, SONDE_EINVALID, 0,
-                          "--stage says itself how long, and how many requests a second: give it "
-                          "without a rate, duration or amount");
-    }
-    if (s->send_times && !rated && !s->stages.count) {
-        return sonde_fail(err, SONDE_EINVALID, 0,
-                          "--ignoreCoordinatedOmission needs a rate: give -R or -r, too");
-    }
-    return 0;
 }
 
 static int ask_proxy(struct work *w, size_t number, struct sonde_err *err)
@@ -299,16 +217,6 @@ static int find_targets(struct work *w, struct sonde_err *err)
     return r;
 }
 
-/* What --max-rate and --allow-host say. */
-static const struct sonde_load_safety *safety_of(struct work *w)
-{
-    const struct cli_load_settings *s = w->settings;
-    w->safety = (struct sonde_load_safety){.max_rate = s->rate_most};
-    w->safety.allowed_hosts.items = s->allowed_hosts.items;
-    w->safety.allowed_hosts.count = s->allowed_hosts.count;
-    return s->rate_most ? &w->safety : NULL;
-}
-
 /* What does not go together with a WebSocket, or without one. */
 static int check_websocket(const struct cli_load_settings *s, const struct sonde_load_url *url,
                            struct sonde_err *err)
@@ -328,26 +236,13 @@ static int check_websocket(const struct cli_load_settings *s, const struct sonde
 static int make_plan(struct work *w, struct sonde_err *err)
 {
     const struct cli_load_settings *s = w->settings;
-    int64_t connections = or_else(s->connections, DEFAULT_CONNECTIONS);
-    int64_t most = or_else(s->connections_max, DEFAULT_MOST);
-    most = s->requests_of_each ? connections : most;
-    w->plan = (struct sonde_load_plan){
-        .origins = w->origins,
-        .origin_count = (size_t)w->typed->count,
-        .version = (enum sonde_http_version)s->http,
-        .threads = (unsigned)or_else(s->threads, 1),
-        .connections = (unsigned)connections,
-        .connections_max = (unsigned)(most > connections ? most : connections),
-        .pipelining = (unsigned)or_else(s->pipelining, 1),
-        .requests_per_connection = (uint64_t)s->requests_per_connection,
-        .requests_of_each = (uint64_t)s->requests_of_each,
-        .good_times = s->good_times,
-        .safety = safety_of(w),
-        .timeout_ns = or_else(s->timeout_ns, 10 * SONDE_SECOND),
-        .drain_ns = SONDE_SECOND,
-        .arrival = arrival_of(s),
-        .warm_up_seconds = s->warm_up_ns / SONDE_SECOND,
-    };
+    w->plan = sonde_load_plan_of(w->test);
+    w->plan.origins = w->origins;
+    w->plan.origin_count = (size_t)w->typed->count;
+    w->plan.threads = s->threads ? (unsigned)s->threads : 1;
+    w->plan.requests_of_each = (uint64_t)s->requests_of_each;
+    w->plan.good_times = s->good_times;
+    w->plan.drain_ns = SONDE_SECOND;
     w->plan.waits_awake = sonde_awake_is_affordable(w->plan.threads, sysconf(_SC_NPROCESSORS_ONLN),
                                                     sonde_cpu_limit("/proc", getpid()));
     sonde_random_bytes(&w->plan.seed, sizeof(w->plan.seed));
@@ -355,7 +250,6 @@ static int make_plan(struct work *w, struct sonde_err *err)
     for (size_t i = 0; i < w->plan.origin_count && r == 0; i++) {
         r = check_websocket(s, &w->places[i].target.url, err);
     }
-    r = r < 0 ? r : read_stages(w, err);
     r = r < 0 ? r : make_requests(w, err);
     r = r < 0 ? r : read_tls(w, err);
     r = r < 0 ? r : find_addresses(w, err);
@@ -385,8 +279,18 @@ static void interrupt(int number)
 
 static bool judge(struct work *w, int64_t end_ns)
 {
-    return sonde_load_judge(w->verdicts, w->settings->thresholds.count, &w->outcome.tally,
-                            (double)end_ns / 1e9);
+    return sonde_load_judge(w->verdicts, w->verdict_count, &w->outcome.tally, (double)end_ns / 1e9);
+}
+
+/* One that the test is to end for. */
+static bool any_ends(struct work *w, int64_t end_ns)
+{
+    bool any = false;
+    (void)judge(w, end_ns);
+    for (size_t i = 0; i < w->verdict_count; i++) {
+        any = any || (w->aborts[i] && !w->verdicts[i].keeps);
+    }
+    return any;
 }
 
 static uint64_t errors_of(const struct sonde_load_tally *tally)
@@ -409,21 +313,33 @@ static void say_errors(int64_t end_ns, const struct sonde_load_tally *second)
     }
 }
 
+/* An amount, however long it takes. */
+static bool is_endless(const struct sonde_arrival *arrival)
+{
+    return arrival->amount != SONDE_SPEC_ABSENT && sonde_load_plan_seconds(arrival) == 0;
+}
+
 /* Ends a test that has gone wrong. */
 static void check_going(struct work *w, int64_t end_ns)
 {
     const struct cli_load_settings *s = w->settings;
-    int64_t delay_ns = or_else(s->delay_abort_ns, 10 * SONDE_SECOND);
-    if (s->abort_on_fail && end_ns >= delay_ns && !judge(w, end_ns)) {
+    const struct sonde_load_test *test = w->test;
+    if (test->abort_on_fail.count && end_ns >= test->delay_abort_seconds * SONDE_SECOND &&
+        any_ends(w, end_ns)) {
         atomic_store(&stopping, true);
     }
     const struct sonde_load_tally *all = &w->outcome.tally;
     w->sent_ns = all->sent > w->sent ? end_ns : w->sent_ns;
     w->sent = all->sent;
-    if (s->amount && all->connect_failures && end_ns - w->sent_ns >= w->plan.timeout_ns &&
-        !atomic_exchange(&stopping, true)) {
+    if (is_endless(&w->plan.arrival) && all->connect_failures &&
+        end_ns - w->sent_ns >= w->plan.timeout_ns && !atomic_exchange(&stopping, true)) {
         (void)fprintf(stderr, "sonde: ended, since nobody could be connected to for %.0f s\n",
                       (double)(end_ns - w->sent_ns) / 1e9);
+    }
+    int64_t deadline_s = test->active_deadline_seconds;
+    if (deadline_s != SONDE_SPEC_ABSENT &&
+        end_ns >= (deadline_s - test->warm_up_seconds) * SONDE_SECOND) {
+        w->overdue = !atomic_exchange(&stopping, true) || w->overdue;
     }
     uint64_t errors = errors_of(all) + all->mismatches;
     if (s->bailout && errors >= (uint64_t)s->bailout && !atomic_exchange(&stopping, true)) {
@@ -458,16 +374,6 @@ static void show_warm_up(void *context, int64_t end_ns, const struct sonde_load_
     }
 }
 
-/* Seconds; 0: nobody knows. */
-static int64_t length_of(const struct sonde_arrival *arrival)
-{
-    int64_t sum = arrival->duration_seconds == SONDE_SPEC_ABSENT ? 0 : arrival->duration_seconds;
-    for (size_t i = 0; i < arrival->stages.count; i++) {
-        sum += arrival->stages.items[i].duration_seconds;
-    }
-    return sum;
-}
-
 static void show(void *context, int64_t end_ns, const struct sonde_load_tally *second)
 {
     struct work *w = context;
@@ -478,7 +384,8 @@ static void show(void *context, int64_t end_ns, const struct sonde_load_tally *s
     if (w->settings->debug) {
         say_errors(end_ns, second);
     }
-    load_profile_tend(&w->profile, end_ns, length_of(&w->plan.arrival), &w->result.intervals);
+    load_profile_tend(&w->profile, end_ns, sonde_load_plan_seconds(&w->plan.arrival),
+                      &w->result.intervals);
     if (w->settings->quiet || w->settings->silent || !w->terminal) {
         return;
     }
@@ -493,7 +400,7 @@ static int run(struct work *w, struct sonde_err *err)
     const struct sonde_arrival *arrival = &w->plan.arrival;
     w->terminal = isatty(STDERR_FILENO);
     w->live.amount = arrival->amount == SONDE_SPEC_ABSENT ? 0 : (uint64_t)arrival->amount;
-    w->live.length_ns = length_of(arrival) * SONDE_SECOND;
+    w->live.length_ns = sonde_load_plan_seconds(arrival) * SONDE_SECOND;
     w->throttled_ns = sonde_load_throttled(own_group, groups);
     int r = sonde_load_run(&w->plan, &watcher, &w->outcome, err);
     w->result.throttled_ns = sonde_load_throttled(own_group, groups) - w->throttled_ns;
@@ -515,8 +422,14 @@ static int conclude(struct work *w, struct sonde_err *err)
     result->asked.url = w->url.data;
     result->asked.socket_path = w->settings->socket_path;
     result->verdicts = w->verdicts;
-    result->verdict_count = w->settings->thresholds.count;
+    result->verdict_count = w->verdict_count;
     sonde_load_validate(&w->plan, &w->outcome, result->throttled_ns, &result->validity);
+    if (w->overdue) {
+        result->validity.valid = false;
+        (void)snprintf(result->validity.reason, sizeof(result->validity.reason),
+                       "it was not over after %lld s (activeDeadlineSeconds)",
+                       (long long)w->test->active_deadline_seconds);
+    }
     (void)judge(w, w->outcome.duration_ns);
     sonde_load_result_end(result, &w->plan, &w->outcome);
     load_profile_end(&w->profile, result);
@@ -573,17 +486,13 @@ static void take_trial(struct work *w, int64_t rate, int64_t seconds)
 static int search(struct work *w, struct sonde_err *err)
 {
     struct sonde_load_result best = {0};
-    struct sonde_load_verdict verdicts[SONDE_OPTION_STRINGS_MAX];
-    struct sonde_rate_search plan;
+    struct sonde_load_verdict verdicts[VERDICTS_MAX];
     int64_t best_rate = 0;
     int64_t rate;
     int64_t seconds;
     bool over = false;
-    int r = read_search(w->settings, &plan, err);
-    if (r < 0) {
-        return r;
-    }
-    sonde_load_search_init(&w->search, &plan);
+    int r = 0;
+    sonde_load_search_init(&w->search, w->test->search);
     while (r == 0 && !over && sonde_load_search_next(&w->search, &rate, &seconds)) {
         r = try_rate(w, rate, seconds, &over, err);
         if (r == 0 && !over) {
@@ -638,8 +547,11 @@ static int write_out(const struct cli_call *call, const struct work *w)
 static int print(const struct cli_call *call, const struct work *w)
 {
     int code = write_out(call, w);
-    bool none = w->settings->search && sonde_load_search_result(&w->search).lower == 0;
-    bool well = w->result.tally.answered || w->result.tally.received || w->settings->autocannon;
+    bool none = w->test->search && sonde_load_search_result(&w->search).lower == 0;
+    /* A run is well when it succeeded; a command, when it was answered. */
+    bool well = w->order->document ? w->result.validity.valid
+                                   : w->result.tally.answered || w->result.tally.received ||
+                                         w->settings->autocannon;
     return code                                            ? code
            : none || !sonde_load_result_passes(&w->result) ? SONDE_EXIT_THRESHOLD
            : well                                          ? SONDE_EXIT_DONE
@@ -649,9 +561,12 @@ static int print(const struct cli_call *call, const struct work *w)
 /* ---- all of it ---- */
 
 static struct work new_work(const struct cli_load_settings *settings,
-                            const struct sonde_arguments *typed, const struct load_server *server)
+                            const struct load_order *order, const struct sonde_arguments *typed,
+                            const struct load_server *server)
 {
-    return (struct work){.settings = settings,
+    return (struct work){.order = order,
+                         .test = order->test,
+                         .settings = settings,
                          .typed = typed,
                          .server = server,
                          .profile = LOAD_PROFILE_NONE,
@@ -694,12 +609,13 @@ static int carry_out(const struct cli_settings *settings, struct work *w, struct
                     "sonde load checks it\n",
                     stderr);
     }
-    r = r < 0 ? r : load_profile_plan(&w->profile, settings, w->places[0].target.url.port, err);
+    uint16_t port = w->places ? w->places[0].target.url.port : 0;
+    r = r < 0 ? r : load_profile_plan(&w->profile, settings, w->order, port, &w->arena, err);
     if (r == 0) {
         keep_begin(settings, w->url.data, &w->keep);
-        r = w->settings->search ? search(w, err) : run(w, err);
+        r = w->test->search ? search(w, err) : run(w, err);
     }
-    return r < 0 || w->settings->search ? r : conclude(w, err);
+    return r < 0 || w->test->search ? r : conclude(w, err);
 }
 
 /* The test's options, with those of the brackets in their place. */
@@ -715,6 +631,10 @@ static int read_warm_up(const struct cli_call *call, struct cli_settings *ret,
     ret->load.no_store = true;
     ret->load.warming_up = true;
     ret->load.profile = NULL;
+    ret->load.search = NULL;
+    ret->load.precision = 0;
+    ret->load.stages.count = 0;
+    ret->load.warm_up_ns = 0;
     int r = sonde_options_parse(tables, 1, words->count, words->items, ret, &arguments, err);
     if (r == 0 && (arguments.count || arguments.command || ret->load.warm_up.given ||
                    ret->load.thresholds.count || ret->load.forever)) {
@@ -726,10 +646,12 @@ static int read_warm_up(const struct cli_call *call, struct cli_settings *ret,
     return r;
 }
 
-static int warm_up(const struct cli_call *call, struct cli_settings *settings, struct work *ret,
-                   struct sonde_err *err)
+/* The order is that of options. */
+static int warm_up(const struct cli_call *call, struct cli_settings *settings,
+                   struct load_test *test, struct work *ret, struct sonde_err *err)
 {
     int r = read_warm_up(call, settings, err);
+    r = r < 0 ? r : load_test_of_options(&settings->load, test, err);
     r = r < 0 ? r : carry_out(settings, ret, err);
     if (r == 0 && ret->outcome.stopped) {
         r = sonde_fail(err, SONDE_ECANCELLED, 0, "ended in the warm-up: nothing was measured");
@@ -761,22 +683,29 @@ static void end_server(struct load_server *server, bool tested)
     atomic_store(&group, 0);
 }
 
-int cli_load(struct cli_call *call)
+bool load_was_interrupted(void)
+{
+    return atomic_load(&signalled) > 0;
+}
+
+int load_run(struct cli_call *call, const struct load_order *order)
 {
     struct sonde_err err;
     const struct cli_load_settings *s = &call->settings.load;
     const struct sonde_arguments *typed = &call->arguments;
     struct load_server server = LOAD_SERVER_NONE;
     struct cli_settings warm_settings = call->settings;
-    struct work warm = new_work(&warm_settings.load, typed, &server);
-    struct work work = new_work(s, typed, &server);
+    struct load_test warm_test;
+    const struct load_order warm_order = {.test = &warm_test.test};
+    struct work warm = new_work(&warm_settings.load, &warm_order, typed, &server);
+    struct work work = new_work(s, order, typed, &server);
+    atomic_store(&stopping, load_was_interrupted());
     (void)signal(SIGINT, interrupt);
     (void)signal(SIGTERM, interrupt);
-    int r = check(s, &err);
-    r = r < 0 || !call->settings.name ? r : store_check_name(call->settings.name, &err);
+    int r = call->settings.name ? store_check_name(call->settings.name, &err) : 0;
     r = r < 0 ? r : start_server(call, &server, &err);
     if (r == 0 && s->warm_up.given) {
-        r = warm_up(call, &warm_settings, &warm, &err);
+        r = warm_up(call, &warm_settings, &warm_test, &warm, &err);
         work.warm_up = &warm.result;
     }
     r = r < 0 ? r : carry_out(&call->settings, &work, &err);
@@ -786,4 +715,13 @@ int cli_load(struct cli_call *call)
     finish(&work);
     finish(&warm);
     return code;
+}
+
+int cli_load(struct cli_call *call)
+{
+    struct sonde_err err;
+    struct load_test test;
+    const struct load_order order = {.test = &test.test};
+    return load_test_of_options(&call->settings.load, &test, &err) < 0 ? cli_say_error(&err)
+                                                                       : load_run(call, &order);
 }

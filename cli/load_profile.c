@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -17,6 +18,7 @@
 #include "cli/document.h"
 #include "codec/json.h"
 #include "load/course.h"
+#include "spec/artifact.h"
 
 enum {
     NUMBER_SIZE = 24,
@@ -83,9 +85,14 @@ int load_profile_read(struct sonde_str text, struct load_profile_outcome *outcom
 
 static int make_pipes(struct load_profile *p)
 {
+    p->in = memfd_create("document", MFD_CLOEXEC);
     p->out = memfd_create("profile", MFD_CLOEXEC);
     p->messages = memfd_create("messages", MFD_CLOEXEC);
-    return p->out < 0 || p->messages < 0 ? errno : 0;
+    if (p->in < 0 || p->out < 0 || p->messages < 0 ||
+        pwrite(p->in, p->document.data, p->document.length, 0) != (ssize_t)p->document.length) {
+        return errno ? errno : EIO;
+    }
+    return 0;
 }
 
 static int spawn(struct load_profile *p, char *const *words)
@@ -95,7 +102,7 @@ static int spawn(struct load_profile *p, char *const *words)
     if (code) {
         return code;
     }
-    code = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", 0, 0);
+    code = posix_spawn_file_actions_adddup2(&actions, p->in, STDIN_FILENO);
     code = code ? code : posix_spawn_file_actions_adddup2(&actions, p->out, STDOUT_FILENO);
     code = code ? code : posix_spawn_file_actions_adddup2(&actions, p->messages, STDERR_FILENO);
     code = code ? code : posix_spawn(&p->child, "/proc/self/exe", &actions, NULL, words, environ);
@@ -103,42 +110,24 @@ static int spawn(struct load_profile *p, char *const *words)
     return code;
 }
 
-static int64_t or_else(int64_t given, int64_t otherwise)
-{
-    return given ? given : otherwise;
-}
-
-static int64_t length_of(const struct load_profile *p)
-{
-    enum { DEFAULT_SECONDS = 10 };
-    return or_else(p->settings->load.profile_ns, DEFAULT_SECONDS * SONDE_SECOND);
-}
-
 static void start(struct load_profile *p, int64_t now_ns, int64_t left_ns)
 {
     const struct cli_settings *s = p->settings;
-    int64_t wanted_ns = length_of(p);
-    int64_t most_ns = left_ns == INT64_MAX ? wanted_ns : left_ns - SONDE_SECOND;
-    int64_t seconds = (most_ns < wanted_ns ? most_ns : wanted_ns) / SONDE_SECOND;
+    int64_t most_ns = left_ns == INT64_MAX ? p->wanted_ns : left_ns - SONDE_SECOND;
+    int64_t seconds = (most_ns < p->wanted_ns ? most_ns : p->wanted_ns) / SONDE_SECOND;
     char duration[NUMBER_SIZE];
     char pid[NUMBER_SIZE];
     (void)snprintf(duration, sizeof(duration), "%llds", (long long)(seconds > 0 ? seconds : 1));
     (void)snprintf(pid, sizeof(pid), "%lld", (long long)s->pid);
-    const char *words[] = {"sonde",
-                           "profile",
-                           "--output",
-                           "json",
-                           "--type",
-                           s->load.profile,
-                           "--duration",
-                           duration,
-                           s->pid ? "--pid" : "--match",
-                           s->pid     ? pid
-                           : s->match ? s->match
-                                      : p->port,
-                           s->store ? "--store" : NULL,
-                           s->store,
-                           NULL};
+    const char *who = s->pid ? "--pid" : "--match";
+    const char *which = s->pid ? pid : s->match ? s->match : p->port;
+    const char *store = s->store ? "--store" : NULL;
+    const char *of_options[] = {"sonde", "profile",    "--output", "json", "--type",
+                                p->type, "--duration", duration,   who,    which,
+                                store,   s->store,     NULL};
+    const char *of_document[] = {"sonde", "run", "/dev/stdin", "--output", "json",
+                                 who,     which, store,        s->store,   NULL};
+    const char *const *words = p->document.data ? of_document : of_options;
     p->started = true;
     p->outcome.from_ns = now_ns;
     int code = make_pipes(p);
@@ -202,38 +191,113 @@ static void look(struct load_profile *p, int64_t now_ns)
 
 /* ---- with the load ---- */
 
-int load_profile_plan(struct load_profile *profile, const struct cli_settings *settings,
-                      uint16_t port, struct sonde_err *err)
+/* Seconds that its captures take, one after the other. */
+static int64_t seconds_of(const struct sonde_load_profile *wanted)
 {
-    const char *wanted = settings->load.profile;
+    int64_t sum = 0;
+    for (size_t i = 0; i < wanted->captures.count; i++) {
+        int64_t seconds = wanted->captures.items[i].duration_seconds;
+        sum += seconds > 0 ? seconds : 0;
+    }
+    return sum;
+}
+
+/* The ProfileRun that a LoadTest's profile stands for. */
+static int print_document(const struct load_order *order, struct sonde_buf *ret,
+                          struct sonde_err *err)
+{
+    enum { LEEWAY_SECONDS = 120 };
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_DOCUMENT_MAX);
+    SONDE_JSON_AUTO *all = NULL;
+    sonde_spec_print_json(order->document, &text);
+    int r = sonde_buf_check(&text, "the document", err);
+    r = r < 0 ? r
+              : sonde_json_parse_up_to(sonde_buf_view(&text), SONDE_CLI_DOCUMENT_MAX, &all, err);
+    if (r < 0) {
+        return r;
+    }
+    const cJSON *spec = cJSON_GetObjectItemCaseSensitive(all, "spec");
+    const cJSON *profile = cJSON_GetObjectItemCaseSensitive(spec, "profile");
+    const cJSON *target = cJSON_GetObjectItemCaseSensitive(profile, "target");
+    char *captures = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(profile, "captures"));
+    char *whom = target ? cJSON_PrintUnformatted(target) : strdup("{\"podName\":\"local\"}");
+    if (captures && whom) {
+        sonde_buf_printf(ret,
+                         "{\"apiVersion\":\"%s\",\"kind\":\"ProfileRun\",\"metadata\":{\"name\":"
+                         "\"profile\"},\"spec\":{\"target\":%s,\"captures\":%s,"
+                         "\"activeDeadlineSeconds\":%lld}}",
+                         SONDE_SPEC_API_VERSION, whom, captures,
+                         (long long)(seconds_of(order->test->profile) + LEEWAY_SECONDS));
+    } else {
+        r = sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    cJSON_free(captures);
+    free(whom);
+    return r < 0 ? r : sonde_buf_check(ret, "the profile's document", err);
+}
+
+static int plan_document(struct load_profile *p, const struct load_order *order,
+                         struct sonde_arena *arena, struct sonde_err *err)
+{
+    const struct sonde_load_profile *wanted = order->test->profile;
+    int64_t delay = wanted->delay_seconds;
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_DOCUMENT_MAX);
+    int r = sonde_captures_check(wanted->captures.items, wanted->captures.count, err);
+    r = r < 0 ? r : print_document(order, &text, err);
+    if (r < 0) {
+        return sonde_err_wrap(err, r, "spec.profile");
+    }
+    p->document = sonde_arena_copy(arena, sonde_buf_view(&text));
+    p->type = wanted->captures.items[0].name;
+    p->wanted_ns = seconds_of(wanted) * SONDE_SECOND;
+    /* At once is as soon as there is something to see. */
+    p->delay_ns = delay == SONDE_SPEC_ABSENT ? 0 : delay ? delay * SONDE_SECOND : 1;
+    return p->document.data ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+}
+
+static int plan_options(struct load_profile *p, const struct cli_load_settings *s,
+                        struct sonde_err *err)
+{
+    enum { DEFAULT_SECONDS = 10 };
     bool known = false;
-    for (const char *const *type = document_types; *type && wanted; type++) {
-        known = known || strcmp(*type, wanted) == 0;
+    for (const char *const *type = document_types; *type; type++) {
+        known = known || strcmp(*type, s->profile) == 0;
     }
-    if (wanted && !known) {
-        return sonde_fail(err, SONDE_EINVALID, 0,
-                          "--profile %.100s: there is no such type; see sonde profile --help",
-                          wanted);
-    }
-    profile->settings = wanted ? settings : NULL;
-    (void)snprintf(profile->port, sizeof(profile->port), "%u", port);
-    return 0;
+    p->type = s->profile;
+    p->wanted_ns = s->profile_ns ? s->profile_ns : DEFAULT_SECONDS * SONDE_SECOND;
+    p->delay_ns = s->profile_delay_ns;
+    return known ? 0
+                 : sonde_fail(err, SONDE_EINVALID, 0,
+                              "--profile %.100s: there is no such type; see sonde profile --help",
+                              s->profile);
+}
+
+int load_profile_plan(struct load_profile *profile, const struct cli_settings *settings,
+                      const struct load_order *order, uint16_t port, struct sonde_arena *arena,
+                      struct sonde_err *err)
+{
+    struct load_profile *p = profile;
+    bool wanted = settings->load.profile || order->test->profile;
+    p->settings = wanted ? settings : NULL;
+    (void)snprintf(p->port, sizeof(p->port), "%u", port);
+    return !wanted                ? 0
+           : order->test->profile ? plan_document(p, order, arena, err)
+                                  : plan_options(p, &settings->load, err);
 }
 
 static bool is_due(const struct load_profile *p, int64_t now_ns, int64_t left_ns,
                    const struct sonde_load_intervals *intervals)
 {
     enum { LOOK_EACH = 5 }; /* intervals */
-    int64_t delay_ns = p->settings->load.profile_delay_ns;
     struct sonde_load_steady_verdict verdict = {.state = SONDE_LOAD_TOO_SHORT};
-    if (delay_ns) {
-        return now_ns >= delay_ns;
+    if (p->delay_ns) {
+        return now_ns >= p->delay_ns;
     }
     if (intervals->count % LOOK_EACH == 0 &&
         sonde_load_course_steady(intervals, &verdict, NULL) < 0) {
         verdict.state = SONDE_LOAD_TOO_SHORT;
     }
-    return sonde_load_profiled_is_due(now_ns, left_ns, length_of(p), verdict.state);
+    return sonde_load_profiled_is_due(now_ns, left_ns, p->wanted_ns, verdict.state);
 }
 
 void load_profile_tend(struct load_profile *profile, int64_t now_ns, int64_t seconds,
@@ -268,6 +332,7 @@ static void await_end(struct load_profile *p, int64_t now_ns, bool hurry)
         copy_text(p->outcome.failure, sizeof(p->outcome.failure), "it did not come to its end");
         p->child = 0;
     }
+    sonde_closep(&p->in);
     sonde_closep(&p->out);
     sonde_closep(&p->messages);
 }
@@ -286,7 +351,7 @@ void load_profile_end(struct load_profile *profile, struct sonde_load_result *re
     }
     await_end(p, result->duration_ns, result->stopped);
     p->told = (struct sonde_load_profiled){
-        .type = p->settings->load.profile,
+        .type = p->type,
         .run = text_or_null(outcome->uid),
         .from_ns = outcome->from_ns,
         .to_ns = outcome->to_ns,

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "base/random.h"
-#include "cli/cli.h"
+#include "cli/load_run.h"
 #include "load/result.h"
 
 /* What came of it. Texts are cut to their size. */
@@ -21,20 +21,24 @@ struct load_profile_outcome {
 
 struct load_profile {
     const struct cli_settings *settings; /* NULL: none is wanted */
+    struct sonde_str document;           /* a ProfileRun that says what is taken; NULL: settings */
+    const char *type;                    /* of what is taken first */
+    int64_t wanted_ns, delay_ns;         /* how long it takes; 0: when the load is steady */
     char port[8];                        /* of the server that is loaded */
     pid_t child;                         /* 0: not started, or over */
-    int out, messages;                   /* what it prints: memory files */
+    int in, out, messages;               /* what it reads and prints: memory files */
     bool started;
     struct load_profile_outcome outcome;
     struct sonde_load_profiled told; /* of the outcome */
 };
 
-#define LOAD_PROFILE_NONE ((struct load_profile){.out = -1, .messages = -1})
+#define LOAD_PROFILE_NONE ((struct load_profile){.in = -1, .out = -1, .messages = -1})
 
-/* Takes from the settings what --profile wants; they must outlive it. It is LOAD_PROFILE_NONE
- * before. SONDE_EINVALID for a type that there is not. */
+/* Takes what --profile of the settings wants, or the order's document; they must outlive it. It is
+ * LOAD_PROFILE_NONE before. SONDE_EINVALID for a type that there is not, SONDE_ENOMEM. */
 int load_profile_plan(struct load_profile *profile, const struct cli_settings *settings,
-                      uint16_t port, struct sonde_err *err) SONDE_MUST_CHECK;
+                      const struct load_order *order, uint16_t port, struct sonde_arena *arena,
+                      struct sonde_err *err) SONDE_MUST_CHECK;
 /* Starts it when it is time for it, by what the load's intervals show, and sees whether it is over.
  * now_ns is from the start of the load, which takes so many seconds (0: that is not known): a
  * capture ends one before. What goes wrong is said in the outcome. */

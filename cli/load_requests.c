@@ -199,17 +199,24 @@ static int check_secrets(const struct sonde_scenario *spec,
     return 0;
 }
 
+static int play(const char *file, const struct sonde_scenario *spec,
+                struct sonde_load_surroundings *around, struct load_requests *ret,
+                struct sonde_err *err)
+{
+    int r = check_secrets(spec, around, err);
+    r = r < 0 ? r : add_files(ret, file, spec, err);
+    around->files = ret->files;
+    around->file_count = ret->file_count;
+    return r < 0 ? r : sonde_load_scenario_from_spec(spec, around, &ret->scenario, err);
+}
+
 static int make_spec(const char *file, struct sonde_load_surroundings *around,
                      struct load_requests *ret, struct sonde_err *err)
 {
     const struct sonde_scenario *spec = NULL;
     int r =
         sonde_spec_parse_scenario(file, sonde_buf_view(&ret->text), &ret->documents, &spec, err);
-    r = r < 0 ? r : check_secrets(spec, around, err);
-    r = r < 0 ? r : add_files(ret, file, spec, err);
-    around->files = ret->files;
-    around->file_count = ret->file_count;
-    return r < 0 ? r : sonde_load_scenario_from_spec(spec, around, &ret->scenario, err);
+    return r < 0 ? r : play(file, spec, around, ret, err);
 }
 
 static void say_skips(const struct sonde_load_import *import)
@@ -246,6 +253,21 @@ static int make_many(const struct cli_load_settings *s, const struct load_target
     return r;
 }
 
+static int make_documents(const struct cli_load_settings *s, const struct load_order *order,
+                          const struct load_target *target, struct sonde_arena *arena,
+                          struct load_requests *ret, struct sonde_err *err)
+{
+    struct sonde_pair fields[FIELDS_MAX];
+    struct sonde_load_surroundings around = {.url = &target->url, .headers = fields};
+    ret->played = true;
+    int r = read_headers(s, target, arena, fields, &around.header_count, err);
+    r = r < 0 ? r : play(order->file, order->test->scenario, &around, ret, err);
+    if (r == 0 && !s->silent) {
+        say_skips(&ret->scenario.import);
+    }
+    return r;
+}
+
 /* ---- which of them ---- */
 
 static int check(const struct cli_load_settings *s, struct sonde_err *err)
@@ -267,13 +289,16 @@ static int check(const struct cli_load_settings *s, struct sonde_err *err)
     return 0;
 }
 
-int load_requests_make(const struct cli_load_settings *settings, const struct load_target *target,
-                       const struct sonde_buf *input, struct sonde_arena *arena,
-                       struct load_requests *ret, struct sonde_err *err)
+int load_requests_make(const struct cli_load_settings *settings, const struct load_order *order,
+                       const struct load_target *target, const struct sonde_buf *input,
+                       struct sonde_arena *arena, struct load_requests *ret, struct sonde_err *err)
 {
     const struct cli_load_settings *s = settings;
     *ret = (struct load_requests){.text = SONDE_BUF(SONDE_LOAD_HAR_MAX),
                                   .body = SONDE_BUF(SONDE_LOAD_MESSAGE_MAX)};
+    if (order->test->scenario) {
+        return make_documents(s, order, target, arena, ret, err);
+    }
     int r = check(s, err);
     if (r < 0) {
         return r;

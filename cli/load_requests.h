@@ -3,7 +3,7 @@
 #ifndef SONDE_CLI_LOAD_REQUESTS_H
 #define SONDE_CLI_LOAD_REQUESTS_H
 
-#include "cli/load.h"
+#include "cli/load_run.h"
 #include "cli/load_target.h"
 #include "load/engine.h"
 #include "spec/spec.h"
@@ -21,13 +21,14 @@ struct load_requests {
     struct sonde_buf text, body;
 };
 
-/* input: what is in the file of -i. Reads the others, and says on stderr what of them is left out.
- * The texts are the arena's, which must outlive them. SONDE_EINVALID with what is wrong,
- * SONDE_ENOTFOUND and SONDE_EIO of files, SONDE_ELIMIT, SONDE_ENOMEM. The caller calls
- * load_requests_fini in any case. */
-int load_requests_make(const struct cli_load_settings *settings, const struct load_target *target,
-                       const struct sonde_buf *input, struct sonde_arena *arena,
-                       struct load_requests *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Of a document its scenario; else what the options say. input: what is in the file of -i. Reads
+ * the others, and says on stderr what of them is left out. The texts are the arena's, which must
+ * outlive them. SONDE_EINVALID with what is wrong, SONDE_ENOTFOUND and SONDE_EIO of files,
+ * SONDE_ELIMIT, SONDE_ENOMEM. The caller calls load_requests_fini in any case. */
+int load_requests_make(const struct cli_load_settings *settings, const struct load_order *order,
+                       const struct load_target *target, const struct sonde_buf *input,
+                       struct sonde_arena *arena, struct load_requests *ret,
+                       struct sonde_err *err) SONDE_MUST_CHECK;
 void load_requests_fini(struct load_requests *requests);
 
 /* What an origin of the plan sends. */

@@ -52,8 +52,8 @@ static bool means_cluster(const struct cli_settings *settings)
 
 static const struct cli_command commands[] = {
     {"run", "FILE [--pid N | --match PATTERN | -- COMMAND…]",
-     "carry out the documents in FILE on local processes", cli_run_options, 1, 1, true, cli_run,
-     cluster_run},
+     "carry out the documents in FILE on local processes, or a load test from here",
+     cli_run_options, 1, 1, true, cli_run, cluster_run},
     {"profile",
      "[--type cpu] [--duration 10s] [--pid N | --match PATTERN | -- COMMAND…] [WORKLOAD]",
      "profile a local Node.js process, or of a workload of a cluster", cli_profile_options, 0, 1,

@@ -8,10 +8,12 @@
 
 #include "base/clock.h"
 #include "cli/document.h"
+#include "cli/load_run.h"
 #include "cli/progress.h"
 #include "cli/sink.h"
 #include "cli/store.h"
 #include "cli/target.h"
+#include "load/engine.h"
 #include "results/results.h"
 #include "spec/reason.h"
 #include "spec/spec.h"
@@ -27,7 +29,23 @@ enum { SIGNALS_MAX = 5, FINISH_ATTEMPTS = 3 };
         {"match", SONDE_OPTION_STRING, offsetof(struct cli_settings, match),                       \
          .argument = "PATTERN", .help = "the process with this name, script, directory or port"}
 
-const struct sonde_option cli_run_options[] = {TARGET_OPTIONS, {0}};
+#define LOAD(member) offsetof(struct cli_settings, load.member)
+
+const struct sonde_option cli_run_options[] = {
+    TARGET_OPTIONS,
+    {"workers", SONDE_OPTION_NUMBER, LOAD(threads), 1, SONDE_LOAD_THREADS_MAX, .argument = "N",
+     .help = "of a LoadTest: threads that send (default: 1)", .letter = 'w'},
+    {"headers", SONDE_OPTION_STRINGS, LOAD(headers), .argument = "NAME=VALUE",
+     .help = "… a header field, as in place of a Secret; several times", .letter = 'H'},
+    {"ca", SONDE_OPTION_STRINGS, LOAD(authorities), .argument = "FILE",
+     .help = "… authorities that are trusted (PEM; default: the system's); several times"},
+    {"cert", SONDE_OPTION_STRING, LOAD(certificate), .argument = "FILE",
+     .help = "… our own certificate (PEM)"},
+    {"key", SONDE_OPTION_STRING, LOAD(key), .argument = "FILE", .help = "… and its key"},
+    {"no-store", SONDE_OPTION_FLAG, LOAD(no_store), .help = "… do not keep the results"},
+    {"no-progress", SONDE_OPTION_FLAG, LOAD(quiet), .help = "… say nothing meanwhile"},
+    {0},
+};
 
 const struct sonde_option cli_profile_options[] = {
     {"duration", SONDE_OPTION_DURATION, offsetof(struct cli_settings, duration_ns), DURATION_MIN,
@@ -424,8 +442,8 @@ static int check_documents(const char *file, const struct sonde_spec_documents *
         const struct sonde_spec_document *document = &documents->items[i];
         if (document->kind != &sonde_kind_profile_run) {
             return sonde_fail_reason(err, SONDE_EINVALID, SONDE_REASON_UNSUPPORTED,
-                                     "%s:%d: kind: this version carries out ProfileRun on local "
-                                     "processes, not %s",
+                                     "%s:%d: kind: ProfileRun and LoadTest are carried out here, "
+                                     "not %s",
                                      file, document->line, document->kind->name);
         }
         const struct sonde_profile_run *spec = document->profile_run;
@@ -552,12 +570,23 @@ static int run_documents(struct cli_call *call, const char *name,
     return code;
 }
 
+static bool any_load_test(const struct sonde_spec_documents *documents)
+{
+    bool any = false;
+    for (size_t i = 0; i < documents->count; i++) {
+        any = any || documents->items[i].kind == &sonde_kind_load_test;
+    }
+    return any;
+}
+
 int cli_run(struct cli_call *call)
 {
     struct sonde_spec_documents documents = {0};
     const char *file = call->arguments.positional[0];
     int code = document_read(file, &documents);
-    code = code ? code : run_documents(call, file, &documents);
+    code = code                        ? code
+           : any_load_test(&documents) ? load_documents_run(call, file, &documents)
+                                       : run_documents(call, file, &documents);
     sonde_spec_documents_fini(&documents);
     return code;
 }
