@@ -242,6 +242,7 @@ static int make_plan(struct work *w, struct sonde_err *err)
     w->plan.threads = s->threads ? (unsigned)s->threads : 1;
     w->plan.requests_of_each = (uint64_t)s->requests_of_each;
     w->plan.good_times = s->good_times;
+    w->plan.sample_ns = s->sample_ms * SONDE_MILLISECOND;
     w->plan.drain_ns = SONDE_SECOND;
     w->plan.waits_awake = sonde_awake_is_affordable(w->plan.threads, sysconf(_SC_NPROCESSORS_ONLN),
                                                     sonde_cpu_limit("/proc", getpid()));
@@ -431,9 +432,18 @@ static int conclude(struct work *w, struct sonde_err *err)
                        (long long)w->test->active_deadline_seconds);
     }
     (void)judge(w, w->outcome.duration_ns);
-    sonde_load_result_end(result, &w->plan, &w->outcome);
+    int r = sonde_load_result_end(result, &w->plan, &w->outcome, err);
     load_profile_end(&w->profile, result);
-    return sonde_load_result_weigh(result, err);
+    return r < 0 ? r : sonde_load_result_weigh(result, err);
+}
+
+static int begin_result(struct work *w, struct sonde_err *err)
+{
+    int r = sonde_load_result_init(&w->result, err);
+    if (w->settings->sample_ms) {
+        w->result.asked.sample_ns = w->settings->sample_ms * SONDE_MILLISECOND;
+    }
+    return r;
 }
 
 /* ---- a search: many tests ---- */
@@ -457,7 +467,7 @@ static int try_rate(struct work *w, int64_t rate, int64_t seconds, bool *ret_ove
         (void)fprintf(stderr, "trial %zu: %lld a second for %lld s\n", w->search.count + 1,
                       (long long)rate, (long long)seconds);
     }
-    int r = sonde_load_result_init(&w->result, err);
+    int r = begin_result(w, err);
     r = r < 0 ? r : run(w, err);
     r = r < 0 ? r : conclude(w, err);
     *ret_over = atomic_load(&signalled) > 0;
@@ -602,7 +612,7 @@ static bool any_tls(const struct work *w)
 
 static int carry_out(const struct cli_settings *settings, struct work *w, struct sonde_err *err)
 {
-    int r = sonde_load_result_init(&w->result, err);
+    int r = begin_result(w, err);
     r = r < 0 ? r : make_plan(w, err);
     if (r == 0 && w->settings->autocannon && any_tls(w)) {
         (void)fputs("sonde: under the name autocannon the server's certificate is not checked; "

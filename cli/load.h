@@ -16,10 +16,10 @@ struct cli_load_settings {
     bool poisson, forever, ids, insecure;
     bool json, quiet, silent, brief, latency, debug;
     bool on_port, warming_up;
-    bool good_times; /* those of answers with another status than 2xx do not count */
-    bool send_times; /* latency from when a request was written, not from when it was due */
-    bool accepted;   /* autocannon's, which change nothing here */
-    int64_t accepted_number;
+    bool good_times;   /* those of answers with another status than 2xx do not count */
+    bool send_times;   /* latency from when a request was written, not from when it was due */
+    bool accepted;     /* autocannon's, which change nothing here */
+    int64_t sample_ms; /* 0: not given */
     const char *method, *title, *body, *input, *socket_path, *server_name;
     const char *proxy, *form, *expect_body, *scenario, *har, *openapi; /* the last: files */
     bool receive;

@@ -114,10 +114,17 @@ static int plan_worker(struct engine *e, struct worker *w, struct sonde_err *err
     return 0;
 }
 
+/* The length of an interval. */
+static int64_t step_of(const struct sonde_load_plan *plan)
+{
+    return plan->sample_ns > 0 && plan->sample_ns < SONDE_SECOND ? plan->sample_ns : SONDE_SECOND;
+}
+
 static int make_worker(struct engine *e, unsigned number, int64_t start_ns, struct sonde_err *err)
 {
     struct worker *w = &e->workers[number];
     struct sonde_load_tally *tallies = e->tallies + 2 * e->phases * number;
+    int64_t step_ns = step_of(e->plan);
     *w = (struct worker){.plan = e->plan,
                          .number = number,
                          .poll = -1,
@@ -125,7 +132,8 @@ static int make_worker(struct engine *e, unsigned number, int64_t start_ns, stru
                          .now_ns = start_ns,
                          .warm_ns = start_ns + e->plan->warm_up_seconds * SONDE_SECOND,
                          .swept_ns = start_ns,
-                         .interval_ns = start_ns + SONDE_SECOND,
+                         .interval_ns = start_ns + step_ns,
+                         .step_ns = step_ns,
                          .reopen_ns = start_ns,
                          .drained_ns = INT64_MAX,
                          .sending = true,
@@ -219,7 +227,7 @@ static void take_warm_up(struct engine *e, int64_t end_ns, struct sonde_load_tal
 {
     const struct sonde_load_watcher *watcher = e->watcher;
     sonde_load_tally_add(&e->outcome->warm_up, interval);
-    if (watcher && watcher->warm_up && end_ns <= e->outcome->warm_up_ns + SONDE_SECOND / 2) {
+    if (watcher && watcher->warm_up && end_ns <= e->outcome->warm_up_ns + step_of(e->plan) / 2) {
         watcher->warm_up(watcher->context, end_ns, interval);
     }
     sonde_load_tally_clear(interval);
@@ -256,9 +264,9 @@ static void watch(struct engine *e)
         if (warm_ns) {
             take_warm_up(e, end_ns, &interval[WORKER_WARM_UP]);
         }
-        /* What the last second of the warm-up has beyond its end is of the next one. */
+        /* What the last step of the warm-up has beyond its end is of the next one. */
         const struct sonde_load_tally *measured = &interval[WORKER_MEASURED];
-        bool begun = warm_ns == 0 || end_ns > warm_ns + SONDE_SECOND / 2;
+        bool begun = warm_ns == 0 || end_ns > warm_ns + step_of(e->plan) / 2;
         if (begun || (finished && measured->sent + measured->unsent > 0)) {
             take(e, end_ns > warm_ns ? end_ns - warm_ns : 0, interval);
         }

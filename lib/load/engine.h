@@ -61,6 +61,7 @@ struct sonde_load_plan {
     const struct sonde_load_safety *safety; /* a ceiling of the rate; NULL: there is none */
     bool good_times;         /* those of answers with a status other than 2xx do not count */
     int64_t warm_up_seconds; /* before it, at its (first) rate: counted apart. 0: none */
+    int64_t sample_ns;       /* how often the watcher is told, a second at most; 0: each second */
     uint64_t seed;
     bool waits_awake; /* threads may use a CPU while they wait for a time: load/awake.h */
     const struct sonde_load_label *labels; /* that results tell apart: sonde_load_label */
@@ -76,7 +77,8 @@ int sonde_load_label(struct sonde_load_origin *origin, bool addresses,
 /* Is told how it goes, by the thread that runs it. */
 struct sonde_load_watcher {
     void *context;
-    /* What came of the second (or less, at the end) that ended at `end_ns`, from the start, which
+    /* What came of the second (or less, at the end, or as the plan has it) that ended at `end_ns`,
+     * from the start, which
      * is when the warm-up is over. */
     void (*interval)(void *context, int64_t end_ns, const struct sonde_load_tally *tally);
     const atomic_bool *stop; /* true: it ends now. NULL: it does not */

@@ -10,9 +10,11 @@ int sonde_load_result_init(struct sonde_load_result *result, struct sonde_err *e
 {
     enum { DIGITS = 3 };
     struct sonde_histogram_layout layout;
-    *result = (struct sonde_load_result){.arena = SONDE_ARENA(SONDE_LOAD_RESULT_TEXTS_MAX)};
+    *result = (struct sonde_load_result){.arena = SONDE_ARENA(SONDE_LOAD_RESULT_TEXTS_MAX),
+                                         .asked.sample_ns = SONDE_SECOND};
     int r = sonde_load_tally_init(&result->tally, err);
     r = r < 0 ? r : sonde_load_tally_init(&result->warm_up, err);
+    r = r < 0 ? r : sonde_load_tally_init(&result->second, err);
     r = r < 0 ? r : sonde_histogram_layout(1, most_requests, DIGITS, &layout, err);
     r = r < 0 ? r : sonde_histogram_init(&result->requests, &layout, err);
     r = r < 0 ? r : sonde_histogram_layout(1, most_bytes, DIGITS, &layout, err);
@@ -24,26 +26,59 @@ void sonde_load_result_fini(struct sonde_load_result *result)
 {
     sonde_load_tally_fini(&result->tally);
     sonde_load_tally_fini(&result->warm_up);
+    sonde_load_tally_fini(&result->second);
     sonde_histogram_fini(&result->requests);
     sonde_histogram_fini(&result->bytes);
     sonde_load_intervals_fini(&result->intervals);
     sonde_arena_fini(&result->arena);
 }
 
+/* The share of its time that makes one whole: threads do not hand over just then. */
+static bool is_whole(int64_t length_ns, int64_t wanted_ns)
+{
+    enum { TENTHS = 9 };
+    return length_ns >= wanted_ns / 10 * TENTHS;
+}
+
+static void take_sample(struct sonde_load_result *result, int64_t end_ns)
+{
+    sonde_histogram_record(&result->requests, (int64_t)result->sample_answered);
+    sonde_histogram_record(&result->bytes, (int64_t)result->sample_bytes);
+    result->samples++;
+    result->sample_answered = 0;
+    result->sample_bytes = 0;
+    result->sampled_ns = end_ns;
+}
+
+/* What is in no interval yet becomes one. */
+static int end_second(struct sonde_load_result *result, struct sonde_err *err)
+{
+    int r =
+        sonde_load_intervals_add(&result->intervals, result->second_end_ns, &result->second, err);
+    sonde_load_tally_clear(&result->second);
+    result->second_begin_ns = result->second_end_ns;
+    return r;
+}
+
 int sonde_load_result_add(struct sonde_load_result *result, int64_t end_ns,
                           const struct sonde_load_tally *interval, struct sonde_err *err)
 {
-    static const int64_t shortest_ns = 9 * SONDE_SECOND / 10;
     /* Threads that end together have an interval between them that has no end. */
-    end_ns = end_ns > result->sampled_ns ? end_ns : result->sampled_ns;
-    bool whole = end_ns - result->sampled_ns >= shortest_ns;
-    result->sampled_ns = end_ns;
-    if (whole || result->samples == 0) {
-        sonde_histogram_record(&result->requests, (int64_t)interval->answered);
-        sonde_histogram_record(&result->bytes, (int64_t)interval->bytes_read);
-        result->samples++;
+    end_ns = end_ns > result->second_end_ns ? end_ns : result->second_end_ns;
+    result->sample_answered += interval->answered;
+    result->sample_bytes += interval->bytes_read;
+    if (is_whole(end_ns - result->sampled_ns, result->asked.sample_ns)) {
+        take_sample(result, end_ns);
     }
-    return sonde_load_intervals_add(&result->intervals, end_ns, interval, err);
+    result->second_end_ns = end_ns;
+    sonde_load_tally_add(&result->second, interval);
+    return is_whole(end_ns - result->second_begin_ns, SONDE_SECOND) ? end_second(result, err) : 0;
+}
+
+static bool has_any(const struct sonde_load_tally *t)
+{
+    return t->sent || t->answered || t->failed || t->censored || t->unsent || t->received ||
+           t->connects || t->connect_failures || t->bytes_read || t->bytes_written;
 }
 
 static void swap(struct sonde_load_tally *a, struct sonde_load_tally *b)
@@ -53,9 +88,15 @@ static void swap(struct sonde_load_tally *a, struct sonde_load_tally *b)
     *b = was;
 }
 
-void sonde_load_result_end(struct sonde_load_result *result, const struct sonde_load_plan *plan,
-                           struct sonde_load_outcome *outcome)
+int sonde_load_result_end(struct sonde_load_result *result, const struct sonde_load_plan *plan,
+                          struct sonde_load_outcome *outcome, struct sonde_err *err)
 {
+    if (result->samples == 0) {
+        take_sample(result, result->second_end_ns);
+    }
+    int r = result->second_end_ns > result->second_begin_ns || has_any(&result->second)
+                ? end_second(result, err)
+                : 0;
     swap(&result->tally, &outcome->tally);
     swap(&result->warm_up, &outcome->warm_up);
     result->start_ns = outcome->start_ns / SONDE_MICROSECOND * SONDE_MICROSECOND;
@@ -71,6 +112,7 @@ void sonde_load_result_end(struct sonde_load_result *result, const struct sonde_
     result->asked.arrival = plan->arrival;
     result->asked.warm_up_seconds = plan->warm_up_seconds;
     result->asked.seed = plan->seed;
+    return r;
 }
 
 int sonde_load_result_weigh(struct sonde_load_result *result, struct sonde_err *err)

@@ -31,6 +31,7 @@ struct sonde_load_asked {
     int64_t timeout_ns;
     struct sonde_arrival arrival;
     int64_t warm_up_seconds;
+    int64_t sample_ns; /* of requests and bytes */
     uint64_t seed;
 };
 
@@ -41,10 +42,13 @@ struct sonde_load_result {
     bool stopped; /* before its time */
     struct sonde_load_tally tally;
     struct sonde_load_tally warm_up;        /* what was before the start, and is nowhere else */
-    struct sonde_histogram requests, bytes; /* of each whole second: answers, and bytes read */
-    uint64_t samples;                       /* these seconds */
+    struct sonde_histogram requests, bytes; /* of each whole sample: answers, and bytes read */
+    uint64_t samples;
     int64_t sampled_ns;                     /* the end of the last one */
-    struct sonde_load_intervals intervals;
+    uint64_t sample_answered, sample_bytes; /* since then */
+    struct sonde_load_tally second;         /* what is in no interval yet … */
+    int64_t second_begin_ns, second_end_ns; /* … and its time */
+    struct sonde_load_intervals intervals;  /* of a second each */
     struct sonde_load_confidence confidence;
     struct sonde_load_steady_verdict steadiness;
     struct sonde_load_validity validity;
@@ -57,21 +61,25 @@ struct sonde_load_result {
     struct sonde_arena arena;
 };
 
-/* An empty one, and its tally's histograms too. SONDE_ENOMEM. The caller calls
+/* An empty one, and its tally's histograms too; asked.sample_ns, a second, may be set then.
+ * SONDE_ENOMEM. The caller calls
  * sonde_load_result_fini in any case. */
 int sonde_load_result_init(struct sonde_load_result *result,
                            struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_load_result_fini(struct sonde_load_result *result);
 
-/* Takes an interval of the test that ended at end_ns, from the start. A second that is cut by the
- * end is no sample of requests and bytes, unless it is the first. SONDE_ENOMEM. */
+/* Takes what came since the last time until end_ns, from the start: a second or a part of it. A
+ * sample that is cut by the end is none of requests and bytes, unless it is the first.
+ * SONDE_ENOMEM.
+ */
 int sonde_load_result_add(struct sonde_load_result *result, int64_t end_ns,
                           const struct sonde_load_tally *interval,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 /* The test is over: takes the outcome's tallies over, whose histograms are empty afterwards, and
- * what the plan asked for. Texts, validity and verdicts are the caller's to set. */
-void sonde_load_result_end(struct sonde_load_result *result, const struct sonde_load_plan *plan,
-                           struct sonde_load_outcome *outcome);
+ * what the plan asked for. Texts, validity and verdicts are the caller's to set. SONDE_ENOMEM. */
+int sonde_load_result_end(struct sonde_load_result *result, const struct sonde_load_plan *plan,
+                          struct sonde_load_outcome *outcome,
+                          struct sonde_err *err) SONDE_MUST_CHECK;
 /* Then: how sure it is, and since when it was steady. That is not said of stages, which change by
  * themselves. SONDE_ENOMEM. */
 int sonde_load_result_weigh(struct sonde_load_result *result,

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "codec/json.h"
 #include "histogram/wire.h"
 #include "load/result.h"
@@ -108,11 +109,12 @@ static int read_optional(const cJSON *object, const char *name, int64_t least, i
                : 0;
 }
 
-/* A version before there was one has none. */
-static int read_warm_up_seconds(const cJSON *asked, int64_t *ret, struct sonde_err *err)
+/* A number that a version before it was there has not. */
+static int read_newer(const cJSON *object, const char *name, int64_t otherwise, int64_t *ret,
+                      struct sonde_err *err)
 {
-    int r = read_optional(asked, "warmUpSeconds", 0, ret, err);
-    *ret = *ret == SONDE_SPEC_ABSENT ? 0 : *ret;
+    int r = read_optional(object, name, 0, ret, err);
+    *ret = *ret == SONDE_SPEC_ABSENT ? otherwise : *ret;
     return r;
 }
 
@@ -173,7 +175,8 @@ static int read_asked(struct sonde_load_result *result, const cJSON *document,
     r = r < 0 ? r : read_optional(from, "rate", 0, &arrival->rate, err);
     r = r < 0 ? r : read_optional(from, "durationSeconds", 0, &arrival->duration_seconds, err);
     r = r < 0 ? r : read_optional(from, "amount", 0, &arrival->amount, err);
-    r = r < 0 ? r : read_warm_up_seconds(from, &asked->warm_up_seconds, err);
+    r = r < 0 ? r : read_newer(from, "warmUpSeconds", 0, &asked->warm_up_seconds, err);
+    r = r < 0 ? r : read_newer(from, "sampleNanoseconds", SONDE_SECOND, &asked->sample_ns, err);
     r = r < 0 ? r : read_stages(result, from, err);
     if (r < 0) {
         return r;

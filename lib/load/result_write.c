@@ -49,6 +49,7 @@ void sonde_load_result_asked(const struct sonde_load_asked *asked, struct sonde_
     put_number("durationSeconds", arrival->duration_seconds, buf);
     put_number("amount", arrival->amount, buf);
     put_number("warmUpSeconds", asked->warm_up_seconds, buf);
+    put_number("sampleNanoseconds", asked->sample_ns, buf);
     for (size_t i = 0; i < arrival->stages.count; i++) {
         const struct sonde_stage *stage = &arrival->stages.items[i];
         sonde_buf_printf(buf, "%s{\"durationSeconds\":%lld,\"rate\":%lld,\"ramp\":%s}",

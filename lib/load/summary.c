@@ -206,10 +206,11 @@ static void put_members(const struct sonde_load_result *s, bool service, struct 
     put_urls(s->asked.url, buf);
     put_text_or_null("socketPath", s->asked.socket_path, buf);
     sonde_buf_printf(buf,
-                     "\"connections\":%u,\"sampleInt\":1000,\"pipelining\":%u,\"workers\":%u,"
+                     "\"connections\":%u,\"sampleInt\":%.15g,\"pipelining\":%u,\"workers\":%u,"
                      "\"duration\":%.15g,\"samples\":%llu,",
-                     s->asked.connections, s->asked.pipelining, s->asked.threads,
-                     round(seconds * 100) / 100, (unsigned long long)s->samples);
+                     s->asked.connections, (double)s->asked.sample_ns / (double)SONDE_MILLISECOND,
+                     s->asked.pipelining, s->asked.threads, round(seconds * 100) / 100,
+                     (unsigned long long)s->samples);
     put_time("start", s->start_ns, buf);
     put_time("finish", s->start_ns + s->duration_ns, buf);
     sonde_buf_printf(buf, "\"errors\":%llu,\"timeouts\":%llu,\"mismatches\":%llu,",

@@ -18,7 +18,6 @@ enum {
     GROWTH = 64,  /* connections that are opened at once */
 };
 
-static const int64_t interval_ns = SONDE_SECOND;
 static const int64_t sweep_max_ns = 50 * SONDE_MILLISECOND;
 
 /* ---- which connections can take a request ---- */
@@ -232,7 +231,7 @@ static void hand_over(struct worker *w, bool last)
     w->finished = last;
     (void)pthread_cond_broadcast(w->handed);
     (void)pthread_mutex_unlock(w->lock);
-    w->interval_ns += interval_ns;
+    w->interval_ns += w->step_ns;
 }
 
 /* ---- the loop ---- */

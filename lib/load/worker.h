@@ -119,10 +119,11 @@ struct worker {
     int64_t drained_ns;  /* … and no answer awaited from then on */
     int64_t swept_ns;    /* time limits were looked at */
     int64_t interval_ns; /* the end of the current one */
+    int64_t step_ns;     /* … and its length */
     char *buffer;        /* of SONDE_RESPONSE_HEAD_MAX + WORKER_READ_SIZE */
     struct sonde_response_memo memo;
     struct sonde_err err; /* what ended it */
-    /* Handed over each second, a tally of each phase that there is. */
+    /* Handed over each step, a tally of each phase that there is. */
     struct sonde_load_tally *phases; /* the worker's */
     struct sonde_load_tally *live;   /* … of the phase that is now */
     pthread_mutex_t *lock;

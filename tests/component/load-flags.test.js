@@ -197,6 +197,23 @@ test('--stage: rates that follow each other', async (t) => {
   }
 });
 
+test('-L: how long a sample takes', async (t) => {
+  const { port } = await startServer(t);
+  for (const [milliseconds, samples, each] of [
+    [200, 10, 10],
+    [1000, 2, 50],
+    [2000, 1, 100],
+  ]) {
+    const words = ['-R', '50', '-d', '2', '-L', String(milliseconds)];
+    const said = await json(t, [`127.0.0.1:${port}`, ...words]);
+    assert.equal(said.sampleInt, milliseconds);
+    // One that a busy machine ends late has some of the next one.
+    assert.ok(Math.abs(said.samples - samples) <= samples * 0.2, `${said.samples} samples`);
+    assert.ok(Math.abs(said.requests.average - each) <= each * 0.3, `${said.requests.average}`);
+    assert.equal(said.requests.total, 100);
+  }
+});
+
 test('--max-rate: hosts beyond this machine and cluster are spared', async (t) => {
   // Only a proxy of this machine is ever connected to, and nobody listens there.
   const far = ['http://clinic.example/', '--proxy', 'http://127.0.0.1:9'];

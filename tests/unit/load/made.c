@@ -108,7 +108,7 @@ int made_result(const struct made_options *options, struct sonde_load_result *re
         if (plan.warm_up_seconds) {
             sonde_load_tally_add(&outcome.warm_up, &second);
         }
-        sonde_load_result_end(ret, &plan, &outcome);
+        r = sonde_load_result_end(ret, &plan, &outcome, err);
         r = sonde_load_result_weigh(ret, err);
         ret->steadiness = (struct sonde_load_steady_verdict){SONDE_LOAD_STEADY, 3, 0};
         static struct sonde_load_search search;

@@ -101,6 +101,10 @@ static void the_end_that_is_cut_short_has_no_row(void **state)
     sonde_load_tally_unsent(&end, 0, SONDE_SECOND);
     assert_int_equal(
         sonde_load_result_add(&result, 3 * SONDE_SECOND + SONDE_MILLISECOND, &end, NULL), 0);
+    assert_int_equal(sonde_load_result_end(&result, &(struct sonde_load_plan){0},
+                                           &(struct sonde_load_outcome){0}, NULL),
+                     0);
+    result.asked.url = "";
     assert_int_equal(sonde_load_report_text(&result, &text, NULL), 0);
     assert_int_equal(count_lines(&text, "3 to 3 s", &line), 0);
     assert_int_equal(count_lines(&text, "2 to 3 s", &line), 1);
