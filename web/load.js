@@ -58,6 +58,19 @@ function model({ asked, connections }) {
   return `closed: ${format.count(connections)} connections`;
 }
 
+const SIGNALS = {
+  rate: 'the rate of answers',
+  p50: 'the response (50 %)',
+  p99: 'the response (99 %)',
+};
+
+function steady({ state, sinceSeconds, signal }) {
+  if (state !== 'steady') {
+    return `no: ${SIGNALS[signal] ?? 'it'} did not come to rest`;
+  }
+  return sinceSeconds > 0 ? `from ${seconds(sinceSeconds)} on` : 'all the time';
+}
+
 function facts(test) {
   const listed = (list) =>
     list.map(({ key, count }) => `${key}: ${format.count(count)}`).join(', ');
@@ -65,6 +78,13 @@ function facts(test) {
     test.title ? fact('Title', name(test.title)) : null,
     fact('Loop', model(test)),
     fact('Sent for', seconds(test.seconds)),
+    test.warmUp
+      ? fact(
+          'Before it',
+          `${seconds(test.warmUp.seconds)} of warm-up, ${format.count(test.warmUp.sent)} requests, in no figure here`,
+        )
+      : null,
+    test.steadiness ? fact('Steady', steady(test.steadiness)) : null,
     fact('Answers', `${format.count(test.answered)}, ${perSecond(test.rate)} a second`),
     fact('Failed', format.count(test.failed)),
     fact('Unanswered', format.count(test.censored)),
@@ -148,6 +168,44 @@ function latencyTable(test) {
           ...values.map(latencyCell),
           make('td', { class: 'number', text: format.time(mean) }),
           make('td', { class: 'number', text: format.time(max) }),
+        ),
+      ),
+    ),
+  );
+}
+
+function found({ rate, breaks }) {
+  const highest = rate ? `${perSecond(rate)} a second` : 'none is known';
+  return `The highest rate that keeps the thresholds: ${highest}${breaks ? `; ${perSecond(breaks)} does not` : ''}. All else here is of the trial at that rate.`;
+}
+
+function trialTable({ trials }) {
+  const cells = ['Rate', 'Seconds', 'Answers a second'];
+  return make(
+    'table',
+    { id: 'load-trials' },
+    make('caption', { class: 'unseen', text: 'Trials of the search' }),
+    make(
+      'thead',
+      {},
+      make(
+        'tr',
+        {},
+        ...cells.map((text) => make('th', { scope: 'col', class: 'number', text })),
+        make('th', { scope: 'col', text: 'Thresholds' }),
+      ),
+    ),
+    make(
+      'tbody',
+      {},
+      ...trials.map(({ rate, seconds: length, achieved, verdict }) =>
+        make(
+          'tr',
+          {},
+          ...[perSecond(rate), String(length), perSecond(achieved)].map((text) =>
+            make('td', { class: 'number', text }),
+          ),
+          make('td', { text: verdict }),
         ),
       ),
     ),
@@ -364,6 +422,12 @@ class Load {
       test.thresholds.length
         ? make('ul', {}, ...test.thresholds.map((one) => threshold(one, test.valid)))
         : null,
+      ...(test.search
+        ? [
+            make('p', { text: found(test.search) }),
+            make('div', { class: 'source-scroll' }, trialTable(test.search)),
+          ]
+        : []),
     );
   }
 

@@ -137,6 +137,20 @@ function counted(record) {
     .filter(({ count }) => count > 0);
 }
 
+// What no second tells: rate is the one that was found, 0 when there is none.
+function readSearch(search) {
+  return search
+    ? {
+        rate: search.lower,
+        breaks: search.upper,
+        trials: search.trials.map(({ rate, seconds, achieved, keeps, valid }) => ({
+          ...{ rate, seconds, achieved },
+          verdict: !keeps ? 'breaks' : valid ? 'keeps' : 'invalid',
+        })),
+      }
+    : null;
+}
+
 // report: the entry of the report's captures.
 function readLoadTest(report, name) {
   const { summary, asked } = report;
@@ -177,6 +191,9 @@ function readLoadTest(report, name) {
       to: one.toNanoseconds / 1e9,
     })),
     parts: readParts(own.parts),
+    steadiness: own.steadiness ?? null,
+    warmUp: own.warmUp ?? null,
+    search: readSearch(own.search),
     statuses: counted(summary.statusCodeStats),
     errors: counted(own.errors),
     kinds: kindsOf(own),

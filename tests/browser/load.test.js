@@ -181,6 +181,46 @@ test('thresholds, a test that cannot be believed, and what profiles said meanwhi
   assert.ok(Math.abs(width / (x2 - x1) - 0.4) < 0.01, 'four of ten seconds');
 });
 
+test('the warm-up, whether it was steady, and what a search found', async (t) => {
+  const told = async (more) => {
+    const report = await browser.open(t, loadData({ more }));
+    return { report, facts: flat(await report.text('#load-facts')) };
+  };
+  const plain = await told({ steadiness: null, warmUp: null, search: null });
+  assert.doesNotMatch(plain.facts, /Steady|warm-up/);
+  assert.equal(await plain.report.page.locator('#load-trials').count(), 0);
+  const late = await told({
+    steadiness: { state: 'steady', sinceSeconds: 15 },
+    warmUp: { seconds: 3, sent: 300 },
+  });
+  assert.match(late.facts, /Before it 3 s of warm-up, 300 requests, in no figure here/);
+  assert.match(late.facts, /Steady from 15 s on/);
+  const unsteady = await told({ steadiness: { state: 'unsteady', signal: 'p99' } });
+  assert.match(unsteady.facts, /Steady no: the response \(99 %\) did not come to rest/);
+  const trial = (rate, keeps, valid = true) => ({
+    rate,
+    seconds: 30,
+    keeps,
+    valid,
+    achieved: rate,
+  });
+  const search = { lower: 200, upper: 400 };
+  const trials = [trial(100, true), trial(200, true), trial(400, false), trial(300, true, false)];
+  const { report } = await told({ search: { ...search, trials } });
+  assert.match(
+    flat(await report.text('#load-verdict')),
+    /The highest rate that keeps the thresholds: 200 a second; 400 does not\. /,
+  );
+  assert.deepEqual(await rows(report, 'load-trials'), [
+    ['100', '30', '100', 'keeps'],
+    ['200', '30', '200', 'keeps'],
+    ['400', '30', '400', 'breaks'],
+    ['300', '30', '300', 'invalid'],
+  ]);
+  const none = await told({ search: { lower: 0, upper: 100, trials: [trial(100, false)] } });
+  assert.match(await none.report.text('#load-verdict'), /thresholds: none is known; 100 does not/);
+});
+
 test('a closed loop, nothing at all, and names that are hostile', async (t) => {
   const closed = await browser.open(t, loadData({ closed: true }));
   assert.match(flat(await closed.text('#load-facts')), /Loop closed: 10 connections/);

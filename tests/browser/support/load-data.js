@@ -48,6 +48,7 @@ function loadData({
   thresholds = [],
   profiles = [],
   parts = [],
+  more = {},
 } = {}) {
   const sonde = {
     ...{ sent: answered, answered, failed: 0, censored: 0, unsent: 5, connects: 10 },
@@ -63,7 +64,7 @@ function loadData({
     serviceMicroseconds: answered ? distribution(closed ? 1000 : 500) : nothing,
     sendLagMicroseconds: closed || !answered ? nothing : distribution(50),
     ...{ late: 0, valid, invalidReason: valid ? '' : 'the generator had no CPU left' },
-    ...{ thresholds, profiles, parts },
+    ...{ thresholds, profiles, parts, ...more },
   };
   const summary = {
     ...{ title, url: 'http://localhost:3000/patients', connections: 10, pipelining: 1 },
