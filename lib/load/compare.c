@@ -11,54 +11,35 @@
 
 typedef const struct sonde_load_result *results[SONDE_SIDES];
 
-const double sonde_load_compared_shares[SONDE_LOAD_COMPARED] = {0.5, 0.9, 0.95, 0.99, 0.999};
-
 /* ---- quantiles ---- */
-
-/* An empty series gets the intervals' responses. */
-static int series_of(const struct sonde_load_intervals *intervals, struct sonde_load_series *ret,
-                     struct sonde_err *err)
-{
-    struct sonde_histogram one = {0};
-    int r = sonde_load_series_init(ret, &intervals->scratch.layout, err);
-    r = r < 0 ? r : sonde_histogram_init(&one, &intervals->scratch.layout, err);
-    for (size_t i = 0; i < intervals->count && r == 0; i++) {
-        r = sonde_load_intervals_response(intervals, i, &one, err);
-        if (r == 0) {
-            sonde_load_series_add(ret, &one);
-        }
-    }
-    sonde_histogram_fini(&one);
-    return r;
-}
 
 static int bootstrap(const results tests, struct sonde_load_comparison *ret, struct sonde_err *err)
 {
     struct sonde_load_series series[SONDE_SIDES] = {0};
-    struct sonde_bootstrap_change changes[SONDE_LOAD_COMPARED];
-    double shares[SONDE_LOAD_COMPARED];
+    struct sonde_bootstrap_change changes[SONDE_LOAD_CONFIDENCE_QUANTILES];
+    double shares[SONDE_LOAD_CONFIDENCE_QUANTILES];
     /* Of the same tests the same. */
     const struct sonde_bootstrap_options options = {
         .shares = shares,
-        .count = SONDE_LOAD_COMPARED,
-        .confidence = SONDE_LOAD_COMPARE_CONFIDENCE,
+        .count = SONDE_LOAD_CONFIDENCE_QUANTILES,
+        .confidence = SONDE_LOAD_CONFIDENCE,
         .replicates = SONDE_BOOTSTRAP_REPLICATES,
         .seed = tests[SONDE_BEFORE]->asked.seed + 3 * tests[SONDE_AFTER]->asked.seed,
     };
     int r = 0;
     bool possible = true;
     for (int i = 0; i < SONDE_SIDES && r == 0; i++) {
-        r = series_of(&tests[i]->intervals, &series[i], err);
+        r = sonde_load_course_series(&tests[i]->intervals, &series[i], err);
         possible = possible && r == 0 && sonde_bootstrap_is_possible(&series[i]);
     }
-    for (size_t k = 0; k < SONDE_LOAD_COMPARED; k++) {
-        shares[k] = sonde_load_compared_shares[k];
+    for (size_t k = 0; k < SONDE_LOAD_CONFIDENCE_QUANTILES; k++) {
+        shares[k] = sonde_load_confidence_quantiles[k].share;
     }
     if (r == 0 && possible) {
         r = sonde_bootstrap_compare(&series[SONDE_BEFORE], &series[SONDE_AFTER], &options, changes,
                                     err);
     }
-    for (size_t k = 0; k < SONDE_LOAD_COMPARED && r == 0 && possible; k++) {
+    for (size_t k = 0; k < SONDE_LOAD_CONFIDENCE_QUANTILES && r == 0 && possible; k++) {
         struct sonde_load_change *own = &ret->quantiles[k];
         own->told = !sonde_histogram_is_scarce(&tests[SONDE_BEFORE]->tally.response, shares[k]) &&
                     !sonde_histogram_is_scarce(&tests[SONDE_AFTER]->tally.response, shares[k]);
@@ -75,12 +56,12 @@ static int bootstrap(const results tests, struct sonde_load_comparison *ret, str
 static int compare_quantiles(const results tests, struct sonde_load_comparison *ret,
                              struct sonde_err *err)
 {
-    for (size_t k = 0; k < SONDE_LOAD_COMPARED; k++) {
+    for (size_t k = 0; k < SONDE_LOAD_CONFIDENCE_QUANTILES; k++) {
         struct sonde_load_change *own = &ret->quantiles[k];
         *own = (struct sonde_load_change){.ratio_low = NAN, .ratio_high = NAN};
         for (int i = 0; i < SONDE_SIDES; i++) {
-            own->values[i] = (double)sonde_histogram_quantile(&tests[i]->tally.response,
-                                                              sonde_load_compared_shares[k]);
+            own->values[i] = (double)sonde_histogram_quantile(
+                &tests[i]->tally.response, sonde_load_confidence_quantiles[k].share);
         }
     }
     bool answered = tests[SONDE_BEFORE]->tally.response.total > 0 &&
@@ -176,10 +157,9 @@ static int compare_rates(const results tests, struct sonde_load_comparison *ret,
                        : 0;
     }
     double degrees = weights > 0 ? variance * variance / weights : 1;
-    double margin =
-        variance > 0
-            ? sonde_student_deviations(SONDE_LOAD_COMPARE_CONFIDENCE, degrees) * sqrt(variance)
-            : 0;
+    double margin = variance > 0
+                        ? sonde_student_deviations(SONDE_LOAD_CONFIDENCE, degrees) * sqrt(variance)
+                        : 0;
     rate->low = rate->values[SONDE_AFTER] - rate->values[SONDE_BEFORE] - margin;
     rate->high = rate->low + 2 * margin;
     return 0;

@@ -7,14 +7,9 @@
 #include "load/result.h"
 
 enum {
-    SONDE_LOAD_COMPARED = 5,            /* quantiles */
     SONDE_LOAD_COMPARE_ASKED_MAX = 160, /* bytes of what was asked for, said */
     SONDE_LOAD_COMPARE_BATCHES_MIN = 5, /* of a test, for an interval of its rate */
 };
-
-#define SONDE_LOAD_COMPARE_CONFIDENCE 0.95
-
-extern const double sonde_load_compared_shares[SONDE_LOAD_COMPARED];
 
 /* One of the two; all borrowed. */
 struct sonde_load_side {
@@ -32,9 +27,9 @@ struct sonde_load_change {
 
 struct sonde_load_comparison {
     struct sonde_load_side sides[SONDE_SIDES];
-    /* Of sonde_load_compared_shares, in µs: by the block bootstrap, when both tests have
+    /* Of sonde_load_confidence_quantiles, in µs: by the block bootstrap, when both tests have
      * enough seconds, and ten requests beyond. */
-    struct sonde_load_change quantiles[SONDE_LOAD_COMPARED];
+    struct sonde_load_change quantiles[SONDE_LOAD_CONFIDENCE_QUANTILES];
     /* Answers a second: by means of batches of seconds that are as long as neighbours have to do
      * with each other (Law, Simulation Modeling and Analysis, 5th edition, 2015, 9.5.3), and
      * Welch's t. */

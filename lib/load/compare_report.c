@@ -121,9 +121,9 @@ void sonde_load_comparison_text(const struct sonde_load_comparison *c, struct so
     put_cautions(c, buf);
     sonde_buf_printf(buf, "\n%-11s%11s%11s%12s  (in 95 of 100 such comparisons within)\n",
                      "response", "before", "after", "change");
-    for (size_t k = 0; k < SONDE_LOAD_COMPARED; k++) {
+    for (size_t k = 0; k < SONDE_LOAD_CONFIDENCE_QUANTILES; k++) {
         char name[16];
-        (void)snprintf(name, sizeof(name), "%g %%", 100 * sonde_load_compared_shares[k]);
+        (void)snprintf(name, sizeof(name), "%g %%", 100 * sonde_load_confidence_quantiles[k].share);
         put_times(name, &c->quantiles[k], buf);
     }
     put_rates(&c->rate, buf);
@@ -183,8 +183,9 @@ void sonde_load_comparison_json(const struct sonde_load_comparison *c, struct so
         json_side(&c->sides[i], buf);
     }
     sonde_buf_printf(buf, ",\"differentLoads\":%s,\"quantiles\":[", c->differs ? "true" : "false");
-    for (size_t k = 0; k < SONDE_LOAD_COMPARED; k++) {
-        sonde_buf_printf(buf, "%s{\"share\":%g", k ? "," : "", sonde_load_compared_shares[k]);
+    for (size_t k = 0; k < SONDE_LOAD_CONFIDENCE_QUANTILES; k++) {
+        sonde_buf_printf(buf, "%s{\"share\":%g", k ? "," : "",
+                         sonde_load_confidence_quantiles[k].share);
         json_change(&c->quantiles[k], buf);
     }
     sonde_buf_text(buf, "],\"rate\":{\"unit\":\"1/s\"");

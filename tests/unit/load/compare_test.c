@@ -47,9 +47,9 @@ static void what_got_slower_is_sure(void **state)
          &(struct made_options){.seconds = 25, .rate = 300, .latency_us = 3000, .seed = seed + 1});
     compare(&c);
     /* Of made ones a tenth takes 4 or 16 times as long: 90 % stands at the edge of it. */
-    for (size_t i = 0; i < SONDE_LOAD_COMPARED; i++) {
+    for (size_t i = 0; i < SONDE_LOAD_CONFIDENCE_QUANTILES; i++) {
         const struct sonde_load_change *own = &c.quantiles[i];
-        double share = sonde_load_compared_shares[i];
+        double share = sonde_load_confidence_quantiles[i].share;
         assert_int_equal(own->told, share < 0.999); /* beyond, there are four of 4000 requests */
         assert_true(!own->told || own->low < own->high);
     }
@@ -97,7 +97,7 @@ static void of_few_seconds_nothing_is_claimed(void **state)
     make(SONDE_AFTER,
          &(struct made_options){.seconds = 20, .rate = 100, .latency_us = 4000, .seed = 2});
     compare(&c);
-    for (size_t i = 0; i < SONDE_LOAD_COMPARED; i++) {
+    for (size_t i = 0; i < SONDE_LOAD_CONFIDENCE_QUANTILES; i++) {
         assert_false(c.quantiles[i].told);
         assert_false(sonde_load_change_is_sure(&c.quantiles[i]));
     }
