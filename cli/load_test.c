@@ -80,6 +80,10 @@ static int check(const struct cli_load_settings *s, struct sonde_err *err)
                           "--stage says itself how long, and how many requests a second: give it "
                           "without a rate, duration or amount");
     }
+    if (s->socket_path && s->proxy) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "--socketPath and --proxy say each what is connected to: give one");
+    }
     if (s->send_times && !rated && !s->stages.count) {
         return sonde_fail(err, SONDE_EINVALID, 0,
                           "--ignoreCoordinatedOmission needs a rate: give -R or -r, too");

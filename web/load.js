@@ -20,7 +20,7 @@ const TIMES = [
 ];
 const RATES = [
   { key: 'answers', label: 'answers' },
-  { key: 'wrong', label: 'failed, bad status or not sent' },
+  { key: 'wrong', label: 'failed, wrong or not sent' },
   { key: 'due', label: 'asked for' },
 ];
 const LIMITS = [{ key: 'limit', label: 'threshold' }];
@@ -349,7 +349,7 @@ class Load {
         column('rate', 'Answers a second', perSecond),
         ...TIMES.map(({ key, label }) => column(key, label, format.time)),
         column('failed', 'Failed', format.count),
-        column('badAnswers', 'Bad status', format.count),
+        column('badAnswers', 'Wrong', format.count),
         column('unsent', 'Not sent', format.count),
       ],
     });
@@ -526,7 +526,7 @@ class Load {
         tip(i, [
           ['answers', 'answers a second', perSecond(intervals[i].rate)],
           ['wrong', 'failed', format.count(intervals[i].failed)],
-          ['wrong', 'bad status', format.count(intervals[i].badAnswers)],
+          ['wrong', 'wrong', format.count(intervals[i].badAnswers)],
           ['wrong', 'not sent', format.count(intervals[i].unsent)],
         ]),
       said: `${perSecond(test.rate)} in the mean of ${seconds(span)}`,

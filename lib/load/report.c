@@ -111,7 +111,7 @@ static int put_course(const struct sonde_load_intervals *all, struct sonde_buf *
     r = r < 0 ? r : sonde_histogram_init(&row.response, &all->scratch.layout, err);
     if (count) {
         sonde_buf_printf(buf, "\n%-16s%10s%10s%10s%10s%9s%11s%9s\n", "time", "answers/s", "50 %",
-                         "99 %", "longest", "failed", "bad status", "not sent");
+                         "99 %", "longest", "failed", "wrong", "not sent");
     }
     for (size_t i = 0; i < count && r == 0; i += each) {
         r = gather(all, i, i + each < count ? i + each : all->count, &one, &row, err);

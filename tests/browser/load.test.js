@@ -94,7 +94,7 @@ test('the course of time, as plots and as a table', async (t) => {
   await report.page.locator('#load-rates').hover({ position: { x: answers[2][0], y: 20 } });
   assert.equal(
     flat(await report.page.locator('.plot-view .tip:visible').innerText()),
-    '2 s to 3 s answers a second 100 failed 0 bad status 10 not sent 0',
+    '2 s to 3 s answers a second 100 failed 0 wrong 10 not sent 0',
   );
   await report.page.locator('#load-course summary').click();
   const table = await rows(report, 'load-intervals');

@@ -197,6 +197,13 @@ test('--stage: rates that follow each other', async (t) => {
   }
 });
 
+test('a Unix socket is not behind a proxy', async (t) => {
+  const both = ['-S', '/tmp/socket', '--proxy', 'http://127.0.0.1:9'];
+  const refused = await load(t, ['http://127.0.0.1:1/', ...both]);
+  exited(refused, 2);
+  assert.match(refused.stderr, /--socketPath and --proxy say each what is connected to/);
+});
+
 test('-L: how long a sample takes', async (t) => {
   const { port } = await startServer(t);
   for (const [milliseconds, samples, each] of [
