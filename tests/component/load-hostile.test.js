@@ -236,6 +236,21 @@ test('an answer after the time limit is not that of the next request', async (t)
   assert.equal(said.bad, 0);
 });
 
+test('a server that drips its head, byte by byte: a timeout all the same', async (t) => {
+  const port = await listen(
+    t,
+    makeServer((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nA: ');
+      const drip = setInterval(() => socket.write('a'), 10);
+      socket.on('close', () => clearInterval(drip));
+    }),
+  );
+  const settings = { amount: 6, connections: 2, timeout: 300 };
+  const said = await load(`http://127.0.0.1:${port}/`, settings);
+  assert.equal(said.errors.timeout, 6, JSON.stringify(said));
+  assert.equal(said.answered, 0);
+});
+
 test('HTTP/2: a stream is answered twice, and one that was given up', async (t) => {
   let requests = 0;
   const port = await raw.startRawServer(t, (socket, { type, stream }) => {
