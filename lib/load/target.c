@@ -92,7 +92,7 @@ static int take_authority(struct sonde_str text, struct sonde_str authority,
 
 int sonde_load_url_parse(struct sonde_str text, struct sonde_load_url *ret, struct sonde_err *err)
 {
-    struct sonde_str rest;
+    struct sonde_str rest = {0};
     *ret = (struct sonde_load_url){.path = SONDE_STR("/")};
     int r = take_scheme(text, &rest, ret, err);
     if (r < 0) {

@@ -109,7 +109,7 @@ int made_result(const struct made_options *options, struct sonde_load_result *re
             sonde_load_tally_add(&outcome.warm_up, &second);
         }
         r = sonde_load_result_end(ret, &plan, &outcome, err);
-        r = sonde_load_result_weigh(ret, err);
+        r = r < 0 ? r : sonde_load_result_weigh(ret, err);
         ret->steadiness = (struct sonde_load_steady_verdict){SONDE_LOAD_STEADY, 3, 0};
         static struct sonde_load_search search;
         static const struct sonde_rate_search usual = {
