@@ -70,7 +70,7 @@ void sonde_load_confidence_text(const struct sonde_load_confidence *confidence,
 }
 
 void sonde_load_steadiness_text(const struct sonde_load_steady_verdict *steadiness,
-                                struct sonde_buf *buf)
+                                int64_t warm_up_seconds, struct sonde_buf *buf)
 {
     static const char *const signals[SONDE_LOAD_STEADY_SIGNALS] = {
         [SONDE_LOAD_STEADY_RATE] = "the rate of answers",
@@ -83,8 +83,9 @@ void sonde_load_steadiness_text(const struct sonde_load_steady_verdict *steadine
     case SONDE_LOAD_STEADY:
         if (steadiness->since_seconds) {
             sonde_buf_printf(buf,
-                             "steady from %u s on: leave out what was before (--warm-up %us)\n",
-                             steadiness->since_seconds, steadiness->since_seconds);
+                             "steady from %u s on: leave out what was before (--warm-up %llds)\n",
+                             steadiness->since_seconds,
+                             (long long)(warm_up_seconds + steadiness->since_seconds));
         } else {
             sonde_buf_text(buf, "steady all the time\n");
         }

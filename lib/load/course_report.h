@@ -15,11 +15,11 @@ void sonde_load_bounds_json(const struct sonde_load_confidence *confidence, stru
 void sonde_load_steadiness_json(const struct sonde_load_steady_verdict *steadiness,
                                 struct sonde_buf *buf);
 
-/* A line each, or none. */
+/* A line each, or none. warm_up_seconds: that there were before. */
 void sonde_load_confidence_text(const struct sonde_load_confidence *confidence,
                                 struct sonde_buf *buf);
 void sonde_load_steadiness_text(const struct sonde_load_steady_verdict *steadiness,
-                                struct sonde_buf *buf);
+                                int64_t warm_up_seconds, struct sonde_buf *buf);
 void sonde_load_warm_up_text(int64_t seconds, const struct sonde_load_tally *tally,
                              struct sonde_buf *buf);
 

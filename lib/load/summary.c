@@ -348,7 +348,7 @@ static void put_table(const struct sonde_load_result *s, struct sonde_buf *buf)
     put_row("send lag", &t->send_lag, buf);
     sonde_load_confidence_text(&s->confidence, buf);
     put_stars(&t->response, buf);
-    sonde_load_steadiness_text(&s->steadiness, buf);
+    sonde_load_steadiness_text(&s->steadiness, s->asked.warm_up_seconds, buf);
 }
 
 static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *buf)

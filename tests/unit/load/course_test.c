@@ -123,7 +123,7 @@ static void since_when_it_was_steady(void **state)
         make(cases[i].seconds, 100, cases[i].middle_of, &result);
         assert_int_equal(result.steadiness.state, cases[i].state);
         assert_in_range(result.steadiness.since_seconds, cases[i].least, cases[i].most);
-        sonde_load_steadiness_text(&result.steadiness, &text);
+        sonde_load_steadiness_text(&result.steadiness, 0, &text);
         sonde_buf_char(&text, '\0');
         assert_ptr_equal(strstr(text.data, cases[i].text), text.data);
         sonde_load_result_fini(&result);

@@ -69,7 +69,8 @@ static void what_was_kept_prints_the_same(void **state)
     assert_non_null(strstr(before.data, "\"parts\":[{\"name\":\"search\",\"sent\":"));
     assert_null(strchr(before.data, '\x1b'));
     assert_non_null(strstr(before.data, "before it, and not in it, a warm-up of 5 s: "));
-    assert_non_null(strstr(before.data, "steady from 3 s on: "));
+    assert_non_null(strstr(before.data, "steady from 3 s on: leave out what was before "
+                                        "(--warm-up 8s)\n"));
     assert_non_null(strstr(before.data, "\"responseIntervalMethod\":\"bootstrap\""));
     assert_int_equal(kept.asked.warm_up_seconds, 5);
     assert_non_null(strstr(before.data, "no rate is known that keeps; it was interrupted\n"));
