@@ -9,16 +9,19 @@ const test = require('node:test');
 const { Sonde, exited, profileRun } = require('./support/sonde.js');
 const { load, startTarget } = require('./support/target.js');
 
-const loadTest = `apiVersion: sonde.dev/v1alpha1
-kind: LoadTest
-metadata: {name: load}
+const schedule = `apiVersion: sonde.dev/v1alpha1
+kind: LoadTestSchedule
+metadata: {name: nightly}
 spec:
-  target: {service: {name: patients, port: 80}}
-  scenario:
-    requests:
-    - {name: all, path: /patients}
-  arrival: {distribution: Poisson, rate: 500, durationSeconds: 120}
-  thresholds: ["http_req_duration: p(99)<250"]
+  schedule: "0 3 * * *"
+  testTemplate:
+    spec:
+      target: {service: {name: patients, port: 80}}
+      scenario:
+        requests:
+        - {name: all, path: /patients}
+      arrival: {distribution: Poisson, rate: 500, durationSeconds: 120}
+      thresholds: ["http_req_duration: p(99)<250"]
 `;
 
 async function samples(sonde, run, capture) {
@@ -164,7 +167,11 @@ const invalid = [
   { name: 'depth without end', text: '['.repeat(100000), says: /run\.yaml/ },
   { name: 'text that is no YAML', text: 'a: "b\n\u0007', says: /run\.yaml:/ },
   { name: 'an empty file', text: '', says: /run\.yaml/ },
-  { name: 'a LoadTest', text: loadTest, says: /Unsupported: .*run\.yaml:\d+.*LoadTest/ },
+  {
+    name: 'a schedule',
+    text: schedule,
+    says: /Unsupported: .*run\.yaml:\d+.*not LoadTestSchedule/,
+  },
 ];
 
 for (const { name, text, says } of invalid) {

@@ -95,14 +95,14 @@ static void the_end_that_is_cut_short_has_no_row(void **state)
     (void)state;
     SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
     struct sonde_load_tally end = {0};
+    struct sonde_load_outcome outcome = {0};
     struct sonde_str line;
     make(3);
     assert_int_equal(sonde_load_tally_init(&end, NULL), 0);
     sonde_load_tally_unsent(&end, 0, SONDE_SECOND);
     assert_int_equal(
         sonde_load_result_add(&result, 3 * SONDE_SECOND + SONDE_MILLISECOND, &end, NULL), 0);
-    assert_int_equal(sonde_load_result_end(&result, &(struct sonde_load_plan){0},
-                                           &(struct sonde_load_outcome){0}, NULL),
+    assert_int_equal(sonde_load_result_end(&result, &(struct sonde_load_plan){0}, &outcome, NULL),
                      0);
     result.asked.url = "";
     assert_int_equal(sonde_load_report_text(&result, &text, NULL), 0);
@@ -110,6 +110,7 @@ static void the_end_that_is_cut_short_has_no_row(void **state)
     assert_int_equal(count_lines(&text, "2 to 3 s", &line), 1);
     assert_true(sonde_str_ends(line, " 1")); /* not sent */
     sonde_load_tally_fini(&end);
+    sonde_load_outcome_fini(&outcome);
     sonde_load_result_fini(&result);
 }
 
