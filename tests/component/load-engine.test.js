@@ -10,6 +10,7 @@ const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
 const { promisify } = require('node:util');
+const { listen } = require('./support/load.js');
 const { bin } = require('./support/sonde.js');
 
 const program = path.join(path.dirname(bin), '..', 'tests', 'program_load');
@@ -18,16 +19,12 @@ const GOOD = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
 
 // A server whose connections are handled by `serve(socket, request, number, head)`, called for each
 // request: number is the connection's, from 0.
-async function startServer(t, serve, opened = () => {}) {
-  const sockets = new Set();
+function startServer(t, serve, opened = () => {}) {
   let number = 0;
   const server = net.createServer((socket) => {
     const own = number++;
     let text = '';
     let requests = 0;
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    socket.on('error', () => {});
     opened(socket, own);
     socket.on('data', (chunk) => {
       text += chunk;
@@ -38,14 +35,7 @@ async function startServer(t, serve, opened = () => {}) {
       }
     });
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    for (const socket of sockets) {
-      socket.destroy();
-    }
-    server.close();
-  });
-  return server.address().port;
+  return listen(t, server);
 }
 
 async function load(port, settings) {

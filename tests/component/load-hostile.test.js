@@ -13,7 +13,7 @@ const path = require('node:path');
 const test = require('node:test');
 const tls = require('node:tls');
 const { promisify } = require('node:util');
-const { makePair } = require('./support/certificates.js');
+const { makeServerPair } = require('./support/certificates.js');
 const raw = require('./support/http2-raw.js');
 const { listen, load, program } = require('./support/load.js');
 const { bin, temporary } = require('./support/sonde.js');
@@ -325,13 +325,8 @@ for (const [version, options, step] of [
   ['TLSv1.2', { secureOptions: crypto.constants.SSL_OP_NO_TICKET }, 3],
 ]) {
   test(`${version} is cut at each ${step === 1 ? '' : `${step}rd `}byte of what the server says`, async (t) => {
-    const directory = temporary(t);
-    const valid = { begins: -1, ends: 1 };
-    const own = makePair(directory, 'authority', valid);
-    const pair = makePair(directory, 'server', { issuer: own, names: ['localhost'], ...valid });
-    const authority = path.join(directory, 'authority.crt');
-    fs.writeFileSync(authority, own.certificate);
-    const keys = { cert: pair.certificate, key: pair.key, maxVersion: version };
+    const { cert, key, authority } = makeServerPair(temporary(t));
+    const keys = { cert, key, maxVersion: version };
     const server = tls.createServer({ ...keys, ...options }, (socket) => {
       socket.on('error', () => {});
       socket.on('data', () => socket.write(GOOD));

@@ -6,15 +6,13 @@
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
-const fs = require('node:fs');
 const http = require('node:http');
 const http2 = require('node:http2');
 const https = require('node:https');
 const net = require('node:net');
-const path = require('node:path');
 const test = require('node:test');
 const { promisify } = require('node:util');
-const { makePair } = require('./support/certificates.js');
+const { makeServerPair } = require('./support/certificates.js');
 const raw = require('./support/http2-raw.js');
 const { listen, load } = require('./support/load.js');
 const { bin, temporary } = require('./support/sonde.js');
@@ -77,13 +75,8 @@ test('to a server without TLS, with all that HTTP/1.1 does', async (t) => {
 });
 
 test('to servers with TLS, of HTTP/1.1 and HTTP/2', async (t) => {
-  const directory = temporary(t);
-  const valid = { begins: -1, ends: 1 };
-  const own = makePair(directory, 'authority', valid);
-  const pair = makePair(directory, 'server', { issuer: own, names: ['localhost'], ...valid });
-  const authority = path.join(directory, 'authority.crt');
-  fs.writeFileSync(authority, own.certificate);
-  const keys = { cert: pair.certificate, key: pair.key };
+  const { cert, key, authority } = makeServerPair(temporary(t));
+  const keys = { cert, key };
   const proxy = `http://127.0.0.1:${await startProxy(t)}`;
   const port = await listen(
     t,

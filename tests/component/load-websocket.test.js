@@ -11,7 +11,7 @@ const path = require('node:path');
 const test = require('node:test');
 const tls = require('node:tls');
 const { promisify } = require('node:util');
-const { makePair } = require('./support/certificates.js');
+const { makeServerPair } = require('./support/certificates.js');
 const { load: loadFrom } = require('./support/load.js');
 const { bin, temporary } = require('./support/sonde.js');
 const { accept, frame, opcode, startWebSocketServer, text } = require('./support/websocket.js');
@@ -110,14 +110,9 @@ test('the command: fields, a protocol, ids, and text that is none', async (t) =>
 });
 
 test('over TLS', async (t) => {
-  const directory = temporary(t);
-  const valid = { begins: -1, ends: 1 };
-  const own = makePair(directory, 'authority', valid);
-  const pair = makePair(directory, 'server', { issuer: own, names: ['localhost'], ...valid });
-  const authority = path.join(directory, 'authority.crt');
-  fs.writeFileSync(authority, own.certificate);
+  const { cert, key, authority } = makeServerPair(temporary(t));
   const port = await startWebSocketServer(t, echo, undefined, (serve) =>
-    tls.createServer({ cert: pair.certificate, key: pair.key }, serve),
+    tls.createServer({ cert, key }, serve),
   );
   const said = await loadFrom(`wss://localhost:${port}/`, {
     ...{ amount: 100, connections: 2, pipelining: 3, authority },

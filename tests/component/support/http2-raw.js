@@ -5,6 +5,7 @@
 // breaks the rules, is the test's (RFC 9113, 4.1 and 6).
 
 const net = require('node:net');
+const { listen } = require('./load.js');
 
 const PREFACE = 24;
 const type = {
@@ -66,16 +67,12 @@ const goaway = (last, code = 0) => frame(type.goaway, 0, 0, words(last, code));
 
 // `opened(socket, number)` may write first what is not SETTINGS; by default they are. `take(socket,
 // frame, number)` is called for each frame {type, flags, stream, payload}.
-async function startRawServer(t, take, opened = (socket) => socket.write(settings())) {
-  const sockets = new Set();
+function startRawServer(t, take, opened = (socket) => socket.write(settings())) {
   let number = 0;
   const server = net.createServer((socket) => {
     const own = number++;
     let bytes = Buffer.alloc(0);
     let begun = false;
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    socket.on('error', () => {});
     opened(socket, own);
     socket.on('data', (chunk) => {
       bytes = Buffer.concat([bytes, chunk]);
@@ -99,14 +96,7 @@ async function startRawServer(t, take, opened = (socket) => socket.write(setting
       }
     });
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    for (const socket of sockets) {
-      socket.destroy();
-    }
-    server.close();
-  });
-  return server.address().port;
+  return listen(t, server);
 }
 
 module.exports = {
