@@ -10,253 +10,12 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/random.h"
 #include "cli/cli.h"
-#include "cli/keep.h"
-#include "cli/load_profile.h"
-#include "cli/load_requests.h"
-#include "cli/load_run.h"
-#include "cli/load_server.h"
-#include "cli/load_target.h"
 #include "cli/load_test.h"
+#include "cli/load_work.h"
 #include "cli/store.h"
-#include "inspector/cgroup.h"
-#include "load/awake.h"
-#include "load/live.h"
 #include "load/plan.h"
-#include "load/proxy.h"
 #include "load/summary.h"
-
-enum {
-    FILE_MAX_BYTES = 64 << 20,
-    ASK_MAX_BYTES = 8 << 10,
-    VERDICTS_MAX = 2 * SONDE_OPTION_STRINGS_MAX,
-};
-
-/* A URL, and what it takes to load it. */
-struct place {
-    struct load_target target;
-    struct sonde_load_addresses addresses;
-    struct load_requests requests;
-};
-
-struct work {
-    const struct load_order *order;
-    const struct sonde_load_test *test;       /* the order's */
-    const struct cli_load_settings *settings; /* what no LoadTest has */
-    const struct sonde_arguments *typed;      /* URLs, or what stands for them */
-    const struct load_server *server;
-    struct place *places; /* of each; in the arena */
-    struct sonde_load_origin origins[CLI_LOAD_URLS_MAX];
-    struct sonde_str url; /* all of them, with spaces between */
-    struct sonde_arena arena;
-    struct sonde_buf body, authority, certificate, key; /* files */
-    struct sonde_load_label labels[SONDE_LOAD_LABELS_MAX];
-    struct sonde_load_plan plan;
-    struct sonde_load_result result;
-    struct sonde_load_search search;
-    const struct sonde_load_result *warm_up; /* of the test before it, or NULL */
-    struct sonde_load_outcome outcome;
-    struct keep keep;
-    struct sonde_load_live live;
-    struct sonde_load_verdict verdicts[VERDICTS_MAX];
-    bool aborts[VERDICTS_MAX]; /* the test is to end for it */
-    size_t verdict_count;
-    uint64_t sent;        /* so far … */
-    int64_t sent_ns;      /* … and when that was last more than before */
-    bool terminal;        /* progress goes to one */
-    bool overdue;         /* it was ended for that */
-    int64_t throttled_ns; /* by the time that the warm-up was over */
-    struct load_profile profile;
-    struct sonde_err kept; /* why a second could not be kept */
-};
-
-/* ---- what was asked for ---- */
-
-static int make_requests(struct work *w, struct sonde_err *err)
-{
-    const struct cli_load_settings *s = w->settings;
-    int r = s->input ? sonde_read_input(s->input, &w->body, err) : 0;
-    for (size_t i = 0; i < w->plan.origin_count && r == 0; i++) {
-        struct place *place = &w->places[i];
-        r = load_requests_make(s, w->order, &place->target, &w->body, &w->arena, &place->requests,
-                               err);
-        load_requests_plan(&place->requests, &w->origins[i]);
-    }
-    return r;
-}
-
-/* What results tell apart. */
-static int make_labels(struct work *w, struct sonde_err *err)
-{
-    int r = 0;
-    w->plan.labels = w->labels;
-    for (size_t i = 0; i < w->plan.origin_count && r == 0; i++) {
-        r = sonde_load_label(&w->origins[i], w->settings->per_address, w->labels,
-                             &w->plan.label_count, err);
-    }
-    return r;
-}
-
-static int read_tls(struct work *w, struct sonde_err *err)
-{
-    const struct cli_load_settings *s = w->settings;
-    int r = s->certificate ? sonde_read_input(s->certificate, &w->certificate, err) : 0;
-    r = r < 0 || !s->key ? r : sonde_read_input(s->key, &w->key, err);
-    for (size_t i = 0; i < s->authorities.count && r == 0; i++) {
-        r = sonde_read_input(s->authorities.items[i], &w->authority, err);
-        sonde_buf_char(&w->authority, '\n');
-    }
-    for (size_t i = 0; i < w->plan.origin_count; i++) {
-        const struct sonde_load_url *url = &w->places[i].target.url;
-        w->origins[i].tls = (struct sonde_load_tls_options){
-            .enabled = url->tls,
-            .skip_verify = s->insecure || s->autocannon,
-            .server_name = s->server_name ? s->server_name : url->host,
-            .authorities = sonde_buf_view(&w->authority),
-            .certificate = sonde_buf_view(&w->certificate),
-            .key = sonde_buf_view(s->key ? &w->key : &w->certificate),
-        };
-    }
-    return r;
-}
-
-static int read_threshold(struct work *w, const char *text, bool aborts, struct sonde_err *err)
-{
-    struct sonde_load_verdict *verdict = w->verdicts;
-    while (verdict < w->verdicts + w->verdict_count && strcmp(verdict->text, text) != 0) {
-        verdict++;
-    }
-    size_t number = (size_t)(verdict - w->verdicts);
-    w->aborts[number] = w->aborts[number] || aborts;
-    if (number < w->verdict_count) {
-        return 0;
-    }
-    if (number == SONDE_LENGTH(w->verdicts)) {
-        return sonde_fail(err, SONDE_ELIMIT, 0, "more than %zu thresholds", number);
-    }
-    w->verdict_count++;
-    verdict->text = text;
-    int r = sonde_threshold_parse(sonde_str(text), &verdict->threshold, err);
-    return r < 0 ? r
-                 : sonde_load_check_threshold(verdict, w->plan.labels, w->plan.label_count, err);
-}
-
-static int read_thresholds(struct work *w, struct sonde_err *err)
-{
-    const struct sonde_load_test *test = w->test;
-    int r = 0;
-    for (size_t i = 0; i < test->thresholds.count && r == 0; i++) {
-        r = read_threshold(w, test->thresholds.items[i], false, err);
-    }
-    for (size_t i = 0; i < test->abort_on_fail.count && r == 0; i++) {
-        r = read_threshold(w, test->abort_on_fail.items[i], true, err);
-    }
-    return r;
-}
-
-static int ask_proxy(struct work *w, size_t number, struct sonde_err *err)
-{
-    struct place *place = &w->places[number];
-    struct sonde_load_url proxy;
-    SONDE_BUF_AUTO ask = SONDE_BUF(ASK_MAX_BYTES);
-    int r =
-        sonde_load_proxy_ask(sonde_str(w->settings->proxy), &place->target.url, &proxy, &ask, err);
-    if (r < 0) {
-        return r;
-    }
-    w->origins[number].connect = sonde_arena_copy(&w->arena, sonde_buf_view(&ask));
-    return w->origins[number].connect.data
-               ? sonde_load_resolve(proxy.host, proxy.port, &place->addresses, err)
-               : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
-}
-
-/* Those that are connected to: the proxy's, if there is one, which asks for the others itself. */
-static int find_addresses(struct work *w, struct sonde_err *err)
-{
-    const struct cli_load_settings *s = w->settings;
-    int r = 0;
-    for (size_t i = 0; i < w->plan.origin_count && r == 0; i++) {
-        struct place *place = &w->places[i];
-        r = s->socket_path ? sonde_load_unix_address(s->socket_path, &place->addresses, err)
-            : s->proxy     ? ask_proxy(w, i, err)
-                           : load_target_resolve(&place->target, w->server, &place->addresses, err);
-    }
-    return r;
-}
-
-/* The URLs that were typed, made whole. */
-static int find_targets(struct work *w, struct sonde_err *err)
-{
-    enum { TEXT_MAX = CLI_LOAD_URLS_MAX * (SONDE_LOAD_PATH_MAX + 512) };
-    size_t count = w->plan.origin_count;
-    SONDE_BUF_AUTO all = SONDE_BUF(TEXT_MAX);
-    w->places = sonde_arena_alloc(&w->arena, count * sizeof(*w->places));
-    if (!w->places) {
-        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
-    }
-    memset(w->places, 0, count * sizeof(*w->places));
-    int r = 0;
-    for (size_t i = 0; i < count && r == 0; i++) {
-        struct place *place = &w->places[i];
-        r = load_target_find(w->typed->positional[i], getenv("PORT"), w->server, &w->arena,
-                             &place->target, err);
-        w->origins[i] = (struct sonde_load_origin){
-            .host = w->settings->socket_path ? NULL : place->target.url.host,
-            .addresses = &place->addresses,
-            .websocket = place->target.url.websocket,
-            .listens = w->settings->receive,
-        };
-        sonde_buf_printf(&all, "%s%s", i ? " " : "", r < 0 ? "" : place->target.text);
-    }
-    r = r < 0 ? r : sonde_buf_check(&all, "the URLs", err);
-    if (r == 0) {
-        w->url = sonde_arena_copy(&w->arena, sonde_buf_view(&all));
-        r = w->url.data ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
-    }
-    return r;
-}
-
-/* What does not go together with a WebSocket, or without one. */
-static int check_websocket(const struct cli_load_settings *s, const struct sonde_load_url *url,
-                           struct sonde_err *err)
-{
-    bool sends = s->rate || s->connection_rate || s->stages.count || s->amount || s->requests_most;
-    const char *what =
-        !url->websocket       ? s->receive ? "--receive needs a URL of ws:// or wss://" : NULL
-        : s->receive && sends ? "with --receive nothing is sent: it has no rate or amount"
-        : s->form || s->scenario || s->har || s->openapi
-            ? "a WebSocket sends the messages of -b or -i: leave files and forms out"
-        : s->method               ? "the method of a WebSocket is GET: leave --method out"
-        : s->http == SONDE_HTTP_2 ? "WebSockets over HTTP/2 are not known: leave --http out"
-                                  : NULL;
-    return what ? sonde_fail(err, SONDE_EINVALID, 0, "%s", what) : 0;
-}
-
-static int make_plan(struct work *w, struct sonde_err *err)
-{
-    const struct cli_load_settings *s = w->settings;
-    w->plan = sonde_load_plan_of(w->test);
-    w->plan.origins = w->origins;
-    w->plan.origin_count = (size_t)w->typed->count;
-    w->plan.threads = s->threads ? (unsigned)s->threads : 1;
-    w->plan.requests_of_each = (uint64_t)s->requests_of_each;
-    w->plan.good_times = s->good_times;
-    w->plan.sample_ns = s->sample_ms * SONDE_MILLISECOND;
-    w->plan.drain_ns = SONDE_SECOND;
-    w->plan.waits_awake = sonde_awake_is_affordable(w->plan.threads, sysconf(_SC_NPROCESSORS_ONLN),
-                                                    sonde_cpu_limit("/proc", getpid()));
-    sonde_random_bytes(&w->plan.seed, sizeof(w->plan.seed));
-    int r = find_targets(w, err);
-    for (size_t i = 0; i < w->plan.origin_count && r == 0; i++) {
-        r = check_websocket(s, &w->places[i].target.url, err);
-    }
-    r = r < 0 ? r : make_requests(w, err);
-    r = r < 0 ? r : read_tls(w, err);
-    r = r < 0 ? r : find_addresses(w, err);
-    r = r < 0 ? r : make_labels(w, err);
-    return r < 0 ? r : read_thresholds(w, err);
-}
 
 /* ---- how it goes ---- */
 
@@ -278,13 +37,13 @@ static void interrupt(int number)
     }
 }
 
-static bool judge(struct work *w, int64_t end_ns)
+static bool judge(struct load_work *w, int64_t end_ns)
 {
     return sonde_load_judge(w->verdicts, w->verdict_count, &w->outcome.tally, (double)end_ns / 1e9);
 }
 
 /* One that the test is to end for. */
-static bool any_ends(struct work *w, int64_t end_ns)
+static bool any_ends(struct load_work *w, int64_t end_ns)
 {
     bool any = false;
     (void)judge(w, end_ns);
@@ -321,7 +80,7 @@ static bool is_endless(const struct sonde_arrival *arrival)
 }
 
 /* Ends a test that has gone wrong. */
-static void check_going(struct work *w, int64_t end_ns)
+static void check_going(struct load_work *w, int64_t end_ns)
 {
     const struct cli_load_settings *s = w->settings;
     const struct sonde_load_test *test = w->test;
@@ -349,7 +108,7 @@ static void check_going(struct work *w, int64_t end_ns)
     }
 }
 
-static void say_live(const struct work *w)
+static void say_live(const struct load_work *w)
 {
     enum { LINE_MAX_BYTES = 1024, COLUMNS = 80 };
     struct winsize size;
@@ -367,7 +126,7 @@ static const char groups[] = "/sys/fs/cgroup";
 
 static void show_warm_up(void *context, int64_t end_ns, const struct sonde_load_tally *second)
 {
-    struct work *w = context;
+    struct load_work *w = context;
     w->throttled_ns = sonde_load_throttled(own_group, groups);
     if (w->terminal && !w->settings->quiet && !w->settings->silent) {
         (void)fprintf(stderr, "\r\033[Kwarm-up %.0f s  %llu/s", (double)end_ns / 1e9,
@@ -377,7 +136,7 @@ static void show_warm_up(void *context, int64_t end_ns, const struct sonde_load_
 
 static void show(void *context, int64_t end_ns, const struct sonde_load_tally *second)
 {
-    struct work *w = context;
+    struct load_work *w = context;
     if (w->kept.code == 0 && sonde_load_result_add(&w->result, end_ns, second, &w->kept) < 0) {
         atomic_store(&stopping, true);
     }
@@ -394,7 +153,7 @@ static void show(void *context, int64_t end_ns, const struct sonde_load_tally *s
     say_live(w);
 }
 
-static int run(struct work *w, struct sonde_err *err)
+static int run(struct load_work *w, struct sonde_err *err)
 {
     const struct sonde_load_watcher watcher = {
         .context = w, .interval = show, .stop = &stopping, .warm_up = show_warm_up};
@@ -416,7 +175,7 @@ static int run(struct work *w, struct sonde_err *err)
 }
 
 /* What is to be thought of it. */
-static int conclude(struct work *w, struct sonde_err *err)
+static int conclude(struct load_work *w, struct sonde_err *err)
 {
     struct sonde_load_result *result = &w->result;
     result->asked.title = w->settings->title;
@@ -437,7 +196,7 @@ static int conclude(struct work *w, struct sonde_err *err)
     return r < 0 ? r : sonde_load_result_weigh(result, err);
 }
 
-static int begin_result(struct work *w, struct sonde_err *err)
+static int begin_result(struct load_work *w, struct sonde_err *err)
 {
     int r = sonde_load_result_init(&w->result, err);
     if (w->settings->sample_ms) {
@@ -449,7 +208,7 @@ static int begin_result(struct work *w, struct sonde_err *err)
 /* ---- a search: many tests ---- */
 
 /* One trial, whose result is the work's. It is over when somebody has interrupted us. */
-static int try_rate(struct work *w, int64_t rate, int64_t seconds, bool *ret_over,
+static int try_rate(struct load_work *w, int64_t rate, int64_t seconds, bool *ret_over,
                     struct sonde_err *err)
 {
     sonde_load_result_fini(&w->result);
@@ -475,7 +234,7 @@ static int try_rate(struct work *w, int64_t rate, int64_t seconds, bool *ret_ove
     return r;
 }
 
-static void take_trial(struct work *w, int64_t rate, int64_t seconds)
+static void take_trial(struct load_work *w, int64_t rate, int64_t seconds)
 {
     bool keeps = true;
     for (size_t i = 0; i < w->result.verdict_count; i++) {
@@ -493,10 +252,10 @@ static void take_trial(struct work *w, int64_t rate, int64_t seconds)
 }
 
 /* The result is that of a trial at the rate that was found, or of the last one. */
-static int search(struct work *w, struct sonde_err *err)
+static int search(struct load_work *w, struct sonde_err *err)
 {
     struct sonde_load_result best = {0};
-    struct sonde_load_verdict verdicts[VERDICTS_MAX];
+    struct sonde_load_verdict verdicts[LOAD_VERDICTS_MAX];
     int64_t best_rate = 0;
     int64_t rate;
     int64_t seconds;
@@ -532,7 +291,7 @@ static int search(struct work *w, struct sonde_err *err)
 }
 
 /* As autocannon does it, for a person to stderr. */
-static int write_out(const struct cli_call *call, const struct work *w)
+static int write_out(const struct cli_call *call, const struct load_work *w)
 {
     const struct cli_load_settings *s = w->settings;
     bool json = s->json || call->settings.output == CLI_OUTPUT_JSON;
@@ -554,7 +313,7 @@ static int write_out(const struct cli_call *call, const struct work *w)
     return r < 0 ? SONDE_EXIT_FAILED : SONDE_EXIT_DONE;
 }
 
-static int print(const struct cli_call *call, const struct work *w)
+static int print(const struct cli_call *call, const struct load_work *w)
 {
     int code = write_out(call, w);
     bool none = w->test->search && sonde_load_search_result(&w->search).lower == 0;
@@ -570,38 +329,7 @@ static int print(const struct cli_call *call, const struct work *w)
 
 /* ---- all of it ---- */
 
-static struct work new_work(const struct cli_load_settings *settings,
-                            const struct load_order *order, const struct sonde_arguments *typed,
-                            const struct load_server *server)
-{
-    return (struct work){.order = order,
-                         .test = order->test,
-                         .settings = settings,
-                         .typed = typed,
-                         .server = server,
-                         .profile = LOAD_PROFILE_NONE,
-                         .arena = SONDE_ARENA(2 * FILE_MAX_BYTES),
-                         .body = SONDE_BUF(FILE_MAX_BYTES),
-                         .authority = SONDE_BUF(FILE_MAX_BYTES),
-                         .certificate = SONDE_BUF(FILE_MAX_BYTES),
-                         .key = SONDE_BUF(FILE_MAX_BYTES)};
-}
-
-static void finish(struct work *w)
-{
-    sonde_load_outcome_fini(&w->outcome);
-    sonde_load_result_fini(&w->result);
-    for (size_t i = 0; w->places && i < w->plan.origin_count; i++) {
-        load_requests_fini(&w->places[i].requests);
-    }
-    sonde_arena_fini(&w->arena);
-    sonde_buf_fini(&w->body);
-    sonde_buf_fini(&w->authority);
-    sonde_buf_fini(&w->certificate);
-    sonde_buf_fini(&w->key);
-}
-
-static bool any_tls(const struct work *w)
+static bool any_tls(const struct load_work *w)
 {
     bool any = false;
     for (size_t i = 0; i < w->plan.origin_count; i++) {
@@ -610,10 +338,11 @@ static bool any_tls(const struct work *w)
     return any;
 }
 
-static int carry_out(const struct cli_settings *settings, struct work *w, struct sonde_err *err)
+static int carry_out(const struct cli_settings *settings, struct load_work *w,
+                     struct sonde_err *err)
 {
     int r = begin_result(w, err);
-    r = r < 0 ? r : make_plan(w, err);
+    r = r < 0 ? r : load_work_plan(w, err);
     if (r == 0 && w->settings->autocannon && any_tls(w)) {
         (void)fputs("sonde: under the name autocannon the server's certificate is not checked; "
                     "sonde load checks it\n",
@@ -658,7 +387,7 @@ static int read_warm_up(const struct cli_call *call, struct cli_settings *ret,
 
 /* The order is that of options. */
 static int warm_up(const struct cli_call *call, struct cli_settings *settings,
-                   struct load_test *test, struct work *ret, struct sonde_err *err)
+                   struct load_test *test, struct load_work *ret, struct sonde_err *err)
 {
     int r = read_warm_up(call, settings, err);
     r = r < 0 ? r : load_test_of_options(&settings->load, test, err);
@@ -707,8 +436,8 @@ int load_run(struct cli_call *call, const struct load_order *order)
     struct cli_settings warm_settings = call->settings;
     struct load_test warm_test;
     const struct load_order warm_order = {.test = &warm_test.test};
-    struct work warm = new_work(&warm_settings.load, &warm_order, typed, &server);
-    struct work work = new_work(s, order, typed, &server);
+    struct load_work warm = load_work_new(&warm_settings.load, &warm_order, typed, &server);
+    struct load_work work = load_work_new(s, order, typed, &server);
     atomic_store(&stopping, load_was_interrupted());
     (void)signal(SIGINT, interrupt);
     (void)signal(SIGTERM, interrupt);
@@ -722,8 +451,8 @@ int load_run(struct cli_call *call, const struct load_order *order)
     int code = r < 0 ? cli_say_error(&err) : print(call, &work);
     keep_end(&work.keep, r < 0 ? NULL : &work.result, &err);
     end_server(&server, r == 0);
-    finish(&work);
-    finish(&warm);
+    load_work_fini(&work);
+    load_work_fini(&warm);
     return code;
 }
 
