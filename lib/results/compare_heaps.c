@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <string.h>
 
 #include "analysis/allocations.h"
 #include "analysis/cell.h"
 #include "analysis/report.h"
 #include "results/compare.h"
+#include "results/matches.h"
 #include "results/snapshots.h"
 
 enum { TEXT_MAX = 1 << 20 };
@@ -19,17 +19,9 @@ struct side {
     uint64_t nodes, bytes;
 };
 
-static int copy_name(void *context, const struct sonde_run *run, struct sonde_err *err)
-{
-    (void)err;
-    struct side *side = context;
-    (void)snprintf(side->name, sizeof(side->name), "%s", run->name);
-    return 0;
-}
-
 static int find(struct sonde_db *db, const char *capture, struct side *side, struct sonde_err *err)
 {
-    int r = sonde_db_run_get(db, side->uid, copy_name, side, err);
+    int r = sonde_results_run_name(db, side->uid, side->name, err);
     r = r < 0 ? r : sonde_results_snapshot_find(db, side->uid, capture, &side->snapshot, err);
     return r < 0 ? sonde_err_wrap(err, r, "%.64s", side->name[0] ? side->name : side->uid) : 0;
 }

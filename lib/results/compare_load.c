@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "load/compare.h"
 #include "results/compare.h"
 #include "results/load_test.h"
+#include "results/matches.h"
 
 struct side {
     char run[SONDE_DB_NAME_MAX + 1];
@@ -13,18 +12,10 @@ struct side {
     struct sonde_load_result result;
 };
 
-static int copy_name(void *context, const struct sonde_run *run, struct sonde_err *err)
-{
-    struct side *side = context;
-    (void)err;
-    (void)snprintf(side->run, sizeof(side->run), "%s", run->name);
-    return 0;
-}
-
 static int open_side(struct sonde_db *db, const char *uid, const char *capture, struct side *ret,
                      struct sonde_err *err)
 {
-    int r = sonde_db_run_get(db, uid, copy_name, ret, err);
+    int r = sonde_results_run_name(db, uid, ret->run, err);
     r = r < 0 ? r : sonde_results_load_test_find(db, uid, capture, ret->capture, &ret->result, err);
     return r < 0 ? sonde_err_wrap(err, r, "%.64s", ret->run[0] ? ret->run : uid) : 0;
 }

@@ -3,10 +3,9 @@
 
 #include <string.h>
 
+#include "results/matches.h"
 #include "results/results.h"
 #include "results/snapshots.h"
-
-enum { NAMES_MAX = 400 }; /* bytes of the names in a message */
 
 static int append(void *context, const void *data, size_t length, struct sonde_err *err)
 {
@@ -26,8 +25,7 @@ int sonde_results_load_test(struct sonde_db *db, const struct sonde_artifact *ar
 struct search {
     struct sonde_db *db;
     const char *wanted;
-    size_t matches;
-    struct sonde_buf names;
+    struct sonde_results_matches matches;
     char *name; /* or NULL */
     struct sonde_load_result *ret;
 };
@@ -41,11 +39,7 @@ static int look(void *context, const struct sonde_artifact *artifact, struct son
         return 0;
     }
     sonde_results_part_name(artifact->name, name, sizeof(name));
-    if (strlen(name) + 2 < search->names.maximum - search->names.length) {
-        sonde_buf_text(&search->names, search->matches ? ", " : "");
-        sonde_buf_text(&search->names, name);
-    }
-    if (search->matches++) {
+    if (!sonde_results_match(&search->matches, name)) {
         return 0;
     }
     if (search->name) {
@@ -58,17 +52,8 @@ int sonde_results_load_test_find(struct sonde_db *db, const char *uid, const cha
                                  char ret_name[SONDE_DB_ARTIFACT_NAME_MAX + 1],
                                  struct sonde_load_result *ret, struct sonde_err *err)
 {
-    struct search search = {
-        .db = db, .wanted = name, .names = SONDE_BUF(NAMES_MAX), .name = ret_name, .ret = ret};
+    struct search search = {.db = db, .wanted = name, .name = ret_name, .ret = ret};
     *ret = (struct sonde_load_result){0};
     int r = sonde_db_artifacts(db, uid, look, &search, err);
-    if (r == 0 && search.matches == 0) {
-        r = sonde_fail(err, SONDE_ENOTFOUND, 0, "the run has no load test called %.200s",
-                       name ? name : "anything");
-    } else if (r == 0 && search.matches > 1) {
-        r = sonde_fail(err, SONDE_EINVALID, 0, "give --capture with one of %zu: %s", search.matches,
-                       search.names.data ? search.names.data : "");
-    }
-    sonde_buf_fini(&search.names);
-    return r;
+    return r < 0 ? r : sonde_results_matches_check(&search.matches, "load test", name, err);
 }

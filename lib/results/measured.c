@@ -5,9 +5,8 @@
 #include <string.h>
 
 #include "results/compare.h"
+#include "results/matches.h"
 #include "results/snapshots.h"
-
-enum { NAMES_MAX = 400 }; /* bytes of the names in a message */
 
 static int measure_loop(struct sonde_str text, int side, struct sonde_measures *measures,
                         struct sonde_err *err)
@@ -75,8 +74,8 @@ bool sonde_results_is_measured(const char *type)
 struct search {
     struct sonde_db *db;
     const char *wanted, *type;
-    size_t matches;
-    struct sonde_buf names, text;
+    struct sonde_results_matches matches;
+    struct sonde_buf text;
     const struct kind *kind;
     struct sonde_results_measured *ret;
 };
@@ -100,11 +99,7 @@ static int look(void *context, const struct sonde_artifact *artifact, struct son
         return 0;
     }
     found.type = kind->type;
-    if (strlen(found.name) + 2 < search->names.maximum - search->names.length) {
-        sonde_buf_text(&search->names, search->matches ? ", " : "");
-        sonde_buf_text(&search->names, found.name);
-    }
-    if (search->matches++) {
+    if (!sonde_results_match(&search->matches, found.name)) {
         return 0;
     }
     *search->ret = found;
@@ -117,18 +112,10 @@ int sonde_results_measure(struct sonde_db *db, const char *uid, const char *want
                           const char *type, int side, struct sonde_measures *measures,
                           struct sonde_results_measured *ret, struct sonde_err *err)
 {
-    struct search search = {
-        .db = db, .wanted = wanted, .type = type, .names = SONDE_BUF(NAMES_MAX), .ret = ret};
+    struct search search = {.db = db, .wanted = wanted, .type = type, .ret = ret};
     int r = sonde_db_artifacts(db, uid, look, &search, err);
-    if (r == 0 && search.matches == 0) {
-        r = sonde_fail(err, SONDE_ENOTFOUND, 0, "the run has no such capture called %.200s",
-                       wanted ? wanted : "anything");
-    } else if (r == 0 && search.matches > 1) {
-        r = sonde_fail(err, SONDE_EINVALID, 0, "give --capture with one of %zu: %s", search.matches,
-                       search.names.data ? search.names.data : "");
-    }
+    r = r < 0 ? r : sonde_results_matches_check(&search.matches, "such capture", wanted, err);
     r = r < 0 ? r : search.kind->measure(sonde_buf_view(&search.text), side, measures, err);
-    sonde_buf_fini(&search.names);
     sonde_buf_fini(&search.text);
     return r;
 }
@@ -139,14 +126,6 @@ struct side {
     char name[SONDE_DB_NAME_MAX + 1];
     struct sonde_results_measured measured;
 };
-
-static int copy_name(void *context, const struct sonde_run *run, struct sonde_err *err)
-{
-    struct side *side = context;
-    (void)err;
-    (void)snprintf(side->name, sizeof(side->name), "%s", run->name);
-    return 0;
-}
 
 int sonde_results_compare_measures(struct sonde_db *db, const struct sonde_results_pair *pair,
                                    bool json, struct sonde_buf *buf, struct sonde_err *err)
@@ -160,7 +139,7 @@ int sonde_results_compare_measures(struct sonde_db *db, const struct sonde_resul
     for (int i = 0; i < SONDE_SIDES; i++) {
         struct side *side = &sides[i];
         const char *uid = pair->uids[i];
-        int r = sonde_db_run_get(db, uid, copy_name, side, err);
+        int r = sonde_results_run_name(db, uid, side->name, err);
         r = r < 0 ? r
                   : sonde_results_measure(db, uid, pair->captures[i], NULL, i, measures,
                                           &side->measured, err);

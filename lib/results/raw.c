@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "results/matches.h"
 #include "results/results.h"
-
-enum { NAMES_MAX = 400 }; /* bytes of the names in a message */
 
 struct search {
     struct sonde_db *db;
     const char *wanted;
-    size_t matches;
-    struct sonde_buf names;
+    struct sonde_results_matches matches;
     /* With the one that is meant. */
     int (*use)(const struct search *search, const struct sonde_artifact *artifact,
                struct sonde_err *err);
@@ -30,12 +28,7 @@ static int note(void *context, const struct sonde_artifact *artifact, struct son
     (void)err;
     struct search *search = context;
     if (matches(search, artifact)) {
-        size_t room = search->names.maximum - search->names.length;
-        if (strlen(artifact->name) + 2 < room) {
-            sonde_buf_text(&search->names, search->matches ? ", " : "");
-            sonde_buf_text(&search->names, artifact->name);
-        }
-        search->matches++;
+        (void)sonde_results_match(&search->matches, artifact->name);
     }
     return 0;
 }
@@ -51,16 +44,8 @@ static int find_one(const struct search *like, const char *uid, const char *name
 {
     struct search search = *like;
     search.wanted = name;
-    search.names = SONDE_BUF(NAMES_MAX);
     int r = sonde_db_artifacts(search.db, uid, note, &search, err);
-    if (r == 0 && search.matches == 0) {
-        r = sonde_fail(err, SONDE_ENOTFOUND, 0, "the run has no capture called %s",
-                       name ? name : "anything");
-    } else if (r == 0 && search.matches > 1) {
-        r = sonde_fail(err, SONDE_EINVALID, 0, "give --capture with one of %zu artifacts: %s",
-                       search.matches, search.names.data ? search.names.data : "");
-    }
-    sonde_buf_fini(&search.names);
+    r = r < 0 ? r : sonde_results_matches_check(&search.matches, "capture", name, err);
     return r < 0 ? r : sonde_db_artifacts(search.db, uid, hand_out, &search, err);
 }
 

@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "results/matches.h"
 #include "results/results.h"
-
-enum { NAMES_MAX = 100 }; /* bytes of the names in a message */
 
 void sonde_results_part_name(const char *artifact, char *ret, size_t size)
 {
@@ -27,8 +26,7 @@ bool sonde_results_is_named(const struct sonde_artifact *artifact, const char *n
 struct search {
     const char *name;
     struct sonde_results_snapshot *found;
-    size_t count;
-    struct sonde_buf names;
+    struct sonde_results_matches matches;
 };
 
 static int consider(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
@@ -42,11 +40,7 @@ static int consider(void *context, const struct sonde_artifact *artifact, struct
         return 0;
     }
     sonde_results_part_name(artifact->name, name, sizeof(name));
-    if (search->names.length + strlen(name) + 2 < NAMES_MAX) {
-        sonde_buf_text(&search->names, search->count ? ", " : "");
-        sonde_buf_text(&search->names, name);
-    }
-    search->count++;
+    (void)sonde_results_match(&search->matches, name);
     (void)snprintf(found->name, sizeof(found->name), "%s", artifact->name);
     (void)snprintf(found->capture, sizeof(found->capture), "%s", artifact->capture);
     (void)snprintf(found->process, sizeof(found->process), "%s", artifact->process);
@@ -58,18 +52,9 @@ static int consider(void *context, const struct sonde_artifact *artifact, struct
 int sonde_results_snapshot_find(struct sonde_db *db, const char *uid, const char *name,
                                 struct sonde_results_snapshot *ret, struct sonde_err *err)
 {
-    struct search search = {.name = name, .found = ret, .names = SONDE_BUF(NAMES_MAX)};
+    struct search search = {.name = name, .found = ret};
     int r = sonde_db_artifacts(db, uid, consider, &search, err);
-    if (r == 0 && search.count == 0) {
-        r = sonde_fail(err, SONDE_ENOTFOUND, 0, "the run has no heap snapshot%s%s",
-                       name ? " called " : "", name ? name : "");
-    } else if (r == 0 && search.count > 1) {
-        r = sonde_fail(err, SONDE_EINVALID, 0,
-                       "the run has %zu heap snapshots: give --capture with one of %s",
-                       search.count, search.names.data ? search.names.data : "them");
-    }
-    sonde_buf_fini(&search.names);
-    return r;
+    return r < 0 ? r : sonde_results_matches_check(&search.matches, "heap snapshot", name, err);
 }
 
 /* ---- what it tells ---- */
