@@ -95,6 +95,14 @@ void connection_fail(struct worker *worker, uint32_t index, enum sonde_load_erro
     worker_freed(w, index);
 }
 
+void connection_expire(struct worker *worker, uint32_t index, int64_t before_ns)
+{
+    struct connection *c = &worker->connections[index];
+    if (c->count && connection_flight(worker, c, 0)->times.sent_ns <= before_ns) {
+        connection_fail(worker, index, SONDE_LOAD_TIMEOUT);
+    }
+}
+
 static enum sonde_load_error error_of(int number)
 {
     switch (number) {

@@ -133,19 +133,10 @@ static void closed(struct worker *worker, uint32_t index)
     }
 }
 
-/* What comes behind the first is not asked for twice: the connection is of no more use. */
-static void expire(struct worker *worker, uint32_t index, int64_t before_ns)
-{
-    struct connection *c = &worker->connections[index];
-    if (c->count && connection_flight(worker, c, 0)->times.sent_ns <= before_ns) {
-        connection_fail(worker, index, SONDE_LOAD_TIMEOUT);
-    }
-}
-
 const struct protocol protocol_http1 = {
     .room = room,
     .send = send_newest,
     .take = take,
     .closed = closed,
-    .expire = expire,
+    .expire = connection_expire,
 };

@@ -319,15 +319,6 @@ static void closed(struct worker *worker, uint32_t index)
     (void)index;
 }
 
-/* What comes behind it would be taken for its answer. */
-static void expire(struct worker *worker, uint32_t index, int64_t before_ns)
-{
-    struct connection *c = &worker->connections[index];
-    if (c->count && connection_flight(worker, c, 0)->times.sent_ns <= before_ns) {
-        connection_fail(worker, index, SONDE_LOAD_TIMEOUT);
-    }
-}
-
 const struct protocol protocol_websocket = {
     .greets = true,
     .begin = begin,
@@ -335,6 +326,6 @@ const struct protocol protocol_websocket = {
     .send = send_newest,
     .take = take,
     .closed = closed,
-    .expire = expire,
+    .expire = connection_expire,
     .end = end,
 };

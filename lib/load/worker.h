@@ -166,6 +166,9 @@ void connection_greeted(struct worker *worker, uint32_t index);
 /* Closes it. The first flight has failed for that, and with it those behind it: nobody will answer
  * them. If it was not open yet, connecting has failed. */
 void connection_fail(struct worker *worker, uint32_t index, enum sonde_load_error error);
+/* Fails it if its first flight was sent before then, in monotonic ns. For protocols that answer in
+ * order: what comes behind it would be taken for its answer. */
+void connection_expire(struct worker *worker, uint32_t index, int64_t before_ns);
 
 /* worker.c */
 void *worker_run(void *worker);
