@@ -656,3 +656,15 @@ int sonde_artifact_read(struct sonde_db *db, const struct sonde_artifact *artifa
     EVP_MD_CTX_free(reading.digest);
     return r;
 }
+
+static int append(void *context, const void *data, size_t length, struct sonde_err *err)
+{
+    sonde_buf_append(context, data, length);
+    return sonde_buf_check(context, "an artifact", err);
+}
+
+int sonde_artifact_text(struct sonde_db *db, const struct sonde_artifact *artifact,
+                        struct sonde_buf *buf, struct sonde_err *err)
+{
+    return sonde_artifact_read(db, artifact, append, buf, err);
+}

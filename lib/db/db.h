@@ -161,5 +161,8 @@ typedef int (*sonde_bytes_callback)(void *context, const void *data, size_t leng
 int sonde_artifact_read(struct sonde_db *db, const struct sonde_artifact *artifact,
                         sonde_bytes_callback callback, void *context,
                         struct sonde_err *err) SONDE_MUST_CHECK;
+/* Appends the content to a buffer. The same, and the buffer's errors. */
+int sonde_artifact_text(struct sonde_db *db, const struct sonde_artifact *artifact,
+                        struct sonde_buf *buf, struct sonde_err *err) SONDE_MUST_CHECK;
 
 #endif

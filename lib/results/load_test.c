@@ -7,18 +7,12 @@
 #include "results/results.h"
 #include "results/snapshots.h"
 
-static int append(void *context, const void *data, size_t length, struct sonde_err *err)
-{
-    sonde_buf_append(context, data, length);
-    return sonde_buf_check(context, "a load test", err);
-}
-
 int sonde_results_load_test(struct sonde_db *db, const struct sonde_artifact *artifact,
                             struct sonde_load_result *ret, struct sonde_err *err)
 {
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_LOAD_RESULT_MAX);
     *ret = (struct sonde_load_result){0};
-    int r = sonde_artifact_read(db, artifact, append, &text, err);
+    int r = sonde_artifact_text(db, artifact, &text, err);
     return r < 0 ? r : sonde_load_result_read(sonde_buf_view(&text), ret, err);
 }
 

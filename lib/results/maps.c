@@ -8,12 +8,6 @@
 
 enum { MAPS_MAX = 8192, TEXTS_MAX = 8 << 20 };
 
-static int append(void *context, const void *data, size_t length, struct sonde_err *err)
-{
-    sonde_buf_append(context, data, length);
-    return sonde_buf_check(context, "an artifact", err);
-}
-
 /* ---- contexts and texts ---- */
 
 struct documents {
@@ -34,7 +28,7 @@ static int read_document(void *context, const struct sonde_artifact *artifact,
     }
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_RESULTS_CONTEXT_MAX);
     SONDE_JSON_AUTO *json = NULL;
-    int r = sonde_artifact_read(documents->db, artifact, append, &text, err);
+    int r = sonde_artifact_text(documents->db, artifact, &text, err);
     r = r < 0 ? r : sonde_json_parse(sonde_buf_view(&text), &json, err);
     return r < 0 ? r : documents->callback(documents->context, json, err);
 }
@@ -123,7 +117,7 @@ static int read_map(void *context, const struct sonde_artifact *artifact, struct
         return r;
     }
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_SOURCE_MAP_BYTES_MAX);
-    r = sonde_artifact_read(maps->db, artifact, append, &text, err);
+    r = sonde_artifact_text(maps->db, artifact, &text, err);
     return r < 0 ? r : maps->callback(maps->context, sonde_str(url), sonde_buf_view(&text), err);
 }
 

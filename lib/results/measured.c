@@ -80,12 +80,6 @@ struct search {
     struct sonde_results_measured *ret;
 };
 
-static int append(void *context, const void *data, size_t length, struct sonde_err *err)
-{
-    sonde_buf_append(context, data, length);
-    return sonde_buf_check(context, "an artifact", err);
-}
-
 static int look(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
 {
     struct search *search = context;
@@ -105,7 +99,7 @@ static int look(void *context, const struct sonde_artifact *artifact, struct son
     *search->ret = found;
     search->kind = kind;
     search->text = SONDE_BUF(kind->bytes_max);
-    return sonde_artifact_read(search->db, artifact, append, &search->text, err);
+    return sonde_artifact_text(search->db, artifact, &search->text, err);
 }
 
 int sonde_results_measure(struct sonde_db *db, const char *uid, const char *wanted,

@@ -27,17 +27,11 @@ struct loading {
 typedef int (*print_part)(struct loading *loading, const struct sonde_artifact *artifact,
                           struct sonde_results_part *part, struct sonde_err *err);
 
-static int append(void *context, const void *data, size_t length, struct sonde_err *err)
-{
-    sonde_buf_append(context, data, length);
-    return sonde_buf_check(context, "an artifact", err);
-}
-
 static int print_event_loop(struct loading *loading, const struct sonde_artifact *artifact,
                             struct sonde_results_part *part, struct sonde_err *err)
 {
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_EVENT_LOOP_BYTES_MAX);
-    int r = sonde_artifact_read(loading->db, artifact, append, &text, err);
+    int r = sonde_artifact_text(loading->db, artifact, &text, err);
     SONDE_FREE struct sonde_event_loop *loop = calloc(1, sizeof(*loop));
     if (r < 0 || !loop) {
         return r < 0 ? r : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
@@ -58,7 +52,7 @@ static int print_diagnostics(struct loading *loading, const struct sonde_artifac
 {
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_DIAGNOSTICS_BYTES_MAX);
     struct sonde_diagnostics diagnostics;
-    int r = sonde_artifact_read(loading->db, artifact, append, &text, err);
+    int r = sonde_artifact_text(loading->db, artifact, &text, err);
     r = r < 0 ? r : sonde_diagnostics_read(sonde_buf_view(&text), &diagnostics, err);
     if (r == 0) {
         sonde_diagnostics_text(&diagnostics, &part->text);
@@ -72,7 +66,7 @@ static int print_timeline(struct loading *loading, const struct sonde_artifact *
 {
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_TIMELINE_BYTES_MAX);
     struct sonde_timeline timeline;
-    int r = sonde_artifact_read(loading->db, artifact, append, &text, err);
+    int r = sonde_artifact_text(loading->db, artifact, &text, err);
     r = r < 0 ? r : sonde_timeline_analyze(sonde_buf_view(&text), &timeline, err);
     if (r == 0) {
         part->findings = timeline.finding_count;

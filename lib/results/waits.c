@@ -17,12 +17,6 @@ struct reading {
     struct sonde_results_waits *waits;
 };
 
-static int append(void *context, const void *data, size_t length, struct sonde_err *err)
-{
-    sonde_buf_append(context, data, length);
-    return sonde_buf_check(context, "an artifact", err);
-}
-
 /* ---- threads ---- */
 
 /* "w3", "4711-w3" */
@@ -156,7 +150,7 @@ static int read_context(void *context, const struct sonde_artifact *artifact, st
     }
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_RESULTS_CONTEXT_MAX);
     SONDE_JSON_AUTO *json = NULL;
-    int r = sonde_artifact_read(reading->db, artifact, append, &text, err);
+    int r = sonde_artifact_text(reading->db, artifact, &text, err);
     r = r < 0 ? r : sonde_json_parse(sonde_buf_view(&text), &json, err);
     const cJSON *list = r < 0 ? NULL : cJSON_GetObjectItemCaseSensitive(json, "waits");
     cJSON_ArrayForEach(entry, list)
