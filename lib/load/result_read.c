@@ -118,23 +118,38 @@ static int read_newer(const cJSON *object, const char *name, int64_t otherwise, 
     return r;
 }
 
-static int read_stages(struct sonde_load_result *result, const cJSON *asked, struct sonde_err *err)
+struct list {
+    const cJSON *first;
+    size_t count;
+    void *room; /* for all of them, in the result's arena; NULL for none */
+};
+
+/* One that is not there is empty, as in a version before there was any. */
+static int read_list(struct sonde_load_result *result, const cJSON *object, const char *name,
+                     size_t most, size_t item_size, struct list *ret, struct sonde_err *err)
 {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(asked, "stages");
-    int count = list ? cJSON_GetArraySize(list) : 0;
-    size_t read = 0;
-    int r = list && !cJSON_IsArray(list) ? sonde_json_array(asked, "stages", &list, err) : 0;
-    if (r < 0 || count == 0) {
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(object, name);
+    int r = list ? sonde_json_array(object, name, &list, err) : 0;
+    *ret = (struct list){0};
+    if (r < 0 || !list || !list->child) {
         return r;
     }
-    if (count > SONDE_ARRIVALS_STAGES_MAX) {
-        return out_of_bounds("stages", err);
+    size_t count = (size_t)cJSON_GetArraySize(list);
+    if (count > most) {
+        return out_of_bounds(name, err);
     }
-    struct sonde_stage *stages = sonde_arena_alloc(&result->arena, (size_t)count * sizeof(*stages));
-    if (!stages) {
-        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
-    }
-    for (const cJSON *item = list->child; item && r == 0; item = item->next) {
+    *ret = (struct list){list->child, count, sonde_arena_alloc(&result->arena, count * item_size)};
+    return ret->room ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+}
+
+static int read_stages(struct sonde_load_result *result, const cJSON *asked, struct sonde_err *err)
+{
+    struct list list;
+    size_t read = 0;
+    int r = read_list(result, asked, "stages", SONDE_ARRIVALS_STAGES_MAX,
+                      sizeof(struct sonde_stage), &list, err);
+    struct sonde_stage *stages = list.room;
+    for (const cJSON *item = list.first; item && r == 0; item = item->next) {
         struct sonde_stage *stage = &stages[read++];
         r = read_number(item, "durationSeconds", 0, INT64_MAX, &stage->duration_seconds, err);
         r = r < 0 ? r : read_number(item, "rate", 0, INT64_MAX, &stage->rate, err);
@@ -341,27 +356,19 @@ static int read_part(const cJSON *from, struct sonde_load_label *label,
     return r < 0 ? r : read_tally(from, ret, err);
 }
 
-/* A version before there were any has none. */
 static int read_parts(struct sonde_load_result *result, const cJSON *document,
                       struct sonde_err *err)
 {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(document, "parts");
-    int r = list ? sonde_json_array(document, "parts", &list, err) : 0;
-    int count = r < 0 || !list ? 0 : cJSON_GetArraySize(list);
-    if (count == 0) {
+    struct list list;
+    int r = read_list(result, document, "parts", SONDE_LOAD_LABELS_MAX,
+                      sizeof(struct sonde_load_label), &list, err);
+    if (r < 0 || list.count == 0) {
         return r;
     }
-    if (count > SONDE_LOAD_LABELS_MAX) {
-        return out_of_bounds("parts", err);
-    }
-    struct sonde_load_label *labels =
-        sonde_arena_alloc(&result->arena, (size_t)count * sizeof(*labels));
-    if (!labels) {
-        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
-    }
-    r = sonde_load_tally_divide(&result->tally, labels, (size_t)count, err);
+    struct sonde_load_label *labels = list.room;
+    r = sonde_load_tally_divide(&result->tally, labels, list.count, err);
     size_t at = 0;
-    for (const cJSON *item = list->child; item && r == 0; item = item->next, at++) {
+    for (const cJSON *item = list.first; item && r == 0; item = item->next, at++) {
         r = read_part(item, &labels[at], &result->tally.parts[at], err);
     }
     return r;
@@ -473,29 +480,23 @@ static int read_verdict(struct sonde_load_result *result, const cJSON *from,
 static int read_verdicts(struct sonde_load_result *result, const cJSON *document,
                          struct sonde_err *err)
 {
-    const cJSON *list;
+    const cJSON *thresholds;
     const cJSON *validity;
+    struct list list;
     const char *reason = NULL;
     int r = sonde_json_object(document, "validity", &validity, err);
     r = r < 0 ? r : sonde_json_string(validity, "reason", &reason, err);
-    r = r < 0 ? r : sonde_json_array(document, "thresholds", &list, err);
+    r = r < 0 ? r : sonde_json_array(document, "thresholds", &thresholds, err);
+    r = r < 0 ? r
+              : read_list(result, document, "thresholds", SONDE_LOAD_VERDICTS_MAX,
+                          sizeof(*result->verdicts), &list, err);
     if (r < 0) {
         return r;
     }
     result->validity.valid = sonde_json_true(validity, "valid");
     (void)snprintf(result->validity.reason, sizeof(result->validity.reason), "%s", reason);
-    int count = cJSON_GetArraySize(list);
-    if (count > SONDE_LOAD_VERDICTS_MAX) {
-        return out_of_bounds("thresholds", err);
-    }
-    if (count == 0) {
-        return 0;
-    }
-    result->verdicts = sonde_arena_alloc(&result->arena, (size_t)count * sizeof(*result->verdicts));
-    if (!result->verdicts) {
-        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
-    }
-    for (const cJSON *item = list->child; item && r == 0; item = item->next) {
+    result->verdicts = list.room;
+    for (const cJSON *item = list.first; item && r == 0; item = item->next) {
         r = read_verdict(result, item, &result->verdicts[result->verdict_count++], err);
     }
     return r;
@@ -574,24 +575,14 @@ static int read_profile(struct sonde_load_result *result, const cJSON *from,
                : r;
 }
 
-/* A version before there were any has none. */
 static int read_profiles(struct sonde_load_result *result, const cJSON *document,
                          struct sonde_err *err)
 {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(document, "profiles");
-    int r = list ? sonde_json_array(document, "profiles", &list, err) : 0;
-    int count = r < 0 || !list ? 0 : cJSON_GetArraySize(list);
-    if (count == 0) {
-        return r;
-    }
-    if (count > SONDE_LOAD_PROFILED_MAX) {
-        return out_of_bounds("profiles", err);
-    }
-    result->profiles = sonde_arena_alloc(&result->arena, (size_t)count * sizeof(*result->profiles));
-    if (!result->profiles) {
-        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
-    }
-    for (const cJSON *item = list->child; item && r == 0; item = item->next) {
+    struct list list;
+    int r = read_list(result, document, "profiles", SONDE_LOAD_PROFILED_MAX,
+                      sizeof(*result->profiles), &list, err);
+    result->profiles = list.room;
+    for (const cJSON *item = list.first; item && r == 0; item = item->next) {
         r = read_profile(result, item, &result->profiles[result->profile_count++], err);
     }
     return r;

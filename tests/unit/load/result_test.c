@@ -232,6 +232,16 @@ static void time_does_not_run_backwards(void **state)
     sonde_load_tally_fini(&second);
 }
 
+/* The document of a test of three seconds. */
+static void write_short(struct sonde_buf *text)
+{
+    const struct made_options options = {.seconds = 3, .rate = 50, .latency_us = 900, .seed = 1};
+    struct sonde_load_result result;
+    assert_int_equal(made_result(&options, &result, NULL), 0);
+    assert_int_equal(sonde_load_result_write(&result, text, NULL), 0);
+    sonde_load_result_fini(&result);
+}
+
 /* A text with one thing changed. */
 static void change(const struct sonde_buf *from, const char *old, const char *new,
                    struct sonde_buf *ret)
@@ -284,13 +294,10 @@ static void what_is_wrong_with_a_document_is_said(void **state)
         {"\"factor\":1", "\"factor\":3", SONDE_EPARSE, "\"intervals\""},
         {"\"intervals\":[", "\"intervals\":[7,", SONDE_EPARSE, "\"end\""},
     };
-    struct made_options options = {.seconds = 3, .rate = 50, .latency_us = 900, .seed = 1};
     struct sonde_load_result result;
     SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
     SONDE_BUF_AUTO bad = SONDE_BUF(1 << 20);
-    assert_int_equal(made_result(&options, &result, NULL), 0);
-    assert_int_equal(sonde_load_result_write(&result, &text, NULL), 0);
-    sonde_load_result_fini(&result);
+    write_short(&text);
     for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
         struct sonde_err err = {0};
         change(&text, cases[i].old, cases[i].new, &bad);
@@ -330,13 +337,10 @@ static void an_older_one_says_what_it_can(void **state)
 static void what_is_not_known_is_passed_over(void **state)
 {
     (void)state;
-    struct made_options options = {.seconds = 3, .rate = 50, .latency_us = 900, .seed = 1};
     struct sonde_load_result result;
     SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
     SONDE_BUF_AUTO more = SONDE_BUF(1 << 20);
-    assert_int_equal(made_result(&options, &result, NULL), 0);
-    assert_int_equal(sonde_load_result_write(&result, &text, NULL), 0);
-    sonde_load_result_fini(&result);
+    write_short(&text);
     change(&text, "\"text\":\"http_req_duration: p(99)<100000\"", "\"text\":\"of tomorrow\"",
            &more);
     change(&more, "\"version\":1", "\"version\":1,\"new\":{\"a\":[1]}", &text);
