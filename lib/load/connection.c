@@ -87,6 +87,8 @@ void connection_fail(struct worker *worker, uint32_t index, enum sonde_load_erro
         exchange_failed(w, c, connection_flight(w, c, i),
                         i == 0 || error != SONDE_LOAD_TIMEOUT ? error : SONDE_LOAD_RESET);
     }
+    /* Nobody waits for anything; that it was closed then is nothing wrong. */
+    w->live->errors[error] += c->count == 0 && error != SONDE_LOAD_RESET;
     c->count = 0;
     if (!c->served) {
         back_off(w, c);

@@ -117,7 +117,6 @@ static bool take(struct worker *worker, uint32_t index, const char *data, size_t
     sonde_buf_append(&c->in, data + at, length - at);
     if (c->in.code || (c->count == 0 && at < length)) {
         /* Nobody asked for what is left. */
-        w->live->errors[SONDE_LOAD_PROTOCOL] += c->count == 0;
         connection_fail(w, index, c->in.code ? SONDE_LOAD_RESOURCES : SONDE_LOAD_PROTOCOL);
         return false;
     }

@@ -407,7 +407,6 @@ static bool go_on(struct worker *w, uint32_t index)
     const struct connection *c = &w->connections[index];
     const struct http2 *h = c->own;
     if (h->error != NO_ERROR) {
-        w->live->errors[h->error] += c->count == 0;
         connection_fail(w, index, (enum sonde_load_error)h->error);
         return false;
     }

@@ -212,7 +212,6 @@ static bool violated(struct worker *w, uint32_t index, enum sonde_frame_status s
     struct connection *c = &w->connections[index];
     struct websocket *ws = c->own;
     ws->closing = (uint16_t)status;
-    w->live->errors[SONDE_LOAD_PROTOCOL] += c->count == 0;
     connection_fail(w, index, SONDE_LOAD_PROTOCOL);
     return false;
 }

@@ -164,7 +164,8 @@ bool connection_write(struct worker *worker, uint32_t index, struct iovec *piece
 /* The protocol has greeted: requests may be sent. */
 void connection_greeted(struct worker *worker, uint32_t index);
 /* Closes it. The first flight has failed for that, and with it those behind it: nobody will answer
- * them. If it was not open yet, connecting has failed. */
+ * them. If there is none, the error is counted, unless the peer has only closed. If it was not open
+ * yet, connecting has failed. */
 void connection_fail(struct worker *worker, uint32_t index, enum sonde_load_error error);
 /* Fails it if its first flight was sent before then, in monotonic ns. For protocols that answer in
  * order: what comes behind it would be taken for its answer. */
