@@ -56,11 +56,15 @@ static bool is_ours(struct sonde_str name)
     return false;
 }
 
-/* The handshake with the path and the fields of a request. False: no memory, or too long. */
+/* The handshake with the path and the fields of a request. False: no memory, for the request
+ * either, or too long. */
 static bool make_handshake(struct websocket *ws, struct sonde_str request, struct sonde_buf *ret)
 {
     unsigned char nonce[SONDE_HANDSHAKE_NONCE_SIZE];
     bool may_choose = false;
+    if (request.length == 0) {
+        return false;
+    }
     struct sonde_str line = sonde_str_split(&request, '\n');
     (void)sonde_str_split(&line, ' ');
     sonde_buf_text(ret, "GET ");
