@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* WebSocket (RFC 6455): a request is a message, and the next message that comes is its answer; the
- * flights are a ring. What comes when nothing is awaited is counted, and nothing else. */
+ * flights are a ring. What begins to come when nothing is awaited is counted, and nothing else. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,6 +25,7 @@ struct websocket {
     struct sonde_load_text text;
     uint64_t random;                                /* of masks */
     uint16_t closing;                               /* the status that we leave with */
+    bool answers;                                   /* the message that comes */
     const struct sonde_response_observer *observer; /* of the answer that comes */
 };
 
@@ -224,7 +225,8 @@ static bool violated(struct worker *w, uint32_t index, enum sonde_frame_status s
 static bool end_message(struct worker *w, uint32_t index)
 {
     struct connection *c = &w->connections[index];
-    if (c->count == 0) {
+    const struct websocket *ws = c->own;
+    if (!ws->answers) {
         w->live->received++;
         c->served = true;
         c->failures = 0;
@@ -246,7 +248,8 @@ static bool take_message(struct worker *w, uint32_t index, const struct sonde_fr
     struct websocket *ws = c->own;
     if (piece->first) {
         ws->text = (struct sonde_load_text){0};
-        ws->observer = c->count ? exchange_observer(w, c, connection_flight(w, c, 0)) : NULL;
+        ws->answers = c->count > 0;
+        ws->observer = ws->answers ? exchange_observer(w, c, connection_flight(w, c, 0)) : NULL;
     }
     if (!piece->binary &&
         (!sonde_load_text_feed(&ws->text, piece->data) || (piece->last && ws->text.left))) {

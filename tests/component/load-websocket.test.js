@@ -190,6 +190,23 @@ test('a message is in fragments, with control frames between, also byte by byte'
   }
 });
 
+test('a message that began before it was asked for is no answer', async (t) => {
+  const port = await startWebSocketServer(
+    t,
+    (socket, each) => {
+      if (isMessage(each)) {
+        socket.write(frame(opcode.continuation, 'b'));
+      }
+    },
+    (socket, head) =>
+      socket.write(Buffer.concat([Buffer.from(`${accept(head)}\r\n`), frame(opcode.text, 'a', 0)])),
+  );
+  const said = await load(port, { amount: 1, connections: 1, timeout: 500 });
+  assert.equal(said.answered, 0, JSON.stringify(said));
+  assert.equal(said.received, 1, JSON.stringify(said));
+  assert.equal(said.errors.timeout, 1, JSON.stringify(said));
+});
+
 test('a PING is answered', async (t) => {
   let pongs = 0;
   const port = await startWebSocketServer(t, (socket, each) => {
