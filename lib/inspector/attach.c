@@ -462,8 +462,14 @@ static int installed(void *context, const cJSON *result, const char *failure, st
     const char *id = object ? sonde_json_string_or(object, "objectId", NULL) : NULL;
     bool good = id && !cJSON_HasObjectItem(result, "exceptionDetails") &&
                 strlen(id) < sizeof(thread->probe_id);
+    const char *word = sonde_json_string_or(thrown(result), "value", "");
     if (good && thread->installed) {
         finish_other(thread, id);
+        return 0;
+    }
+    if (strcmp(word, "require") == 0 && !thread->worker[0] && !thread->needs_require) {
+        thread->needs_require = true;
+        attach_install(thread);
         return 0;
     }
     if (good) {
@@ -474,7 +480,6 @@ static int installed(void *context, const cJSON *result, const char *failure, st
         workers_installed(thread, good);
         return 0;
     }
-    const char *word = sonde_json_string_or(thrown(result), "value", "");
     bool starting = strcmp(word, "starting") == 0;
     if (starting && v->state == VISIT_INSTALLING &&
         sonde_clock_monotonic() - v->state_since_ns < SONDE_OPENING_TIMEOUT_NS) {
@@ -504,13 +509,15 @@ void attach_install(struct visit_thread *thread)
     SONDE_BUF_AUTO expression = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
     sonde_buf_str(&expression, (struct sonde_str){deadman_js, sizeof(deadman_js) - 1});
     sonde_buf_printf(&expression,
-                     "(typeof require==='function'?require:undefined,"
-                     "{tickMilliseconds:%d,silentTicks:%d,closeInspector:%s})"
+                     "(%s,{tickMilliseconds:%d,silentTicks:%d,closeInspector:%s})"
                      "\n//# sourceURL=sonde:probe\n",
+                     thread->needs_require ? "typeof require==='function'?require:undefined"
+                                           : "undefined",
                      (int)(SONDE_PROBE_TICK_NS / SONDE_MILLISECOND),
                      (int)(SONDE_BEAT_TTL_NS / SONDE_PROBE_TICK_NS), closes ? "true" : "false");
     SONDE_BUF_AUTO params = SONDE_BUF(SONDE_CDP_COMMAND_MAX);
-    sonde_buf_text(&params, "{\"includeCommandLineAPI\":true,\"silent\":true,\"expression\":");
+    sonde_buf_printf(&params, "{\"includeCommandLineAPI\":%s,\"silent\":true,\"expression\":",
+                     thread->needs_require ? "true" : "false");
     sonde_buf_json_string(&params, sonde_buf_view(&expression));
     sonde_buf_char(&params, '}');
     struct sonde_err err;

@@ -41,14 +41,15 @@ struct visit_waits {
  * is there. Answers and events of the inspector come with it as their context. */
 struct visit_thread {
     struct sonde_visit *visit;
-    char worker[64];   /* of a worker: its name in the domain NodeWorker; "": the main thread */
-    unsigned number;   /* of a worker, from 1 */
-    bool installed;    /* its probe is in */
-    bool counted;      /* among the workers of the result */
-    bool late;         /* a capture was begun without it: counted as lost until it joins in */
-    unsigned refusals; /* of a worker: how often it did not let the probe in */
-    int64_t heard_ns;  /* of a worker: when it said something last */
-    bool leaving;      /* its probe was asked to finish, and has not answered */
+    char worker[64];    /* of a worker: its name in the domain NodeWorker; "": the main thread */
+    unsigned number;    /* of a worker, from 1 */
+    bool installed;     /* its probe is in */
+    bool needs_require; /* of the main thread: the command line's require is the only one */
+    bool counted;       /* among the workers of the result */
+    bool late;          /* a capture was begun without it: counted as lost until it joins in */
+    unsigned refusals;  /* of a worker: how often it did not let the probe in */
+    int64_t heard_ns;   /* of a worker: when it said something last */
+    bool leaving;       /* its probe was asked to finish, and has not answered */
     struct sonde_cdp cdp;
     char probe_id[256]; /* the remote object */
     bool beating;       /* a beat waits for its answer */

@@ -47,6 +47,23 @@ for (const line of lines) {
     await until(() => !profilerRuns(target.pid), 10000, 'the profilers to end');
   });
 
+  // Its own code is half of itself then: what we load on top of it would stay broken.
+  test(`Node.js ${line}: worker threads start unharmed while they are captured`, async (t) => {
+    const target = await startApp(t, { line });
+    const sonde = new Sonde(t);
+    const args = ['profile', '--workers', 'all', '--duration', '1m', '--pid', String(target.pid)];
+    const running = sonde.start(args);
+    await running.says(/capturing/);
+    const count = 8;
+    for (let started = 0; started < 160; started += count) {
+      const { codes, errors } = await target.get(`/short-workers?count=${count}`, 60000);
+      assert.deepEqual({ codes, errors }, { codes: Array(count).fill(0), errors: [] });
+    }
+    running.child.kill('SIGINT');
+    await running.done;
+    await isAsBefore(target);
+  });
+
   test(`Node.js ${line}: a worker that ends meanwhile does not fail the run`, async (t) => {
     const target = await startApp(t, { line, mode: 'workers' });
     await get(target.port, '/worker?ms=1500');
@@ -61,6 +78,21 @@ for (const line of lines) {
     await isAsBefore(target);
   });
 }
+
+test('a worker of ES modules is missing where only the command line could load them', async (t) => {
+  for (const [line, missing] of [
+    [18, 1],
+    [22, 0],
+  ]) {
+    const target = await startApp(t, { line, mode: 'module-worker' });
+    const sonde = new Sonde(t);
+    const args = ['profile', '--workers', 'all', '--duration', '1s', '--pid', String(target.pid)];
+    exited(await sonde.run(args), 0);
+    const { cost } = await sonde.report();
+    assert.equal(cost.workerThreadsLost, missing, `Node.js ${line}`);
+    await isAsBefore(target);
+  }
+});
 
 for (const line of [18, 22, 26]) {
   test(`Node.js ${line}: a heap snapshot of each worker thread`, async (t) => {

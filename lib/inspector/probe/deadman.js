@@ -6,11 +6,16 @@
 // closing then blocks the event loop.
 //
 // options: {tickMilliseconds, silentTicks, closeInspector}
+//
+// Throws 'starting' when nothing can be put in yet, and 'require' when this Node.js hands out its
+// modules by none but the command line's require, which the agent passes then.
 (function install(requireFunction, options) {
   'use strict';
-  // Whether we have interrupted a thread that still starts: below us is code of Node.js alone. Its
-  // parts are not ready then, and what would use them half, as a timer does, breaks it: a worker
-  // then ends without a word (seen in Node.js 22).
+  // Whether we have interrupted a thread that still starts, where below us is code of Node.js alone,
+  // or one that loads a module of Node.js. What is loaded on top of a module that is half of itself
+  // stays broken: a timer then ends a worker without a word, a loader throws for whoever asks next.
+  // The command line's require loads the loader before a line of ours is run, so this is answered
+  // without it first. (In a worker that is being cleaned up it even ends the process: Node.js 18.)
   const framesMax = 200;
   function isStarting() {
     const limit = Error.stackTraceLimit;
@@ -33,16 +38,28 @@
         !frame.includes('sonde:') && !frame.endsWith('(<anonymous>)') && !frame.endsWith('at <anonymous>'),
     );
     const isNode = (frame) => frame.includes('(node:') || frame.includes('at node:');
-    return below.length > 0 && below.every(isNode);
+    const loadsModule = (frame) => /node:internal\/bootstrap\/(?:realm|loaders):/.test(frame);
+    return below.length > 0 && (below.every(isNode) || below.some(loadsModule));
   }
 
   if (isStarting()) {
     throw 'starting'; // nothing was changed: it is tried again
   }
-  const load =
-    typeof process.getBuiltinModule === 'function'
-      ? (name) => process.getBuiltinModule(name)
-      : requireFunction;
+  function findLoad() {
+    if (typeof process.getBuiltinModule === 'function') {
+      return (name) => process.getBuiltinModule(name);
+    }
+    if (typeof process.mainModule?.require === 'function') {
+      return (name) => process.mainModule.require(name);
+    }
+    // A program given as text has it as a global; another's function of that name has no extensions.
+    return globalThis.require?.extensions ? globalThis.require : requireFunction;
+  }
+
+  const load = findLoad();
+  if (!load) {
+    throw 'require';
+  }
   const inspector = load('inspector');
   const fs = load('fs');
   // The modules' own functions: the application may have replaced the globals.
@@ -293,7 +310,7 @@
     // How large the heap is.
     heap() {
       silent = 0;
-      return { gone, usedBytes: load('v8').getHeapStatistics().used_heap_size };
+      return { gone, usedBytes: process.memoryUsage().heapUsed };
     },
     // Takes everything out; the inspector closes as soon as the agent has hung up.
     finish() {

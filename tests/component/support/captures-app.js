@@ -147,6 +147,9 @@ const modes = {
       new Worker(__filename);
     }
   },
+  'module-worker': () => {
+    new Worker(new URL('data:text/javascript,setInterval(() => {}, 10)'));
+  },
   'waiting-worker': () => {
     const wait = ['tail', ['--pid', String(process.pid), '-f', '/dev/null']].map(JSON.stringify);
     new Worker(`require('node:child_process').execFileSync(${wait})`, { eval: true });
@@ -203,6 +206,19 @@ const routes = {
       workersEnded += 1;
     });
     return { thread: worker.threadId };
+  },
+  // Workers that start together; answers when all have ended.
+  '/short-workers': async (url) => {
+    const errors = [];
+    const ended = (worker) =>
+      new Promise((resolve) => {
+        worker.on('error', (error) => errors.push(String(error?.stack ?? error)));
+        worker.on('exit', (code) => resolve(code));
+      });
+    const workers = Array.from({ length: Number(url.searchParams.get('count')) }, () =>
+      ended(new Worker(__filename, { argv: ['20'] })),
+    );
+    return { codes: await Promise.all(workers), errors };
   },
   '/workers-ended': () => ({ workersEnded }),
   '/collections': () => ({ collections }),
