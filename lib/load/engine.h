@@ -89,7 +89,8 @@ struct sonde_load_watcher {
 struct sonde_load_outcome {
     struct sonde_load_tally tally; /* of all */
     int64_t start_ns;              /* of the realtime clock */
-    int64_t duration_ns;           /* until nothing more was sent */
+    int64_t duration_ns;           /* until nothing more was to be sent; with an amount, until its
+                                    * last answer */
     int64_t cpu_ns;                /* that the threads used, but for waiting awake */
     /* What was before the start, and nothing of the above has: requests that were meant to be sent
      * then, and their answers, whenever they came. */

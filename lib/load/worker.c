@@ -337,13 +337,21 @@ static bool has_more(const struct worker *w)
     return w->open_model ? w->next_ns != INT64_MAX || w->due : w->left != 0;
 }
 
+/* Of a schedule with an end, the time behind the last request belongs to it, too. */
+static bool awaits_end(const struct worker *w)
+{
+    return w->open_model && w->arrivals.left == UINT64_MAX && w->used_up < w->wanted;
+}
+
 static void check_end(struct worker *w)
 {
     bool stop = atomic_load_explicit(&w->stop, memory_order_relaxed);
+    bool in_time = w->now_ns < w->end_ns;
     w->stopped = w->stopped || stop;
-    if (w->sending && (stop || w->now_ns >= w->end_ns || !has_more(w))) {
+    if (w->sending && (stop || !in_time || !(has_more(w) || awaits_end(w)))) {
         bool all_sent = !stop && !has_more(w);
         w->sending = false;
+        w->counted = all_sent && in_time;
         w->ended_ns = w->now_ns - w->start_ns;
         w->drained_ns = all_sent ? INT64_MAX : w->now_ns + w->plan->drain_ns;
     }
@@ -403,6 +411,7 @@ void *worker_run(void *worker)
         connection_end(w, i);
     }
     count_unsent(w);
+    w->ended_ns = w->counted ? w->now_ns - w->start_ns : w->ended_ns;
     w->cpu_ns = usage_now().cpu_ns - w->awake_ns - w->warm_cpu_ns;
     hand_over(w, true);
     return NULL;

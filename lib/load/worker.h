@@ -130,6 +130,7 @@ struct worker {
     pthread_cond_t *handed;
     struct sonde_load_tally *ready; /* the watcher's while is_ready; else empty */
     bool is_ready, finished, stopped;
+    bool counted; /* it ended by the number of its requests: it takes until their last answer */
     int64_t ready_ns, ended_ns;
     struct sonde_awake awake;
     int64_t awake_ns;            /* of CPU, waited awake */
