@@ -110,10 +110,10 @@ static int assign(const struct sonde_option *option, const char *value, void *ta
     case SONDE_OPTION_DURATION:
         r = sonde_parse_duration(text, option->max, field);
         if (r < 0 || *(int64_t *)field < option->min) {
-            return sonde_fail(err, SONDE_EINVALID, 0,
-                              "--%s %s: give a duration from %gs to %gs, such as 10s or 1m30s",
-                              option->name, value, (double)option->min / 1e9,
-                              (double)option->max / 1e9);
+            return sonde_fail(
+                err, SONDE_EINVALID, 0,
+                "--%s %s: give a duration from %.15gs to %.15gs, such as 10s or 1m30s",
+                option->name, value, (double)option->min / 1e9, (double)option->max / 1e9);
         }
         return 0;
     }

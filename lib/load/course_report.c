@@ -58,8 +58,11 @@ void sonde_load_confidence_text(const struct sonde_load_confidence *confidence,
         const struct sonde_load_quantile *quantile = &sonde_load_confidence_quantiles[i];
         const struct sonde_load_bounds *own = &confidence->bounds[i];
         if (own->told && quantile->shown) {
-            sonde_buf_printf(buf, "%s%.3g to %.3g ms (%g %%)", separator, (double)own->low_us / 1e3,
-                             (double)own->high_us / 1e3, 100 * quantile->share);
+            char low[SONDE_LOAD_DURATION_SIZE];
+            char high[SONDE_LOAD_DURATION_SIZE];
+            sonde_buf_printf(buf, "%s%s to %s (%g %%)", separator,
+                             sonde_load_duration(own->low_us, low),
+                             sonde_load_duration(own->high_us, high), 100 * quantile->share);
             separator = ", ";
         }
     }

@@ -10,7 +10,7 @@ enum { WIDTH = 10, NAMES_MAX = 40 }; /* columns of a cell; of a name, beyond whi
 
 static void pad(size_t columns, size_t width, struct sonde_buf *buf)
 {
-    sonde_buf_repeat(buf, ' ', columns < width ? width - columns : 1);
+    sonde_buf_repeat(buf, ' ', columns <= width ? width - columns : 1);
 }
 
 static void put_cell(const char *text, struct sonde_buf *buf)

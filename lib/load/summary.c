@@ -264,8 +264,12 @@ static const double shown[] = {0.5, 0.9, 0.99, 0.999};
 static void put_row(const char *name, const struct sonde_histogram *h, struct sonde_buf *buf)
 {
     sonde_buf_printf(buf, "%-10s", name);
+    if (h->total == 0) {
+        sonde_buf_text(buf, " nothing was measured\n");
+        return;
+    }
     for (size_t i = 0; i < SONDE_LENGTH(shown); i++) {
-        bool scarce = h->total && sonde_histogram_is_scarce(h, shown[i]);
+        bool scarce = sonde_histogram_is_scarce(h, shown[i]);
         put_duration(sonde_histogram_quantile(h, shown[i]), scarce ? "*" : "", buf);
     }
     put_duration((int64_t)sonde_histogram_mean(h), "", buf);

@@ -72,6 +72,9 @@ test('-d: seconds, or as timestring has it', async (t) => {
   const refused = await load(t, [`127.0.0.1:${port}`, '-d', '1500ms']);
   exited(refused, 2);
   assert.match(refused.stderr, /--duration: give whole seconds/);
+  const none = await load(t, [`127.0.0.1:${port}`, '-d', '0']);
+  exited(none, 2);
+  assert.match(none.stderr, /--duration 0: give a duration from 1s to 2592000s, such as/);
 });
 
 test('-l: all percentiles; --no-verbose: no table; -n: nothing', async (t) => {

@@ -85,6 +85,19 @@ static void seconds_tell_how_sure_it_is(void **state)
 }
 
 /* Order statistics do not see that there were two kinds of seconds. */
+static void bounds_have_the_units_of_the_table(void **state)
+{
+    (void)state;
+    const struct sonde_load_confidence confidence = {
+        .method = SONDE_LOAD_ORDER_STATISTICS,
+        .bounds = {{true, 950, 1040}, {true, 1020000, 12300000}}};
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 10);
+    sonde_load_confidence_text(&confidence, &text);
+    assert_string_equal(text.data,
+                        "of 95 in 100 such tests the response is 950 µs to 1.04 ms (50 %), "
+                        "1.02 s to 12.3 s (90 %), if its seconds are alike\n");
+}
+
 static void seconds_that_differ_make_it_less_sure(void **state)
 {
     (void)state;
@@ -185,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seconds_tell_how_sure_it_is),
+        cmocka_unit_test(bounds_have_the_units_of_the_table),
         cmocka_unit_test(seconds_that_differ_make_it_less_sure),
         cmocka_unit_test(since_when_it_was_steady),
         cmocka_unit_test(stages_are_not_asked_to_be_steady),

@@ -38,6 +38,16 @@ static void print(const struct sonde_load_result *result, struct sonde_buf *buf)
     sonde_load_summary_json(result, buf);
 }
 
+/* The head of a table is as wide as its first row. */
+static void columns_must_be_below_another(const char *text, const char *head)
+{
+    const char *first = strstr(text, head);
+    assert_non_null(first);
+    size_t width = strcspn(first + 1, "\n");
+    struct sonde_str row = {first + 2 + width, strcspn(first + 2 + width, "\n")};
+    assert_int_equal(sonde_utf16_length(row), width);
+}
+
 static void what_was_kept_prints_the_same(void **state)
 {
     (void)state;
@@ -64,9 +74,11 @@ static void what_was_kept_prints_the_same(void **state)
                                         "69954a51)\n"));
     assert_non_null(strstr(before.data, "  response in its seconds, and in the others: 50 % 3."));
     assert_non_null(strstr(before.data, "no profile: no Node.js process matches \"3000\"\n"));
-    assert_non_null(strstr(before.data, "\nrequest   answered     wrong    failed      50 %"));
+    assert_non_null(strstr(before.data, "\nrequest  answered     wrong    failed      50 %"));
     assert_non_null(strstr(before.data, "\naddress     answered     wrong    failed      50 %"));
     assert_non_null(strstr(before.data, "\"parts\":[{\"name\":\"search\",\"sent\":"));
+    columns_must_be_below_another(before.data, "\nrequest  ");
+    columns_must_be_below_another(before.data, "\naddress ");
     assert_null(strchr(before.data, '\x1b'));
     assert_non_null(strstr(before.data, "before it, and not in it, a warm-up of 5 s: "));
     assert_non_null(strstr(before.data, "steady from 3 s on: leave out what was before "
@@ -129,11 +141,14 @@ static void an_empty_one_is_kept_too(void **state)
     struct sonde_load_result empty;
     struct sonde_load_result kept;
     SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+    SONDE_BUF_AUTO said = SONDE_BUF(1 << 20);
     assert_int_equal(sonde_load_result_init(&empty, NULL), 0);
     empty.asked = (struct sonde_load_asked){
         .url = "", .threads = 1, .connections = 1, .connections_max = 1, .pipelining = 1};
     assert_int_equal(sonde_load_result_write(&empty, &text, NULL), 0);
     must_read(&text, &kept);
+    sonde_load_summary_text(&kept, &said);
+    assert_non_null(strstr(said.data, "\nresponse   nothing was measured\nservice    nothing"));
     assert_int_equal(kept.intervals.count, 0);
     assert_true(kept.tally.response.minimum == INT64_MAX);
     sonde_load_result_fini(&kept);
