@@ -10,6 +10,7 @@ const http = require('node:http');
 const path = require('node:path');
 const test = require('node:test');
 const { promisify } = require('node:util');
+const { listen } = require('./support/load.js');
 const { Sonde, exited, temporary } = require('./support/sonde.js');
 
 const run = promisify(execFile);
@@ -29,9 +30,8 @@ async function startServer(t, status = 200) {
       response.end('hello');
     });
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close() && server.closeAllConnections());
-  return { port: server.address().port, requests };
+  const port = await listen(t, server);
+  return { port, requests };
 }
 
 async function load(t, port, ...words) {

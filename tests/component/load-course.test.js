@@ -7,15 +7,15 @@
 const assert = require('node:assert/strict');
 const http = require('node:http');
 const test = require('node:test');
+const { listen } = require('./support/load.js');
 const { Sonde, exited } = require('./support/sonde.js');
 
 // {url, requests()}: `answer(response, number)` is called for each request, from 0.
 async function startServer(t, answer) {
   let count = 0;
   const server = http.createServer((_request, response) => answer(response, count++));
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close() && server.closeAllConnections());
-  return { url: `http://127.0.0.1:${server.address().port}/`, requests: () => count };
+  const port = await listen(t, server);
+  return { url: `http://127.0.0.1:${port}/`, requests: () => count };
 }
 
 const hello = (response) => response.end('hello');

@@ -8,6 +8,7 @@ const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const test = require('node:test');
+const { listen } = require('./support/load.js');
 const { Sonde, exited } = require('./support/sonde.js');
 const { startTarget } = require('./support/target.js');
 
@@ -17,9 +18,8 @@ async function serve(t, answer) {
     requests.push({ url: request.url, headers: request.headers });
     answer(request, response);
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close() && server.closeAllConnections());
-  return { url: `http://127.0.0.1:${server.address().port}`, requests };
+  const port = await listen(t, server);
+  return { url: `http://127.0.0.1:${port}`, requests };
 }
 
 const ok = (_, response) => response.end('{}');

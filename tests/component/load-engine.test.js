@@ -7,13 +7,10 @@
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
 const net = require('node:net');
-const path = require('node:path');
 const test = require('node:test');
 const { promisify } = require('node:util');
-const { listen } = require('./support/load.js');
-const { bin } = require('./support/sonde.js');
+const { listen, load: loadFrom, program } = require('./support/load.js');
 
-const program = path.join(path.dirname(bin), '..', 'tests', 'program_load');
 const run = promisify(execFile);
 const GOOD = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
 
@@ -38,16 +35,7 @@ function startServer(t, serve, opened = () => {}) {
   return listen(t, server);
 }
 
-async function load(port, settings) {
-  const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-  const { stdout } = await run(program, [`http://127.0.0.1:${port}/`, ...words], {
-    timeout: 60000,
-  });
-  const said = JSON.parse(stdout);
-  assert.equal(said.sent, said.answered + said.failed + said.censored, stdout);
-  return said;
-}
-
+const load = (port, settings) => loadFrom(`http://127.0.0.1:${port}/`, settings);
 const answer = (text) => (socket) => socket.write(text);
 
 test('an amount is sent exactly, also in parts', async (t) => {

@@ -10,6 +10,7 @@ const http = require('node:http');
 const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
+const { listen } = require('./support/load.js');
 const { Sonde, bin, exited, root, start, temporary } = require('./support/sonde.js');
 const { alive } = require('./support/target.js');
 const { until } = require('./support/wait.js');
@@ -26,9 +27,7 @@ async function startServer(t, answer = (_request, response) => response.end('hel
   server.on('connection', () => {
     seen.connections++;
   });
-  await new Promise((resolve) => server.listen(0, at ?? '127.0.0.1', resolve));
-  t.after(() => server.close() && server.closeAllConnections());
-  seen.port = server.address().port;
+  seen.port = await listen(t, server, at);
   return seen;
 }
 
@@ -309,13 +308,9 @@ test("autocannon's own test servers: what they do", async (t) => {
 });
 
 test('-B: errors end it, connections that are dropped among them', async (t) => {
-  const server = net.createServer((socket) => {
-    socket.on('error', () => {});
-    socket.once('data', () => socket.destroy());
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close());
-  const result = await load(t, [`127.0.0.1:${server.address().port}`, '-f', '-B', '3']);
+  const server = net.createServer((socket) => socket.once('data', () => socket.destroy()));
+  const port = await listen(t, server);
+  const result = await load(t, [`127.0.0.1:${port}`, '-f', '-B', '3']);
   exited(result, 1);
   assert.match(result.stderr, /ended after \d+ errors \(--bailout 3\)/);
   assert.match(result.stdout, /errors: \d+ reset/);

@@ -12,7 +12,7 @@ const path = require('node:path');
 const test = require('node:test');
 const { makePair } = require('./support/certificates.js');
 const raw = require('./support/http2-raw.js');
-const { load } = require('./support/load.js');
+const { listen, load } = require('./support/load.js');
 const { temporary } = require('./support/sonde.js');
 
 const HTTP2 = 1; // enum sonde_http_version
@@ -22,22 +22,10 @@ const CANCEL = 8;
 const loadPlain = (port, settings) =>
   load(`http://127.0.0.1:${port}/`, { version: HTTP2, ...settings });
 
-async function start(t, server) {
-  const sessions = new Set();
-  server.on('session', (session) => {
-    sessions.add(session);
-    session.on('error', () => {});
-    session.on('close', () => sessions.delete(session));
-  });
+function start(t, server) {
+  server.on('session', (session) => session.on('error', () => {}));
   server.on('sessionError', () => {});
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    for (const session of sessions) {
-      session.destroy();
-    }
-    server.close();
-  });
-  return server.address().port;
+  return listen(t, server);
 }
 
 // Node.js's server; `serve(stream, headers)` for each request.
@@ -379,16 +367,7 @@ test('a connection that is silent is given up', async (t) => {
 });
 
 test('a server that says nothing at all: a timeout', async (t) => {
-  const sockets = [];
-  const server = net.createServer((socket) => sockets.push(socket.on('error', () => {})));
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    for (const socket of sockets) {
-      socket.destroy();
-    }
-    server.close();
-  });
-  const port = server.address().port;
+  const port = await listen(t, net.createServer());
   const said = await loadPlain(port, { amount: 3, connections: 1, pipelining: 9, timeout: 200 });
   assert.ok(said.errors.timeout >= 2, JSON.stringify(said));
 });

@@ -10,6 +10,7 @@ const http = require('node:http');
 const path = require('node:path');
 const test = require('node:test');
 const hdr = require('hdr-histogram-js');
+const { listen } = require('./support/load.js');
 const { Sonde, bin, exited, root, start, temporary } = require('./support/sonde.js');
 
 // Answers each request, every tenth with the status.
@@ -19,9 +20,8 @@ async function startServer(t, status = 200) {
     response.statusCode = ++count % 10 === 0 ? status : 200;
     response.end('hello');
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close() && server.closeAllConnections());
-  return `http://127.0.0.1:${server.address().port}/patients`;
+  const port = await listen(t, server);
+  return `http://127.0.0.1:${port}/patients`;
 }
 
 // Whether the machine was quiet enough does not matter here: what is invalid is kept, too.
@@ -236,9 +236,8 @@ async function slowServer(t, milliseconds) {
   const server = http.createServer((_request, response) => {
     setTimeout(() => response.end('hello'), milliseconds);
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close() && server.closeAllConnections());
-  return `http://127.0.0.1:${server.address().port}/`;
+  const port = await listen(t, server);
+  return `http://127.0.0.1:${port}/`;
 }
 
 test('two of them compared: what got slower, and how sure that is', async (t) => {

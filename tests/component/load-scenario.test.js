@@ -8,6 +8,7 @@ const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const test = require('node:test');
+const { listen } = require('./support/load.js');
 const { Sonde, exited, temporary } = require('./support/sonde.js');
 
 // {port, requests}: `answer` gets the request with its body, and answers it.
@@ -22,9 +23,8 @@ async function serve(t, answer) {
     });
     request.on('end', () => answer(own, response));
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close() && server.closeAllConnections());
-  return { port: server.address().port, requests };
+  const port = await listen(t, server);
+  return { port, requests };
 }
 
 const ok = (_, response) => response.end('{}');

@@ -13,9 +13,9 @@ const test = require('node:test');
 const tls = require('node:tls');
 const { promisify } = require('node:util');
 const { makePair } = require('./support/certificates.js');
+const { listen, load: loadFrom } = require('./support/load.js');
 const { bin, temporary } = require('./support/sonde.js');
 
-const program = path.join(path.dirname(bin), '..', 'tests', 'program_load');
 const run = promisify(execFile);
 const GOOD = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
 const valid = { begins: -1, ends: 1 };
@@ -41,34 +41,10 @@ async function startServer(t, options, seen = () => {}) {
     });
   });
   server.on('tlsClientError', () => {});
-  return listen(t, server);
+  return listen(t, server, 'localhost');
 }
 
-async function listen(t, server) {
-  const sockets = new Set();
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => sockets.delete(socket));
-  });
-  await new Promise((resolve) => server.listen(0, 'localhost', resolve));
-  t.after(() => {
-    for (const socket of sockets) {
-      socket.destroy();
-    }
-    server.close();
-  });
-  return server.address().port;
-}
-
-const load = (port, ...words) => loadFrom(`https://localhost:${port}/`, ...words);
-
-async function loadFrom(url, ...words) {
-  const { stdout } = await run(program, [url, ...words], { timeout: 60000 });
-  const said = JSON.parse(stdout);
-  assert.equal(said.sent, said.answered + said.failed + said.censored, stdout);
-  return said;
-}
+const load = (port, settings) => loadFrom(`https://localhost:${port}/`, settings);
 
 test('a certificate of an authority that is trusted; sessions are resumed', async (t) => {
   const ca = authority(t);
@@ -77,11 +53,17 @@ test('a certificate of an authority that is trusted; sessions are resumed', asyn
   const port = await startServer(t, { cert: pair.certificate, key: pair.key }, (socket) => {
     resumed += socket.isSessionReused();
   });
-  const trust = `authority=${ca.file}`;
-  const said = await load(port, trust, 'amount=1000', 'connections=5', 'pipelining=3', 'threads=2');
+  const trust = { authority: ca.file };
+  const said = await load(port, {
+    ...trust,
+    amount: 1000,
+    connections: 5,
+    pipelining: 3,
+    threads: 2,
+  });
   assert.equal(said.answered, 1000);
   assert.equal(said.connects, 5);
-  const many = await load(port, trust, 'amount=100', 'connections=1', 'perConnection=10');
+  const many = await load(port, { ...trust, amount: 100, connections: 1, perConnection: 10 });
   assert.equal(many.connects, 10);
   assert.ok(resumed >= 8, `${resumed} resumed`);
 });
@@ -97,12 +79,12 @@ for (const [name, error, options, host] of [
     const other = authority(t);
     const pair = ca.make('server', options);
     const port = await startServer(t, { cert: pair.certificate, key: pair.key });
-    const trust = `authority=${host === 'unknown' ? other.file : ca.file}`;
-    const said = await load(port, trust, 'seconds=1', 'connections=2');
+    const trust = { authority: host === 'unknown' ? other.file : ca.file };
+    const said = await load(port, { ...trust, seconds: 1, connections: 2 });
     assert.equal(said.sent, 0);
     assert.ok(said.errors[error] > 2 && said.errors[error] < 40, JSON.stringify(said));
     assert.equal(said.connectFailures, said.errors[error]);
-    assert.equal((await load(port, 'skipVerify=1', 'amount=20')).answered, 20);
+    assert.equal((await load(port, { skipVerify: 1, amount: 20 })).answered, 20);
   });
 }
 
@@ -115,13 +97,13 @@ test('a server that asks who we are', async (t) => {
     ca: ca.certificate,
     requestCert: true,
   });
-  const trust = `authority=${ca.file}`;
-  const stranger = await load(port, trust, 'seconds=1', 'connections=1');
+  const trust = { authority: ca.file };
+  const stranger = await load(port, { ...trust, seconds: 1, connections: 1 });
   assert.equal(stranger.answered, 0, JSON.stringify(stranger));
   const own = ca.make('us');
   fs.writeFileSync(path.join(ca.directory, 'us.crt'), own.certificate);
   const words = ['us.crt', 'us.key'].map((file) => path.join(ca.directory, file));
-  const said = await load(port, trust, `certificate=${words[0]}`, `key=${words[1]}`, 'amount=50');
+  const said = await load(port, { ...trust, certificate: words[0], key: words[1], amount: 50 });
   assert.equal(said.answered, 50);
 });
 
@@ -158,16 +140,16 @@ for (const version of ['-tls1_2', '-tls1_3']) {
     const ca = authority(t);
     const port = await startOpenssl(t, ca, version, '-Verify', '2', '-verify_return_error');
     const url = `https://127.0.0.1:${port}/`;
-    const words = [`authority=${ca.file}`, 'skipVerify=1', 'seconds=1', 'connections=1'];
-    const none = await loadFrom(url, ...words);
+    const settings = { authority: ca.file, skipVerify: 1, seconds: 1, connections: 1 };
+    const none = await loadFrom(url, settings);
     assert.equal(none.answered, 0);
     assert.ok(none.errors.tlsClient > 1, JSON.stringify(none));
     const other = authority(t);
     const own = other.make('us');
     const files = ['us.crt', 'us.key'].map((file) => path.join(other.directory, file));
     fs.writeFileSync(files[0], own.certificate);
-    const who = [`certificate=${files[0]}`, `key=${files[1]}`];
-    const wrong = await loadFrom(url, ...words, ...who);
+    const who = { certificate: files[0], key: files[1] };
+    const wrong = await loadFrom(url, { ...settings, ...who });
     assert.equal(wrong.answered, 0);
     assert.ok(wrong.errors.tlsClient > 1, JSON.stringify(wrong));
     assert.equal(wrong.errors.tls + wrong.errors.protocol, 0, JSON.stringify(wrong));
@@ -183,7 +165,7 @@ test('a server that speaks no HTTP/2', async (t) => {
     await url({ ...keys, ALPNProtocols: ['http/1.1'] }), // refuses
     await url(keys), // says nothing of it
   ]) {
-    const said = await loadFrom(each, `authority=${ca.file}`, 'version=1', 'seconds=1');
+    const said = await loadFrom(each, { authority: ca.file, version: 1, seconds: 1 });
     assert.equal(said.sent, 0);
     assert.ok(said.errors.tlsAlpn > 2, JSON.stringify(said));
     assert.equal(said.connectFailures, said.errors.tlsAlpn);
@@ -194,20 +176,23 @@ test('what is no TLS, and a server that closes in the handshake', async (t) => {
   const plain = await listen(
     t,
     net.createServer((socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n')),
+    'localhost',
   );
-  const said = await load(plain, 'seconds=1', 'connections=1');
+  const said = await load(plain, { seconds: 1, connections: 1 });
   assert.ok(said.errors.tls > 1, JSON.stringify(said));
   const closing = await listen(
     t,
     net.createServer((socket) => socket.once('data', () => socket.destroy())),
+    'localhost',
   );
-  const closed = await load(closing, 'seconds=1', 'connections=1');
+  const closed = await load(closing, { seconds: 1, connections: 1 });
   assert.ok(closed.errors.tls > 1 && closed.errors.tls < 20, JSON.stringify(closed));
   const silent = await listen(
     t,
     net.createServer(() => {}),
+    'localhost',
   );
-  const waited = await load(silent, 'seconds=2', 'connections=1', 'timeout=200');
+  const waited = await load(silent, { seconds: 2, connections: 1, timeout: 200 });
   assert.ok(waited.errors.timeout > 1, JSON.stringify(waited));
 });
 
@@ -228,7 +213,7 @@ test('a body of many records is sent whole', async (t) => {
       });
     },
   );
-  const port = await listen(t, server);
+  const port = await listen(t, server, 'localhost');
   const file = path.join(ca.directory, 'body');
   fs.writeFileSync(file, Buffer.alloc(1 << 20));
   const words = ['-m', 'POST', '-i', file, '--ca', ca.file, '-a', '20', '-c', '2', '-t', '5s'];
