@@ -95,4 +95,4 @@ function readCoverageChanges(changes) {
   return { functions, stretches, runs };
 }
 
-module.exports = { lineState, markedLines, readCoverage, readCoverageChanges };
+module.exports = { markedLines, readCoverage, readCoverageChanges };

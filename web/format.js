@@ -107,12 +107,6 @@ function place(file, line, directory = '') {
   return path && line > 0 ? `${path}:${line}` : path;
 }
 
-// The file's name alone, for where there is little room.
-function shortPlace(file, line) {
-  const name = clean(file.slice(file.lastIndexOf('/') + 1));
-  return name && line > 0 ? `${name}:${line}` : name;
-}
-
 module.exports = {
   amount,
   bytes,
@@ -121,7 +115,6 @@ module.exports = {
   percent,
   place,
   points,
-  shortPlace,
   shorten,
   time,
 };

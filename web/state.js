@@ -97,4 +97,4 @@ function print(state) {
   return text ? `#${text}` : '';
 }
 
-module.exports = { COLOURS, VIEWS, initial, parse, print };
+module.exports = { initial, parse, print };

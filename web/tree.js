@@ -288,4 +288,4 @@ function callers(tree, frame) {
   return growing.finish();
 }
 
-module.exports = { Growing, NONE, callees, callers, merged, ordered, topmost, weights };
+module.exports = { NONE, callees, callers, merged, ordered, topmost, weights };

@@ -83,11 +83,6 @@ static const char *const edge_types[SONDE_HEAP_EDGE_OTHER + 1] = {
     [SONDE_HEAP_EDGE_WEAK] = "weak",         [SONDE_HEAP_EDGE_OTHER] = "other",
 };
 
-const char *sonde_heap_type_name(enum sonde_heap_node_type type)
-{
-    return node_types[type];
-}
-
 int sonde_heap_out_of_memory(struct sonde_err *err)
 {
     return sonde_fail(err, SONDE_ENOMEM, 0, "heap snapshot: out of memory");

@@ -169,7 +169,5 @@ static inline bool sonde_heap_edge_is_indexed(enum sonde_heap_edge_type type)
 {
     return type == SONDE_HEAP_EDGE_ELEMENT || type == SONDE_HEAP_EDGE_HIDDEN;
 }
-/* "object", "concatenated string" …, as V8 names it. */
-const char *sonde_heap_type_name(enum sonde_heap_node_type type);
 
 #endif

@@ -24,7 +24,6 @@ struct sonde_http_client {
     struct sonde_http_request *ended;    /* to be freed there */
     unsigned inside;                     /* calls of curl that are on the stack */
     bool doomed;                         /* one of the requests is */
-    uint64_t connections;
 };
 
 struct sonde_http_request {
@@ -362,13 +361,12 @@ static size_t take_header(char *data, size_t size, size_t count, void *context)
 
 static int prepare_socket(void *context, curl_socket_t socket, curlsocktype purpose)
 {
+    (void)context;
     (void)purpose;
-    struct sonde_http_client *client = context;
     const int on = 1;
     const int after = PROBE_AFTER_S;
     const int each = PROBE_EACH_S;
     const int unacknowledged = UNACKNOWLEDGED_MS;
-    client->connections++;
     (void)setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void)setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof(after));
     (void)setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &each, sizeof(each));
@@ -671,9 +669,4 @@ struct sonde_str sonde_http_header(const struct sonde_http_response *response, c
         }
     }
     return (struct sonde_str){0};
-}
-
-uint64_t sonde_http_connections(const struct sonde_http_client *client)
-{
-    return client->connections;
 }

@@ -103,7 +103,4 @@ void sonde_http_cancel(struct sonde_http_request *request);
  * several the first. `name` in any case. */
 struct sonde_str sonde_http_header(const struct sonde_http_response *response, const char *name);
 
-/* Connections made so far, for metrics and tests. */
-uint64_t sonde_http_connections(const struct sonde_http_client *client);
-
 #endif

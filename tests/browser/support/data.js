@@ -536,7 +536,6 @@ function coverageData({ compared = false } = {}) {
 }
 
 module.exports = {
-  coverageCapture,
   coverageData,
   heapData,
   comparisonData,

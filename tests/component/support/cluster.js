@@ -376,4 +376,4 @@ async function metrics(controller) {
 
 const conditionWords = ({ status, reason }) => `${status} ${reason}`;
 
-module.exports = { Clinic, conditionWords, metrics, namespace, now, open, until };
+module.exports = { conditionWords, metrics, namespace, now, open, until };
