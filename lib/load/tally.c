@@ -138,12 +138,18 @@ void sonde_load_tally_untimed(struct sonde_load_tally *tally, int status, bool r
     tally->wrong += !right;
 }
 
+static void record_time(struct sonde_load_tally *tally, const struct sonde_load_times *times,
+                        int64_t now_ns)
+{
+    sonde_histogram_record(&tally->response, microseconds(times->intended_ns, now_ns));
+    sonde_histogram_record(&tally->service, microseconds(times->sent_ns, now_ns));
+}
+
 void sonde_load_tally_judged(struct sonde_load_tally *tally, const struct sonde_load_times *times,
                              int64_t now_ns, int status, bool right)
 {
     sonde_load_tally_untimed(tally, status, right);
-    sonde_histogram_record(&tally->response, microseconds(times->intended_ns, now_ns));
-    sonde_histogram_record(&tally->service, microseconds(times->sent_ns, now_ns));
+    record_time(tally, times, now_ns);
 }
 
 void sonde_load_tally_answered(struct sonde_load_tally *tally, const struct sonde_load_times *times,
@@ -159,7 +165,7 @@ void sonde_load_tally_failed(struct sonde_load_tally *tally, const struct sonde_
     tally->failed++;
     tally->errors[error]++;
     if (error == SONDE_LOAD_TIMEOUT) {
-        sonde_histogram_record(&tally->response, microseconds(times->intended_ns, now_ns));
+        record_time(tally, times, now_ns);
     }
 }
 
@@ -167,13 +173,14 @@ void sonde_load_tally_censored(struct sonde_load_tally *tally, const struct sond
                                int64_t now_ns)
 {
     tally->censored++;
-    sonde_histogram_record(&tally->response, microseconds(times->intended_ns, now_ns));
+    record_time(tally, times, now_ns);
 }
 
 void sonde_load_tally_unsent(struct sonde_load_tally *tally, int64_t intended_ns, int64_t now_ns)
 {
     tally->unsent++;
     sonde_histogram_record(&tally->response, microseconds(intended_ns, now_ns));
+    sonde_histogram_record(&tally->send_lag, microseconds(intended_ns, now_ns));
 }
 
 size_t sonde_load_label_find(const struct sonde_load_label *labels, size_t count,

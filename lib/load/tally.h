@@ -40,9 +40,9 @@ struct sonde_load_label {
 };
 
 struct sonde_load_tally {
-    /* In µs, up to an hour, to three digits. */
-    struct sonde_histogram response; /* intended → last byte; timeouts and what was never answered
-                                        or sent by what it had waited: lower bounds */
+    /* In µs, up to an hour, to three digits. Timeouts, and what was never answered or sent, are in
+     * them by what they had waited: lower bounds. */
+    struct sonde_histogram response; /* intended → last byte */
     struct sonde_histogram service;  /* written → last byte */
     struct sonde_histogram send_lag; /* intended → written */
     uint64_t sent; /* requests that were written: answered, failed or censored by the end */

@@ -50,19 +50,13 @@ static void statistics_are_in_their_units(void **state)
         const char *text;
         double value;
     } cases[] = {
-        {"http_req_duration: med<1", 10},
-        {"http_req_duration: p(99)<1", 10},
-        {"http_req_duration: p(100)<1", 100},
-        {"http_req_duration: max<1", 100},
-        {"http_req_duration: min<1", 10},
-        {"http_req_duration: avg<1", 10.9},
-        {"http_req_service: p(100)<1", 9},
-        {"http_req_send_lag: max<1", 1},
-        {"http_req_failed: rate<1", 3 / 101.0},
-        {"http_reqs: count<1", 99},
-        {"http_reqs: rate<1", 49.5},
-        {"dropped_requests: count<1", 2},
-        {"data_received: count<1", 5000},
+        {"http_req_duration: med<1", 10},     {"http_req_duration: p(99)<1", 10},
+        {"http_req_duration: p(100)<1", 100}, {"http_req_duration: max<1", 100},
+        {"http_req_duration: min<1", 10},     {"http_req_duration: avg<1", 10.9},
+        {"http_req_service: med<1", 9},       {"http_req_service: p(100)<1", 99},
+        {"http_req_send_lag: max<1", 1},      {"http_req_failed: rate<1", 3 / 101.0},
+        {"http_reqs: count<1", 99},           {"http_reqs: rate<1", 49.5},
+        {"dropped_requests: count<1", 2},     {"data_received: count<1", 5000},
         {"data_sent: rate<1", 1500},
     };
     make(&tally);
@@ -110,8 +104,8 @@ static void tallies_add_up(void **state)
     assert_int_equal(sum.statuses[500], 2);
     assert_int_equal(sum.errors[SONDE_LOAD_RESET], 2);
     assert_int_equal(sum.response.total, 100 + 102);
-    assert_int_equal(sum.service.total, 198);
-    assert_int_equal(sum.send_lag.total, 202);
+    assert_int_equal(sum.service.total, 198 + 3);
+    assert_int_equal(sum.send_lag.total, 202 + 1);
     assert_int_equal(sum.wrong, 2);
     sonde_load_tally_clear(&part);
     assert_int_equal(part.sent + part.answered + part.response.total, 0);
