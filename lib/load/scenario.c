@@ -7,269 +7,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
-
-/* The name of the variable that is the Cookie field: nobody can write it. */
-static const char cookie_name[] = "\x01";
-static const char cookie_place[] = "{{\x01}}";
-
-/* A table before it is read. */
-struct table_plan {
-    const struct sonde_load_file *file;
-    const char **columns;
-    size_t count;
-};
-
-/* A request before it is made. */
-struct step_plan {
-    const char *name;
-    struct sonde_load_ask ask;        /* with all its fields */
-    const struct sonde_request *spec; /* NULL: of a file or of flags */
-};
-
-struct builder {
-    const struct sonde_load_surroundings *around;
-    struct sonde_load_scenario *ret;
-    const struct sonde_scenario *spec; /* NULL: as above */
-    struct step_plan *plans;
-    struct table_plan tables[SONDE_LOAD_TABLES_MAX];
-    struct sonde_err *err;
-};
-
-static int no_memory(const struct builder *b)
-{
-    return sonde_fail(b->err, SONDE_ENOMEM, 0, "no memory for a scenario");
-}
-
-static void *allocate(struct builder *b, size_t count, size_t size)
-{
-    return sonde_arena_alloc(&b->ret->arena, count * size + 1);
-}
-
-static const char *copy(struct builder *b, const char *text)
-{
-    return sonde_arena_copy(&b->ret->arena, sonde_str(text)).data;
-}
-
-/* ---- variables ---- */
-
-static const struct sonde_load_file *find_file(const struct sonde_load_surroundings *around,
-                                               const char *name, const char *key)
-{
-    for (size_t i = 0; i < around->file_count; i++) {
-        if (strcmp(around->files[i].name, name) == 0 && strcmp(around->files[i].key, key) == 0) {
-            return &around->files[i];
-        }
-    }
-    return NULL;
-}
-
-/* The column of a file, which is read when all are known. */
-static int plan_column(struct builder *b, const struct sonde_variable *spec,
-                       struct sonde_load_variable *variable)
-{
-    const struct sonde_data_source *from = spec->from;
-    const struct sonde_load_file *file = find_file(b->around, from->name, from->key);
-    const char *column = from->column ? from->column : spec->key;
-    if (!file) {
-        return sonde_fail(b->err, SONDE_ENOTFOUND, 0, "the variable %s: there is no file %s of %s",
-                          spec->key, from->key, from->name);
-    }
-    size_t at = 0;
-    while (at < b->ret->table_count && b->tables[at].file != file) {
-        at++;
-    }
-    if (at == SONDE_LOAD_TABLES_MAX) {
-        return sonde_fail(b->err, SONDE_ELIMIT, 0, "more than %d files of values",
-                          SONDE_LOAD_TABLES_MAX);
-    }
-    struct table_plan *table = &b->tables[at];
-    if (at == b->ret->table_count) {
-        table->columns = allocate(b, SONDE_LOAD_TABLE_COLUMNS_MAX, sizeof(*table->columns));
-        if (!table->columns) {
-            return no_memory(b);
-        }
-        table->file = file;
-        b->ret->table_count++;
-    }
-    size_t i = 0;
-    while (i < table->count && strcmp(table->columns[i], column) != 0) {
-        i++;
-    }
-    if (i == SONDE_LOAD_TABLE_COLUMNS_MAX) {
-        return sonde_fail(b->err, SONDE_ELIMIT, 0, "%s: more than %d columns are used", from->key,
-                          SONDE_LOAD_TABLE_COLUMNS_MAX);
-    }
-    table->columns[i] = column;
-    table->count += i == table->count;
-    variable->kind = SONDE_LOAD_TABLE;
-    variable->table = (unsigned)at;
-    variable->column = (unsigned)i;
-    return 0;
-}
-
-static int plan_list(struct builder *b, const struct sonde_variable *spec,
-                     struct sonde_load_variable *variable)
-{
-    struct sonde_str *values = allocate(b, spec->values.count, sizeof(*values));
-    for (size_t i = 0; values && i < spec->values.count; i++) {
-        values[i] = sonde_arena_copy(&b->ret->arena, sonde_str(spec->values.items[i]));
-        if (!values[i].data) {
-            values = NULL;
-        }
-    }
-    variable->kind = SONDE_LOAD_LIST;
-    variable->values = values;
-    return values ? 0 : no_memory(b);
-}
-
-static struct sonde_load_variable *new_variable(struct builder *b, const char *name, int step)
-{
-    struct sonde_load_scenario *s = b->ret;
-    const char *own = copy(b, name);
-    if (!own) {
-        (void)no_memory(b);
-        return NULL;
-    }
-    if (s->variable_count == SONDE_LOAD_VARIABLES_MAX) {
-        (void)sonde_fail(b->err, SONDE_ELIMIT, 0, "more than %d variables",
-                         SONDE_LOAD_VARIABLES_MAX);
-        return NULL;
-    }
-    struct sonde_load_variable *variable = &s->variables[s->variable_count++];
-    *variable = (struct sonde_load_variable){.name = own, .step = step};
-    return variable;
-}
-
-/* How its rows are drawn: as those of a variable of the same file, if there is one. */
-static void plan_drawing(struct builder *b, struct sonde_load_variable *variable, bool in_turn,
-                         uint64_t count)
-{
-    struct sonde_load_scenario *s = b->ret;
-    int table = variable->kind == SONDE_LOAD_TABLE ? (int)variable->table : -1;
-    for (size_t i = 0; i < s->drawing_count && table >= 0; i++) {
-        const struct sonde_load_drawing *own = &s->drawings[i];
-        if (own->table == table && own->step == variable->step && own->in_turn == in_turn) {
-            variable->draw = (unsigned)i;
-            return;
-        }
-    }
-    variable->draw = (unsigned)s->drawing_count;
-    s->drawings[s->drawing_count++] =
-        (struct sonde_load_drawing){count, in_turn, variable->step, table};
-}
-
-static int plan_variable(struct builder *b, const struct sonde_variable *spec, int step)
-{
-    struct sonde_load_variable *variable = new_variable(b, spec->key, step);
-    uint64_t count = spec->values.count;
-    if (!variable) {
-        return b->err ? b->err->code : SONDE_ENOMEM;
-    }
-    int r = 0;
-    if (spec->range.count) {
-        variable->kind = SONDE_LOAD_RANGE;
-        variable->first = spec->range.items[0];
-        variable->place = (unsigned)b->ret->range_count++;
-        count = (uint64_t)(spec->range.items[1] - spec->range.items[0]) + 1;
-    } else if (spec->from) {
-        r = plan_column(b, spec, variable);
-        count = 1; /* until it is read */
-    } else {
-        r = plan_list(b, spec, variable);
-    }
-    if (r == 0) {
-        plan_drawing(b, variable, spec->order == SONDE_DATA_SEQUENTIAL, count);
-    }
-    return r;
-}
-
-static struct sonde_load_variable *find_set(struct sonde_load_scenario *s, const char *name)
-{
-    for (size_t i = 0; i < s->variable_count; i++) {
-        if (s->variables[i].kind == SONDE_LOAD_SET && strcmp(s->variables[i].name, name) == 0) {
-            return &s->variables[i];
-        }
-    }
-    return NULL;
-}
-
-static int plan_set(struct builder *b, const char *name)
-{
-    struct sonde_load_scenario *s = b->ret;
-    for (size_t i = 0; b->spec && i < b->spec->data.count; i++) {
-        if (strcmp(b->spec->data.items[i].key, name) == 0) {
-            return sonde_fail(b->err, SONDE_EINVALID, 0,
-                              "extract sets %s, which data of the scenario sets already: take "
-                              "another name",
-                              name);
-        }
-    }
-    if (find_set(s, name)) {
-        return 0;
-    }
-    struct sonde_load_variable *variable = new_variable(b, name, SONDE_LOAD_ALL_STEPS);
-    if (!variable) {
-        return b->err ? b->err->code : SONDE_ENOMEM;
-    }
-    variable->kind = SONDE_LOAD_SET;
-    variable->place = (unsigned)s->set_count++;
-    return 0;
-}
-
-static int read_tables(struct builder *b)
-{
-    struct sonde_load_scenario *s = b->ret;
-    int r = 0;
-    for (size_t i = 0; i < s->table_count && r == 0; i++) {
-        const struct table_plan *plan = &b->tables[i];
-        const struct sonde_load_file *file = plan->file;
-        r = file ? sonde_load_table_read(file->key, file->text, plan->columns, plan->count,
-                                         &s->tables[i], b->err)
-                 : 0;
-    }
-    for (size_t i = 0; i < s->drawing_count && r == 0; i++) {
-        struct sonde_load_drawing *own = &s->drawings[i];
-        own->count = own->table < 0 ? own->count : s->tables[own->table].rows;
-    }
-    return r;
-}
-
-/* All that there are, in an order in which what belongs to a request stands before the others. */
-static int plan_variables(struct builder *b)
-{
-    struct sonde_load_scenario *s = b->ret;
-    size_t most = 1 + (b->spec ? b->spec->data.count : 0);
-    for (size_t i = 0; b->spec && i < b->spec->requests.count; i++) {
-        most += b->spec->requests.items[i].data.count + b->spec->requests.items[i].extract.count;
-    }
-    most = most < SONDE_LOAD_VARIABLES_MAX ? most : SONDE_LOAD_VARIABLES_MAX;
-    s->variables = allocate(b, most, sizeof(*s->variables));
-    s->drawings = allocate(b, most, sizeof(*s->drawings));
-    if (!s->variables || !s->drawings) {
-        return no_memory(b);
-    }
-    int r = 0;
-    for (size_t i = 0; b->spec && i < b->spec->requests.count && r == 0; i++) {
-        const struct sonde_request *request = &b->spec->requests.items[i];
-        for (size_t j = 0; j < request->data.count && r == 0; j++) {
-            r = plan_variable(b, &request->data.items[j], (int)i);
-        }
-    }
-    for (size_t i = 0; b->spec && i < b->spec->data.count && r == 0; i++) {
-        r = plan_variable(b, &b->spec->data.items[i], SONDE_LOAD_ALL_STEPS);
-    }
-    for (size_t i = 0; b->spec && i < b->spec->requests.count && r == 0; i++) {
-        const struct sonde_request *request = &b->spec->requests.items[i];
-        for (size_t j = 0; j < request->extract.count && r == 0; j++) {
-            r = plan_set(b, request->extract.items[j].name);
-        }
-    }
-    if (r == 0 && s->cookies) {
-        r = plan_set(b, cookie_name);
-        s->cookie = (unsigned)(s->variable_count - 1);
-    }
-    return r < 0 ? r : read_tables(b);
-}
+#include "load/scenario_build.h"
 
 /* ---- requests ---- */
 
@@ -289,10 +27,10 @@ static int collect_fields(struct builder *b, struct step_plan *plan)
     const struct sonde_load_ask own = plan->ask;
     size_t spec_count = b->spec ? b->spec->headers.count : 0;
     size_t most = own.field_count + spec_count + b->around->header_count + 1;
-    struct sonde_pair *fields = allocate(b, most, sizeof(*fields));
+    struct sonde_pair *fields = builder_allocate(b, most, sizeof(*fields));
     size_t count = own.field_count;
     if (!fields) {
-        return no_memory(b);
+        return builder_no_memory(b);
     }
     for (size_t i = 0; i < count; i++) {
         fields[i] = own.fields[i];
@@ -308,7 +46,7 @@ static int collect_fields(struct builder *b, struct step_plan *plan)
         }
     }
     if (b->ret->cookies && !has_field(fields, count, "cookie")) {
-        fields[count++] = (struct sonde_pair){"Cookie", cookie_place};
+        fields[count++] = (struct sonde_pair){"Cookie", "{{" SCENARIO_COOKIE "}}"};
     }
     plan->ask.fields = fields;
     plan->ask.field_count = count;
@@ -350,9 +88,9 @@ static int note_needs(struct builder *b, size_t at)
     }
     note_uses(&request->path, used);
     note_uses(&request->body, used);
-    step->needs.items = allocate(b, s->set_count, sizeof(*step->needs.items));
+    step->needs.items = builder_allocate(b, s->set_count, sizeof(*step->needs.items));
     if (!step->needs.items) {
-        return no_memory(b);
+        return builder_no_memory(b);
     }
     for (unsigned i = 0; i < s->variable_count; i++) {
         bool is_cookie = s->cookies && i == s->cookie;
@@ -401,21 +139,22 @@ static int new_pattern(struct builder *b, const char *text, struct sonde_load_pa
 static int copy_text(struct builder *b, struct sonde_str text, struct sonde_str *ret)
 {
     *ret = text.data ? sonde_arena_copy(&b->ret->arena, text) : (struct sonde_str){0};
-    return !text.data || ret->data ? 0 : no_memory(b);
+    return !text.data || ret->data ? 0 : builder_no_memory(b);
 }
 
 static int copy_pairs(struct builder *b, const struct sonde_pair *items, size_t count,
                       const struct sonde_pair **ret)
 {
-    struct sonde_pair *pairs = allocate(b, count, sizeof(*pairs));
+    struct sonde_pair *pairs = builder_allocate(b, count, sizeof(*pairs));
     for (size_t i = 0; pairs && i < count; i++) {
-        pairs[i] = (struct sonde_pair){copy(b, items[i].key), copy(b, items[i].value)};
+        pairs[i] =
+            (struct sonde_pair){builder_copy(b, items[i].key), builder_copy(b, items[i].value)};
         if (!pairs[i].key || !pairs[i].value) {
             pairs = NULL;
         }
     }
     *ret = pairs;
-    return pairs ? 0 : no_memory(b);
+    return pairs ? 0 : builder_no_memory(b);
 }
 
 static int make_expectation(struct builder *b, const struct sonde_expectation *spec,
@@ -436,13 +175,13 @@ static int make_extraction(struct builder *b, const struct sonde_extraction *spe
                            struct sonde_load_extraction *ret)
 {
     struct sonde_load_scenario *s = b->ret;
-    ret->variable = (unsigned)(find_set(s, spec->name) - s->variables);
+    ret->variable = (unsigned)(builder_find_set(s, spec->name) - s->variables);
     if (spec->pointer) {
         ret->source = SONDE_LOAD_POINTER;
-        ret->pointer = allocate(b, 1, sizeof(*ret->pointer));
+        ret->pointer = builder_allocate(b, 1, sizeof(*ret->pointer));
         return ret->pointer ? sonde_load_pointer_parse(sonde_str(spec->pointer), &s->arena,
                                                        ret->pointer, b->err)
-                            : no_memory(b);
+                            : builder_no_memory(b);
     }
     if (spec->regex) {
         ret->source = SONDE_LOAD_PATTERN;
@@ -457,9 +196,9 @@ static int make_look(struct builder *b, const struct sonde_request *spec,
 {
     struct sonde_load_look *look = &step->look;
     step->expects = spec->expect || spec->extract.count;
-    look->extractions = allocate(b, spec->extract.count, sizeof(*look->extractions));
+    look->extractions = builder_allocate(b, spec->extract.count, sizeof(*look->extractions));
     if (!look->extractions) {
-        return no_memory(b);
+        return builder_no_memory(b);
     }
     int r = spec->expect ? make_expectation(b, spec->expect, look) : 0;
     for (size_t i = 0; i < spec->extract.count && r == 0; i++) {
@@ -483,9 +222,9 @@ static int name_step(struct builder *b, struct sonde_load_step *step, const char
     at = at == SONDE_LOAD_NAMES_MAX ? SONDE_LOAD_NAMES_MAX - 1 : at;
     const char *own = at == SONDE_LOAD_NAMES_MAX - 1 ? "others" : name;
     if (at == s->name_count) {
-        own = copy(b, own);
+        own = builder_copy(b, own);
         if (!own) {
-            return no_memory(b);
+            return builder_no_memory(b);
         }
         s->names[s->name_count++] = own;
     }
@@ -514,12 +253,12 @@ static int make_steps(struct builder *b)
     for (size_t i = 0; b->spec && i < b->spec->requests.count; i++) {
         patterns += 1 + b->spec->requests.items[i].extract.count;
     }
-    s->steps = allocate(b, s->step_count, sizeof(*s->steps));
-    s->requests = allocate(b, s->step_count, sizeof(*s->requests));
-    s->names = allocate(b, SONDE_LOAD_NAMES_MAX, sizeof(*s->names));
-    s->patterns = allocate(b, patterns, sizeof(struct sonde_load_pattern *));
+    s->steps = builder_allocate(b, s->step_count, sizeof(*s->steps));
+    s->requests = builder_allocate(b, s->step_count, sizeof(*s->requests));
+    s->names = builder_allocate(b, SONDE_LOAD_NAMES_MAX, sizeof(*s->names));
+    s->patterns = builder_allocate(b, patterns, sizeof(struct sonde_load_pattern *));
     if (!s->steps || !s->requests || !s->names || !s->patterns) {
-        return no_memory(b);
+        return builder_no_memory(b);
     }
     int r = 0;
     for (size_t i = 0; i < s->step_count && r == 0; i++) {
@@ -534,10 +273,10 @@ static int list_of_step(struct builder *b, int step, struct sonde_load_places_li
                         struct sonde_load_places_list *variables)
 {
     const struct sonde_load_scenario *s = b->ret;
-    draws->items = allocate(b, s->drawing_count, sizeof(*draws->items));
-    variables->items = allocate(b, s->variable_count, sizeof(*variables->items));
+    draws->items = builder_allocate(b, s->drawing_count, sizeof(*draws->items));
+    variables->items = builder_allocate(b, s->variable_count, sizeof(*variables->items));
     if (!draws->items || !variables->items) {
-        return no_memory(b);
+        return builder_no_memory(b);
     }
     for (unsigned i = 0; i < s->drawing_count; i++) {
         if (s->drawings[i].step == step) {
@@ -627,15 +366,15 @@ static int make_alias(struct builder *b)
 {
     struct sonde_load_scenario *s = b->ret;
     size_t n = s->step_count;
-    uint64_t *left = allocate(b, n, sizeof(*left));
-    uint32_t *small = allocate(b, n, sizeof(*small));
-    uint32_t *large = allocate(b, n, sizeof(*large));
+    uint64_t *left = builder_allocate(b, n, sizeof(*left));
+    uint32_t *small = builder_allocate(b, n, sizeof(*small));
+    uint32_t *large = builder_allocate(b, n, sizeof(*large));
     size_t smalls = 0;
     size_t larges = 0;
-    s->cut = allocate(b, n, sizeof(*s->cut));
-    s->alias = allocate(b, n, sizeof(*s->alias));
+    s->cut = builder_allocate(b, n, sizeof(*s->cut));
+    s->alias = builder_allocate(b, n, sizeof(*s->alias));
     if (!left || !small || !large || !s->cut || !s->alias) {
-        return no_memory(b);
+        return builder_no_memory(b);
     }
     s->weights = 0;
     for (size_t i = 0; i < n; i++) {
@@ -699,7 +438,7 @@ static void begin(struct builder *b, const struct sonde_load_surroundings *aroun
 
 static int build(struct builder *b)
 {
-    int r = plan_variables(b);
+    int r = builder_plan_variables(b);
     r = r < 0 ? r : make_steps(b);
     return r < 0 ? r : finish(b);
 }
@@ -708,12 +447,12 @@ static int plan_drafts(struct builder *b)
 {
     struct sonde_load_scenario *s = b->ret;
     s->step_count = s->import.count;
-    b->plans = allocate(b, s->step_count, sizeof(*b->plans));
+    b->plans = builder_allocate(b, s->step_count, sizeof(*b->plans));
     for (size_t i = 0; b->plans && i < s->step_count; i++) {
         const struct sonde_load_draft *draft = &s->import.drafts[i];
         b->plans[i] = (struct step_plan){draft->name, draft->ask, NULL};
     }
-    return b->plans ? 0 : no_memory(b);
+    return b->plans ? 0 : builder_no_memory(b);
 }
 
 static int import(struct builder *b, enum sonde_scenario_format format, const char *name,
@@ -737,9 +476,9 @@ static int plan_requests(struct builder *b)
         base.length--;
     }
     s->step_count = b->spec->requests.count;
-    b->plans = allocate(b, s->step_count, sizeof(*b->plans));
+    b->plans = builder_allocate(b, s->step_count, sizeof(*b->plans));
     if (!b->plans) {
-        return no_memory(b);
+        return builder_no_memory(b);
     }
     for (size_t i = 0; i < s->step_count; i++) {
         const struct sonde_request *spec = &b->spec->requests.items[i];
@@ -760,7 +499,7 @@ static int plan_requests(struct builder *b)
             .spec = spec,
         };
         if (!b->plans[i].ask.path.data) {
-            return no_memory(b);
+            return builder_no_memory(b);
         }
     }
     return 0;
@@ -778,7 +517,8 @@ int sonde_load_scenario_from_spec(const struct sonde_scenario *spec,
     ret->order = spec->order == SONDE_ORDER_SEQUENCE ? SONDE_LOAD_SEQUENCE : SONDE_LOAD_WEIGHTED;
     int r = 0;
     if (source) {
-        const struct sonde_load_file *file = find_file(surroundings, source->name, source->key);
+        const struct sonde_load_file *file =
+            builder_find_file(surroundings, source->name, source->key);
         r = file ? import(&b, (enum sonde_scenario_format)source->format, source->key, file->text)
                  : sonde_fail(err, SONDE_ENOTFOUND, 0, "the scenario: there is no file %s of %s",
                               source->key, source->name);
@@ -806,13 +546,13 @@ int sonde_load_scenario_from_ask(const struct sonde_load_ask *ask,
 {
     struct builder b;
     begin(&b, surroundings, ret, err);
-    b.plans = allocate(&b, 1, sizeof(*b.plans));
+    b.plans = builder_allocate(&b, 1, sizeof(*b.plans));
     if (!b.plans) {
-        return no_memory(&b);
+        return builder_no_memory(&b);
     }
     b.plans[0] = (struct step_plan){"request", *ask, NULL};
     ret->step_count = 1;
-    int r = plan_variables(&b);
+    int r = builder_plan_variables(&b);
     r = r < 0 ? r : make_steps(&b);
     if (r == 0 && look) {
         ret->steps[0].look = *look;
