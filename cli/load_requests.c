@@ -219,7 +219,7 @@ static int make_spec(const char *file, struct sonde_load_surroundings *around,
     return r < 0 ? r : play(file, spec, around, ret, err);
 }
 
-static void say_skips(const struct sonde_load_import *import)
+static void say_import(const char *file, const struct sonde_load_import *import)
 {
     for (size_t i = 0; i < import->skip_count && i < SKIPS_SAID; i++) {
         (void)fprintf(stderr, "sonde: left out %s: %s\n", import->skips[i].what,
@@ -227,6 +227,10 @@ static void say_skips(const struct sonde_load_import *import)
     }
     if (import->skip_total > SKIPS_SAID) {
         (void)fprintf(stderr, "sonde: left out %zu more\n", import->skip_total - SKIPS_SAID);
+    }
+    if (import->count) {
+        (void)fprintf(stderr, "sonde: %zu request%s of %s\n", import->count,
+                      import->count == 1 ? "" : "s", file);
     }
 }
 
@@ -248,7 +252,7 @@ static int make_many(const struct cli_load_settings *s, const struct load_target
                                             file, sonde_buf_view(&ret->text), &around,
                                             &ret->scenario, err);
     if (r == 0 && !s->silent) {
-        say_skips(&ret->scenario.import);
+        say_import(file, &ret->scenario.import);
     }
     return r;
 }
@@ -263,7 +267,7 @@ static int make_documents(const struct cli_load_settings *s, const struct load_o
     int r = read_headers(s, target, arena, fields, &around.header_count, err);
     r = r < 0 ? r : play(order->file, order->test->scenario, &around, ret, err);
     if (r == 0 && !s->silent) {
-        say_skips(&ret->scenario.import);
+        say_import(order->file, &ret->scenario.import);
     }
     return r;
 }

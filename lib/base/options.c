@@ -112,7 +112,7 @@ static int assign(const struct sonde_option *option, const char *value, void *ta
         if (r < 0 || *(int64_t *)field < option->min) {
             return sonde_fail(
                 err, SONDE_EINVALID, 0,
-                "--%s %s: give a duration from %.15gs to %.15gs, such as 10s or 1m30s",
+                "--%s %s: give a duration from %.15gs to %.15gs, such as 10s, 1m30s or 1500ms",
                 option->name, value, (double)option->min / 1e9, (double)option->max / 1e9);
         }
         return 0;

@@ -220,8 +220,12 @@ int sonde_load_har_read(const char *name, struct sonde_str text, const struct so
     }
     const cJSON *log = cJSON_GetObjectItemCaseSensitive(tree, "log");
     const cJSON *entries = cJSON_GetObjectItemCaseSensitive(log, "entries");
-    if (!cJSON_IsArray(entries) || !entries->child) {
+    if (!cJSON_IsArray(entries)) {
         return sonde_fail(err, SONDE_EINVALID, 0, "%s: no HAR: it has no log.entries", name);
+    }
+    if (!entries->child) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "%s: no request was recorded: log.entries is empty", name);
     }
     for (const cJSON *entry = entries->child; entry && r == 0; entry = entry->next) {
         r = add_entry(&h, entry, err);

@@ -261,6 +261,15 @@ static void put_duration(int64_t us, const char *mark, struct sonde_buf *buf)
 
 static const double shown[] = {0.5, 0.9, 0.99, 0.999};
 
+static void put_quantile(const struct sonde_histogram *h, double share, struct sonde_buf *buf)
+{
+    if (h->total) {
+        put_duration(sonde_histogram_quantile(h, share), "", buf);
+    } else {
+        sonde_buf_printf(buf, "%*s", WIDTH, "-");
+    }
+}
+
 static void put_row(const char *name, const struct sonde_histogram *h, struct sonde_buf *buf)
 {
     sonde_buf_printf(buf, "%-10s", name);
@@ -293,8 +302,9 @@ static void put_errors(const struct sonde_load_tally *t, struct sonde_buf *buf)
     const char *separator = "errors: ";
     for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
         if (t->errors[i]) {
-            sonde_buf_printf(buf, "%s%llu %s", separator, (unsigned long long)t->errors[i],
-                             sonde_load_error_name((enum sonde_load_error)i));
+            sonde_buf_printf(buf, "%s%llu %s (%s)", separator, (unsigned long long)t->errors[i],
+                             sonde_load_error_name((enum sonde_load_error)i),
+                             sonde_load_error_cause((enum sonde_load_error)i));
             separator = ", ";
         }
     }
@@ -361,9 +371,9 @@ static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *
     for (size_t i = 0; i < SONDE_LENGTH(quantiles); i++) {
         const double share = quantiles[i].share;
         sonde_buf_printf(buf, "%8g %%", 100 * share);
-        put_duration(sonde_histogram_quantile(&t->response, share), "", buf);
-        put_duration(sonde_histogram_quantile(&t->service, share), "", buf);
-        put_duration(sonde_histogram_quantile(&t->send_lag, share), "", buf);
+        put_quantile(&t->response, share, buf);
+        put_quantile(&t->service, share, buf);
+        put_quantile(&t->send_lag, share, buf);
         sonde_buf_char(buf, '\n');
     }
 }

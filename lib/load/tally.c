@@ -8,25 +8,34 @@
 static const int64_t longest_us = INT64_C(3600) * 1000 * 1000;
 enum { DIGITS = 3 };
 
+static const struct {
+    const char *name, *cause;
+} errors[SONDE_LOAD_ERRORS] = {
+    [SONDE_LOAD_REFUSED] = {"refused", "nobody listens on that port"},
+    [SONDE_LOAD_UNREACHABLE] = {"unreachable", "no connection could be made to that address"},
+    [SONDE_LOAD_PROXY] = {"proxy", "the proxy did not connect us"},
+    [SONDE_LOAD_TLS] = {"tls", "no TLS session: does that port speak https?"},
+    [SONDE_LOAD_TLS_EXPIRED] = {"tlsExpired", "the certificate is over, or not valid yet"},
+    [SONDE_LOAD_TLS_AUTHORITY] = {"tlsAuthority",
+                                  "the certificate is of no authority that is trusted: --ca"},
+    [SONDE_LOAD_TLS_NAME] = {"tlsName", "the certificate is for another name: --servername"},
+    [SONDE_LOAD_TLS_CLIENT] = {"tlsClient", "the server wants another certificate of ours: --cert"},
+    [SONDE_LOAD_TLS_ALPN] = {"tlsAlpn", "no version of HTTP that both sides speak: --http"},
+    [SONDE_LOAD_UPGRADE] = {"upgrade", "the server speaks no WebSocket there"},
+    [SONDE_LOAD_RESET] = {"reset", "the connection was closed before the answer's end"},
+    [SONDE_LOAD_TIMEOUT] = {"timeout", "no answer in time: --timeout"},
+    [SONDE_LOAD_PROTOCOL] = {"protocol", "what came was no answer of the protocol asked for"},
+    [SONDE_LOAD_RESOURCES] = {"resources", "no sockets, ports or memory of our own: ulimit -n"},
+};
+
 const char *sonde_load_error_name(enum sonde_load_error error)
 {
-    static const char *const names[] = {
-        [SONDE_LOAD_REFUSED] = "refused",
-        [SONDE_LOAD_UNREACHABLE] = "unreachable",
-        [SONDE_LOAD_PROXY] = "proxy",
-        [SONDE_LOAD_TLS] = "tls",
-        [SONDE_LOAD_TLS_EXPIRED] = "tlsExpired",
-        [SONDE_LOAD_TLS_AUTHORITY] = "tlsAuthority",
-        [SONDE_LOAD_TLS_NAME] = "tlsName",
-        [SONDE_LOAD_TLS_CLIENT] = "tlsClient",
-        [SONDE_LOAD_TLS_ALPN] = "tlsAlpn",
-        [SONDE_LOAD_UPGRADE] = "upgrade",
-        [SONDE_LOAD_RESET] = "reset",
-        [SONDE_LOAD_TIMEOUT] = "timeout",
-        [SONDE_LOAD_PROTOCOL] = "protocol",
-        [SONDE_LOAD_RESOURCES] = "resources",
-    };
-    return (size_t)error < SONDE_LENGTH(names) ? names[error] : "unknown";
+    return (size_t)error < SONDE_LENGTH(errors) ? errors[error].name : "unknown";
+}
+
+const char *sonde_load_error_cause(enum sonde_load_error error)
+{
+    return (size_t)error < SONDE_LENGTH(errors) ? errors[error].cause : "unknown";
 }
 
 int sonde_load_layout(struct sonde_histogram_layout *ret, struct sonde_err *err)

@@ -68,6 +68,9 @@ struct sonde_load_tally {
 /* "refused" … */
 const char *sonde_load_error_name(enum sonde_load_error error);
 
+/* What it means, and what may help, for a person: "nobody listens on that port" … */
+const char *sonde_load_error_cause(enum sonde_load_error error);
+
 /* That of its histograms. */
 int sonde_load_layout(struct sonde_histogram_layout *ret, struct sonde_err *err) SONDE_MUST_CHECK;
 

@@ -27,6 +27,21 @@ static void refuse(struct sonde_load_validity *ret, const char *format, ...)
     ret->valid = false;
 }
 
+static void refuse_unanswered(const struct sonde_load_tally *tally, struct sonde_load_validity *ret)
+{
+    int most = 0;
+    for (int i = 1; i < SONDE_LOAD_ERRORS; i++) {
+        most = tally->errors[i] > tally->errors[most] ? i : most;
+    }
+    if (tally->errors[most]) {
+        refuse(ret, "nothing was answered: %llu %s (%s)", (unsigned long long)tally->errors[most],
+               sonde_load_error_name((enum sonde_load_error)most),
+               sonde_load_error_cause((enum sonde_load_error)most));
+    } else {
+        refuse(ret, "nothing was answered");
+    }
+}
+
 void sonde_load_validate(const struct sonde_load_plan *plan,
                          const struct sonde_load_outcome *outcome, int64_t throttled_ns,
                          struct sonde_load_validity *ret)
@@ -39,7 +54,7 @@ void sonde_load_validate(const struct sonde_load_plan *plan,
     double unsent = share((double)t->unsent, (double)(t->sent + t->unsent));
     *ret = (struct sonde_load_validity){.valid = true};
     if (t->answered == 0 && t->received == 0) {
-        refuse(ret, "nothing was answered");
+        refuse_unanswered(t, ret);
     } else if (throttled > SONDE_LOAD_THROTTLED_MAX) {
         refuse(ret,
                "we were throttled for %.1f %% of the time by a CPU limit: give the generator more "
@@ -52,7 +67,7 @@ void sonde_load_validate(const struct sonde_load_plan *plan,
                100 * cpu);
     } else if (unsent > SONDE_LOAD_UNSENT_MAX) {
         refuse(ret,
-               "%.1f %% of the requests could not be sent, all connections being busy: give more "
+               "%.1f %% of the requests could not be sent, no connection being free: give more "
                "(--max-connections), or a lower rate",
                100 * unsent);
     } else if (late > SONDE_LOAD_LATE_MAX) {

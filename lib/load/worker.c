@@ -348,6 +348,9 @@ static void check_end(struct worker *w)
     bool stop = atomic_load_explicit(&w->stop, memory_order_relaxed);
     bool in_time = w->now_ns < w->end_ns;
     w->stopped = w->stopped || stop;
+    if (w->sending && w->open_model && !in_time && !stop) {
+        send_due(w); /* we were woken late: whoever is free can still take what was due */
+    }
     if (w->sending && (stop || !in_time || !(has_more(w) || awaits_end(w)))) {
         bool all_sent = !stop && !has_more(w);
         w->sending = false;

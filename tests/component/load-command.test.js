@@ -87,9 +87,10 @@ test('nobody listens: the exit code says so', async (t) => {
   await new Promise((resolve) => free.listen(0, '127.0.0.1', resolve));
   const unused = free.address().port;
   await new Promise((resolve) => free.close(resolve));
-  const result = await load(t, unused, '/', '-d', '1');
+  const result = await load(t, unused, '/', '-d', '1', '-l');
   exited(result, 1);
-  assert.match(result.stdout, /errors: \d+ refused/);
+  assert.match(result.stdout, /errors: \d+ refused \(nobody listens on that port\)/);
+  assert.match(result.stdout, /^ +99 % +- +- +-$/m);
   exited(await load(t, port, '/', '-a', '1'), 0);
 });
 
@@ -153,7 +154,7 @@ test('what could not be sent makes it invalid, and an invalid test keeps no thre
   const words = ['-R', '100', '-d', '1', '-c', '3', '--max-connections', '3', '-t', '300ms'];
   const result = await load(t, silent.address().port, '/', ...words);
   exited(result, 1);
-  assert.match(result.stdout, /^INVALID: nothing was answered$/m);
+  assert.match(result.stdout, /^INVALID: nothing was answered: \d+ timeout \(no answer in time: --timeout\)$/m);
   // Answers take 50 ms each: three connections do 60 a second.
   const slow = http.createServer((_, response) => setTimeout(() => response.end(), 50));
   await new Promise((resolve) => slow.listen(0, '127.0.0.1', resolve));
@@ -163,7 +164,7 @@ test('what could not be sent makes it invalid, and an invalid test keeps no thre
   exited(late, 99);
   const { sonde } = JSON.parse(late.stdout);
   assert.equal(sonde.valid, false);
-  assert.match(sonde.invalidReason, /could not be sent, all connections being busy/);
+  assert.match(sonde.invalidReason, /could not be sent, no connection being free/);
   assert.deepEqual(
     sonde.thresholds.map(({ holds }) => holds),
     [true],

@@ -199,6 +199,25 @@ test('a rate without a server: what could not be sent is counted, with how long 
   assert.ok(said.response.p50 > 400000 && said.response.p50 < 700000, JSON.stringify(said));
 });
 
+test('stopped over its end, it sends what was due as soon as it goes on', async (t) => {
+  let client;
+  let requests = 0;
+  const port = await startServer(t, (socket) => {
+    socket.write(GOOD);
+    requests += 1;
+    if (requests === 40) {
+      client.kill('SIGSTOP');
+      setTimeout(() => client.kill('SIGCONT'), 1200);
+    }
+  });
+  const url = `http://127.0.0.1:${port}/`;
+  const running = run(program, [url, 'rate=100', 'seconds=1', 'connections=100', 'most=100']);
+  client = running.child;
+  const said = JSON.parse((await running).stdout);
+  assert.deepEqual([said.sent, said.answered, said.unsent], [100, 100, 0], JSON.stringify(said));
+  assert.ok(said.late >= 20, JSON.stringify(said));
+});
+
 test('a rate opens connections up to the most while all are busy', async (t) => {
   const port = await startServer(t, () => {});
   const said = await load(port, { rate: 100, seconds: 1, connections: 1, most: 40, drain: 0 });

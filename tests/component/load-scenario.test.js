@@ -256,6 +256,7 @@ test('a HAR file: what goes to the server, in its order', async (t) => {
   const result = await load(t, port, files, '--har', 'visit.har', '-a', '6', '-c', '1');
   exited(result, 0);
   assert.match(result.stderr, /left out http:\/\/elsewhere\.example\/: /);
+  assert.match(result.stderr, /^sonde: 2 requests of .*visit\.har$/m);
   const own = requests.map(({ method, url, body }) => `${method} ${url} ${body}`);
   assert.deepEqual(own.slice(0, 3), ['GET /first ', 'POST /second hello', 'GET /first ']);
   assert.ok(requests.every(({ headers }) => headers['x-one'] === '1'));
@@ -288,6 +289,7 @@ paths:
   );
   exited(result, 0);
   assert.match(result.stderr, /left out DELETE \/patients\/\{id\}: /);
+  assert.match(result.stderr, /^sonde: 2 requests of .*api\.yaml$/m);
   const kinds = new Set(requests.map(({ method, url, body }) => `${method} ${url} ${body}`));
   assert.deepEqual([...kinds].sort(), ['GET /patients/7 ', 'POST /patients {"name":"Ada"}']);
 });

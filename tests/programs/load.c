@@ -69,17 +69,17 @@ static void print_histogram(const char *name, const struct sonde_histogram *hist
 static void print_outcome(const struct sonde_load_outcome *outcome)
 {
     const struct sonde_load_tally *t = &outcome->tally;
-    printf("{\"sent\":%llu,\"answered\":%llu,\"failed\":%llu,\"censored\":%llu,\"unsent\":%llu,"
-           "\"received\":%llu,\"connects\":%llu,\"connectFailures\":%llu,\"bad\":%llu,"
-           "\"bytesRead\":%llu,"
-           "\"bytesWritten\":%llu,\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"errors\":{",
-           (unsigned long long)t->sent, (unsigned long long)t->answered,
-           (unsigned long long)t->failed, (unsigned long long)t->censored,
-           (unsigned long long)t->unsent, (unsigned long long)t->received,
-           (unsigned long long)t->connects, (unsigned long long)t->connect_failures,
-           (unsigned long long)t->wrong, (unsigned long long)t->bytes_read,
-           (unsigned long long)t->bytes_written, (double)outcome->duration_ns / 1e9,
-           (double)outcome->cpu_ns / 1e9);
+    printf(
+        "{\"sent\":%llu,\"answered\":%llu,\"failed\":%llu,\"censored\":%llu,\"unsent\":%llu,"
+        "\"late\":%llu,\"received\":%llu,\"connects\":%llu,\"connectFailures\":%llu,\"bad\":%llu,"
+        "\"bytesRead\":%llu,"
+        "\"bytesWritten\":%llu,\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"errors\":{",
+        (unsigned long long)t->sent, (unsigned long long)t->answered, (unsigned long long)t->failed,
+        (unsigned long long)t->censored, (unsigned long long)t->unsent, (unsigned long long)t->late,
+        (unsigned long long)t->received, (unsigned long long)t->connects,
+        (unsigned long long)t->connect_failures, (unsigned long long)t->wrong,
+        (unsigned long long)t->bytes_read, (unsigned long long)t->bytes_written,
+        (double)outcome->duration_ns / 1e9, (double)outcome->cpu_ns / 1e9);
     for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
         printf("%s\"%s\":%llu", i ? "," : "", sonde_load_error_name((enum sonde_load_error)i),
                (unsigned long long)t->errors[i]);

@@ -187,7 +187,7 @@ static void har_of_other_origins_is_skipped(void **state)
     assert_import(HAR, "http://h", ENTRIES(ENTRY("\"url\":\"http://g/a\"")),
                   "f: none of its 1 requests goes to http://h:80; the first goes to http://g/a");
     assert_import(HAR, "http://h", "{\"log\":{\"entries\":[]}}",
-                  "f: no HAR: it has no log.entries");
+                  "f: no request was recorded: log.entries is empty");
     assert_import(HAR, "http://h", "[]", "f: no HAR: it has no log.entries");
 }
 

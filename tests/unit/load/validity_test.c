@@ -57,6 +57,23 @@ static void what_makes_a_test_invalid(void **state)
     }
 }
 
+static void why_nothing_was_answered(void **state)
+{
+    (void)state;
+    const struct sonde_load_plan plan = {.threads = 1};
+    struct sonde_load_outcome outcome = {.duration_ns = SONDE_SECOND};
+    struct sonde_load_validity validity;
+    for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
+        char expected[256];
+        outcome.tally.errors[i] = (uint64_t)i + 70;
+        (void)snprintf(expected, sizeof(expected), "nothing was answered: %d %s (%s)", i + 70,
+                       sonde_load_error_name((enum sonde_load_error)i),
+                       sonde_load_error_cause((enum sonde_load_error)i));
+        sonde_load_validate(&plan, &outcome, 0, &validity);
+        assert_string_equal(validity.reason, expected);
+    }
+}
+
 static void throttling_is_read_of_both_versions(void **state)
 {
     (void)state;
@@ -124,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_makes_a_test_invalid),
+        cmocka_unit_test(why_nothing_was_answered),
         cmocka_unit_test(throttling_is_read_of_both_versions),
         cmocka_unit_test(the_group_is_found),
     };
