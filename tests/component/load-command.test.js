@@ -154,7 +154,10 @@ test('what could not be sent makes it invalid, and an invalid test keeps no thre
   const words = ['-R', '100', '-d', '1', '-c', '3', '--max-connections', '3', '-t', '300ms'];
   const result = await load(t, silent.address().port, '/', ...words);
   exited(result, 1);
-  assert.match(result.stdout, /^INVALID: nothing was answered: \d+ timeout \(no answer in time: --timeout\)$/m);
+  assert.match(
+    result.stdout,
+    /^INVALID: nothing was answered: \d+ timeout \(no answer in time: --timeout\)$/m,
+  );
   // Answers take 50 ms each: three connections do 60 a second.
   const slow = http.createServer((_, response) => setTimeout(() => response.end(), 50));
   await new Promise((resolve) => slow.listen(0, '127.0.0.1', resolve));
