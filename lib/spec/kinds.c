@@ -104,9 +104,13 @@ static const char schedule_notes[] =
     "step goes on to the field's end), or several of these with commas. When both days are "
     "restricted (by anything but a `*` without a step, as for a CronJob), a day that fits either "
     "fires. In place of the five: `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, "
-    "`@midnight`, `@hourly`. A CronJob with the same text fires at the same times; refused here "
-    "are steps beyond the field's end, such as `*/24` hours, empty entries between commas, and "
-    "`@every`.\n";
+    "`@midnight`, `@hourly`. A CronJob with the same text fires at the same times, but for the "
+    "nights on which the clocks change; refused here are steps beyond the field's end, such as "
+    "`*/24` hours, empty entries between commas, and `@every`.\n\n"
+    "Where the clocks go forward, the times that they leave out fire together at that moment, and "
+    "where they go back, the times that they show twice fire once (a CronJob leaves out the one "
+    "and fires twice for the other). A schedule of every hour fires each hour, whatever the clocks "
+    "do.\n";
 
 const struct sonde_kind sonde_kind_profile_run = {
     .name = "ProfileRun",
