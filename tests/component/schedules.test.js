@@ -101,5 +101,7 @@ test('of any schedule in UTC, as croniter says', () => {
   const expected = theirs(asks);
   const cases = asks.map((ask, i) => ({ ...ask, zone: 'UTC', to: expected[i].at(-1) }));
   const said = ours(cases);
-  cases.forEach((each, i) => assert.deepEqual(said[i], expected[i], JSON.stringify(each)));
+  cases.forEach((each, i) => {
+    assert.deepEqual(said[i], expected[i], JSON.stringify(each));
+  });
 });
