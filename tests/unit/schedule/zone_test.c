@@ -29,7 +29,7 @@ static void put(struct sonde_buf *buf, int64_t value, size_t size)
 static void put_block(struct sonde_buf *buf, size_t time_size, const int64_t *times, size_t count)
 {
     sonde_buf_text(buf, "TZif2");
-    put(buf, 0, 15);
+    sonde_buf_repeat(buf, '\0', 15);
     const int64_t counts[] = {0, 0, 0, (int64_t)count, 2, 4};
     for (size_t i = 0; i < SONDE_LENGTH(counts); i++) {
         put(buf, counts[i], 4);
