@@ -27,7 +27,7 @@ const { makeTools } = require('./load/tools.js');
 const options = parse({
   part: 'all', // cost, frozen, pace, memory
   pairs: 7,
-  only: '', // the costs whose name has this in it
+  only: '', // the costs, and the tools beside the frozen server, whose name has this in it
   seconds: 4, // of each load of a pair
   sonde: 'build/release/bin/sonde',
   priority: '', // of server and client: 50 with SCHED_FIFO; none: as other processes
@@ -36,7 +36,7 @@ const options = parse({
 
 const PARTS = {
   cost: { run: cost, peers: ['wrk', 'h2load', 'autocannon'] },
-  frozen: { run: frozen, peers: ['wrk', 'h2load', 'autocannon', 'oha', 'vegeta'] },
+  frozen: { run: frozen, peers: ['wrk', 'h2load', 'autocannon', 'oha', 'vegeta', 'k6'] },
   pace: { run: pace, peers: [] },
   memory: { run: memory, peers: ['wrk', 'h2load', 'autocannon'] },
 };
@@ -154,11 +154,12 @@ async function frozen(tools, directory) {
     ['oha -q', tools.oha, { uncorrected: true }],
     ['oha -q --latency-correction', tools.oha, {}],
     ['vegeta', tools.vegeta, {}],
+    ['k6', tools.k6, {}],
   ];
   const names = ['p50', 'p90', 'p99', 'max'];
   const rows = [];
   for (const [name, tool, more] of cases) {
-    if (!tool.can({ ...FROZEN, ...more })) {
+    if (!name.includes(options.only) || !tool.can({ ...FROZEN, ...more })) {
       continue;
     }
     const server = await startServer(DELAY_MILLISECONDS);

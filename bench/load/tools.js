@@ -8,6 +8,7 @@ const path = require('node:path');
 const { checkProgram, quantile, run } = require('../measure.js');
 
 const TIMEOUT_SECONDS = 20; // where a tool lets it be set
+const CONNECTIONS_MAX = 5000; // of k6, which drops what finds no free one
 const MICROSECONDS = 1e6;
 
 // {name: {version, path}} of what bench/load/peers has installed.
@@ -172,9 +173,39 @@ function pacedTools(peers, wrk2) {
   };
 }
 
+// What runs a script of ours.
+function scriptedTools(peers) {
+  return {
+    k6: {
+      can: (ask) => !ask.http2 && !ask.inFlight && ask.rate,
+      command: (ask) => {
+        const values = {
+          ...{ CONNECTIONS: ask.connections, CONNECTIONS_MAX, RATE: ask.rate },
+          ...{ SECONDS: ask.seconds, TIMEOUT_SECONDS, URL: ask.url },
+        };
+        return [
+          ...[peers.k6.path, 'run', '--quiet', '--no-usage-report', '--summary-export', ask.log],
+          ...Object.entries(values).flatMap(([name, value]) => ['-e', `${name}=${value}`]),
+          path.join(__dirname, 'rate.k6.js'),
+        ];
+      },
+      read: (_, ask) => {
+        const { metrics } = JSON.parse(fs.readFileSync(ask.log, 'utf8'));
+        const { 'p(50)': p50, 'p(90)': p90, 'p(99)': p99, max } = metrics.http_req_duration;
+        return { requests: metrics.http_reqs.count, p50, p90, p99, max };
+      },
+    },
+  };
+}
+
 function makeTools(program, names, wrk2) {
   const peers = installedPeers(names);
-  const tools = { ...ownTool(program), ...closedTools(peers), ...pacedTools(peers, wrk2) };
+  const tools = {
+    ...ownTool(program),
+    ...closedTools(peers),
+    ...pacedTools(peers, wrk2),
+    ...scriptedTools(peers),
+  };
   for (const [name, tool] of Object.entries(tools)) {
     tool.name = name;
     tool.version = peers[name]?.version ?? '';
