@@ -265,6 +265,15 @@ static ssize_t tls_result(struct transport *transport, int result)
     }
 }
 
+/* Writing goes on with a handshake that the peer has begun again, and may find that he has taken
+ * his leave in it. */
+static ssize_t peer_left(struct transport *transport)
+{
+    transport->failed = SONDE_LOAD_RESET;
+    errno = ECONNRESET;
+    return -1;
+}
+
 enum { GATHERED_MAX = 16 << 10 }; /* as much as a record of TLS holds */
 
 /* The first bytes of all pieces in one: a record of TLS for each would cost the server more, and
@@ -293,7 +302,8 @@ ssize_t transport_write(struct transport *transport, const struct iovec *pieces,
         size_t length = 0;
         ERR_clear_error();
         int result = SSL_write_ex(transport->ssl, piece.iov_base, piece.iov_len, &length);
-        return result == 1 ? (ssize_t)length : tls_result(transport, result);
+        written = result == 1 ? (ssize_t)length : tls_result(transport, result);
+        return result == 1 || written < 0 ? written : peer_left(transport);
     }
     do {
         written = send(transport->fd, piece.iov_base, piece.iov_len, MSG_NOSIGNAL);

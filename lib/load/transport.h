@@ -46,7 +46,7 @@ void transport_fini(struct transport *transport);
 
 /* As send(2) and recv(2) of a socket that does not block: −1 and EAGAIN when nothing could be
  * moved. Writing may take only the first of the pieces (at least one) though there is room for
- * more. */
+ * more, and never takes nothing. */
 ssize_t transport_write(struct transport *transport, const struct iovec *pieces, size_t count);
 ssize_t transport_read(struct transport *transport, void *data, size_t size);
 /* Whether TLS has read more than it has given: no event tells of that. */
