@@ -5,9 +5,11 @@
 #include "load/exchange.h"
 #include "load/protocol.h"
 
+/* None while the socket does not take what was sent before: who answers and does not read would
+ * have us keep all of it. */
 static uint32_t room(const struct worker *worker, const struct connection *connection)
 {
-    return worker->plan->pipelining - connection->count;
+    return connection->out.length ? 0 : worker->plan->pipelining - connection->count;
 }
 
 /* ---- writing ---- */

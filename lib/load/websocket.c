@@ -29,10 +29,11 @@ struct websocket {
     const struct sonde_response_observer *observer; /* of the answer that comes */
 };
 
+/* None while the socket does not take what was sent before, as in HTTP/1. */
 static uint32_t room(const struct worker *worker, const struct connection *connection)
 {
     bool listens = worker->plan->origins[connection->origin].listens;
-    return listens ? 0 : worker->plan->pipelining - connection->count;
+    return listens || connection->out.length ? 0 : worker->plan->pipelining - connection->count;
 }
 
 /* ---- the handshake ---- */

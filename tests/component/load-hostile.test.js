@@ -17,7 +17,7 @@ const { makeServerPair } = require('./support/certificates.js');
 const raw = require('./support/http2-raw.js');
 const { listen, load, program } = require('./support/load.js');
 const { bin, temporary } = require('./support/sonde.js');
-const { frame, startWebSocketServer } = require('./support/websocket.js');
+const { accept, frame, opcode, startWebSocketServer } = require('./support/websocket.js');
 
 const run = promisify(execFile);
 const HTTP2 = 1; // enum sonde_http_version
@@ -234,6 +234,37 @@ test('an answer after the time limit is not that of the next request', async (t)
   assert.equal(said.errors.timeout, 1, JSON.stringify(said));
   assert.equal(said.answered, 14);
   assert.equal(said.bad, 0);
+});
+
+// Written again and again, until the connection ends.
+function repeat(socket, bytes) {
+  const more = () => !socket.destroyed && socket.write(bytes, () => setTimeout(more, 1));
+  more();
+}
+
+test('a server that answers and reads nothing: no more is sent than it takes', async (t) => {
+  const body = 1 << 20;
+  const settings = { seconds: 1, connections: 2, body };
+  const server = net.createServer((socket) => {
+    socket.once('data', () => {
+      socket.pause();
+      repeat(socket, GOOD);
+    });
+  });
+  const opened = (socket, head) => {
+    socket.pause();
+    socket.write(`${accept(head)}\r\n`);
+    repeat(socket, frame(opcode.text, 'x'));
+  };
+  for (const url of [
+    `http://127.0.0.1:${await listen(t, server)}/`,
+    `ws://127.0.0.1:${await startWebSocketServer(t, () => {}, opened)}/`,
+  ]) {
+    const said = await load(url, settings);
+    assert.ok(said.answered > 0, JSON.stringify(said));
+    const waits = said.sent * body - said.bytesWritten;
+    assert.ok(waits <= said.connects * (body + 1024), JSON.stringify(said));
+  }
 });
 
 test('a server that drips its head, byte by byte: a timeout all the same', async (t) => {
