@@ -50,6 +50,7 @@ static void close_socket(struct worker *w, uint32_t index)
     w->connecting -= is_connecting(c);
     w->open -= c->state == CONNECTION_OPEN;
     c->state = CONNECTION_CLOSED;
+    c->deaf = false;
     sonde_buf_clear(&c->in);
     sonde_buf_clear(&c->out);
 }
@@ -276,14 +277,16 @@ void connection_open(struct worker *worker, uint32_t index)
 /* ---- writing ---- */
 
 /* Writes until the socket takes no more: only then epoll tells when it does again. Moves what is
- * left to *pieces. False: the connection broke. */
+ * left to *pieces. False: the connection broke. Who closes before he has read all may have answered
+ * (RFC 9112, 9.5): that is read, with the end behind it, of which epoll tells. */
 static bool write_pieces(struct worker *w, struct connection *c, struct iovec **pieces,
                          size_t *count)
 {
-    while (*count) {
+    while (*count && !c->deaf) {
         ssize_t written = transport_write(&c->transport, *pieces, *count);
         if (written < 0) {
-            return errno == EAGAIN || errno == ENOBUFS;
+            c->deaf = errno == EPIPE || errno == ECONNRESET;
+            return c->deaf || errno == EAGAIN || errno == ENOBUFS;
         }
         w->live->bytes_written += (uint64_t)written;
         for (size_t left = (size_t)written; *count && (left || (*pieces)->iov_len == 0);) {
@@ -420,11 +423,11 @@ void connection_event(struct worker *worker, uint32_t index, uint32_t events)
     } else if (c->state == CONNECTION_SECURING) {
         go_on_securing(w, index);
     }
-    if (is_greeted(c) && events & EPOLLOUT && c->out.length) {
-        flush(w, index);
-    }
     if (is_greeted(c) && events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) {
         read_socket(w, index, events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP));
+    }
+    if (is_greeted(c) && events & EPOLLOUT && c->out.length) {
+        flush(w, index);
     }
     if (connection_room(w, c)) {
         worker_freed(w, index);

@@ -245,11 +245,12 @@ void transport_fini(struct transport *transport)
     transport->ssl = NULL;
 }
 
-/* −1 with the errno that a plain socket would give. In TLS 1.3 the server looks at our certificate
- * when we are done with the handshake. */
+/* −1 with the errno that a plain socket would give; EPROTO for what TLS itself finds wrong. In TLS
+ * 1.3 the server looks at our certificate when we are done with the handshake. */
 static ssize_t tls_result(struct transport *transport, int result)
 {
-    switch (SSL_get_error(transport->ssl, result)) {
+    int error = SSL_get_error(transport->ssl, result);
+    switch (error) {
     case SSL_ERROR_ZERO_RETURN:
         return 0;
     case SSL_ERROR_WANT_READ:
@@ -260,7 +261,7 @@ static ssize_t tls_result(struct transport *transport, int result)
         /* Also an end without TLS's own, which may be an attack. */
         transport->failed = failure(transport->ssl) == SONDE_LOAD_TLS_CLIENT ? SONDE_LOAD_TLS_CLIENT
                                                                              : SONDE_LOAD_RESET;
-        errno = ECONNRESET;
+        errno = error == SSL_ERROR_SYSCALL ? ECONNRESET : EPROTO;
         return -1;
     }
 }
@@ -270,7 +271,7 @@ static ssize_t tls_result(struct transport *transport, int result)
 static ssize_t peer_left(struct transport *transport)
 {
     transport->failed = SONDE_LOAD_RESET;
-    errno = ECONNRESET;
+    errno = EPROTO;
     return -1;
 }
 

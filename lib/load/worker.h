@@ -55,6 +55,7 @@ struct connection {
     const struct protocol *protocol;
     uint8_t state;
     bool served;           /* an answer came on it since it was opened */
+    bool deaf;             /* the peer takes nothing any more; what it has said is read */
     bool listed;           /* among those that can take a request */
     bool used_up;          /* it has sent all it may, and is not opened again */
     uint32_t origin;       /* of the plan: where it goes to */

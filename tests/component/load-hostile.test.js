@@ -267,6 +267,25 @@ test('a server that answers and reads nothing: no more is sent than it takes', a
   }
 });
 
+test('answered before the request was read, and closed with a reset: answered', async (t) => {
+  const directory = temporary(t);
+  const file = path.join(directory, 'body');
+  fs.writeFileSync(file, Buffer.alloc(16 << 20));
+  const large = 'HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+  const server = net.createServer((socket) => {
+    socket.once('data', () => {
+      socket.pause();
+      socket.write(large, () => socket.resetAndDestroy());
+    });
+  });
+  const words = ['-m', 'POST', '-i', file, '-a', '100', '-c', '2', '-j', '-n', '--no-store'];
+  const url = `http://127.0.0.1:${await listen(t, server)}/`;
+  const { stdout } = await run(bin, ['load', url, ...words], { timeout: 60000 });
+  const said = JSON.parse(stdout);
+  assert.equal(said['4xx'], 100, stdout);
+  assert.equal(said.sonde.failed, 0, stdout);
+});
+
 test('a server that drips its head, byte by byte: a timeout all the same', async (t) => {
   const port = await listen(
     t,
