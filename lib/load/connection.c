@@ -157,6 +157,8 @@ static void connected(struct worker *w, uint32_t index)
         connect_failed(w, index, SONDE_LOAD_TLS_ALPN);
         return;
     }
+    /* Handshakes of TLS take their time, this one's and those of the same round before it. */
+    w->now_ns = sonde_clock_monotonic();
     c->served = false;
     c->taken_before += c->taken;
     c->taken = 0;

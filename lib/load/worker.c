@@ -172,6 +172,7 @@ static void end_pauses(struct worker *w)
             thinking_add(&w->thinking, index, c->ready_ns);
         } else if (connection_room(w, c)) {
             worker_freed(w, index);
+            w->now_ns = sonde_clock_monotonic(); /* the others send later */
         }
     }
 }

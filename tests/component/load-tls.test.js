@@ -4,7 +4,8 @@
 // The load engine over TLS: who is trusted, who we are, and how each failure is counted.
 
 const assert = require('node:assert/strict');
-const { execFile, spawn } = require('node:child_process');
+const { execFile, execFileSync, spawn } = require('node:child_process');
+const crypto = require('node:crypto');
 const fs = require('node:fs');
 const https = require('node:https');
 const net = require('node:net');
@@ -105,6 +106,47 @@ test('a server that asks who we are', async (t) => {
   const words = ['us.crt', 'us.key'].map((file) => path.join(ca.directory, file));
   const said = await load(port, { ...trust, certificate: words[0], key: words[1], amount: 50 });
   assert.equal(said.answered, 50);
+});
+
+// Whose signature takes long: four primes are found sooner than two of twice the length.
+function makeSlowKey(directory) {
+  const at = (end) => path.join(directory, `slow.${end}`);
+  const sizes = ['-pkeyopt', 'rsa_keygen_bits:8192', '-pkeyopt', 'rsa_keygen_primes:4'];
+  execFileSync('openssl', ['genpkey', '-algorithm', 'RSA', ...sizes, '-out', at('key')], {
+    stdio: 'pipe',
+  });
+  execFileSync(
+    'openssl',
+    ['req', '-x509', '-key', at('key'), '-subj', '/CN=slow', '-out', at('crt')],
+    { stdio: 'pipe' },
+  );
+  return { certificate: at('crt'), key: at('key') };
+}
+
+function signatureMicroseconds(file) {
+  const key = crypto.createPrivateKey(fs.readFileSync(file));
+  const times = Array.from({ length: 10 }, () => {
+    const begin = process.hrtime.bigint();
+    crypto.sign('sha256', Buffer.from('x'), key);
+    return Number(process.hrtime.bigint() - begin) / 1000;
+  });
+  return Math.min(...times);
+}
+
+test('what a handshake costs us is not in the time of the request behind it', async (t) => {
+  const ca = authority(t);
+  const pair = ca.make('server');
+  const keys = { cert: pair.certificate, key: pair.key };
+  const asking = { ...keys, requestCert: true, rejectUnauthorized: false };
+  const port = await startServer(t, asking);
+  const slow = makeSlowKey(ca.directory);
+  const settings = { authority: ca.file, ...slow, amount: 1, connections: 1 };
+  const times = [];
+  for (let i = 0; i < 10; i++) {
+    times.push((await load(port, settings)).service.max);
+  }
+  const signature = signatureMicroseconds(slow.key);
+  assert.ok(Math.min(...times) < signature, `${times} µs, a signature ${signature} µs`);
 });
 
 // As other servers do: Node.js's own closes without a word.
