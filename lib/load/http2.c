@@ -49,6 +49,7 @@ struct http2 {
     int error;         /* of the connection: enum sonde_load_error */
     int64_t heard_ns;  /* something came */
     int64_t pinged_ns; /* a PING is unanswered; 0: none */
+    int64_t barred_ns; /* since then the peer allows no streams; 0: it does */
 };
 
 static uint32_t room(const struct worker *worker, const struct connection *connection)
@@ -199,6 +200,7 @@ static void take_settings(struct http2 *h)
 {
     h->most =
         nghttp2_session_get_remote_settings(h->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    h->barred_ns = h->most ? 0 : h->barred_ns ? h->barred_ns : h->worker->now_ns;
 }
 
 static void mark_reset(struct http2 *h, int32_t id)
@@ -499,6 +501,12 @@ static void closed(struct worker *worker, uint32_t index)
     (void)index;
 }
 
+/* RFC 9113, 6.5.2: a server should allow none for a short time only. It may be meant for good. */
+static bool is_barred(const struct http2 *h, int64_t before_ns)
+{
+    return h->barred_ns && h->barred_ns <= before_ns && h->connection->count == 0;
+}
+
 /* Nothing came since it was asked whether it is there, for as long as an answer may take. */
 static bool is_dead(struct http2 *h, int64_t before_ns)
 {
@@ -526,6 +534,10 @@ static void expire(struct worker *worker, uint32_t index, int64_t before_ns)
     }
     if (r || is_dead(h, before_ns)) {
         connection_fail(w, index, r ? SONDE_LOAD_RESOURCES : SONDE_LOAD_RESET);
+        return;
+    }
+    if (is_barred(h, before_ns)) {
+        connection_fail(w, index, SONDE_LOAD_TIMEOUT);
         return;
     }
     if (any && h->pinged_ns == 0) {

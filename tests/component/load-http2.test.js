@@ -366,6 +366,22 @@ test('a connection that is silent is given up', async (t) => {
   assert.ok(said.answered >= 30, JSON.stringify(said));
 });
 
+test('a connection on which no stream is allowed is given up', async (t) => {
+  const port = await raw.startRawServer(
+    t,
+    (socket, { type, flags, payload }) => {
+      if (type === raw.type.ping && !(flags & raw.flag.ack)) {
+        socket.write(raw.frame(raw.type.ping, raw.flag.ack, 0, payload));
+      }
+    },
+    (socket) => socket.write(raw.settings([3, 0])),
+  );
+  // One request goes out before the server has said so.
+  const said = await loadPlain(port, { amount: 3, connections: 1, timeout: 200 });
+  assert.equal(said.failed, 3, JSON.stringify(said));
+  assert.ok(said.errors.timeout >= 3, JSON.stringify(said));
+});
+
 test('a server that says nothing at all: a timeout', async (t) => {
   const port = await listen(t, net.createServer());
   const said = await loadPlain(port, { amount: 3, connections: 1, pipelining: 9, timeout: 200 });
