@@ -67,6 +67,7 @@ static int keep_result(const struct keep *keep, const struct sonde_load_result *
     return r < 0 ? r : store_keep_artifact(keep->db, &artifact, sonde_buf_view(&text), err);
 }
 
+/* Or, when none is, that a search found no rate. */
 static const char *first_broken(const struct sonde_load_result *result)
 {
     for (size_t i = 0; i < result->verdict_count; i++) {
@@ -74,7 +75,7 @@ static const char *first_broken(const struct sonde_load_result *result)
             return result->verdicts[i].text;
         }
     }
-    return "";
+    return result->search ? "no rate is known that keeps the thresholds" : "";
 }
 
 /* How it went. The message is borrowed from the result. */
@@ -86,7 +87,7 @@ static void judge(struct sonde_run *run, const struct sonde_load_result *result)
     run->reason = !valid    ? SONDE_REASON_INVALID
                   : !passes ? SONDE_REASON_THRESHOLD_BROKEN
                             : SONDE_REASON_COMPLETED;
-    run->message = valid ? first_broken(result) : result->validity.reason;
+    run->message = !valid ? result->validity.reason : !passes ? first_broken(result) : "";
 }
 
 static int complete_run(struct keep *keep, const char *url, struct sonde_err *err)

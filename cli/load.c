@@ -236,7 +236,8 @@ static int try_rate(struct load_work *w, int64_t rate, int64_t seconds, bool *re
 
 static void take_trial(struct load_work *w, int64_t rate, int64_t seconds)
 {
-    bool keeps = true;
+    /* Timeouts alone may hold a threshold of times. */
+    bool keeps = w->result.tally.answered > 0;
     for (size_t i = 0; i < w->result.verdict_count; i++) {
         keeps = keeps && w->verdicts[i].keeps;
     }
@@ -280,11 +281,8 @@ static int search(struct load_work *w, struct sonde_err *err)
         sonde_load_result_fini(&w->result);
         w->result = best;
         memcpy(w->verdicts, verdicts, sizeof(verdicts));
-    } else if (w->result.asked.url || best_rate == 0) {
-        sonde_load_result_fini(&best);
     } else {
-        w->result = best;
-        memcpy(w->verdicts, verdicts, sizeof(verdicts));
+        sonde_load_result_fini(&best);
     }
     w->result.search = &w->search;
     return r;
@@ -293,6 +291,7 @@ static int search(struct load_work *w, struct sonde_err *err)
 /* As autocannon does it, for a person to stderr. */
 static int write_out(const struct cli_call *call, const struct load_work *w)
 {
+    /* Else the last trial was another one, and its result is still there. */
     const struct cli_load_settings *s = w->settings;
     bool json = s->json || call->settings.output == CLI_OUTPUT_JSON;
     const struct sonde_load_view view = {.service_latency = s->send_times,
@@ -316,15 +315,14 @@ static int write_out(const struct cli_call *call, const struct load_work *w)
 static int print(const struct cli_call *call, const struct load_work *w)
 {
     int code = write_out(call, w);
-    bool none = w->test->search && sonde_load_search_result(&w->search).lower == 0;
     /* A run is well when it succeeded; a command, when it was answered. */
     bool well = w->order->document ? w->result.validity.valid
                                    : w->result.tally.answered || w->result.tally.received ||
                                          w->settings->autocannon;
-    return code                                            ? code
-           : none || !sonde_load_result_passes(&w->result) ? SONDE_EXIT_THRESHOLD
-           : well                                          ? SONDE_EXIT_DONE
-                                                           : SONDE_EXIT_FAILED;
+    return code                                    ? code
+           : !sonde_load_result_passes(&w->result) ? SONDE_EXIT_THRESHOLD
+           : well                                  ? SONDE_EXIT_DONE
+                                                   : SONDE_EXIT_FAILED;
 }
 
 /* ---- all of it ---- */

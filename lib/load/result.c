@@ -127,7 +127,7 @@ int sonde_load_result_weigh(struct sonde_load_result *result, struct sonde_err *
 
 bool sonde_load_result_passes(const struct sonde_load_result *result)
 {
-    bool all = true;
+    bool all = !result->search || sonde_load_search_result(result->search).lower > 0;
     for (size_t i = 0; i < result->verdict_count; i++) {
         all = all && result->verdicts[i].keeps;
     }

@@ -85,8 +85,8 @@ int sonde_load_result_end(struct sonde_load_result *result, const struct sonde_l
 int sonde_load_result_weigh(struct sonde_load_result *result,
                             struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Whether it passes: every threshold holds, in a test that can be believed. Without thresholds it
- * does. */
+/* Whether it passes: every threshold holds, in a test that can be believed, and a search has found
+ * a rate. Without thresholds it does. */
 bool sonde_load_result_passes(const struct sonde_load_result *result);
 
 /* Appends the document: one JSON object and a line feed; docs/load-results.md describes it. The

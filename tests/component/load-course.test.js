@@ -193,16 +193,11 @@ test('a search that finds nothing, and one that is interrupted', async (t) => {
   const { end, lower, upper } = own(none).search;
   assert.deepEqual([end, lower, upper], ['noneKept', 0, 20]);
   const before = requests();
-  const running = new Sonde(t).start([
-    'load',
-    url,
-    '--search',
-    '50:100',
-    '-d',
-    '1h',
-    '-j',
-    ...limit,
-  ]);
+  const sonde = new Sonde(t);
+  // It keeps what it has measured until then, but no rate is found.
+  const well = ['--threshold', 'http_req_failed: rate<=1'];
+  const words = ['load', url, '--search', '50:100', '-d', '1h', '-j', ...well];
+  const running = sonde.start(words);
   while (requests() < before + 20) {
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -210,6 +205,19 @@ test('a search that finds nothing, and one that is interrupted', async (t) => {
   const stopped = await running.done;
   exited(stopped, 99);
   assert.deepEqual([own(stopped).search.end, own(stopped).search.trials], ['interrupted', []]);
+  assert.equal((await sonde.report()).state, 'Failed');
+});
+
+test('a rate at which nothing is answered keeps no threshold', async (t) => {
+  const { url } = await startServer(t, () => {});
+  // Which timeouts alone would hold.
+  const times = ['--threshold', 'http_req_duration: p(99)<60000'];
+  const words = ['--search', '10:20', '-d', '1', '-t', '200ms', '-j', ...times];
+  const silent = await new Sonde(t).run(['load', url, ...words]);
+  exited(silent, 99);
+  const { end, lower, upper, trials } = own(silent).search;
+  assert.deepEqual([end, lower, upper], ['noneKept', 0, 10]);
+  assert.ok(trials.every(({ keeps }) => !keeps));
 });
 
 test('what a search needs, and cannot have', async (t) => {

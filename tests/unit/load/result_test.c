@@ -105,6 +105,21 @@ static void what_was_kept_prints_the_same(void **state)
 /* Ten seconds of 1 ms, of which the fourth to the sixth are of 2 ms. */
 static void what_a_profile_cost_is_measured(void **state)
 {
+static void a_search_passes_when_it_has_found_a_rate(void **state)
+{
+    (void)state;
+    static const struct sonde_rate_search plan = {
+        .start_rate = 10, .max_rate = 10, .trial_seconds = 5, .precision_percent = 5};
+    const struct sonde_load_trial trial = {10, 5, true, true, 10};
+    struct sonde_load_search search;
+    const struct sonde_load_result one = {.validity.valid = true, .search = &search};
+    sonde_load_search_init(&search, &plan);
+    sonde_load_search_take(&search, &trial);
+    assert_false(sonde_load_result_passes(&one)); /* one trial proves little */
+    sonde_load_search_take(&search, &trial);
+    assert_true(sonde_load_result_passes(&one));
+}
+
     (void)state;
     struct sonde_load_intervals intervals;
     struct sonde_load_tally second;
@@ -397,6 +412,7 @@ int main(void)
         cmocka_unit_test(an_empty_one_is_kept_too),
         cmocka_unit_test(of_a_long_test_some_become_one),
         cmocka_unit_test(time_does_not_run_backwards),
+        cmocka_unit_test(a_search_passes_when_it_has_found_a_rate),
         cmocka_unit_test(what_is_wrong_with_a_document_is_said),
         cmocka_unit_test(an_older_one_says_what_it_can),
         cmocka_unit_test(what_is_not_known_is_passed_over),
