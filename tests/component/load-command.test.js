@@ -147,6 +147,17 @@ test('thresholds: what holds, what is broken, and the exit code', async (t) => {
   exited(await load(t, port, '/', ...early), 99);
 });
 
+test('what is not measured yet does not end a test', async (t) => {
+  const slow = http.createServer((_, response) => setTimeout(() => response.end(), 1500));
+  await new Promise((resolve) => slow.listen(0, '127.0.0.1', resolve));
+  t.after(() => slow.close() && slow.closeAllConnections());
+  const words = ['-c', '1', '-d', '4', '--abort-on-fail', '--delay-abort', '1s', '-j'];
+  const kept = ['--threshold', 'http_req_duration: p(50)<60000'];
+  const result = await load(t, slow.address().port, '/', ...words, ...kept);
+  exited(result, 0);
+  assert.ok(JSON.parse(result.stdout).duration >= 4, result.stdout);
+});
+
 test('what could not be sent makes it invalid, and an invalid test keeps no threshold', async (t) => {
   const silent = http.createServer(() => {});
   await new Promise((resolve) => silent.listen(0, '127.0.0.1', resolve));
