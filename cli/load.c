@@ -38,6 +38,11 @@ static void interrupt(int number)
     }
 }
 
+bool load_was_interrupted(void)
+{
+    return atomic_load(&signalled) > 0;
+}
+
 static bool judge(struct load_work *w, int64_t end_ns)
 {
     return sonde_load_judge(w->verdicts, w->verdict_count, &w->outcome.tally, (double)end_ns / 1e9);
@@ -48,13 +53,13 @@ static bool judge(struct load_work *w, int64_t end_ns)
 static bool any_ends(struct load_work *w, int64_t end_ns)
 {
     bool any = false;
+    bool waits = w->outcome.tally.sent > 0;
     (void)judge(w, end_ns);
     for (size_t i = 0; i < w->verdict_count; i++) {
         const struct sonde_load_verdict *own = &w->verdicts[i];
         any = any || (w->aborts[i] && !own->keeps && !(waits && isnan(own->statistic)));
     }
     return any;
-    bool waits = w->outcome.tally.sent > 0;
 }
 
 static uint64_t errors_of(const struct sonde_load_tally *tally)
@@ -102,7 +107,7 @@ static void check_going(struct load_work *w, int64_t end_ns)
     }
     int64_t deadline_s = test->active_deadline_seconds;
     if (deadline_s != SONDE_SPEC_ABSENT &&
-        end_ns >= (deadline_s - test->warm_up_seconds) * SONDE_SECOND) {
+        sonde_clock_monotonic() - w->begun_ns >= deadline_s * SONDE_SECOND) {
         w->overdue = !atomic_exchange(&stopping, true) || w->overdue;
     }
     uint64_t errors = errors_of(all) + all->mismatches;
@@ -178,6 +183,18 @@ static int run(struct load_work *w, struct sonde_err *err)
     return r;
 }
 
+/* Of a search, too, whose last trial may not be the one that is told. */
+static void refuse_overdue(struct load_work *w)
+{
+    struct sonde_load_validity *validity = &w->result.validity;
+    if (w->overdue) {
+        validity->valid = false;
+        (void)snprintf(validity->reason, sizeof(validity->reason),
+                       "it was not over after %lld s (activeDeadlineSeconds)",
+                       (long long)w->test->active_deadline_seconds);
+    }
+}
+
 /* What is to be thought of it. */
 static int conclude(struct load_work *w, struct sonde_err *err)
 {
@@ -188,12 +205,7 @@ static int conclude(struct load_work *w, struct sonde_err *err)
     result->verdicts = w->verdicts;
     result->verdict_count = w->verdict_count;
     sonde_load_validate(&w->plan, &w->outcome, result->throttled_ns, &result->validity);
-    if (w->overdue) {
-        result->validity.valid = false;
-        (void)snprintf(result->validity.reason, sizeof(result->validity.reason),
-                       "it was not over after %lld s (activeDeadlineSeconds)",
-                       (long long)w->test->active_deadline_seconds);
-    }
+    refuse_overdue(w);
     (void)judge(w, w->outcome.duration_ns);
     int r = sonde_load_result_end(result, &w->plan, &w->outcome, err);
     load_profile_end(&w->profile, result);
@@ -211,7 +223,8 @@ static int begin_result(struct load_work *w, struct sonde_err *err)
 
 /* ---- a search: many tests ---- */
 
-/* One trial, whose result is the work's. It is over when somebody has interrupted us. */
+/* One trial, whose result is the work's. All is over when somebody has interrupted us, or the time
+ * for all trials is. */
 static int try_rate(struct load_work *w, int64_t rate, int64_t seconds, bool *ret_over,
                     struct sonde_err *err)
 {
@@ -233,8 +246,8 @@ static int try_rate(struct load_work *w, int64_t rate, int64_t seconds, bool *re
     int r = begin_result(w, err);
     r = r < 0 ? r : run(w, err);
     r = r < 0 ? r : conclude(w, err);
-    *ret_over = atomic_load(&signalled) > 0;
-    atomic_store(&stopping, *ret_over); /* a threshold ends a trial, not the search */
+    atomic_store(&stopping, false); /* a threshold ends a trial, not the search */
+    *ret_over = load_was_interrupted() || w->overdue;
     return r;
 }
 
@@ -281,6 +294,7 @@ static int search(struct load_work *w, struct sonde_err *err)
             best_rate = rate;
         }
     }
+    /* Else the last trial was another one, and its result is still there. */
     if (r == 0 && best_rate && best_rate == sonde_load_search_result(&w->search).lower) {
         sonde_load_result_fini(&w->result);
         w->result = best;
@@ -288,6 +302,7 @@ static int search(struct load_work *w, struct sonde_err *err)
     } else {
         sonde_load_result_fini(&best);
     }
+    refuse_overdue(w);
     w->result.search = &w->search;
     return r;
 }
@@ -295,7 +310,6 @@ static int search(struct load_work *w, struct sonde_err *err)
 /* As autocannon does it, for a person to stderr. */
 static int write_out(const struct cli_call *call, const struct load_work *w)
 {
-    /* Else the last trial was another one, and its result is still there. */
     const struct cli_load_settings *s = w->settings;
     bool json = s->json || call->settings.output == CLI_OUTPUT_JSON;
     const struct sonde_load_view view = {.service_latency = s->send_times,
@@ -354,6 +368,7 @@ static int carry_out(const struct cli_settings *settings, struct load_work *w,
     r = r < 0 ? r : load_profile_plan(&w->profile, settings, w->order, port, &w->arena, err);
     if (r == 0) {
         keep_begin(settings, w->url.data, &w->keep);
+        w->begun_ns = sonde_clock_monotonic();
         r = w->test->search ? search(w, err) : run(w, err);
     }
     return r < 0 || w->test->search ? r : conclude(w, err);
@@ -422,11 +437,6 @@ static void end_server(struct load_server *server, bool tested)
     }
     load_server_end(server);
     atomic_store(&group, 0);
-}
-
-bool load_was_interrupted(void)
-{
-    return atomic_load(&signalled) > 0;
 }
 
 int load_run(struct cli_call *call, const struct load_order *order)

@@ -46,7 +46,8 @@ struct load_work {
     uint64_t sent;        /* so far … */
     int64_t sent_ns;      /* … and when that was last more than before */
     bool terminal;        /* progress goes to one */
-    bool overdue;         /* it was ended for that */
+    int64_t begun_ns;     /* when the test, or its first trial, began: monotonic */
+    bool overdue;         /* it was ended for taking too long */
     int64_t throttled_ns; /* by the time that the warm-up was over */
     struct load_profile profile;
     struct sonde_err kept; /* why a second could not be kept */

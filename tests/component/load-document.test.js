@@ -148,6 +148,19 @@ test('a test that is not over by its deadline is ended, and invalid', async (t) 
   assert.equal(own.invalidReason, 'it was not over after 10 s (activeDeadlineSeconds)');
 });
 
+test('the deadline is that of all trials of a search', async (t) => {
+  const { url } = await serve(t, ok);
+  const search = { startRate: 10, maxRate: 1000, trialSeconds: 5 };
+  const spec = { target: { url }, search, thresholds: ['http_req_failed: rate<0.5'] };
+  const text = loadTest('endless-search', { ...spec, activeDeadlineSeconds: 10 });
+  const result = await run(new Sonde(t), text);
+  exited(result, 99);
+  const { sonde: own } = JSON.parse(result.stdout);
+  assert.equal(own.invalidReason, 'it was not over after 10 s (activeDeadlineSeconds)');
+  assert.equal(own.search.end, 'interrupted');
+  assert.ok(own.search.trials.length < 3, result.stdout);
+});
+
 test('what cannot be carried out from here is said, and nothing is sent', async (t) => {
   const { url, requests } = await serve(t, ok);
   const sonde = new Sonde(t);
