@@ -201,7 +201,7 @@ uint64_t sonde_histogram_count_to(const struct sonde_histogram *histogram, int64
 bool sonde_histogram_is_scarce(const struct sonde_histogram *histogram, double share)
 {
     static const double beyond = 10 - 1e-6; /* 1 − 0.9 is less than 0.1 */
-    return (double)histogram->total * (1 - share) < beyond;
+    return (double)histogram->total * fmin(share, 1 - share) < beyond;
 }
 
 bool sonde_histogram_interval(const struct sonde_histogram *histogram, double share,

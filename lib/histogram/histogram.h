@@ -98,7 +98,8 @@ double sonde_histogram_deviation(const struct sonde_histogram *histogram);
 /* How many values are at most this one, as far as the digits tell. */
 uint64_t sonde_histogram_count_to(const struct sonde_histogram *histogram, int64_t value);
 
-/* Whether a quantile is of too few values to be told: fewer than ten lie beyond it. */
+/* Whether a quantile is of too few values to be told: fewer than ten lie beyond it, or below one of
+ * the lower half. */
 bool sonde_histogram_is_scarce(const struct sonde_histogram *histogram, double share);
 
 /* Ranks whose values enclose the quantile of what the values are drawn from, with a confidence

@@ -103,16 +103,22 @@ void sonde_load_steadiness_text(const struct sonde_load_steady_verdict *steadine
 void sonde_load_warm_up_text(int64_t seconds, const struct sonde_load_tally *tally,
                              struct sonde_buf *buf)
 {
-    char middle[SONDE_LOAD_DURATION_SIZE];
-    char slow[SONDE_LOAD_DURATION_SIZE];
+    static const double shares[] = {0.5, 0.99};
+    const char *separator = ", response ";
     if (seconds == 0) {
         return;
     }
-    sonde_buf_printf(
-        buf,
-        "before it, and not in it, a warm-up of %lld s: %llu requests, %llu answered, response %s "
-        "(50 %%), %s (99 %%)\n",
-        (long long)seconds, (number)tally->sent, (number)tally->answered,
-        sonde_load_duration(sonde_histogram_quantile(&tally->response, 0.5), middle),
-        sonde_load_duration(sonde_histogram_quantile(&tally->response, 0.99), slow));
+    sonde_buf_printf(buf,
+                     "before it, and not in it, a warm-up of %lld s: %llu requests, %llu answered",
+                     (long long)seconds, (number)tally->sent, (number)tally->answered);
+    for (size_t i = 0; i < SONDE_LENGTH(shares); i++) {
+        char text[SONDE_LOAD_DURATION_SIZE];
+        if (!sonde_histogram_is_scarce(&tally->response, shares[i])) {
+            int64_t value = sonde_histogram_quantile(&tally->response, shares[i]);
+            sonde_buf_printf(buf, "%s%s (%g %%)", separator, sonde_load_duration(value, text),
+                             100 * shares[i]);
+            separator = ", ";
+        }
+    }
+    sonde_buf_char(buf, '\n');
 }

@@ -13,16 +13,10 @@ static void pad(size_t columns, size_t width, struct sonde_buf *buf)
     sonde_buf_repeat(buf, ' ', columns <= width ? width - columns : 1);
 }
 
-static void put_cell(const char *text, struct sonde_buf *buf)
-{
-    pad(sonde_utf16_length(sonde_str(text)), WIDTH, buf);
-    sonde_buf_text(buf, text);
-}
-
 static void put_row(const char *name, size_t width, const struct sonde_load_tally *t,
                     struct sonde_buf *buf)
 {
-    static const double shares[] = {0.5, 0.9, 0.99};
+    static const double shares[] = {0.5, 0.9, 0.99, 1};
     const uint64_t counts[] = {t->answered, t->wrong, t->failed};
     sonde_cell_clean(buf, sonde_str(name));
     pad(sonde_utf16_length(sonde_str(name)), width, buf);
@@ -30,11 +24,8 @@ static void put_row(const char *name, size_t width, const struct sonde_load_tall
         sonde_buf_printf(buf, "%10llu", (unsigned long long)counts[i]);
     }
     for (size_t i = 0; i < SONDE_LENGTH(shares); i++) {
-        char text[SONDE_LOAD_DURATION_SIZE];
-        put_cell(sonde_load_duration(sonde_histogram_quantile(&t->response, shares[i]), text), buf);
+        sonde_load_put_quantile(&t->response, shares[i], WIDTH, buf);
     }
-    char text[SONDE_LOAD_DURATION_SIZE];
-    put_cell(sonde_load_duration(t->response.maximum, text), buf);
     sonde_buf_char(buf, '\n');
 }
 
@@ -56,11 +47,15 @@ static void put_table(const struct sonde_load_tally *tally, enum sonde_load_labe
     pad(strlen(title), width, buf);
     sonde_buf_printf(buf, "%10s%10s%10s%10s%10s%10s%10s\n", "answered", "wrong", "failed", "50 %",
                      "90 %", "99 %", "longest");
+    bool starred = false;
     for (size_t i = 0; i < tally->part_count; i++) {
         if (tally->labels[i].kind == kind) {
+            const struct sonde_histogram *h = &tally->parts[i].response;
             put_row(tally->labels[i].text, width, &tally->parts[i], buf);
+            starred = starred || (h->total && sonde_histogram_is_scarce(h, 0.99));
         }
     }
+    sonde_buf_text(buf, starred ? SONDE_LOAD_STAR : "");
 }
 
 void sonde_load_parts_text(const struct sonde_load_tally *tally, struct sonde_buf *buf)

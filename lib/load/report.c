@@ -13,14 +13,7 @@ typedef unsigned long long number;
 
 /* ---- for a person ---- */
 
-static void put_cell(int64_t us, struct sonde_buf *buf)
-{
-    enum { WIDTH = 10 };
-    char text[SONDE_LOAD_DURATION_SIZE];
-    size_t columns = sonde_utf16_length(sonde_str(sonde_load_duration(us, text)));
-    sonde_buf_repeat(buf, ' ', columns < WIDTH ? WIDTH - columns : 1);
-    sonde_buf_text(buf, text);
-}
+enum { WIDTH = 10 }; /* columns of a duration */
 
 /* Bars of the response at some percentiles, as long as it has orders of magnitude. */
 static void put_curve(const struct sonde_histogram *h, struct sonde_buf *buf)
@@ -42,7 +35,7 @@ static void put_curve(const struct sonde_histogram *h, struct sonde_buf *buf)
         double length = (double)value > least ? log((double)value / least) / log(most / least) : 0;
         (void)snprintf(text, sizeof(text), "%.6g %%", 100 * shares[i]);
         sonde_buf_printf(buf, "%-10s", text);
-        put_cell(value, buf);
+        sonde_load_put_duration(value, "", WIDTH, buf);
         sonde_buf_text(buf, "  ");
         for (int k = 0; k <= (int)(length * longest); k++) {
             sonde_buf_text(buf, "▇");
@@ -85,9 +78,9 @@ static void put_row(const struct row *row, struct sonde_buf *buf)
     (void)snprintf(span, sizeof(span), "%.0f to %.0f s", (double)row->begin_ns / 1e9,
                    (double)row->end_ns / 1e9);
     sonde_buf_printf(buf, "%-16s%10.1f", span, seconds > 0 ? (double)row->answered / seconds : 0);
-    put_cell(sonde_histogram_quantile(&row->response, 0.5), buf);
-    put_cell(sonde_histogram_quantile(&row->response, 0.99), buf);
-    put_cell(row->response.maximum, buf);
+    sonde_load_put_quantile(&row->response, 0.5, WIDTH, buf);
+    sonde_load_put_quantile(&row->response, 0.99, WIDTH, buf);
+    sonde_load_put_quantile(&row->response, 1, WIDTH, buf);
     sonde_buf_printf(buf, "%9llu%11llu%9llu\n", (number)row->failed, (number)row->bad,
                      (number)row->unsent);
 }
@@ -107,6 +100,7 @@ static int put_course(const struct sonde_load_intervals *all, struct sonde_buf *
     struct row row = {0};
     size_t count = all->count > 1 ? rows_begin(all) : 0;
     size_t each = (count + SONDE_LOAD_REPORT_ROWS - 1) / SONDE_LOAD_REPORT_ROWS;
+    bool starred = false;
     int r = sonde_histogram_init(&one, &all->scratch.layout, err);
     r = r < 0 ? r : sonde_histogram_init(&row.response, &all->scratch.layout, err);
     if (count) {
@@ -116,7 +110,9 @@ static int put_course(const struct sonde_load_intervals *all, struct sonde_buf *
     for (size_t i = 0; i < count && r == 0; i += each) {
         r = gather(all, i, i + each < count ? i + each : all->count, &one, &row, err);
         put_row(&row, buf);
+        starred = starred || (row.response.total && sonde_histogram_is_scarce(&row.response, 0.99));
     }
+    sonde_buf_text(buf, starred ? SONDE_LOAD_STAR : "");
     sonde_histogram_fini(&one);
     sonde_histogram_fini(&row.response);
     return r;

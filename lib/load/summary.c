@@ -250,25 +250,7 @@ void sonde_load_summary_json(const struct sonde_load_result *result, struct sond
 
 enum { WIDTH = 10 }; /* columns of a duration */
 
-static void put_duration(int64_t us, const char *mark, struct sonde_buf *buf)
-{
-    char text[SONDE_LOAD_DURATION_SIZE];
-    size_t columns = sonde_utf16_length(sonde_str(sonde_load_duration(us, text))) + strlen(mark);
-    sonde_buf_repeat(buf, ' ', columns < WIDTH ? WIDTH - columns : 1);
-    sonde_buf_text(buf, text);
-    sonde_buf_text(buf, mark);
-}
-
 static const double shown[] = {0.5, 0.9, 0.99, 0.999};
-
-static void put_quantile(const struct sonde_histogram *h, double share, struct sonde_buf *buf)
-{
-    if (h->total) {
-        put_duration(sonde_histogram_quantile(h, share), "", buf);
-    } else {
-        sonde_buf_printf(buf, "%*s", WIDTH, "-");
-    }
-}
 
 static void put_row(const char *name, const struct sonde_histogram *h, struct sonde_buf *buf)
 {
@@ -278,23 +260,21 @@ static void put_row(const char *name, const struct sonde_histogram *h, struct so
         return;
     }
     for (size_t i = 0; i < SONDE_LENGTH(shown); i++) {
-        bool scarce = sonde_histogram_is_scarce(h, shown[i]);
-        put_duration(sonde_histogram_quantile(h, shown[i]), scarce ? "*" : "", buf);
+        sonde_load_put_quantile(h, shown[i], WIDTH, buf);
     }
-    put_duration((int64_t)sonde_histogram_mean(h), "", buf);
-    put_duration(h->maximum, "", buf);
+    sonde_load_put_duration((int64_t)sonde_histogram_mean(h), "", WIDTH, buf);
+    sonde_load_put_duration(h->maximum, "", WIDTH, buf);
     sonde_buf_char(buf, '\n');
 }
 
-/* What a star behind a number means. */
-static void put_stars(const struct sonde_histogram *h, struct sonde_buf *buf)
+/* Whether one of the shares is starred. */
+static bool has_star(const struct sonde_histogram *h)
 {
     bool scarce = false;
-    for (size_t i = 0; i < SONDE_LENGTH(shown); i++) {
+    for (size_t i = 0; i < SONDE_LENGTH(shown) && h->total; i++) {
         scarce = scarce || sonde_histogram_is_scarce(h, shown[i]);
     }
-    sonde_buf_text(buf,
-                   scarce && h->total ? "* of too few requests: fewer than ten lie beyond\n" : "");
+    return scarce;
 }
 
 static void put_errors(const struct sonde_load_tally *t, struct sonde_buf *buf)
@@ -361,7 +341,8 @@ static void put_table(const struct sonde_load_result *s, struct sonde_buf *buf)
     put_row("service", &t->service, buf);
     put_row("send lag", &t->send_lag, buf);
     sonde_load_confidence_text(&s->confidence, buf);
-    put_stars(&t->response, buf);
+    bool starred = has_star(&t->response) || has_star(&t->service) || has_star(&t->send_lag);
+    sonde_buf_text(buf, starred ? SONDE_LOAD_STAR : "");
     sonde_load_steadiness_text(&s->steadiness, s->asked.warm_up_seconds, buf);
 }
 
@@ -371,15 +352,16 @@ static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *
     for (size_t i = 0; i < SONDE_LENGTH(quantiles); i++) {
         const double share = quantiles[i].share;
         sonde_buf_printf(buf, "%8g %%", 100 * share);
-        put_quantile(&t->response, share, buf);
-        put_quantile(&t->service, share, buf);
-        put_quantile(&t->send_lag, share, buf);
+        sonde_load_put_quantile(&t->response, share, WIDTH, buf);
+        sonde_load_put_quantile(&t->service, share, WIDTH, buf);
+        sonde_load_put_quantile(&t->send_lag, share, WIDTH, buf);
         sonde_buf_char(buf, '\n');
     }
 }
 
 void sonde_load_summary_view_text(const struct sonde_load_result *result,
                                   const struct sonde_load_view *view, struct sonde_buf *buf)
+    bool starred = false;
 {
     const struct sonde_load_result *s = result;
     const struct sonde_load_tally *t = &s->tally;
@@ -388,7 +370,9 @@ void sonde_load_summary_view_text(const struct sonde_load_result *result,
     sonde_buf_text(buf, s->asked.title ? ": " : "");
     sonde_cell_clean(buf, sonde_str(s->asked.url));
     sonde_buf_char(buf, '\n');
+        starred = starred || (t->response.total && sonde_histogram_is_scarce(&t->response, share));
     if (!view->brief) {
+    sonde_buf_text(buf, starred ? SONDE_LOAD_STAR : "");
         put_table(s, buf);
     }
     if (view->percentiles) {

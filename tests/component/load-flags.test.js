@@ -83,6 +83,10 @@ test('-l: all percentiles; --no-verbose: no table; -n: nothing', async (t) => {
   exited(all, 0);
   assert.match(all.stdout, /^ *percentile +response +service +send lag$/m);
   assert.match(all.stdout, /^ {2}99\.999 % +\d/m);
+  // Of a hundred ten lie beyond the 90th percentile, five beyond the next.
+  assert.match(all.stdout, /^ {6}90 %[^*]*$/m);
+  assert.match(all.stdout, /^ {6}95 %( +[^ ]+ [^ ]+\*){3}$/m);
+  assert.match(all.stdout, /^ {5}2\.5 %( +[^ ]+ [^ ]+\*){3}$/m);
   assert.match(all.stdout, /^status: 200 100 times$/m);
   const brief = await load(t, [...words, '--no-verbose']);
   assert.doesNotMatch(brief.stdout, /^response/m);

@@ -232,6 +232,8 @@ static void intervals_hold_what_they_say(void **state)
     assert_false(sonde_histogram_is_scarce(&histogram, 0.9));
     assert_false(sonde_histogram_is_scarce(&histogram, 0.975));
     assert_true(sonde_histogram_is_scarce(&histogram, 0.99));
+    assert_false(sonde_histogram_is_scarce(&histogram, 0.025));
+    assert_true(sonde_histogram_is_scarce(&histogram, 0.01));
     /* The 99th percentile of 100 values has no upper end. */
     sonde_histogram_clear(&histogram);
     for (int i = 1; i <= 100; i++) {

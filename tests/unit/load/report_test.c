@@ -81,11 +81,32 @@ static void seconds_become_twelve_rows(void **state)
         rest = sonde_str(table + 1);
         (void)sonde_str_split(&rest, '\n');
         struct sonde_str line = SONDE_STR("");
-        for (; rest.length; rows++) {
+        while (rest.length && !sonde_str_starts(rest, "* of too few requests: ")) {
             line = sonde_str_split(&rest, '\n');
+            assert_non_null(memmem(line.data, line.length, "ms*", 3)); /* 99 % of some hundred */
+            rows++;
         }
+        assert_true(rest.length > 0);
         assert_int_equal(rows, cases[i].rows);
         assert_true(sonde_str_starts(line, cases[i].last));
+        sonde_load_result_fini(&result);
+    }
+}
+
+static void percentiles_of_few_are_marked(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t seconds; /* of a hundred requests each */
+        bool marked;
+    } cases[] = {{9, true}, {10, false}};
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+        struct sonde_str line;
+        make(cases[i].seconds);
+        assert_int_equal(sonde_load_report_text(&result, &text, NULL), 0);
+        assert_int_equal(count_lines(&text, "search ", &line), 1);
+        assert_int_equal(memchr(line.data, '*', line.length) != NULL, cases[i].marked);
         sonde_load_result_fini(&result);
     }
 }
@@ -131,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bars_grow_with_the_percentile),
         cmocka_unit_test(seconds_become_twelve_rows),
+        cmocka_unit_test(percentiles_of_few_are_marked),
         cmocka_unit_test(the_end_that_is_cut_short_has_no_row),
         cmocka_unit_test(nothing_has_neither),
     };
