@@ -39,6 +39,10 @@ const struct sonde_load_interval_field sonde_load_tally_fields[] = {
     {0},
 };
 
+/* A span of a hundred years, behind a time until the year 2150: their sum is a time, too. */
+static const int64_t longest_s = INT64_C(100) * 365 * 86400;
+static const int64_t last_us = INT64_C(5680281600) * 1000 * 1000;
+
 static int out_of_bounds(const char *name, struct sonde_err *err)
 {
     return sonde_fail(err, SONDE_EPARSE, 0, "JSON: \"%s\" is out of bounds", name);
@@ -99,21 +103,21 @@ static int read_text(struct sonde_load_result *result, const cJSON *object, cons
 
 /* ---- what was asked for ---- */
 
-/* A number that may be absent. */
-static int read_optional(const cJSON *object, const char *name, int64_t least, int64_t *ret,
+/* A number from 0 that may be absent. */
+static int read_optional(const cJSON *object, const char *name, int64_t most, int64_t *ret,
                          struct sonde_err *err)
 {
     *ret = SONDE_SPEC_ABSENT;
     return cJSON_GetObjectItemCaseSensitive(object, name)
-               ? read_number(object, name, least, INT64_MAX, ret, err)
+               ? read_number(object, name, 0, most, ret, err)
                : 0;
 }
 
 /* A number that a version before it was there has not. */
-static int read_newer(const cJSON *object, const char *name, int64_t otherwise, int64_t *ret,
-                      struct sonde_err *err)
+static int read_newer(const cJSON *object, const char *name, int64_t most, int64_t otherwise,
+                      int64_t *ret, struct sonde_err *err)
 {
-    int r = read_optional(object, name, 0, ret, err);
+    int r = read_optional(object, name, most, ret, err);
     *ret = *ret == SONDE_SPEC_ABSENT ? otherwise : *ret;
     return r;
 }
@@ -151,7 +155,7 @@ static int read_stages(struct sonde_load_result *result, const cJSON *asked, str
     struct sonde_stage *stages = list.room;
     for (const cJSON *item = list.first; item && r == 0; item = item->next) {
         struct sonde_stage *stage = &stages[read++];
-        r = read_number(item, "durationSeconds", 0, INT64_MAX, &stage->duration_seconds, err);
+        r = read_number(item, "durationSeconds", 0, longest_s, &stage->duration_seconds, err);
         r = r < 0 ? r : read_number(item, "rate", 0, INT64_MAX, &stage->rate, err);
         stage->ramp = sonde_json_true(item, "ramp");
     }
@@ -187,11 +191,14 @@ static int read_asked(struct sonde_load_result *result, const cJSON *document,
     }
     r = r < 0 ? r : read_count(from, "requestsPerConnection", &asked->requests_per_connection, err);
     r = r < 0 ? r : read_number(from, "timeoutNanoseconds", 0, INT64_MAX, &asked->timeout_ns, err);
-    r = r < 0 ? r : read_optional(from, "rate", 0, &arrival->rate, err);
-    r = r < 0 ? r : read_optional(from, "durationSeconds", 0, &arrival->duration_seconds, err);
-    r = r < 0 ? r : read_optional(from, "amount", 0, &arrival->amount, err);
-    r = r < 0 ? r : read_newer(from, "warmUpSeconds", 0, &asked->warm_up_seconds, err);
-    r = r < 0 ? r : read_newer(from, "sampleNanoseconds", SONDE_SECOND, &asked->sample_ns, err);
+    r = r < 0 ? r : read_optional(from, "rate", INT64_MAX, &arrival->rate, err);
+    r = r < 0 ? r
+              : read_optional(from, "durationSeconds", longest_s, &arrival->duration_seconds, err);
+    r = r < 0 ? r : read_optional(from, "amount", INT64_MAX, &arrival->amount, err);
+    r = r < 0 ? r : read_newer(from, "warmUpSeconds", longest_s, 0, &asked->warm_up_seconds, err);
+    r = r < 0 ? r
+              : read_newer(from, "sampleNanoseconds", INT64_MAX, SONDE_SECOND, &asked->sample_ns,
+                           err);
     r = r < 0 ? r : read_stages(result, from, err);
     if (r < 0) {
         return r;
@@ -607,9 +614,6 @@ static int check_type(const cJSON *document, struct sonde_err *err)
 static int read_times(struct sonde_load_result *result, const cJSON *document,
                       struct sonde_err *err)
 {
-    /* Until the year 2200, and a span of a hundred years. */
-    static const int64_t last_us = INT64_C(7258118400) * 1000 * 1000;
-    static const int64_t longest_ns = INT64_C(100) * 365 * 86400 * 1000 * 1000 * 1000;
     const struct {
         const char *name;
         int64_t *ret;
@@ -623,7 +627,7 @@ static int read_times(struct sonde_load_result *result, const cJSON *document,
     int r = read_number(document, "startMicroseconds", 0, last_us, &start_us, err);
     result->start_ns = start_us * 1000;
     for (size_t i = 0; i < SONDE_LENGTH(spans) && r == 0; i++) {
-        r = read_number(document, spans[i].name, 0, longest_ns, spans[i].ret, err);
+        r = read_number(document, spans[i].name, 0, longest_s * SONDE_SECOND, spans[i].ret, err);
     }
     result->stopped = sonde_json_true(document, "stopped");
     return r < 0 ? r : read_count(document, "samples", &result->samples, err);
