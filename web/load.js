@@ -176,7 +176,7 @@ function latencyTable(test) {
 
 function found({ rate, breaks }) {
   const highest = rate ? `${perSecond(rate)} a second` : 'none is known';
-  return `The highest rate that keeps the thresholds: ${highest}${breaks ? `; ${perSecond(breaks)} does not` : ''}. All else here is of the trial at that rate.`;
+  return `The highest rate that keeps the thresholds: ${highest}${breaks ? `; ${perSecond(breaks)} does not` : ''}. All else here is of ${rate ? 'the trial at that rate' : 'the last trial'}.`;
 }
 
 function trialTable({ trials }) {
@@ -376,7 +376,11 @@ class Load {
         column('answered', 'Answered', format.count),
         column('wrong', 'Wrong', format.count),
         column('failed', 'Failed', format.count),
-        ...TIMES.map(({ key, label }) => column(key, label, format.time)),
+        ...TIMES.map(({ key, label }) => ({
+          ...column(key, label, format.time),
+          cell: (row) =>
+            row.timed ? `${format.time(row[key])}${row.scarce.includes(key) ? '*' : ''}` : '–',
+        })),
       ],
     });
   }
@@ -399,7 +403,9 @@ class Load {
         test.kinds.length > 1
           ? 'Response counts from when a request was due, service from when it was written.'
           : 'In a closed loop a request is due when it is written.';
-      const scarce = test.latencies.some(({ values }) => values.some((value) => value.scarce));
+      const scarce =
+        test.latencies.some(({ values }) => values.some((value) => value.scarce)) ||
+        test.parts.some((part) => part.scarce.length > 0);
       this.note.textContent = `Below: what encloses it in 95 of 100 such tests. ${due}${scarce ? ' * fewer than ten requests lie beyond.' : ''}`;
       this.grid.show(test.intervals);
       this.parts.hidden = test.parts.length === 0;

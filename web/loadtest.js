@@ -69,14 +69,15 @@ function readIntervals(list) {
 const kindsOf = ({ sendLagMicroseconds }) =>
   sendLagMicroseconds.max > 0 ? KINDS : KINDS.filter(({ key }) => key === 'response');
 
+const isScarce = (total, share) => total * (1 - share) < SCARCE - 1e-6; // 1 − 0.9 is less than 0.1
+
 // [{key, label, values: [{value, low, high, scarce}, …] by SHARES, mean, max}]
-function readLatencies({ sonde, latency }) {
+function readLatencies({ sonde }) {
   return kindsOf(sonde).map(({ key, label, from }) => {
     const row = sonde[from];
-    const total = key === 'response' ? latency.totalCount : sonde.sent;
     const values = SHARES.map(({ key: name, share }) => {
       const [low, high] = (key === 'response' && sonde.responseIntervals?.[name]) || [];
-      return { value: row[name], low, high, scarce: total * (1 - share) < SCARCE };
+      return { value: row[name], low, high, scarce: isScarce(row.totalCount, share) };
     });
     return { key, label, values, mean: row.mean, max: row.max };
   });
@@ -128,6 +129,11 @@ function readParts(list) {
     ...Object.fromEntries(
       ['p50', 'p90', 'p99', 'max'].map((key) => [key, one.responseMicroseconds[key]]),
     ),
+    timed: one.responseMicroseconds.totalCount,
+    // Of these, the percentiles that fewer than ten requests lie beyond.
+    scarce: SHARES.filter(({ share }) => isScarce(one.responseMicroseconds.totalCount, share)).map(
+      ({ key }) => key,
+    ),
   }));
 }
 
@@ -156,19 +162,19 @@ function readLoadTest(report, name) {
   const { summary, asked } = report;
   const own = summary.sonde;
   const intervals = readIntervals(report.intervals);
-  const seconds = Math.max(summary.duration, intervals.at(-1)?.end ?? 0);
+  const seconds = Math.max(own.durationSeconds, intervals.at(-1)?.end ?? 0);
   return {
     kind: 'load',
     name: clean(name),
     url: clean(summary.url ?? ''),
     title: clean(summary.title ?? ''),
-    seconds: summary.duration,
+    seconds: own.durationSeconds,
     answered: own.answered,
     failed: own.failed,
     censored: own.censored,
     unsent: own.unsent,
     sent: own.sent,
-    rate: summary.duration > 0 ? own.answered / summary.duration : 0,
+    rate: own.durationSeconds > 0 ? own.answered / own.durationSeconds : 0,
     bytes: summary.throughput.total,
     connections: summary.connections,
     pipelining: summary.pipelining,

@@ -77,7 +77,7 @@ static void put_json_times(const char *name, const struct sonde_histogram *h, st
         sonde_buf_printf(buf, ",\"%s\":%lld", rows[i].name,
                          (long long)sonde_histogram_quantile(h, rows[i].share));
     }
-    sonde_buf_char(buf, '}');
+    sonde_buf_printf(buf, ",\"totalCount\":%llu}", (unsigned long long)h->total);
 }
 
 void sonde_load_parts_json(const struct sonde_load_tally *tally, struct sonde_buf *buf)

@@ -129,6 +129,14 @@ static void put_warm_up(const struct sonde_load_result *s, struct sonde_buf *buf
     sonde_buf_text(buf, "}}");
 }
 
+static void put_microseconds(const char *name, const struct sonde_histogram *times,
+                             struct sonde_buf *buf)
+{
+    sonde_buf_printf(buf, ",\"%sMicroseconds\":{", name);
+    put_distribution(times, 1, buf);
+    sonde_buf_printf(buf, ",\"totalCount\":%llu}", (unsigned long long)times->total);
+}
+
 /* What autocannon has not. */
 static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
 {
@@ -136,12 +144,14 @@ static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
     sonde_buf_printf(buf,
                      "\"sonde\":{\"sent\":%llu,\"answered\":%llu,\"failed\":%llu,\"censored\":%llu,"
                      "\"unsent\":%llu,\"received\":%llu,\"connects\":%llu,\"connectFailures\":%llu,"
-                     "\"bytesWritten\":%llu,\"cpuSeconds\":%.6f,\"errors\":{",
+                     "\"bytesWritten\":%llu,\"durationSeconds\":%.9g,\"cpuSeconds\":%.6f,"
+                     "\"errors\":{",
                      (unsigned long long)t->sent, (unsigned long long)t->answered,
                      (unsigned long long)t->failed, (unsigned long long)t->censored,
                      (unsigned long long)t->unsent, (unsigned long long)t->received,
                      (unsigned long long)t->connects, (unsigned long long)t->connect_failures,
-                     (unsigned long long)t->bytes_written, (double)s->cpu_ns / 1e9);
+                     (unsigned long long)t->bytes_written, (double)s->duration_ns / 1e9,
+                     (double)s->cpu_ns / 1e9);
     for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
         sonde_buf_printf(buf, "%s\"%s\":%llu", i ? "," : "",
                          sonde_load_error_name((enum sonde_load_error)i),
@@ -150,14 +160,12 @@ static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
     sonde_buf_printf(buf, "},\"responseIntervalMethod\":\"%s\",\"responseIntervals\":{",
                      sonde_load_confidence_method_name(s->confidence.method));
     sonde_load_bounds_json(&s->confidence, buf);
-    sonde_buf_text(buf, "},\"responseMicroseconds\":{");
-    put_distribution(&t->response, 1, buf);
-    sonde_buf_text(buf, "},\"serviceMicroseconds\":{");
-    put_distribution(&t->service, 1, buf);
-    sonde_buf_text(buf, "},\"sendLagMicroseconds\":{");
-    put_distribution(&t->send_lag, 1, buf);
+    sonde_buf_char(buf, '}');
+    put_microseconds("response", &t->response, buf);
+    put_microseconds("service", &t->service, buf);
+    put_microseconds("sendLag", &t->send_lag, buf);
     sonde_buf_printf(buf,
-                     "},\"late\":%llu,\"valid\":%s,\"invalidReason\":", (unsigned long long)t->late,
+                     ",\"late\":%llu,\"valid\":%s,\"invalidReason\":", (unsigned long long)t->late,
                      s->validity.valid ? "true" : "false");
     sonde_buf_json_string(buf, sonde_str(s->validity.reason));
     sonde_buf_text(buf, ",\"steadiness\":");
@@ -353,6 +361,7 @@ static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *
         const double share = quantiles[i].share;
         sonde_buf_printf(buf, "%8g %%", 100 * share);
         sonde_load_put_quantile(&t->response, share, WIDTH, buf);
+    bool starred = false;
         sonde_load_put_quantile(&t->service, share, WIDTH, buf);
         sonde_load_put_quantile(&t->send_lag, share, WIDTH, buf);
         sonde_buf_char(buf, '\n');
@@ -361,7 +370,8 @@ static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *
 
 void sonde_load_summary_view_text(const struct sonde_load_result *result,
                                   const struct sonde_load_view *view, struct sonde_buf *buf)
-    bool starred = false;
+        starred = starred || (t->response.total && sonde_histogram_is_scarce(&t->response, share));
+    sonde_buf_text(buf, starred ? SONDE_LOAD_STAR : "");
 {
     const struct sonde_load_result *s = result;
     const struct sonde_load_tally *t = &s->tally;
@@ -370,9 +380,7 @@ void sonde_load_summary_view_text(const struct sonde_load_result *result,
     sonde_buf_text(buf, s->asked.title ? ": " : "");
     sonde_cell_clean(buf, sonde_str(s->asked.url));
     sonde_buf_char(buf, '\n');
-        starred = starred || (t->response.total && sonde_histogram_is_scarce(&t->response, share));
     if (!view->brief) {
-    sonde_buf_text(buf, starred ? SONDE_LOAD_STAR : "");
         put_table(s, buf);
     }
     if (view->percentiles) {

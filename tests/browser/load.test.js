@@ -118,7 +118,10 @@ test('by the names of requests, and by address', async (t) => {
   assert.ok(await plain.page.locator('#load-parts').isHidden());
   const part = (label, answered, p50) => ({
     ...{ ...label, sent: answered, answered, wrong: 3, failed: 2, censored: 0 },
-    responseMicroseconds: { p50, p90: 2 * p50, p95: 3 * p50, p99: 5 * p50, max: 9 * p50 },
+    responseMicroseconds: {
+      ...{ p50, p90: 2 * p50, p95: 3 * p50, p99: 5 * p50, max: 9 * p50 },
+      totalCount: answered,
+    },
   });
   const parts = [
     part({ name: 'search' }, 100, 3000),
@@ -138,9 +141,10 @@ test('by the names of requests, and by address', async (t) => {
     '2',
     '3.00 ms',
     '6.00 ms',
-    '15.0 ms',
+    '15.0 ms*',
     '27.0 ms',
   ]);
+  assert.equal(cells[0][6], '5.50 ms', 'ten of a thousand lie beyond');
 });
 
 test('thresholds, a test that cannot be believed, and what profiles said meanwhile', async (t) => {

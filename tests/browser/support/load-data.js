@@ -5,12 +5,24 @@
 
 const UID = '69954a51-68f4-4575-993f-1b9e5c3b539c';
 
-const distribution = (p50) => ({
+const distribution = (p50, totalCount) => ({
+  totalCount,
   ...{ average: p50 * 1.5, mean: p50 * 1.5, stddev: p50, min: p50 / 10, max: p50 * 100 },
   ...{ p50, p90: p50 * 2, p95: p50 * 3, p99: p50 * 10, p99_9: p50 * 50, p99_99: p50 * 90 },
 });
 
-const nothing = { average: 0, mean: 0, max: 0, min: 0, p50: 0, p90: 0, p95: 0, p99: 0, p99_9: 0 };
+const nothing = {
+  totalCount: 0,
+  average: 0,
+  mean: 0,
+  max: 0,
+  min: 0,
+  p50: 0,
+  p90: 0,
+  p95: 0,
+  p99: 0,
+  p99_9: 0,
+};
 
 // A hundred answers a second, of which the third second has ten of status 503.
 function interval(at) {
@@ -53,6 +65,7 @@ function loadData({
   const sonde = {
     ...{ sent: answered, answered, failed: 0, censored: 0, unsent: 5, connects: 10 },
     ...{ connectFailures: 0, bytesWritten: 90 * answered, cpuSeconds: 0.1 },
+    durationSeconds: seconds,
     errors: { refused: 0, timeout: 2 },
     responseIntervals: {
       p50: [900, 1100],
@@ -60,9 +73,9 @@ function loadData({
       p95: [2900, 3100],
       p99: [9000, 11000],
     },
-    responseMicroseconds: answered ? distribution(1000) : nothing,
-    serviceMicroseconds: answered ? distribution(closed ? 1000 : 500) : nothing,
-    sendLagMicroseconds: closed || !answered ? nothing : distribution(50),
+    responseMicroseconds: answered ? distribution(1000, answered) : nothing,
+    serviceMicroseconds: answered ? distribution(closed ? 1000 : 500, answered) : nothing,
+    sendLagMicroseconds: closed || !answered ? nothing : distribution(50, answered),
     ...{ late: 0, valid, invalidReason: valid ? '' : 'the generator had no CPU left' },
     ...{ thresholds, profiles, parts, ...more },
   };
