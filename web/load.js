@@ -95,13 +95,15 @@ function facts(test) {
   ];
 }
 
-function threshold({ text, value, holds }, valid) {
-  const state = !holds ? 'broken' : valid ? 'holds' : 'would hold';
+// Of a test that cannot be believed none holds.
+function threshold({ text, value, holds, wouldHold }) {
+  const state = holds ? 'holds' : wouldHold ? 'would hold' : 'broken';
+  const kind = holds ? 'good' : wouldHold ? '' : 'bad';
   const measured = value === null ? 'nothing was measured' : `${+value.toPrecision(6)}`;
   return make(
     'li',
-    { class: holds ? (valid ? 'good' : '') : 'bad' },
-    make('span', { class: `state ${holds ? (valid ? 'good' : '') : 'bad'}`, text: state }),
+    { class: kind },
+    make('span', { class: `state ${kind}`, text: state }),
     name(text, { class: 'code' }),
     make('span', { class: 'place', text: measured }),
   );
@@ -425,9 +427,7 @@ class Load {
     replace(
       this.verdict,
       test.valid ? null : alarm('This test cannot be believed: ', test.reason),
-      test.thresholds.length
-        ? make('ul', {}, ...test.thresholds.map((one) => threshold(one, test.valid)))
-        : null,
+      test.thresholds.length ? make('ul', {}, ...test.thresholds.map(threshold)) : null,
       ...(test.search
         ? [
             make('p', { text: found(test.search) }),
@@ -477,8 +477,8 @@ class Load {
       y: { marks: 'logarithmic', show: timeMark },
       series: test.kinds.map(({ key }) => ({ key, values: points.map((point) => point[key]) })),
       lines: [
-        ...limits.map(({ limit, holds }) => ({
-          key: holds ? 'limit' : 'limit bad',
+        ...limits.map(({ limit, holds, wouldHold }) => ({
+          key: holds || wouldHold ? 'limit' : 'limit bad',
           points: [
             [0, limit.value],
             [Math.min(end, nines(limit.share)), limit.value],

@@ -178,7 +178,10 @@ static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
         sonde_buf_json_string(buf, sonde_str(verdict->text));
         sonde_buf_printf(buf, isnan(verdict->statistic) ? ",\"value\":null" : ",\"value\":%.15g",
                          verdict->statistic);
-        sonde_buf_printf(buf, ",\"holds\":%s}", verdict->keeps ? "true" : "false");
+        /* Of a test that cannot be believed none holds. */
+        bool holds = verdict->keeps && s->validity.valid;
+        sonde_buf_printf(buf, ",\"holds\":%s%s}", holds ? "true" : "false",
+                         verdict->keeps && !holds ? ",\"wouldHold\":true" : "");
     }
     sonde_buf_text(buf, "],\"search\":");
     sonde_load_search_json(s->search, buf);
@@ -333,7 +336,9 @@ static void put_verdicts(const struct sonde_load_result *s, struct sonde_buf *bu
     }
     for (size_t i = 0; i < s->verdict_count; i++) {
         const struct sonde_load_verdict *verdict = &s->verdicts[i];
-        sonde_buf_text(buf, verdict->keeps ? "holds  " : "broken ");
+        sonde_buf_text(buf, !verdict->keeps     ? "broken "
+                            : s->validity.valid ? "holds  "
+                                                : "would hold ");
         sonde_cell_clean(buf, sonde_str(verdict->text));
         sonde_buf_printf(buf, isnan(verdict->statistic) ? ": nothing was measured\n" : ": %.6g\n",
                          verdict->statistic);
@@ -356,22 +361,22 @@ static void put_table(const struct sonde_load_result *s, struct sonde_buf *buf)
 
 static void put_percentiles(const struct sonde_load_tally *t, struct sonde_buf *buf)
 {
+    bool starred = false;
     sonde_buf_printf(buf, "\n%10s%10s%10s%10s\n", "percentile", "response", "service", "send lag");
     for (size_t i = 0; i < SONDE_LENGTH(quantiles); i++) {
         const double share = quantiles[i].share;
         sonde_buf_printf(buf, "%8g %%", 100 * share);
         sonde_load_put_quantile(&t->response, share, WIDTH, buf);
-    bool starred = false;
         sonde_load_put_quantile(&t->service, share, WIDTH, buf);
         sonde_load_put_quantile(&t->send_lag, share, WIDTH, buf);
         sonde_buf_char(buf, '\n');
+        starred = starred || (t->response.total && sonde_histogram_is_scarce(&t->response, share));
     }
+    sonde_buf_text(buf, starred ? SONDE_LOAD_STAR : "");
 }
 
 void sonde_load_summary_view_text(const struct sonde_load_result *result,
                                   const struct sonde_load_view *view, struct sonde_buf *buf)
-        starred = starred || (t->response.total && sonde_histogram_is_scarce(&t->response, share));
-    sonde_buf_text(buf, starred ? SONDE_LOAD_STAR : "");
 {
     const struct sonde_load_result *s = result;
     const struct sonde_load_tally *t = &s->tally;

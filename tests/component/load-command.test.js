@@ -179,10 +179,10 @@ test('what could not be sent makes it invalid, and an invalid test keeps no thre
   const { sonde } = JSON.parse(late.stdout);
   assert.equal(sonde.valid, false);
   assert.match(sonde.invalidReason, /could not be sent, no connection being free/);
-  assert.deepEqual(
-    sonde.thresholds.map(({ holds }) => holds),
-    [true],
-  );
+  const [{ text, value }] = sonde.thresholds;
+  assert.deepEqual(sonde.thresholds, [{ text, value, holds: false, wouldHold: true }]);
+  const said = await load(t, slow.address().port, '/', ...words, ...kept.slice(0, -1));
+  assert.match(said.stdout, /^would hold http_req_failed: rate<0\.5: 0$/m);
 });
 
 for (const [words, says] of [

@@ -68,7 +68,10 @@ static void what_was_kept_prints_the_same(void **state)
     print(&kept, &after);
     must_equal(&before, &after);
     assert_non_null(strstr(before.data, "broken http_req_failed: rate<0.000001: "));
-    assert_non_null(strstr(before.data, "holds  http_req_duration: p(99)<100000: "));
+    /* One in a hundred is not sent: it may be one too many. */
+    assert_non_null(strstr(before.data, live.validity.valid
+                                            ? "holds  http_req_duration: p(99)<100000: "
+                                            : "would hold http_req_duration: p(99)<100000: "));
     assert_non_null(strstr(before.data, "cpu meanwhile, 5 s to 16 s: 75 % of the busy time is "
                                         "spent in hotLoop, hotLoop app.js:2 (sonde report "
                                         "69954a51)\n"));
@@ -102,9 +105,6 @@ static void what_was_kept_prints_the_same(void **state)
     sonde_load_result_fini(&kept);
 }
 
-/* Ten seconds of 1 ms, of which the fourth to the sixth are of 2 ms. */
-static void what_a_profile_cost_is_measured(void **state)
-{
 static void a_search_passes_when_it_has_found_a_rate(void **state)
 {
     (void)state;
@@ -120,6 +120,9 @@ static void a_search_passes_when_it_has_found_a_rate(void **state)
     assert_true(sonde_load_result_passes(&one));
 }
 
+/* Ten seconds of 1 ms, of which the fourth to the sixth are of 2 ms. */
+static void what_a_profile_cost_is_measured(void **state)
+{
     (void)state;
     struct sonde_load_intervals intervals;
     struct sonde_load_tally second;
@@ -303,12 +306,12 @@ static void what_is_wrong_with_a_document_is_said(void **state)
         {"\"url\":", "\"uri\":", SONDE_EPARSE, "\"url\""},
         {"\"url\":", "\"url\":7,\"uri\":", SONDE_EPARSE, "\"url\""},
         {"\"sent\":", "\"sent\":-1,\"x\":", SONDE_EPARSE, "\"sent\""},
-        {"\"warmUpSeconds\":0", "\"warmUpSeconds\":-1", SONDE_EPARSE, "\"warmUpSeconds\""},
-        {"\"warmUpSeconds\":0", "\"warmUpSeconds\":5", SONDE_EPARSE, "\"warmUp\""},
-        {"\"p50\":[", "\"p50\":[1e300,", SONDE_EPARSE, "\"confidence\""},
         {"\"startMicroseconds\":", "\"startMicroseconds\":7258118400000000,\"x\":", SONDE_EPARSE,
          "\"startMicroseconds\""},
         {"\"warmUpSeconds\":0", "\"warmUpSeconds\":4000000000", SONDE_EPARSE, "\"warmUpSeconds\""},
+        {"\"warmUpSeconds\":0", "\"warmUpSeconds\":-1", SONDE_EPARSE, "\"warmUpSeconds\""},
+        {"\"warmUpSeconds\":0", "\"warmUpSeconds\":5", SONDE_EPARSE, "\"warmUp\""},
+        {"\"p50\":[", "\"p50\":[1e300,", SONDE_EPARSE, "\"confidence\""},
         {"\"p50\":[", "\"p50\":[-1,", SONDE_EPARSE, "\"confidence\""},
         {"\"p50\":[", "\"p50\":7,\"x\":[", SONDE_EPARSE, "\"confidence\""},
         {"\"sinceSeconds\":3", "\"sinceSeconds\":-3", SONDE_EPARSE, "\"sinceSeconds\""},
@@ -409,13 +412,13 @@ static void a_profile_begins_when_it_should(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_search_passes_when_it_has_found_a_rate),
         cmocka_unit_test(what_was_kept_prints_the_same),
         cmocka_unit_test(what_a_profile_cost_is_measured),
         cmocka_unit_test(a_profile_begins_when_it_should),
         cmocka_unit_test(an_empty_one_is_kept_too),
         cmocka_unit_test(of_a_long_test_some_become_one),
         cmocka_unit_test(time_does_not_run_backwards),
-        cmocka_unit_test(a_search_passes_when_it_has_found_a_rate),
         cmocka_unit_test(what_is_wrong_with_a_document_is_said),
         cmocka_unit_test(an_older_one_says_what_it_can),
         cmocka_unit_test(what_is_not_known_is_passed_over),
