@@ -186,27 +186,38 @@ void sonde_load_search_take(struct sonde_load_search *search, const struct sonde
     }
 }
 
+static enum sonde_load_search_end end_of(const struct sonde_load_search *s,
+                                         const struct standing *now)
+{
+    int64_t rate;
+    int64_t seconds;
+    bool bounded = now->upper != INT64_MAX;
+    bool generator = bounded && has_bad(s, now->upper, true);
+    if (sonde_load_search_next(s, &rate, &seconds)) {
+        return SONDE_LOAD_SEARCH_GOES_ON;
+    }
+    if (bounded && now->highest == 0 && !now->doubtful) {
+        return generator ? SONDE_LOAD_SEARCH_GENERATOR : SONDE_LOAD_SEARCH_NONE_KEPT;
+    }
+    if (now->lower != now->highest || now->doubtful || (bounded && !is_near(s, now)) ||
+        now->lower == 0) {
+        return SONDE_LOAD_SEARCH_SPENT;
+    }
+    return !bounded    ? SONDE_LOAD_SEARCH_MAX_KEPT
+           : generator ? SONDE_LOAD_SEARCH_GENERATOR
+                       : SONDE_LOAD_SEARCH_FOUND;
+}
+
 struct sonde_load_search_result sonde_load_search_result(const struct sonde_load_search *search)
 {
     const struct sonde_load_search *s = search;
     struct standing now = standing_of(s);
-    bool bounded = now.upper != INT64_MAX;
-    struct sonde_load_search_result result = {
+    return (struct sonde_load_search_result){
+        .end = end_of(s, &now),
         .lower = now.lower,
-        .upper = bounded ? now.upper : 0,
+        .upper = now.upper != INT64_MAX ? now.upper : 0,
         .throughput = sonde_load_throughput_of(&s->goal, s->trials, s->count, now.lower),
     };
-    int64_t rate;
-    int64_t seconds;
-    result.end = sonde_load_search_next(s, &rate, &seconds)     ? SONDE_LOAD_SEARCH_GOES_ON
-                 : bounded && now.highest == 0 && !now.doubtful ? SONDE_LOAD_SEARCH_NONE_KEPT
-                 : now.lower != now.highest || now.doubtful || (bounded && !is_near(s, &now)) ||
-                         now.lower == 0
-                     ? SONDE_LOAD_SEARCH_SPENT
-                 : !bounded                    ? SONDE_LOAD_SEARCH_MAX_KEPT
-                 : has_bad(s, now.upper, true) ? SONDE_LOAD_SEARCH_GENERATOR
-                                               : SONDE_LOAD_SEARCH_FOUND;
-    return result;
 }
 
 static const struct {
@@ -217,7 +228,7 @@ static const struct {
     [SONDE_LOAD_SEARCH_MAX_KEPT] = {"maxKept",
                                     "the highest rate of the search keeps too: raise it"},
     [SONDE_LOAD_SEARCH_GENERATOR] =
-        {"generator", "above it the generator was too slow, so that more was not offered"},
+        {"generator", "there the generator was too slow, which is no limit of the service"},
     [SONDE_LOAD_SEARCH_NONE_KEPT] = {"noneKept",
                                      "the first rate does not keep: begin with a lower one"},
     [SONDE_LOAD_SEARCH_SPENT] =

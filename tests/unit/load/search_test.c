@@ -211,6 +211,12 @@ static void what_was_not_offered_is_not_kept(void **state)
     for (size_t i = 0; i < search.count; i++) {
         assert_true(search.trials[i].valid || search.trials[i].rate >= result.upper);
     }
+    /* Nor is it the service's fault where it is not even the first rate. */
+    const struct service weak = {.knee = 1e9, .generator = 5};
+    result = run(&weak, &usual, &search, &seed);
+    assert_int_equal(result.end, SONDE_LOAD_SEARCH_GENERATOR);
+    assert_int_equal(result.lower, 0);
+    assert_int_equal(result.upper, 10);
 }
 
 /* One bad trial in ten does not end the doubling, and a knee that moves is found where it is. */
