@@ -110,8 +110,17 @@ static int plan_worker(struct engine *e, struct worker *w, struct sonde_err *err
             w->ahead_ns = INT64_MAX;
         }
     }
-    w->end_ns = length == INT64_MAX ? INT64_MAX : w->start_ns + length;
+    w->length_ns = length;
     return 0;
+}
+
+/* What it has to be told once all are made, which may take a while. */
+static void set_start(struct worker *w, int64_t start_ns)
+{
+    w->start_ns = w->now_ns = w->swept_ns = w->reopen_ns = start_ns;
+    w->warm_ns = start_ns + w->plan->warm_up_seconds * SONDE_SECOND;
+    w->interval_ns = start_ns + w->step_ns;
+    w->end_ns = w->length_ns == INT64_MAX ? INT64_MAX : start_ns + w->length_ns;
 }
 
 /* The length of an interval. */
@@ -120,21 +129,14 @@ static int64_t step_of(const struct sonde_load_plan *plan)
     return plan->sample_ns > 0 && plan->sample_ns < SONDE_SECOND ? plan->sample_ns : SONDE_SECOND;
 }
 
-static int make_worker(struct engine *e, unsigned number, int64_t start_ns, struct sonde_err *err)
+static int make_worker(struct engine *e, unsigned number, struct sonde_err *err)
 {
     struct worker *w = &e->workers[number];
     struct sonde_load_tally *tallies = e->tallies + 2 * e->phases * number;
-    int64_t step_ns = step_of(e->plan);
     *w = (struct worker){.plan = e->plan,
                          .number = number,
                          .poll = -1,
-                         .start_ns = start_ns,
-                         .now_ns = start_ns,
-                         .warm_ns = start_ns + e->plan->warm_up_seconds * SONDE_SECOND,
-                         .swept_ns = start_ns,
-                         .interval_ns = start_ns + step_ns,
-                         .step_ns = step_ns,
-                         .reopen_ns = start_ns,
+                         .step_ns = step_of(e->plan),
                          .drained_ns = INT64_MAX,
                          .sending = true,
                          .first_free = WORKER_NONE,
@@ -275,11 +277,14 @@ static void watch(struct engine *e)
 
 static int start_all(struct engine *e, struct sonde_err *err)
 {
-    int64_t start_ns = sonde_clock_monotonic();
-    e->outcome->start_ns = sonde_clock_realtime() + e->outcome->warm_up_ns;
     int r = 0;
     for (unsigned i = 0; i < e->count && r == 0; i++) {
-        r = make_worker(e, i, start_ns, err);
+        r = make_worker(e, i, err);
+    }
+    int64_t start_ns = sonde_clock_monotonic();
+    e->outcome->start_ns = sonde_clock_realtime() + e->outcome->warm_up_ns;
+    for (unsigned i = 0; i < e->count && r == 0; i++) {
+        set_start(&e->workers[i], start_ns);
     }
     for (; e->started < e->count && r == 0; e->started++) {
         struct worker *w = &e->workers[e->started];

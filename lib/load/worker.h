@@ -116,6 +116,7 @@ struct worker {
     struct sonde_buf filled, body; /* requests that are made for one time alone */
     struct sonde_buf framed;       /* … as messages of a WebSocket */
     uint64_t filled_count;
+    int64_t length_ns;   /* from the start to the end; INT64_MAX: there is none */
     int64_t end_ns;      /* monotonic: nothing is sent from then on */
     int64_t drained_ns;  /* … and no answer awaited from then on */
     int64_t swept_ns;    /* time limits were looked at */

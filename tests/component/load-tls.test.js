@@ -238,6 +238,17 @@ test('what is no TLS, and a server that closes in the handshake', async (t) => {
   assert.ok(waited.errors.timeout > 1, JSON.stringify(waited));
 });
 
+test('the test begins when all threads have read whom they trust', async (t) => {
+  const ca = authority(t);
+  const pair = ca.make('server');
+  const port = await startServer(t, { cert: pair.certificate, key: pair.key });
+  const many = path.join(ca.directory, 'many.crt');
+  fs.writeFileSync(many, ca.certificate.repeat(600));
+  const settings = { authority: many, seconds: 1, connections: 16, threads: 16 };
+  const said = await load(port, settings);
+  assert.ok(said.answered > 0, JSON.stringify(said));
+});
+
 test('a body of many records is sent whole', async (t) => {
   const ca = authority(t);
   const pair = ca.make('server');
