@@ -31,8 +31,15 @@ const char *sonde_node_type_name(enum sonde_node_type type)
 /* With a point or an exponent, so that it is read back as a number that is not whole. */
 static void print_number(double number, struct sonde_buf *buf)
 {
+    enum { DIGITS_SURE = 15, DIGITS_MOST = 17 }; /* kept by a double, and that tell all apart */
     char text[32];
-    (void)snprintf(text, sizeof(text), "%.17g", number);
+    double again = 0;
+    for (int digits = DIGITS_SURE; digits <= DIGITS_MOST; digits++) {
+        (void)snprintf(text, sizeof(text), "%.*g", digits, number);
+        if (sonde_parse_double(sonde_str(text), &again) == 0 && again == number) {
+            break;
+        }
+    }
     sonde_buf_text(buf, text);
     sonde_buf_text(buf, strpbrk(text, ".e") ? "" : ".0");
 }

@@ -4,8 +4,14 @@
 #include <yaml.h>
 
 #include "base/buf.h"
+#include "base/map.h"
+#include "codec/json_scan.h"
 
-enum { ARENA_LEAST = 32 << 20, NODE_BYTES = 512 };
+enum {
+    ARENA_LEAST = 32 << 20,
+    NODE_BYTES = 512,
+    KEYS_SCANNED = 16, /* of a map; more of them are looked up */
+};
 
 /* A list or map that is being filled. */
 struct level {
@@ -15,6 +21,7 @@ struct level {
     int key_line, key_column;
     bool has_key;
     struct sonde_str anchor;
+    struct sonde_map keys; /* address of each node, once there are KEYS_SCANNED */
 };
 
 struct anchor {
@@ -60,23 +67,56 @@ static int count_nodes(struct reader *r, size_t count, yaml_mark_t mark)
     return 0;
 }
 
-/* An alias or a finished value belongs to the level it stands in, or is the root. */
-static int check_duplicate(struct reader *r, const struct level *level, yaml_mark_t mark)
+static int refuse_twice(struct reader *r, const struct level *level, const struct sonde_node *first,
+                        yaml_mark_t mark)
 {
-    for (const struct sonde_node *n = level->node->first; n; n = n->next) {
-        if (sonde_str_equal(n->key, level->key)) {
-            char text[160];
-            (void)snprintf(text, sizeof(text), "the key \"%.*s\" stands twice, first at line %d",
-                           level->key.length < 60 ? (int)level->key.length : 60, level->key.data,
-                           n->key_line);
-            mark.line = (size_t)level->key_line - 1;
-            mark.column = (size_t)level->key_column - 1;
-            return refuse(r, SONDE_EINVALID, mark, text);
-        }
+    char text[160];
+    (void)snprintf(text, sizeof(text), "the key \"%.*s\" stands twice, first at line %d",
+                   level->key.length < 60 ? (int)level->key.length : 60, level->key.data,
+                   first->key_line);
+    mark.line = (size_t)level->key_line - 1;
+    mark.column = (size_t)level->key_column - 1;
+    return refuse(r, SONDE_EINVALID, mark, text);
+}
+
+/* Finds a key, or notes whose it is: *ret_first is that node. */
+static int note_key(struct reader *r, struct level *level, struct sonde_str key,
+                    const struct sonde_node *node, const struct sonde_node **ret_first)
+{
+    struct sonde_map_slot *slot = NULL;
+    bool is_new = false;
+    if (sonde_map_insert(&level->keys, key, &slot, &is_new) < 0) {
+        return no_memory(r);
     }
+    slot->value = is_new ? (uint64_t)(uintptr_t)node : slot->value;
+    *ret_first = (const struct sonde_node *)(uintptr_t)slot->value;
     return 0;
 }
 
+static int check_duplicate(struct reader *r, struct level *level, const struct sonde_node *node,
+                           yaml_mark_t mark)
+{
+    const struct sonde_node *first = node;
+    int code = 0;
+    if (level->node->count < KEYS_SCANNED) {
+        for (const struct sonde_node *n = level->node->first; n; n = n->next) {
+            if (sonde_str_equal(n->key, level->key)) {
+                return refuse_twice(r, level, n, mark);
+            }
+        }
+        return 0;
+    }
+    if (level->keys.count == 0) {
+        level->keys = SONDE_MAP(r->limits.nodes + 1);
+        for (const struct sonde_node *n = level->node->first; n && code == 0; n = n->next) {
+            code = note_key(r, level, n->key, n, &first);
+        }
+    }
+    code = code < 0 ? code : note_key(r, level, level->key, node, &first);
+    return code < 0 || first == node ? code : refuse_twice(r, level, first, mark);
+}
+
+/* An alias or a finished value belongs to the level it stands in, or is the root. */
 static int place(struct reader *r, struct sonde_node *node, yaml_mark_t mark)
 {
     if (r->depth == 0) {
@@ -85,7 +125,7 @@ static int place(struct reader *r, struct sonde_node *node, yaml_mark_t mark)
     }
     struct level *level = &r->levels[r->depth - 1];
     if (level->node->type == SONDE_NODE_MAP) {
-        int code = check_duplicate(r, level, mark);
+        int code = check_duplicate(r, level, node, mark);
         if (code < 0) {
             return code;
         }
@@ -305,7 +345,8 @@ static int open_level(struct reader *r, enum sonde_node_type type, const yaml_ch
 
 static int close_level(struct reader *r, yaml_mark_t mark)
 {
-    const struct level *level = &r->levels[--r->depth];
+    struct level *level = &r->levels[--r->depth];
+    sonde_map_fini(&level->keys);
     return keep_anchor(r, level->anchor, level->node, mark);
 }
 
@@ -406,6 +447,85 @@ static int read_events(struct reader *r)
     }
 }
 
+/* ---- JSON ---- */
+
+enum { ESCAPE_LENGTH = 6 }; /* of \uXXXX */
+
+/* The number of the escape \uXXXX that the text begins with. */
+static bool take_escape(struct sonde_str text, uint64_t *ret)
+{
+    return sonde_str_starts(text, "\\u") && text.length >= ESCAPE_LENGTH &&
+           sonde_parse_hex64((struct sonde_str){text.data + 2, ESCAPE_LENGTH - 2}, ret) == 0;
+}
+
+/* The character beyond U+FFFF whose two escapes the text begins with (RFC 8259, 7). */
+static bool take_pair(struct sonde_str text, uint64_t *ret)
+{
+    uint64_t high = 0;
+    uint64_t low = 0;
+    struct sonde_str second = {text.data + ESCAPE_LENGTH,
+                               text.length < ESCAPE_LENGTH ? 0 : text.length - ESCAPE_LENGTH};
+    bool pair = take_escape(text, &high) && high >= 0xd800 && high <= 0xdbff &&
+                take_escape(second, &low) && low >= 0xdc00 && low <= 0xdfff;
+    *ret = pair ? 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00) : 0;
+    return pair;
+}
+
+static bool has_pair(struct sonde_str text)
+{
+    const char *at = text.data;
+    const char *end = text.data + text.length;
+    uint64_t character;
+    while (at && (at = memchr(at, '\\', (size_t)(end - at)))) {
+        if (take_pair((struct sonde_str){at, (size_t)(end - at)}, &character)) {
+            return true;
+        }
+        at++;
+    }
+    return false;
+}
+
+static int check_json(struct sonde_str text)
+{
+    const struct sonde_json_limits limits = {SONDE_YAML_DEPTH_MAX, text.length, 0};
+    struct sonde_json_scanner scanner;
+    sonde_json_scanner_init(&scanner, limits, NULL, NULL);
+    int code = sonde_json_scan(&scanner, text.data, text.length, NULL);
+    code = code < 0 ? code : sonde_json_scan_finish(&scanner, NULL);
+    sonde_json_scanner_fini(&scanner);
+    return code;
+}
+
+/* libyaml takes no pairs of escapes, so those of JSON become the one escape that YAML has. In other
+ * texts a backslash may be none of an escape: they stay as they are. */
+static int join_pairs(const char *name, struct sonde_str *text, struct sonde_buf *joined,
+                      struct sonde_err *err)
+{
+    if (!has_pair(*text)) {
+        return 0;
+    }
+    int code = check_json(*text);
+    if (code < 0) {
+        return code == SONDE_ENOMEM ? sonde_fail(err, code, 0, "%s: out of memory", name) : 0;
+    }
+    struct sonde_str rest = *text;
+    while (rest.length) {
+        uint64_t character;
+        bool pair = take_pair(rest, &character);
+        size_t used = pair ? 2 * ESCAPE_LENGTH : rest.data[0] == '\\' ? 2 : 1;
+        if (pair) {
+            sonde_buf_printf(joined, "\\U%08llX", (unsigned long long)character);
+        } else {
+            sonde_buf_append(joined, rest.data, used);
+        }
+        rest = (struct sonde_str){rest.data + used, rest.length - used};
+    }
+    *text = sonde_buf_view(joined);
+    return sonde_buf_check(joined, name, err);
+}
+
+/* ---- all of it ---- */
+
 int sonde_yaml_parse(const char *name, struct sonde_str text, struct sonde_documents *ret,
                      struct sonde_err *err)
 {
@@ -427,12 +547,20 @@ int sonde_yaml_parse_within(const char *name, struct sonde_str text,
     if (!sonde_utf8_valid(text)) {
         return sonde_fail(err, SONDE_EINVALID, 0, "%s: not UTF-8", name);
     }
+    SONDE_BUF_AUTO joined = SONDE_BUF(text.length + 1);
+    int code = join_pairs(name, &text, &joined, err);
+    if (code < 0) {
+        return code;
+    }
     if (!yaml_parser_initialize(&reader.parser)) {
         return no_memory(&reader);
     }
     yaml_parser_set_input_string(&reader.parser,
                                  (const unsigned char *)(text.data ? text.data : ""), text.length);
-    int code = read_events(&reader);
+    code = read_events(&reader);
+    while (reader.depth) {
+        sonde_map_fini(&reader.levels[--reader.depth].keys);
+    }
     yaml_parser_delete(&reader.parser);
     return code;
 }

@@ -45,6 +45,20 @@ static int read_yaml(void *context)
     return r < 0 ? r : sonde_buf_check(&json, "json", NULL);
 }
 
+static int read_json_as_yaml(void *context)
+{
+    (void)context;
+    struct sonde_documents documents;
+    int r = sonde_yaml_parse(
+        "f",
+        SONDE_STR(
+            "{\"a\":\"\\ud83d\\ude00\",\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,"
+            "\"i\":1,\"j\":1,\"k\":1,\"l\":1,\"m\":1,\"n\":1,\"o\":1,\"p\":1,\"q\":1,\"r\":1}"),
+        &documents, NULL);
+    sonde_documents_fini(&documents);
+    return r;
+}
+
 static int append(void *context, const void *data, size_t length, struct sonde_err *err)
 {
     sonde_buf_append(context, data, length);
@@ -82,6 +96,7 @@ static void every_allocation_may_fail(void **state)
     enum sonde_compression kinds[] = {SONDE_GZIP, SONDE_ZSTD};
     fail_each_allocation(scan_in_pieces, NULL);
     fail_each_allocation(read_yaml, NULL);
+    fail_each_allocation(read_json_as_yaml, NULL);
     fail_each_allocation(compress, &kinds[0]);
     fail_each_allocation(compress, &kinds[1]);
     fail_each_allocation(encode, NULL);

@@ -135,6 +135,84 @@ static void depth_and_size_are_bounded(void **state)
     sonde_documents_fini(&documents);
 }
 
+/* libyaml knows no pairs of escapes, with which JSON writes what is beyond U+FFFF. */
+static void json_has_pairs_of_escapes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *json;
+    } cases[] = {
+        {"{\"a\\ud83d\\ude00\": \"\\\\ud83d\\ude00 \\u00e9\\/\\uD834\\uDD1E\"}",
+         NULL}, /* a low one alone */
+        {"{\"a\\ud83d\\ude00\": \"\\\\ud83d\\\\ude00 \\u00e9\\/\\uD834\\uDD1E\"}",
+         "{\"a\U0001f600\":\"\\\\ud83d\\\\ude00 \u00e9/\U0001d11e\"}"},
+        {"{a: '\\ud83d\\ude00'}", "{\"a\":\"\\\\ud83d\\\\ude00\"}"}, /* no JSON */
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        struct sonde_documents documents;
+        SONDE_BUF_AUTO json = SONDE_BUF(1000);
+        int code = sonde_yaml_parse("f", sonde_str(cases[i].text), &documents, NULL);
+        assert_int_equal(code, cases[i].json ? 0 : SONDE_EINVALID);
+        if (code == 0) {
+            sonde_node_print_json(documents.items[0], &json);
+            assert_string_equal(json.data, cases[i].json);
+        }
+        sonde_documents_fini(&documents);
+    }
+}
+
+/* What was read as 19.99 is written so, not with all the digits of the nearest double. */
+static void numbers_are_written_as_briefly_as_they_can_be(void **state)
+{
+    (void)state;
+    struct sonde_documents documents;
+    SONDE_BUF_AUTO json = SONDE_BUF(1000);
+    assert_int_equal(sonde_yaml_parse("f",
+                                      SONDE_STR("[19.99, 0.1, 2.0, 1e21, 0.30000000000000004, "
+                                                "5e-324, 1.7976931348623157e308]"),
+                                      &documents, NULL),
+                     0);
+    sonde_node_print_json(documents.items[0], &json);
+    assert_string_equal(json.data, "[19.99,0.1,2.0,1e+21,0.30000000000000004,"
+                                   "4.94065645841247e-324,1.7976931348623157e+308]");
+    sonde_documents_fini(&documents);
+}
+
+/* As many keys as a file can have are looked up, not compared with each other. */
+static void many_keys_of_a_map_are_told_apart(void **state)
+{
+    (void)state;
+    enum { KEYS = 40000 };
+    const struct sonde_yaml_limits limits = {4 << 20, 2 * KEYS};
+    struct sonde_documents documents;
+    struct sonde_err err = {0};
+    SONDE_BUF_AUTO text = SONDE_BUF(4 << 20);
+    for (int i = 0; i < KEYS; i++) {
+        sonde_buf_printf(&text, "k%d: 1\n", i);
+    }
+    assert_int_equal(sonde_yaml_parse_within("f", sonde_buf_view(&text), &limits, &documents, &err),
+                     0);
+    assert_int_equal(documents.items[0]->count, KEYS);
+    sonde_documents_fini(&documents);
+    static const char *const twice[] = {"k3", "k17", "k39999"};
+    for (size_t i = 0; i < SONDE_LENGTH(twice); i++) {
+        size_t before = text.length;
+        char said[100];
+        sonde_buf_printf(&text, "%s: 2\n", twice[i]);
+        (void)snprintf(said, sizeof(said), "f:%d:1: the key \"%s\" stands twice, first at line %s",
+                       KEYS + 1, twice[i],
+                       i == 0   ? "4"
+                       : i == 1 ? "18"
+                                : "40000");
+        assert_int_equal(
+            sonde_yaml_parse_within("f", sonde_buf_view(&text), &limits, &documents, &err),
+            SONDE_EINVALID);
+        assert_string_equal(err.message, said);
+        sonde_documents_fini(&documents);
+        text.length = before;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +220,9 @@ int main(void)
         cmocka_unit_test(mistakes_name_line_and_column),
         cmocka_unit_test(aliases_share_and_are_bounded),
         cmocka_unit_test(depth_and_size_are_bounded),
+        cmocka_unit_test(json_has_pairs_of_escapes),
+        cmocka_unit_test(numbers_are_written_as_briefly_as_they_can_be),
+        cmocka_unit_test(many_keys_of_a_map_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
