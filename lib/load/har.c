@@ -96,6 +96,29 @@ static int print_params(const cJSON *params, bool multipart,
                      : sonde_buf_check(body, "the form", err);
 }
 
+static bool is_word(struct sonde_str text, const char *word)
+{
+    return text.length == strlen(word) && strncasecmp(text.data, word, text.length) == 0;
+}
+
+/* Firefox records the form of a page with the header lines of what it uploads before it. */
+static const char *skip_head(const char *text, const char *type)
+{
+    const char *end = strstr(text, "\r\n\r\n");
+    struct sonde_str rest = {text, end ? (size_t)(end - text) : 0};
+    bool own = false;
+    while (rest.length) {
+        struct sonde_str value = sonde_str_trim(sonde_str_split(&rest, '\n'));
+        struct sonde_str name = sonde_str_split(&value, ':');
+        if (is_word(name, "content-type")) {
+            own = own || (*type && sonde_str_starts(sonde_str_trim(value), type));
+        } else if (!is_word(name, "content-length")) {
+            return text;
+        }
+    }
+    return own ? end + strlen("\r\n\r\n") : text;
+}
+
 /* The body, and its type where the fields do not have it. */
 static int take_body(struct har *h, const cJSON *data, struct sonde_load_ask *ask,
                      struct sonde_pair *fields, struct sonde_err *err)
@@ -107,7 +130,7 @@ static int take_body(struct har *h, const cJSON *data, struct sonde_load_ask *as
     char made[64 + SONDE_LOAD_BOUNDARY_SIZE];
     SONDE_BUF_AUTO body = SONDE_BUF(SONDE_LOAD_HAR_MAX);
     if (text && (*text || !cJSON_IsArray(params) || !params->child)) {
-        ask->body = sonde_arena_copy(&h->import->arena, sonde_str(text));
+        ask->body = sonde_arena_copy(&h->import->arena, sonde_str(skip_head(text, type)));
     } else if (cJSON_IsArray(params) && params->child) {
         char boundary[SONDE_LOAD_BOUNDARY_SIZE] = "";
         int r = print_params(params, multipart, boundary, &body, err);
@@ -154,7 +177,10 @@ static int make_ask(struct har *h, const cJSON *request, const struct sonde_load
     int r = 0;
     for (const cJSON *one = headers ? headers->child : NULL; one && r == 0; one = one->next) {
         const char *name = sonde_json_string_or(one, "name", "");
-        if (!is_of_connection(name)) {
+        /* Firefox writes the type of what it uploads a second time. */
+        bool again = strcasecmp(name, "content-type") == 0 &&
+                     has_field(fields, ret->field_count, "content-type");
+        if (!is_of_connection(name) && !again) {
             r = add_field(h, fields, &ret->field_count, name,
                           sonde_json_string_or(one, "value", ""), err);
         }

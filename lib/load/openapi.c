@@ -57,10 +57,28 @@ static bool is_true(const struct sonde_node *node, const char *name)
 
 /* ---- references ---- */
 
+/* The element of a list that a part of a pointer names: tools that put several files into one refer
+ * to "#/paths/~1a/get/parameters/0". */
+static const struct sonde_node *element(const struct sonde_node *list, struct sonde_str part)
+{
+    uint64_t index;
+    if (sonde_parse_u64(part, 0, list->count, &index) < 0) {
+        return NULL;
+    }
+    const struct sonde_node *one = list->first;
+    while (one && index--) {
+        one = one->next;
+    }
+    return one;
+}
+
 /* The entry that a part of a pointer names: with ~0, ~1 and percent-encoding. */
 static const struct sonde_node *step(const struct sonde_node *node, struct sonde_str part)
 {
     char name[256];
+    if (node->type == SONDE_NODE_LIST) {
+        return element(node, part);
+    }
     size_t length = 0;
     for (size_t i = 0; i < part.length; i++) {
         char c = part.data[i];
@@ -242,6 +260,20 @@ static bool print_object(struct openapi *o, const struct sonde_node *schema, uns
     return whole;
 }
 
+/* The first of the schemas that has an example. */
+static bool print_first(struct openapi *o, const struct sonde_node *list, unsigned depth,
+                        struct sonde_buf *buf)
+{
+    size_t before = buf->length;
+    for (const struct sonde_node *one = list ? list->first : NULL; one; one = one->next) {
+        if (print_schema(o, one, depth, buf)) {
+            return true;
+        }
+        cut(buf, before);
+    }
+    return false;
+}
+
 /* Appends an example of a schema as JSON. False: there is none, and a part may be appended. */
 static bool print_schema(struct openapi *o, const struct sonde_node *schema, unsigned depth,
                          struct sonde_buf *buf)
@@ -257,13 +289,17 @@ static bool print_schema(struct openapi *o, const struct sonde_node *schema, uns
         sonde_node_print_json(value, buf);
         return true;
     }
-    if (sonde_node_find(own, "properties") || sonde_node_find(own, "allOf")) {
+    const struct sonde_node *all = sonde_node_find(own, "allOf");
+    bool has_members = sonde_node_find(own, "properties");
+    if (all && all->count == 1 && !has_members) {
+        return print_schema(o, all->first, depth + 1, buf); /* it may be no object */
+    }
+    if (has_members || all) {
         return print_object(o, own, depth, buf);
     }
     for (size_t i = 0; i < SONDE_LENGTH(choices); i++) {
-        const struct sonde_node *list = sonde_node_find(own, choices[i]);
-        if (list && list->first) {
-            return print_schema(o, list->first, depth + 1, buf);
+        if (print_first(o, sonde_node_find(own, choices[i]), depth + 1, buf)) {
+            return true;
         }
     }
     const struct sonde_node *items = sonde_node_find(own, "items");
@@ -359,7 +395,8 @@ static int add_field(struct openapi *o, struct operation *op, struct sonde_str n
 }
 
 /* Puts the value in place of {name}. */
-static void fill_path(struct sonde_buf *path, struct sonde_str name, const struct sonde_node *value)
+static void fill_path(struct sonde_buf *path, struct sonde_str name, const struct sonde_node *value,
+                      bool encoded)
 {
     SONDE_BUF_AUTO filled = SONDE_BUF(PATH_MAX_BYTES);
     struct sonde_str rest = sonde_buf_view(path);
@@ -369,7 +406,7 @@ static void fill_path(struct sonde_buf *path, struct sonde_str name, const struc
                     sonde_str_equal(place, name) && rest.data[name.length + 1] == '}';
         size_t used = here ? name.length + 2 : 1;
         if (here) {
-            print_simple(value, true, &filled);
+            print_simple(value, encoded, &filled);
         } else {
             sonde_buf_char(&filled, rest.data[0]);
         }
@@ -409,7 +446,7 @@ static int take_parameter(struct openapi *o, struct operation *op,
                         : 0;
     }
     if (in_path) {
-        fill_path(&op->path, name, value);
+        fill_path(&op->path, name, value, true);
         return sonde_buf_check(&op->path, "a path", err);
     }
     if (sonde_str_is(in, "query")) {
@@ -681,9 +718,7 @@ static int read_base(struct openapi *o, struct sonde_err *err)
     for (const struct sonde_node *one = variables ? variables->first : NULL; one; one = one->next) {
         const struct sonde_node *value = sonde_node_find(one, "default");
         if (value && is_scalar(value)) {
-            /* A value may be a part of a path with several levels. */
-            struct sonde_node plain = *value;
-            fill_path(&text, one->key, &plain);
+            fill_path(&text, one->key, value, false); /* a path may have several levels */
         }
     }
     int r = sonde_buf_check(&text, "a server's URL", err);

@@ -140,6 +140,30 @@ static void har_forms_are_made(void **state)
         "- http://h/: its form has a file whose content was not recorded\n");
 }
 
+#define FORM "multipart/form-data; boundary=-7"
+
+/* Firefox writes the header lines of a form that it uploads before the body, and again as fields.
+ */
+static void har_of_firefox_is_understood(void **state)
+{
+    (void)state;
+    assert_import(HAR, "http://h",
+                  ENTRIES(ENTRY("\"method\":\"POST\",\"url\":\"http://h/a\",\"headers\":["
+                                "{\"name\":\"Content-Type\",\"value\":\"" FORM "\"},"
+                                "{\"name\":\"Content-Type\",\"value\":\"" FORM "\"}],"
+                                "\"postData\":{\"mimeType\":\"" FORM "\",\"params\":[],\"text\":"
+                                "\"Content-Type: " FORM
+                                "\\r\\nContent-Length: 9\\r\\n\\r\\n---7--\\r\\n\"}")),
+                  "post-a POST /a [Content-Type: " FORM "] ---7--\r\n\n");
+    /* A body that is a message itself stays whole. */
+    assert_import(
+        HAR, "http://h",
+        ENTRIES(ENTRY("\"method\":\"POST\",\"url\":\"http://h/b\",\"headers\":[],"
+                      "\"postData\":{\"mimeType\":\"message/http\",\"text\":"
+                      "\"Content-Type: text/plain\\r\\n\\r\\nx\"}")),
+        "post-b POST /b [Content-Type: message/http] Content-Type: text/plain\r\n\r\nx\n");
+}
+
 static void har_of_other_origins_is_skipped(void **state)
 {
     (void)state;
@@ -298,6 +322,34 @@ static void openapi_without_examples_is_skipped(void **state)
                   "parameter for it");
 }
 
+/* As NestJS, FastAPI and tools that put several files into one write them. */
+static void openapi_of_tools_is_understood(void **state)
+{
+    (void)state;
+    assert_import(
+        OPENAPI, "http://h",
+        API "servers: [{url: 'https://{h}/{base}', variables: {h: {default: h.example}, base: "
+            "{default: api/v2}}}]\n"
+            "paths:\n"
+            "  /a:\n"
+            "    get: {parameters: [{name: n, in: query, required: true, example: 5}]}\n"
+            "    post:\n"
+            "      requestBody: {required: true, content: {application/json: {schema: {required: "
+            "[role], properties: {role: {allOf: [{$ref: '#/components/schemas/Role'}]}, maybe: "
+            "{anyOf: [{type: string}, {$ref: '#/components/schemas/Role'}, {type: 'null'}]}}}}}}\n"
+            "  /b:\n"
+            "    get: {parameters: [{$ref: '#/paths/~1a/get/parameters/0'}]}\n"
+            "    head: {parameters: [{$ref: '#/paths/~1a/get/parameters/1'}]}\n"
+            "    put: {parameters: [{$ref: '#/paths/~1a/get/parameters/x'}]}\n"
+            "components: {schemas: {Role: {enum: [nurse, doctor]}}}\n",
+        "get-a GET /api/v2/a?n=5\n"
+        "post-a POST /api/v2/a [Content-Type: application/json] "
+        "{\"role\":\"nurse\",\"maybe\":\"nurse\"}\n"
+        "get-b GET /api/v2/b?n=5\n"
+        "- HEAD /b: its parameter #/paths/~1a/get/parameters/1 is not in this file\n"
+        "- PUT /b: its parameter #/paths/~1a/get/parameters/x is not in this file\n");
+}
+
 static void names_can_stand_in_results(void **state)
 {
     (void)state;
@@ -328,10 +380,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(har_becomes_requests),
         cmocka_unit_test(har_forms_are_made),
+        cmocka_unit_test(har_of_firefox_is_understood),
         cmocka_unit_test(har_of_other_origins_is_skipped),
         cmocka_unit_test(openapi_becomes_requests),
         cmocka_unit_test(openapi_bodies_are_made),
         cmocka_unit_test(openapi_without_examples_is_skipped),
+        cmocka_unit_test(openapi_of_tools_is_understood),
         cmocka_unit_test(names_can_stand_in_results),
     };
     return cmocka_run_group_tests_name("import", tests, NULL, NULL);
