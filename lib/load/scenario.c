@@ -337,6 +337,53 @@ static bool is_extracted_before(const struct sonde_load_scenario *s, size_t step
     return false;
 }
 
+/* The first variable that a step needs and no answer has set; NULL: there is none. */
+static const struct sonde_load_variable *find_unset(const struct sonde_load_scenario *s,
+                                                    size_t step, const bool *set)
+{
+    const struct sonde_load_places_list *needs = &s->steps[step].needs;
+    for (size_t i = 0; i < needs->count; i++) {
+        if (!set[needs->items[i]]) {
+            return &s->variables[needs->items[i]];
+        }
+    }
+    return NULL;
+}
+
+/* Each request of a weighted scenario must be sent some time: those that need nothing are, then
+ * those that need what these extract, and so on. */
+static int check_reach(struct builder *b)
+{
+    const struct sonde_load_scenario *s = b->ret;
+    bool set[SONDE_LOAD_VARIABLES_MAX] = {false};
+    bool *sent = builder_allocate(b, s->step_count, sizeof(*sent));
+    if (!sent) {
+        return builder_no_memory(b);
+    }
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < s->step_count; i++) {
+            const struct sonde_load_look *look = &s->steps[i].look;
+            if (sent[i] || find_unset(s, i, set)) {
+                continue;
+            }
+            sent[i] = more = true;
+            for (size_t j = 0; j < look->extraction_count; j++) {
+                set[look->extractions[j].variable] = true;
+            }
+        }
+    }
+    for (size_t i = 0; i < s->step_count; i++) {
+        if (!sent[i]) {
+            return sonde_fail(b->err, SONDE_EINVALID, 0,
+                              "the request %s would never be sent: it needs {{%s}}, which no "
+                              "request extracts that can be sent before it",
+                              s->steps[i].name, find_unset(s, i, set)->name);
+        }
+    }
+    return 0;
+}
+
 /* Some request must be the first. */
 static int check_needs(struct builder *b)
 {
@@ -354,7 +401,7 @@ static int check_needs(struct builder *b)
             }
         }
     }
-    return any ? 0
+    return any ? check_reach(b)
                : sonde_fail(b->err, SONDE_EINVALID, 0,
                             "each request needs a variable that another one extracts: none can be "
                             "the first");

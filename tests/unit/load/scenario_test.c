@@ -293,6 +293,18 @@ static void what_is_not_set_is_not_sent(void **state)
     end(&f);
 }
 
+/* Whatever their order: the last gives what the second needs, and that what the first does. */
+static void what_is_needed_may_stand_behind(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, "http://h",
+          "requests: [{name: a, path: '/{{y}}'}, {name: b, path: '/{{x}}', extract: [{name: y, "
+          "header: c}]}, {name: c, extract: [{name: x, header: c}]}]",
+          1);
+    end(&f);
+}
+
 static void files_become_scenarios(void **state)
 {
     (void)state;
@@ -356,6 +368,10 @@ static void what_cannot_be_played_is_refused(void **state)
     assert_refused(
         "requests: [{name: a, path: '/{{t}}', extract: [{name: t, header: c}]}]",
         "each request needs a variable that another one extracts: none can be the first");
+    assert_refused("requests: [{name: a}, {name: b, path: '/{{x}}', extract: [{name: y, header: "
+                   "c}]}, {name: c, path: '/{{y}}', extract: [{name: x, header: c}]}]",
+                   "the request b would never be sent: it needs {{x}}, which no request extracts "
+                   "that can be sent before it");
     assert_refused(
         "data: {t: {values: [a]}}, requests: [{name: a, extract: [{name: t, header: c}]}]",
         "extract sets t, which data of the scenario sets already: take another name");
@@ -387,6 +403,7 @@ int main(void)
         cmocka_unit_test(sequences_carry_on),
         cmocka_unit_test(sequences_begin_anew),
         cmocka_unit_test(what_is_not_set_is_not_sent),
+        cmocka_unit_test(what_is_needed_may_stand_behind),
         cmocka_unit_test(files_become_scenarios),
         cmocka_unit_test(one_request_is_a_scenario),
         cmocka_unit_test(what_cannot_be_played_is_refused),
