@@ -28,6 +28,18 @@ static bool breaks_line(struct sonde_str text)
     return false;
 }
 
+/* What would end the path, or is no part of a request line (RFC 9112, 3.2). */
+static bool has_gap(struct sonde_str path)
+{
+    for (size_t i = 0; i < path.length; i++) {
+        unsigned char c = (unsigned char)path.data[i];
+        if (c <= ' ' || c == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool has_field(const struct sonde_load_ask *ask, const char *name)
 {
     for (size_t i = 0; i < ask->field_count; i++) {
@@ -43,8 +55,7 @@ int sonde_load_ask_check(const struct sonde_load_ask *ask, struct sonde_err *err
     if (!is_token(ask->method)) {
         return sonde_fail(err, SONDE_EINVALID, 0, "%s is no method", ask->method);
     }
-    bool spaced = memchr(ask->path.data, ' ', ask->path.length);
-    if (ask->path.length == 0 || spaced || breaks_line(ask->path)) {
+    if (ask->path.length == 0 || has_gap(ask->path)) {
         return sonde_fail(err, SONDE_EINVALID, 0, "%.*s is no path to ask for",
                           SONDE_STR_ARG(ask->path));
     }

@@ -173,6 +173,10 @@ static void what_cannot_be_sent_is_refused(void **state)
                    true, "/a b is no path to ask for");
     assert_request(&(struct sonde_load_ask){"GET", SONDE_STR("/a\n"), NULL, 0, {0}}, "http://h",
                    true, "/a\n is no path to ask for");
+    assert_request(&(struct sonde_load_ask){"GET", SONDE_STR("/a\tb"), NULL, 0, {0}}, "http://h",
+                   true, "/a\tb is no path to ask for");
+    assert_request(&(struct sonde_load_ask){"GET", SONDE_STR("/\x7f"), NULL, 0, {0}}, "http://h",
+                   true, "/\x7f is no path to ask for");
     assert_request(&(struct sonde_load_ask){"GET", SONDE_STR("/"), broken, 1, {0}}, "http://h",
                    true, "A: b\r\nC: d is no header field");
     assert_request(&(struct sonde_load_ask){"GET", SONDE_STR("/"), nameless, 1, {0}}, "http://h",
