@@ -139,23 +139,31 @@ static void print_name(const char *name, struct sonde_buf *buf)
     sonde_buf_char(buf, '"');
 }
 
-static void choose_boundary(const struct sonde_load_form *form, char ret[SONDE_LOAD_BOUNDARY_SIZE])
+enum { BOUNDARIES_TRIED = 100 }; /* a form that has as many in it is made to cost time */
+
+/* False: each is in the form already. */
+static bool choose_boundary(const struct sonde_load_form *form, char ret[SONDE_LOAD_BOUNDARY_SIZE])
 {
     bool taken = true;
-    for (unsigned number = 1; taken; number++) {
+    for (unsigned number = 1; taken && number <= BOUNDARIES_TRIED; number++) {
         (void)snprintf(ret, SONDE_LOAD_BOUNDARY_SIZE, "sonde-form-boundary-%u", number);
         taken = false;
         for (size_t i = 0; i < form->count; i++) {
             taken = taken || sonde_str_contains(form->parts[i].value, sonde_str(ret));
         }
     }
+    return !taken;
 }
 
 int sonde_load_form_print(const struct sonde_load_form *form,
                           char ret_boundary[SONDE_LOAD_BOUNDARY_SIZE], struct sonde_buf *buf,
                           struct sonde_err *err)
 {
-    choose_boundary(form, ret_boundary);
+    if (!choose_boundary(form, ret_boundary)) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "the form's values have each of the %d boundaries that are tried in them",
+                          BOUNDARIES_TRIED);
+    }
     for (size_t i = 0; i < form->count; i++) {
         const struct sonde_load_form_part *part = &form->parts[i];
         const char *type = part->content_type ? part->content_type

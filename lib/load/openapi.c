@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/map.h"
 #include "codec/yaml.h"
 #include "load/form.h"
 #include "load/import.h"
@@ -17,8 +18,9 @@ enum {
 struct openapi {
     const struct sonde_node *root;
     struct sonde_load_import *import;
-    struct sonde_str base; /* stands before each path */
-    size_t work;           /* values that the body under way was built from */
+    struct sonde_str base;  /* stands before each path */
+    struct sonde_map *refs; /* addresses of what references lead to, so far */
+    size_t work;            /* values that the body under way was built from */
     const struct sonde_node *open[SONDE_LOAD_SCHEMA_DEPTH_MAX + 1]; /* schemas around the one that
                                                                        is being built */
     char why[WHY_MAX];                                              /* an operation is skipped */
@@ -99,6 +101,26 @@ static const struct sonde_node *step(const struct sonde_node *node, struct sonde
     return sonde_node_find(node, name);
 }
 
+/* What a reference leads to; NULL: nothing. Kept, for a file may say the same one over and over. */
+static const struct sonde_node *follow(const struct openapi *o, struct sonde_str ref)
+{
+    const uint64_t *known = sonde_map_find(o->refs, ref);
+    if (known) {
+        return (const struct sonde_node *)(uintptr_t)*known;
+    }
+    struct sonde_str rest = {ref.data + 2, ref.length - 2};
+    const struct sonde_node *node = o->root;
+    do {
+        node = step(node, sonde_str_split(&rest, '/'));
+    } while (node && rest.data);
+    struct sonde_map_slot *slot;
+    bool is_new;
+    if (sonde_map_insert(o->refs, ref, &slot, &is_new) == 0) { /* else it is looked for again */
+        slot->value = (uint64_t)(uintptr_t)node;
+    }
+    return node;
+}
+
 /* What a node stands for: itself, or what its $ref leads to in this file. NULL: nothing. */
 static const struct sonde_node *resolve(const struct openapi *o, const struct sonde_node *node)
 {
@@ -110,11 +132,7 @@ static const struct sonde_node *resolve(const struct openapi *o, const struct so
         if (!sonde_str_starts(ref, "#/")) {
             return NULL;
         }
-        struct sonde_str rest = {ref.data + 2, ref.length - 2};
-        node = o->root;
-        do {
-            node = step(node, sonde_str_split(&rest, '/'));
-        } while (node && rest.data);
+        node = follow(o, ref);
     }
     return NULL;
 }
@@ -781,7 +799,8 @@ int sonde_load_openapi_read(const char *name, struct sonde_str text,
     static const struct sonde_yaml_limits limits = {SONDE_LOAD_OPENAPI_MAX,
                                                     SONDE_LOAD_OPENAPI_VALUES};
     struct sonde_documents documents;
-    struct openapi openapi = {.import = import};
+    struct sonde_map refs = SONDE_MAP(SONDE_LOAD_OPENAPI_VALUES);
+    struct openapi openapi = {.import = import, .refs = &refs};
     int r = sonde_yaml_parse_within(name, text, &limits, &documents, err);
     if (r == 0 && documents.count != 1) {
         r = sonde_fail(err, SONDE_EINVALID, 0, "%s: no OpenAPI 3: %zu documents", name,
@@ -791,6 +810,7 @@ int sonde_load_openapi_read(const char *name, struct sonde_str text,
         openapi.root = documents.items[0];
         r = read_root(&openapi, name, url, err);
     }
+    sonde_map_fini(&refs);
     sonde_documents_fini(&documents);
     return r;
 }

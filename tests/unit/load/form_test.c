@@ -79,12 +79,27 @@ static void values_are_encoded(void **state)
     assert_string_equal(text.data, "a+b=x%26y%3D%C3%A9*-._&c=");
 }
 
+/* Looking for a boundary that is in no value ends. */
+static void boundaries_are_not_tried_for_ever(void **state)
+{
+    (void)state;
+    SONDE_BUF_AUTO json = SONDE_BUF(1 << 14);
+    sonde_buf_text(&json, "{\"a\":{\"type\":\"text\",\"value\":\"");
+    for (int i = 1; i <= 101; i++) {
+        sonde_buf_printf(&json, "sonde-form-boundary-%d ", i);
+    }
+    sonde_buf_text(&json, "\"}}");
+    assert_form(json.data,
+                "the form's values have each of the 100 boundaries that are tried in them");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forms_are_written),
         cmocka_unit_test(what_is_no_form_is_refused),
         cmocka_unit_test(values_are_encoded),
+        cmocka_unit_test(boundaries_are_not_tried_for_ever),
     };
     return cmocka_run_group_tests_name("form", tests, NULL, NULL);
 }
