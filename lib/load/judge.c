@@ -67,20 +67,42 @@ bool sonde_load_keeps(const struct sonde_threshold *threshold, double statistic)
     return !isnan(statistic) && sonde_threshold_holds(threshold, statistic);
 }
 
-/* Of the part that a tag names, or of all. */
-static double measure(const struct sonde_threshold *threshold, const struct sonde_load_tally *tally,
-                      double seconds)
+/* The part that a tag names, or all; NULL: there is none of that name. */
+static const struct sonde_load_tally *subject_of(const struct sonde_threshold *threshold,
+                                                 const struct sonde_load_tally *tally)
 {
-    const struct sonde_load_tally *subject = tally;
-    if (threshold->tag.data) {
-        size_t at = sonde_load_label_find(tally->labels, tally->part_count, SONDE_LOAD_OF_NAME,
-                                          threshold->tag_value);
-        if (at == tally->part_count) {
-            return NAN;
-        }
-        subject = &tally->parts[at];
+    if (!threshold->tag.data) {
+        return tally;
     }
-    return sonde_load_statistic(threshold, subject, seconds);
+    size_t at = sonde_load_label_find(tally->labels, tally->part_count, SONDE_LOAD_OF_NAME,
+                                      threshold->tag_value);
+    return at < tally->part_count ? &tally->parts[at] : NULL;
+}
+
+bool sonde_load_is_bound(const struct sonde_threshold *threshold,
+                         const struct sonde_load_tally *tally)
+{
+    const struct sonde_load_tally *subject = subject_of(threshold, tally);
+    double share = threshold->statistic == SONDE_STATISTIC_PERCENTILE ? threshold->percentile / 100
+                   : threshold->statistic == SONDE_STATISTIC_MEDIAN   ? 0.5
+                   : threshold->statistic == SONDE_STATISTIC_MAXIMUM  ? 1
+                                                                      : 0;
+    if (!subject || share <= 0 ||
+        (threshold->metric != SONDE_METRIC_DURATION && threshold->metric != SONDE_METRIC_SERVICE)) {
+        return false;
+    }
+    const struct sonde_histogram *times =
+        threshold->metric == SONDE_METRIC_SERVICE ? &subject->service : &subject->response;
+    return times->total > subject->answered &&
+           (double)subject->answered < share * (double)times->total;
+}
+
+/* A bound may tell that it is more, and never that it is less. */
+static bool tells(const struct sonde_threshold *threshold, const struct sonde_load_tally *tally)
+{
+    bool more = threshold->comparison == SONDE_OPERATOR_GREATER ||
+                threshold->comparison == SONDE_OPERATOR_GREATER_EQUAL;
+    return more || !sonde_load_is_bound(threshold, tally);
 }
 
 int sonde_load_check_threshold(const struct sonde_load_verdict *verdict,
@@ -112,8 +134,10 @@ bool sonde_load_judge(struct sonde_load_verdict *verdicts, size_t count,
     bool all = true;
     for (size_t i = 0; i < count; i++) {
         struct sonde_load_verdict *own = &verdicts[i];
-        own->statistic = measure(&own->threshold, tally, seconds);
-        own->keeps = sonde_load_keeps(&own->threshold, own->statistic);
+        const struct sonde_load_tally *subject = subject_of(&own->threshold, tally);
+        own->statistic = subject ? sonde_load_statistic(&own->threshold, subject, seconds) : NAN;
+        own->keeps =
+            sonde_load_keeps(&own->threshold, own->statistic) && tells(&own->threshold, tally);
         all = all && own->keeps;
     }
     return all;

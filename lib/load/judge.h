@@ -14,6 +14,12 @@ double sonde_load_statistic(const struct sonde_threshold *threshold,
 /* Whether it holds, by that statistic. What was not measured keeps nothing. */
 bool sonde_load_keeps(const struct sonde_threshold *threshold, double statistic);
 
+/* Whether that is a lower bound: a percentile, median or maximum of times that lies among those of
+ * requests without an answer (they timed out, or were not sent or answered by the end), which are
+ * taken for the longest. Such a one cannot keep a threshold from above. */
+bool sonde_load_is_bound(const struct sonde_threshold *threshold,
+                         const struct sonde_load_tally *tally);
+
 /* A threshold, as it was given, and what came of it. */
 struct sonde_load_verdict {
     const char *text; /* borrowed, also by the threshold */

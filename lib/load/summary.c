@@ -180,8 +180,9 @@ static void put_own(const struct sonde_load_result *s, struct sonde_buf *buf)
                          verdict->statistic);
         /* Of a test that cannot be believed none holds. */
         bool holds = verdict->keeps && s->validity.valid;
-        sonde_buf_printf(buf, ",\"holds\":%s%s}", holds ? "true" : "false",
-                         verdict->keeps && !holds ? ",\"wouldHold\":true" : "");
+        sonde_buf_printf(buf, ",\"holds\":%s%s%s}", holds ? "true" : "false",
+                         verdict->keeps && !holds ? ",\"wouldHold\":true" : "",
+                         sonde_load_is_bound(&verdict->threshold, t) ? ",\"atLeast\":true" : "");
     }
     sonde_buf_text(buf, "],\"search\":");
     sonde_load_search_json(s->search, buf);
@@ -340,7 +341,9 @@ static void put_verdicts(const struct sonde_load_result *s, struct sonde_buf *bu
                             : s->validity.valid ? "holds  "
                                                 : "would hold ");
         sonde_cell_clean(buf, sonde_str(verdict->text));
-        sonde_buf_printf(buf, isnan(verdict->statistic) ? ": nothing was measured\n" : ": %.6g\n",
+        bool bound = sonde_load_is_bound(&verdict->threshold, &s->tally);
+        sonde_buf_text(buf, bound ? ": at least" : ":");
+        sonde_buf_printf(buf, isnan(verdict->statistic) ? " nothing was measured\n" : " %.6g\n",
                          verdict->statistic);
     }
 }

@@ -86,6 +86,53 @@ static void what_was_not_measured_keeps_nothing(void **state)
     sonde_load_tally_fini(&tally);
 }
 
+/* Of ten requests, nine have an answer after 1 to 9 ms, and one has none after 100. */
+static void what_has_no_answer_holds_nothing_from_above(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool bound, keeps;
+    } cases[] = {
+        {"http_req_duration: p(90)<10", false, true},
+        {"http_req_duration: p(90)<9", false, false},
+        {"http_req_duration: p(91)<1000", true, false},
+        {"http_req_duration: p(91)<=1000", true, false},
+        {"http_req_duration: p(91)!=5", true, false},
+        {"http_req_duration: p(91)>50", true, true},
+        {"http_req_duration: p(91)>500", true, false},
+        {"http_req_duration: max<1000", true, false},
+        {"http_req_duration: med<1000", false, true},
+        {"http_req_duration: min<1000", false, true},
+        {"http_req_duration: avg<1000", false, true},
+        {"http_req_service: max<1000", true, false},
+        {"http_req_send_lag: max<1000", false, true},
+        {"http_req_failed: rate<0.5", false, true},
+    };
+    struct sonde_load_tally tally;
+    assert_int_equal(sonde_load_tally_init(&tally, NULL), 0);
+    for (int i = 1; i <= 10; i++) {
+        const struct sonde_load_times times = {0, 0};
+        sonde_load_tally_sent(&tally, &times);
+        if (i < 10) {
+            sonde_load_tally_answered(&tally, &times, i * SONDE_MILLISECOND, 200);
+        } else {
+            sonde_load_tally_failed(&tally, &times, 100 * SONDE_MILLISECOND, SONDE_LOAD_TIMEOUT);
+        }
+    }
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        struct sonde_load_verdict verdict = {.text = cases[i].text};
+        assert_int_equal(sonde_threshold_parse(sonde_str(cases[i].text), &verdict.threshold, NULL),
+                         0);
+        bool keeps = sonde_load_judge(&verdict, 1, &tally, 1);
+        if (keeps != cases[i].keeps ||
+            sonde_load_is_bound(&verdict.threshold, &tally) != cases[i].bound) {
+            fail_msg("%s: keeps %d", cases[i].text, keeps);
+        }
+    }
+    sonde_load_tally_fini(&tally);
+}
+
 static void tallies_add_up(void **state)
 {
     (void)state;
@@ -162,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(statistics_are_in_their_units),
         cmocka_unit_test(what_was_not_measured_keeps_nothing),
+        cmocka_unit_test(what_has_no_answer_holds_nothing_from_above),
         cmocka_unit_test(tallies_add_up),
         cmocka_unit_test(thresholds_are_of_parts),
     };

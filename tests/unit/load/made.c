@@ -97,7 +97,7 @@ int made_result(const struct made_options *options, struct sonde_load_result *re
         r = r < 0 ? r : sonde_load_result_add(ret, i * SONDE_SECOND, &second, err);
     }
     if (r == 0) {
-        verdicts[0].text = "http_req_duration: p(99)<100000";
+        verdicts[0].text = "http_req_duration: p(90)<100000";
         verdicts[1].text = "http_req_failed: rate<0.000001";
         for (size_t i = 0; i < SONDE_LENGTH(verdicts); i++) {
             (void)!sonde_threshold_parse(sonde_str(verdicts[i].text), &verdicts[i].threshold, NULL);
