@@ -288,13 +288,16 @@ static int poll_until(struct worker *w, struct epoll_event *events, int64_t at_n
 static int poll_awake_until(struct worker *w, struct epoll_event *events, int64_t at_ns)
 {
     int count = 0;
-    const struct usage before = usage_now();
+    int64_t begun_ns = w->now_ns;
+    long before = usage_now().lost;
     while (count == 0 && w->now_ns < at_ns) {
         count = poll_until(w, events, w->now_ns);
     }
-    const struct usage after = usage_now();
-    w->awake_ns += after.cpu_ns - before.cpu_ns;
-    if (after.lost != before.lost) {
+    /* By the clock, since the kernel counts what a thread uses when it sleeps or at its own ticks:
+     * most of this would be taken for work. */
+    if (usage_now().lost == before) {
+        w->awake_ns += w->now_ns - begun_ns;
+    } else {
         sonde_awake_disturbed(&w->awake, w->now_ns);
     }
     return count;
