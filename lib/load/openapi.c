@@ -3,10 +3,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/map.h"
 #include "codec/yaml.h"
 #include "load/form.h"
 #include "load/import.h"
+#include "load/openapi_schema.h"
 
 enum {
     BODY_MAX = 4 << 20,
@@ -16,14 +16,10 @@ enum {
 };
 
 struct openapi {
-    const struct sonde_node *root;
+    struct openapi_schemas schemas;
     struct sonde_load_import *import;
-    struct sonde_str base;  /* stands before each path */
-    struct sonde_map *refs; /* addresses of what references lead to, so far */
-    size_t work;            /* values that the body under way was built from */
-    const struct sonde_node *open[SONDE_LOAD_SCHEMA_DEPTH_MAX + 1]; /* schemas around the one that
-                                                                       is being built */
-    char why[WHY_MAX];                                              /* an operation is skipped */
+    struct sonde_str base; /* stands before each path */
+    char why[WHY_MAX];     /* an operation is skipped */
 };
 
 /* An operation under way. */
@@ -43,293 +39,6 @@ static int no_memory(struct sonde_err *err)
     return sonde_fail(err, SONDE_ENOMEM, 0, "no memory for requests");
 }
 
-static struct sonde_str text_of(const struct sonde_node *node, const char *name)
-{
-    const struct sonde_node *found = sonde_node_find(node, name);
-    bool scalar = found && found->type != SONDE_NODE_LIST && found->type != SONDE_NODE_MAP &&
-                  found->type != SONDE_NODE_NULL;
-    return scalar ? found->text : (struct sonde_str){0};
-}
-
-static bool is_true(const struct sonde_node *node, const char *name)
-{
-    const struct sonde_node *found = sonde_node_find(node, name);
-    return found && found->type == SONDE_NODE_BOOLEAN && found->boolean;
-}
-
-/* ---- references ---- */
-
-/* The element of a list that a part of a pointer names: tools that put several files into one refer
- * to "#/paths/~1a/get/parameters/0". */
-static const struct sonde_node *element(const struct sonde_node *list, struct sonde_str part)
-{
-    uint64_t index;
-    if (sonde_parse_u64(part, 0, list->count, &index) < 0) {
-        return NULL;
-    }
-    const struct sonde_node *one = list->first;
-    while (one && index--) {
-        one = one->next;
-    }
-    return one;
-}
-
-/* The entry that a part of a pointer names: with ~0, ~1 and percent-encoding. */
-static const struct sonde_node *step(const struct sonde_node *node, struct sonde_str part)
-{
-    char name[256];
-    if (node->type == SONDE_NODE_LIST) {
-        return element(node, part);
-    }
-    size_t length = 0;
-    for (size_t i = 0; i < part.length; i++) {
-        char c = part.data[i];
-        struct sonde_str hex = {part.data + i + 1, 2};
-        uint64_t byte;
-        if (length == sizeof(name) - 1) {
-            return NULL;
-        }
-        if (c == '~' && i + 1 < part.length) {
-            c = part.data[++i] == '1' ? '/' : '~';
-        } else if (c == '%' && i + 2 < part.length && sonde_parse_hex64(hex, &byte) == 0) {
-            c = (char)byte;
-            i += 2;
-        }
-        name[length++] = c;
-    }
-    name[length] = '\0';
-    return sonde_node_find(node, name);
-}
-
-/* What a reference leads to; NULL: nothing. Kept, for a file may say the same one over and over. */
-static const struct sonde_node *follow(const struct openapi *o, struct sonde_str ref)
-{
-    const uint64_t *known = sonde_map_find(o->refs, ref);
-    if (known) {
-        return (const struct sonde_node *)(uintptr_t)*known;
-    }
-    struct sonde_str rest = {ref.data + 2, ref.length - 2};
-    const struct sonde_node *node = o->root;
-    do {
-        node = step(node, sonde_str_split(&rest, '/'));
-    } while (node && rest.data);
-    struct sonde_map_slot *slot;
-    bool is_new;
-    if (sonde_map_insert(o->refs, ref, &slot, &is_new) == 0) { /* else it is looked for again */
-        slot->value = (uint64_t)(uintptr_t)node;
-    }
-    return node;
-}
-
-/* What a node stands for: itself, or what its $ref leads to in this file. NULL: nothing. */
-static const struct sonde_node *resolve(const struct openapi *o, const struct sonde_node *node)
-{
-    for (int hops = 0; node && hops <= SONDE_LOAD_REFS_MAX; hops++) {
-        struct sonde_str ref = text_of(node, "$ref");
-        if (!ref.data) {
-            return node;
-        }
-        if (!sonde_str_starts(ref, "#/")) {
-            return NULL;
-        }
-        node = follow(o, ref);
-    }
-    return NULL;
-}
-
-static const struct sonde_node *find(const struct openapi *o, const struct sonde_node *node,
-                                     const char *name)
-{
-    return resolve(o, sonde_node_find(node, name));
-}
-
-/* ---- examples ---- */
-
-/* The first of named examples that has its value in this file. */
-static const struct sonde_node *first_example(const struct openapi *o,
-                                              const struct sonde_node *node)
-{
-    const struct sonde_node *examples = sonde_node_find(node, "examples");
-    const struct sonde_node *one = examples ? examples->first : NULL;
-    if (examples && examples->type == SONDE_NODE_LIST) {
-        return one; /* of a schema */
-    }
-    for (; one; one = one->next) {
-        const struct sonde_node *value = sonde_node_find(resolve(o, one), "value");
-        if (value) {
-            return value;
-        }
-    }
-    return NULL;
-}
-
-/* What somebody wrote as an example. */
-static const struct sonde_node *example_of(const struct openapi *o, const struct sonde_node *node)
-{
-    const struct sonde_node *example = sonde_node_find(node, "example");
-    return example ? example : first_example(o, node);
-}
-
-/* What may stand for one. */
-static const struct sonde_node *stand_in(const struct sonde_node *schema)
-{
-    static const char *const names[] = {"const", "default"};
-    for (size_t i = 0; i < SONDE_LENGTH(names); i++) {
-        const struct sonde_node *found = sonde_node_find(schema, names[i]);
-        if (found && found->type != SONDE_NODE_NULL) {
-            return found;
-        }
-    }
-    const struct sonde_node *choices = sonde_node_find(schema, "enum");
-    return choices && choices->type == SONDE_NODE_LIST ? choices->first : NULL;
-}
-
-static void cut(struct sonde_buf *buf, size_t length)
-{
-    if (buf->data && buf->length > length) {
-        buf->length = length;
-        buf->data[length] = '\0';
-    }
-}
-
-/* Goes into a schema. False: too deep, too much, or it is in it already: a patient whose kin are
- * patients has none, then. */
-static bool open_schema(struct openapi *o, const struct sonde_node *schema, unsigned depth)
-{
-    if (!schema || depth > SONDE_LOAD_SCHEMA_DEPTH_MAX ||
-        ++o->work > SONDE_LOAD_SCHEMA_VALUES_MAX) {
-        return false;
-    }
-    for (unsigned i = 0; i < depth; i++) {
-        if (o->open[i] == schema) {
-            return false;
-        }
-    }
-    o->open[depth] = schema;
-    return true;
-}
-
-static bool print_schema(struct openapi *o, const struct sonde_node *schema, unsigned depth,
-                         struct sonde_buf *buf);
-
-static bool is_required(const struct sonde_node *schema, struct sonde_str name)
-{
-    const struct sonde_node *list = sonde_node_find(schema, "required");
-    for (const struct sonde_node *one = list && list->type == SONDE_NODE_LIST ? list->first : NULL;
-         one; one = one->next) {
-        if (sonde_str_equal(one->text, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void print_member(const struct sonde_node *member, struct sonde_buf *buf, size_t begin)
-{
-    if (buf->length > begin) {
-        sonde_buf_char(buf, ',');
-    }
-    sonde_buf_json_string(buf, member->key);
-    sonde_buf_char(buf, ':');
-}
-
-/* Members of an object that is built from the properties of a schema and of those that it is made
- * of. False: one that must be there has no example. `begin`: where the first one stands. */
-static bool print_members(struct openapi *o, const struct sonde_node *schema, unsigned depth,
-                          size_t begin, struct sonde_buf *buf)
-{
-    const struct sonde_node *all = sonde_node_find(schema, "allOf");
-    const struct sonde_node *properties = find(o, schema, "properties");
-    const struct sonde_node *example = example_of(o, schema);
-    if (example && example->type == SONDE_NODE_MAP) {
-        for (const struct sonde_node *one = example->first; one; one = one->next) {
-            print_member(one, buf, begin);
-            sonde_node_print_json(one, buf);
-        }
-        return true;
-    }
-    for (const struct sonde_node *one = all ? all->first : NULL; one; one = one->next) {
-        const struct sonde_node *part = resolve(o, one);
-        if (!open_schema(o, part, depth + 1) || !print_members(o, part, depth + 1, begin, buf)) {
-            return false;
-        }
-    }
-    for (const struct sonde_node *one = properties ? properties->first : NULL; one;
-         one = one->next) {
-        size_t before = buf->length;
-        print_member(one, buf, begin);
-        if (is_true(resolve(o, one), "readOnly") || !print_schema(o, one, depth + 1, buf)) {
-            cut(buf, before);
-            if (is_required(schema, one->key) && !is_true(resolve(o, one), "readOnly")) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static bool print_object(struct openapi *o, const struct sonde_node *schema, unsigned depth,
-                         struct sonde_buf *buf)
-{
-    sonde_buf_char(buf, '{');
-    size_t begin = buf->length;
-    bool whole = print_members(o, schema, depth, begin, buf) && buf->length > begin;
-    sonde_buf_char(buf, '}');
-    return whole;
-}
-
-/* The first of the schemas that has an example. */
-static bool print_first(struct openapi *o, const struct sonde_node *list, unsigned depth,
-                        struct sonde_buf *buf)
-{
-    size_t before = buf->length;
-    for (const struct sonde_node *one = list ? list->first : NULL; one; one = one->next) {
-        if (print_schema(o, one, depth, buf)) {
-            return true;
-        }
-        cut(buf, before);
-    }
-    return false;
-}
-
-/* Appends an example of a schema as JSON. False: there is none, and a part may be appended. */
-static bool print_schema(struct openapi *o, const struct sonde_node *schema, unsigned depth,
-                         struct sonde_buf *buf)
-{
-    static const char *const choices[] = {"oneOf", "anyOf"};
-    const struct sonde_node *own = resolve(o, schema);
-    if (!open_schema(o, own, depth)) {
-        return false;
-    }
-    const struct sonde_node *value = example_of(o, own);
-    value = value ? value : stand_in(own);
-    if (value) {
-        sonde_node_print_json(value, buf);
-        return true;
-    }
-    const struct sonde_node *all = sonde_node_find(own, "allOf");
-    bool has_members = sonde_node_find(own, "properties");
-    if (all && all->count == 1 && !has_members) {
-        return print_schema(o, all->first, depth + 1, buf); /* it may be no object */
-    }
-    if (has_members || all) {
-        return print_object(o, own, depth, buf);
-    }
-    for (size_t i = 0; i < SONDE_LENGTH(choices); i++) {
-        if (print_first(o, sonde_node_find(own, choices[i]), depth + 1, buf)) {
-            return true;
-        }
-    }
-    const struct sonde_node *items = sonde_node_find(own, "items");
-    if (!items) {
-        return false;
-    }
-    sonde_buf_char(buf, '[');
-    bool whole = print_schema(o, items, depth + 1, buf);
-    sonde_buf_char(buf, ']');
-    return whole;
-}
-
 /* ---- parameters ---- */
 
 static int refuse(struct openapi *o, const char *what, struct sonde_str name, const char *why)
@@ -343,15 +52,15 @@ static int refuse(struct openapi *o, const char *what, struct sonde_str name, co
 static const struct sonde_node *value_of(const struct openapi *o,
                                          const struct sonde_node *parameter, bool required)
 {
-    const struct sonde_node *schema = find(o, parameter, "schema");
+    const struct sonde_node *schema = openapi_find(&o->schemas, parameter, "schema");
     const struct sonde_node *content = sonde_node_find(parameter, "content");
-    const struct sonde_node *value = example_of(o, parameter);
+    const struct sonde_node *value = openapi_example_of(&o->schemas, parameter);
     if (!value && content && content->first) {
-        value = example_of(o, content->first);
-        schema = find(o, content->first, "schema");
+        value = openapi_example_of(&o->schemas, content->first);
+        schema = openapi_find(&o->schemas, content->first, "schema");
     }
-    value = value ? value : schema ? example_of(o, schema) : NULL;
-    return value || !required ? value : schema ? stand_in(schema) : NULL;
+    value = value ? value : schema ? openapi_example_of(&o->schemas, schema) : NULL;
+    return value || !required ? value : schema ? openapi_stand_in(schema) : NULL;
 }
 
 static bool is_scalar(const struct sonde_node *node)
@@ -449,10 +158,10 @@ static bool is_ours(struct sonde_str name)
 static int take_parameter(struct openapi *o, struct operation *op,
                           const struct sonde_node *parameter, struct sonde_err *err)
 {
-    struct sonde_str name = text_of(parameter, "name");
-    struct sonde_str in = text_of(parameter, "in");
+    struct sonde_str name = openapi_text_of(parameter, "name");
+    struct sonde_str in = openapi_text_of(parameter, "in");
     bool in_path = sonde_str_is(in, "path");
-    bool required = in_path || is_true(parameter, "required");
+    bool required = in_path || openapi_is_true(parameter, "required");
     const struct sonde_node *value = value_of(o, parameter, required);
     if (sonde_str_is(in, "header") && is_ours(name)) {
         return 0; /* as OpenAPI says */
@@ -494,18 +203,20 @@ static int collect_parameters(struct openapi *o, struct operation *op,
         return 0;
     }
     for (const struct sonde_node *one = list->first; one; one = one->next) {
-        const struct sonde_node *own = resolve(o, one);
+        const struct sonde_node *own = openapi_resolve(&o->schemas, one);
         size_t at = 0;
         if (!own) {
-            return refuse(o, "parameter", text_of(one, "$ref"), "is not in this file");
+            return refuse(o, "parameter", openapi_text_of(one, "$ref"), "is not in this file");
         }
         while (at < op->parameter_count &&
-               !(sonde_str_equal(text_of(op->parameters[at], "name"), text_of(own, "name")) &&
-                 sonde_str_equal(text_of(op->parameters[at], "in"), text_of(own, "in")))) {
+               !(sonde_str_equal(openapi_text_of(op->parameters[at], "name"),
+                                 openapi_text_of(own, "name")) &&
+                 sonde_str_equal(openapi_text_of(op->parameters[at], "in"),
+                                 openapi_text_of(own, "in")))) {
             at++;
         }
         if (at == PARAMETERS_MAX) {
-            return refuse(o, "parameter", text_of(own, "name"), "is one too many");
+            return refuse(o, "parameter", openapi_text_of(own, "name"), "is one too many");
         }
         op->parameters[at] = own;
         op->parameter_count += at == op->parameter_count;
@@ -576,7 +287,7 @@ static int print_body(struct openapi *o, struct operation *op, const struct sond
     } else {
         if (example) {
             sonde_node_print_json(example, &json);
-        } else if (!print_schema(o, sonde_node_find(media, "schema"), 0, &json)) {
+        } else if (!openapi_print_example(&o->schemas, sonde_node_find(media, "schema"), &json)) {
             return refuse(o, "body of type", media->key, "has no example");
         }
         int r = sonde_buf_check(&json, "a body", err);
@@ -590,7 +301,7 @@ static int print_body(struct openapi *o, struct operation *op, const struct sond
 
 static int take_body(struct openapi *o, struct operation *op, struct sonde_err *err)
 {
-    const struct sonde_node *body = find(o, op->own, "requestBody");
+    const struct sonde_node *body = openapi_find(&o->schemas, op->own, "requestBody");
     const struct sonde_node *content = sonde_node_find(body, "content");
     const struct sonde_node *best = NULL;
     for (const struct sonde_node *one = content ? content->first : NULL; one; one = one->next) {
@@ -601,12 +312,12 @@ static int take_body(struct openapi *o, struct operation *op, struct sonde_err *
                    ? refuse(o, "body", (struct sonde_str){0}, "has no content in this file")
                    : 0;
     }
-    const struct sonde_node *example = example_of(o, best);
-    o->work = 0;
+    const struct sonde_node *example = openapi_example_of(&o->schemas, best);
+    o->schemas.work = 0;
     size_t fields = op->field_count;
     int r = print_body(o, op, best, example, err);
     op->has_body = r == 0;
-    if (r == SONDE_EINVALID && !is_true(body, "required")) {
+    if (r == SONDE_EINVALID && !openapi_is_true(body, "required")) {
         op->field_count = fields;
         return 0; /* without it, then */
     }
@@ -619,7 +330,7 @@ static int keep_operation(struct openapi *o, struct operation *op, struct sonde_
                           struct sonde_err *err)
 {
     struct sonde_arena *arena = &o->import->arena;
-    struct sonde_str id = text_of(op->own, "operationId");
+    struct sonde_str id = openapi_text_of(op->own, "operationId");
     SONDE_BUF_AUTO whole = SONDE_BUF(PATH_MAX_BYTES);
     struct sonde_err why = {0};
     sonde_buf_str(&whole, o->base);
@@ -653,8 +364,8 @@ static int keep_operation(struct openapi *o, struct operation *op, struct sonde_
 static int build(struct openapi *o, struct operation *op, struct sonde_str template,
                  struct sonde_err *err)
 {
-    int r = collect_parameters(o, op, find(o, op->item, "parameters"));
-    r = r < 0 ? r : collect_parameters(o, op, find(o, op->own, "parameters"));
+    int r = collect_parameters(o, op, openapi_find(&o->schemas, op->item, "parameters"));
+    r = r < 0 ? r : collect_parameters(o, op, openapi_find(&o->schemas, op->own, "parameters"));
     sonde_buf_str(&op->path, template);
     r = r < 0 ? r : sonde_buf_check(&op->path, "a path", err);
     for (size_t i = 0; i < op->parameter_count && r == 0; i++) {
@@ -709,7 +420,7 @@ static int add_path(struct openapi *o, const struct sonde_node *path, struct son
     } methods[] = {{"get", "GET"},       {"put", "PUT"},         {"post", "POST"},
                    {"delete", "DELETE"}, {"options", "OPTIONS"}, {"head", "HEAD"},
                    {"patch", "PATCH"}};
-    const struct sonde_node *item = resolve(o, path);
+    const struct sonde_node *item = openapi_resolve(&o->schemas, path);
     int r = 0;
     for (const struct sonde_node *one = item && item->type == SONDE_NODE_MAP ? item->first : NULL;
          one && r == 0; one = one->next) {
@@ -727,12 +438,12 @@ static int add_path(struct openapi *o, const struct sonde_node *path, struct son
 /* The path of the first server's URL, with its variables' defaults, without a / at its end. */
 static int read_base(struct openapi *o, struct sonde_err *err)
 {
-    const struct sonde_node *servers = sonde_node_find(o->root, "servers");
+    const struct sonde_node *servers = sonde_node_find(o->schemas.root, "servers");
     const struct sonde_node *server =
         servers && servers->type == SONDE_NODE_LIST ? servers->first : NULL;
     const struct sonde_node *variables = sonde_node_find(server, "variables");
     SONDE_BUF_AUTO text = SONDE_BUF(PATH_MAX_BYTES);
-    sonde_buf_str(&text, text_of(server, "url"));
+    sonde_buf_str(&text, openapi_text_of(server, "url"));
     for (const struct sonde_node *one = variables ? variables->first : NULL; one; one = one->next) {
         const struct sonde_node *value = sonde_node_find(one, "default");
         if (value && is_scalar(value)) {
@@ -760,11 +471,11 @@ static int read_base(struct openapi *o, struct sonde_err *err)
 static int read_root(struct openapi *o, const char *name, const struct sonde_load_url *url,
                      struct sonde_err *err)
 {
-    struct sonde_str version = text_of(o->root, "openapi");
-    const struct sonde_node *paths = sonde_node_find(o->root, "paths");
+    struct sonde_str version = openapi_text_of(o->schemas.root, "openapi");
+    const struct sonde_node *paths = sonde_node_find(o->schemas.root, "paths");
     if (!sonde_str_starts(version, "3.")) {
         return sonde_fail(err, SONDE_EINVALID, 0, "%s: no OpenAPI 3: %s", name,
-                          text_of(o->root, "swagger").data
+                          openapi_text_of(o->schemas.root, "swagger").data
                               ? "it is Swagger 2, which is to be converted first"
                               : "it has no \"openapi: 3…\"");
     }
@@ -800,14 +511,14 @@ int sonde_load_openapi_read(const char *name, struct sonde_str text,
                                                     SONDE_LOAD_OPENAPI_VALUES};
     struct sonde_documents documents;
     struct sonde_map refs = SONDE_MAP(SONDE_LOAD_OPENAPI_VALUES);
-    struct openapi openapi = {.import = import, .refs = &refs};
+    struct openapi openapi = {.import = import, .schemas.refs = &refs};
     int r = sonde_yaml_parse_within(name, text, &limits, &documents, err);
     if (r == 0 && documents.count != 1) {
         r = sonde_fail(err, SONDE_EINVALID, 0, "%s: no OpenAPI 3: %zu documents", name,
                        documents.count);
     }
     if (r == 0) {
-        openapi.root = documents.items[0];
+        openapi.schemas.root = documents.items[0];
         r = read_root(&openapi, name, url, err);
     }
     sonde_map_fini(&refs);
