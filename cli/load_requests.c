@@ -207,7 +207,8 @@ static int play(const char *file, const struct sonde_scenario *spec,
     r = r < 0 ? r : add_files(ret, file, spec, err);
     around->files = ret->files;
     around->file_count = ret->file_count;
-    return r < 0 ? r : sonde_load_scenario_from_spec(spec, around, &ret->scenario, err);
+    r = r < 0 ? r : sonde_load_scenario_from_spec(spec, around, &ret->scenario, err);
+    return r < 0 ? sonde_err_wrap(err, r, "%s", file) : 0;
 }
 
 static int make_spec(const char *file, struct sonde_load_surroundings *around,

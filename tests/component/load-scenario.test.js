@@ -332,7 +332,7 @@ test('what cannot be played is said', async (t) => {
   const sequence = 'order: Sequence\nrequests: [{name: a, path: "/{{x}}"}]';
   const cases = [
     [{ 's.yaml': 'requests: [{name: a, pat: /}]' }, [], /s\.yaml:1:\d+: .*did you mean path\?/],
-    [{ 's.yaml': sequence }, [], /x/],
+    [{ 's.yaml': sequence }, [], /s\.yaml:2:11: .*must define each/],
     [{ 's.yaml': 'requests: [{name: a}]' }, ['-m', 'PUT'], /the file says methods/],
     [
       { 's.yaml': 'requests: [{name: a}]' },
@@ -345,7 +345,7 @@ test('what cannot be played is said', async (t) => {
           'headersFrom: [{name: X-Key, secretKeyRef: {name: s, key: k}}]\nrequests: [{name: a}]',
       },
       [],
-      /the header X-Key is from a Secret/,
+      /s\.yaml: the header X-Key is from a Secret/,
     ],
     [
       {
@@ -353,7 +353,7 @@ test('what cannot be played is said', async (t) => {
           'data: {x: {configMapRef: {name: a, key: gone.csv}}}\nrequests: [{name: a, path: "/{{x}}"}]',
       },
       [],
-      /gone\.csv/,
+      /s\.yaml: .*gone\.csv/,
     ],
   ];
   for (const [files, words, message] of cases) {
