@@ -95,6 +95,18 @@ static int make_form(const char *given, struct sonde_arena *arena, struct sonde_
     return field->value ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
 }
 
+/* The form has a boundary of its own, which only its type can name. */
+static void drop_types(struct sonde_pair *fields, size_t *count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++) {
+        if (strcasecmp(fields[i].key, "content-type") != 0) {
+            fields[kept++] = fields[i];
+        }
+    }
+    *count = kept;
+}
+
 static int make_one(const struct cli_load_settings *s, const struct load_target *target,
                     const struct sonde_buf *input, struct sonde_arena *arena,
                     struct load_requests *ret, struct sonde_err *err)
@@ -108,6 +120,7 @@ static int make_one(const struct cli_load_settings *s, const struct load_target 
                                  .body = sonde_str(s->body)};
     int r = read_headers(s, target, arena, fields, &ask.field_count, err);
     if (r == 0 && s->form) {
+        drop_types(fields, &ask.field_count);
         r = make_form(s->form, arena, &ret->body, &fields[ask.field_count++], err);
     }
     if (s->form || s->input) {

@@ -302,7 +302,8 @@ test('a form, and a body that is expected', async (t) => {
     note: { type: 'text', value: 'as of today' },
     scan: { type: 'file', path: path.join(directory, 'scan.png') },
   };
-  const words = ['-F', JSON.stringify(form), '-a', '3', '-E', 'done'];
+  const type = ['-H', 'content-type=multipart/form-data']; // that of -F is sent, once
+  const words = ['-F', JSON.stringify(form), '-a', '3', '-E', 'done', ...type];
   const result = await load(t, port, {}, ...words);
   exited(result, 0);
   assert.equal(JSON.parse(result.stdout).mismatches, 0);
