@@ -67,27 +67,29 @@ bool sonde_load_keeps(const struct sonde_threshold *threshold, double statistic)
     return !isnan(statistic) && sonde_threshold_holds(threshold, statistic);
 }
 
-/* The part that a tag names, or all; NULL: there is none of that name. */
-static const struct sonde_load_tally *subject_of(const struct sonde_threshold *threshold,
-                                                 const struct sonde_load_tally *tally)
+/* The part that a tag names, or all. False: there is none of that name. */
+static bool find_subject(const struct sonde_threshold *threshold,
+                         const struct sonde_load_tally *tally, const struct sonde_load_tally **ret)
 {
+    *ret = tally;
     if (!threshold->tag.data) {
-        return tally;
+        return true;
     }
     size_t at = sonde_load_label_find(tally->labels, tally->part_count, SONDE_LOAD_OF_NAME,
                                       threshold->tag_value);
-    return at < tally->part_count ? &tally->parts[at] : NULL;
+    *ret = at < tally->part_count ? &tally->parts[at] : tally;
+    return at < tally->part_count;
 }
 
 bool sonde_load_is_bound(const struct sonde_threshold *threshold,
                          const struct sonde_load_tally *tally)
 {
-    const struct sonde_load_tally *subject = subject_of(threshold, tally);
+    const struct sonde_load_tally *subject;
     double share = threshold->statistic == SONDE_STATISTIC_PERCENTILE ? threshold->percentile / 100
                    : threshold->statistic == SONDE_STATISTIC_MEDIAN   ? 0.5
                    : threshold->statistic == SONDE_STATISTIC_MAXIMUM  ? 1
                                                                       : 0;
-    if (!subject || share <= 0 ||
+    if (!find_subject(threshold, tally, &subject) || share <= 0 ||
         (threshold->metric != SONDE_METRIC_DURATION && threshold->metric != SONDE_METRIC_SERVICE)) {
         return false;
     }
@@ -134,8 +136,9 @@ bool sonde_load_judge(struct sonde_load_verdict *verdicts, size_t count,
     bool all = true;
     for (size_t i = 0; i < count; i++) {
         struct sonde_load_verdict *own = &verdicts[i];
-        const struct sonde_load_tally *subject = subject_of(&own->threshold, tally);
-        own->statistic = subject ? sonde_load_statistic(&own->threshold, subject, seconds) : NAN;
+        const struct sonde_load_tally *subject;
+        bool found = find_subject(&own->threshold, tally, &subject);
+        own->statistic = found ? sonde_load_statistic(&own->threshold, subject, seconds) : NAN;
         own->keeps =
             sonde_load_keeps(&own->threshold, own->statistic) && tells(&own->threshold, tally);
         all = all && own->keeps;

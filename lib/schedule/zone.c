@@ -265,7 +265,7 @@ static int take_header(struct sonde_str *rest, size_t time_size, char *ret_versi
     *ret_version = rest->data[4];
     ret->time_size = time_size;
     for (int i = 0; i < COUNTS; i++) {
-        int64_t count = big_endian(rest->data + HEADER - 4 * (COUNTS - i), 4);
+        int64_t count = big_endian(rest->data + HEADER - (ptrdiff_t)4 * (COUNTS - i), 4);
         if (count < 0 || count > SONDE_ZONE_BYTES_MAX) {
             return fail("a count is beyond its end", err);
         }
