@@ -69,6 +69,7 @@ static void connect_failed(struct worker *w, uint32_t index, enum sonde_load_err
     struct connection *c = &w->connections[index];
     w->live->connect_failures++;
     w->live->errors[error]++;
+    w->failing = true;
     back_off(w, c);
     if (c->transport.fd >= 0) {
         close_socket(w, index);
@@ -92,6 +93,7 @@ void connection_fail(struct worker *worker, uint32_t index, enum sonde_load_erro
     w->live->errors[error] += c->count == 0 && error != SONDE_LOAD_RESET;
     c->count = 0;
     if (!c->served) {
+        w->failing = w->failing || error != SONDE_LOAD_TIMEOUT;
         back_off(w, c);
     }
     close_socket(w, index);

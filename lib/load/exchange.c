@@ -278,6 +278,7 @@ void exchange_answered(struct worker *worker, struct connection *connection, str
     }
     w->in_flight--;
     connection->served = true;
+    w->failing = false;
     connection->failures = 0;
     connection->retry_ns = 0;
 }

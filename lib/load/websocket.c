@@ -230,6 +230,7 @@ static bool end_message(struct worker *w, uint32_t index)
     if (!ws->answers) {
         w->live->received++;
         c->served = true;
+        w->failing = false;
         c->failures = 0;
         return true;
     }

@@ -132,10 +132,12 @@ static void send_due(struct worker *w)
     }
 }
 
-/* All are busy: another one for each request that waits, as long as there may be more. */
+/* All are busy: another one for each request that waits, as long as there may be more. A server
+ * that takes none is tried by those that there are. */
 static void grow(struct worker *w)
 {
-    for (uint32_t i = 0; i < GROWTH && w->due > w->connecting && w->wanted < w->most; i++) {
+    for (uint32_t i = 0; i < GROWTH && !w->failing && w->due > w->connecting && w->wanted < w->most;
+         i++) {
         uint32_t index = w->wanted++;
         connection_open(w, index);
     }

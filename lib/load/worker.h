@@ -103,6 +103,8 @@ struct worker {
     uint32_t wanted, most;     /* how many are to be open; and may be, with a rate */
     uint32_t used_up;          /* … of those: will not be any more */
     int64_t reopen_ns;         /* the next one that was closed is opened again */
+    bool failing;              /* a connection could not be opened or was closed before an answer,
+                                  and no answer has come since */
     uint32_t connecting, open; /* how many are so, the first with all up to open */
     struct origin *origins;
     uint32_t in_flight;

@@ -186,6 +186,12 @@ test('nobody listens, and a server that closes at once: no storm of connects', a
   const shut = await load(closed, { seconds: 1, connections: 2 });
   assert.ok(shut.connects > 2 && shut.connects < 40, JSON.stringify(shut));
   assert.equal(shut.answered, 0);
+  // At a rate further ones are opened while all are busy, but these are not.
+  const rate = { seconds: 1, connections: 2, rate: 500, most: 500 };
+  const often = await load(free, rate);
+  assert.ok(often.connectFailures > 2 && often.connectFailures < 80, JSON.stringify(often));
+  const soon = await load(closed, rate);
+  assert.ok(soon.connects > 2 && soon.connects < 80, JSON.stringify(soon));
   assert.equal((await load(port, { amount: 10 })).answered, 10);
 });
 
