@@ -64,11 +64,12 @@ test('an amount is sent exactly, also in parts', async (t) => {
 });
 
 test('an amount takes until its last answer, a schedule until its end', async (t) => {
+  // A timer of Node.js may be a millisecond early.
   const port = await startServer(t, (socket) => setTimeout(() => socket.write(GOOD), 300));
   const closed = await load(port, { amount: 4, connections: 4, threads: 2 });
-  assert.ok(closed.seconds >= 0.3, JSON.stringify(closed));
+  assert.ok(closed.seconds >= 0.295, JSON.stringify(closed));
   const counted = await load(port, { rate: 100, amount: 10, connections: 10 });
-  assert.ok(counted.seconds >= 0.39, JSON.stringify(counted));
+  assert.ok(counted.seconds >= 0.385, JSON.stringify(counted));
   // The last request is due at 0.75 s, and at 1 s the next one would be.
   const timed = await load(port, { rate: 4, seconds: 1, connections: 4 });
   assert.equal(timed.answered, 4);
