@@ -38,16 +38,11 @@ static int64_t time_in_day(const struct sonde_cron *cron, int64_t from)
     return hour < 0 ? -1 : (int64_t)hour * HOUR_S + (int64_t)minute * MINUTE_S;
 }
 
-static int64_t floor_days(int64_t seconds)
-{
-    return (seconds >= 0 ? seconds : seconds - (DAY_S - 1)) / DAY_S;
-}
-
 /* The first minute of the wall clock that fits, from `from` to before `end`; INT64_MAX: none. All
  * in seconds of local time. */
 static int64_t next_local(const struct sonde_cron *cron, int64_t from, int64_t end)
 {
-    int64_t days = floor_days(from);
+    int64_t days = sonde_day_of(from);
     int64_t rest = from - days * DAY_S;
     while (days * DAY_S < end) {
         int64_t year;

@@ -44,7 +44,7 @@ void sonde_date_of(int64_t days, int64_t *ret_year, int *ret_month, int *ret_day
     *ret_year = year + era * 400 + (*ret_month <= 2);
 }
 
-static int64_t floor_days(int64_t seconds)
+int64_t sonde_day_of(int64_t seconds)
 {
     return (seconds >= 0 ? seconds : seconds - (DAY_S - 1)) / DAY_S;
 }
@@ -191,7 +191,7 @@ static struct sonde_zone_stretch by_rule(const struct sonde_zone_rule *rule, int
     if (!rule->changes) {
         return ret;
     }
-    sonde_date_of(floor_days(utc_s), &year, &month, &day);
+    sonde_date_of(sonde_day_of(utc_s), &year, &month, &day);
     for (int64_t near = year - 1; near <= year + 1; near++) {
         split(&ret, date_in(&rule->begin, near) - rule->standard_s, rule->summer_s, utc_s);
         split(&ret, date_in(&rule->end, near) - rule->summer_s, rule->standard_s, utc_s);

@@ -61,6 +61,8 @@ struct sonde_zone_stretch sonde_zone_stretch_at(const struct sonde_zone *zone, i
 
 void sonde_zone_fini(struct sonde_zone *zone);
 
+/* The day of a time: days since 1970. */
+int64_t sonde_day_of(int64_t seconds);
 /* Days since 1970 of a day in the proleptic Gregorian calendar; and back. month: 1–12. */
 int64_t sonde_days_of(int64_t year, int month, int day);
 void sonde_date_of(int64_t days, int64_t *ret_year, int *ret_month, int *ret_day);
