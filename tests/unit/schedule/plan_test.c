@@ -138,8 +138,14 @@ static void each_firing_is_served_once(void **state)
             struct sonde_schedule_plan plan;
             sonde_schedule_plan(&own, now, &plan);
             if (plan.action == SONDE_SCHEDULE_WAIT) {
-                assert_true(plan.wake_s > now);
-                now = plan.wake_s;
+                /* Whoever asks before that is told the same. */
+                int64_t wake = plan.wake_s;
+                assert_true(wake > now);
+                now += (int64_t)(sonde_random_next(&seed) % (uint64_t)(wake - now));
+                sonde_schedule_plan(&own, now, &plan);
+                assert_int_equal(plan.action, SONDE_SCHEDULE_WAIT);
+                assert_true(plan.wake_s == wake);
+                now = wake;
                 continue;
             }
             assert_int_equal(plan.action, SONDE_SCHEDULE_FIRE);
