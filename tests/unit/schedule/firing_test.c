@@ -55,12 +55,21 @@ static void assert_fires(const struct sonde_zone *zone, const char *schedule, co
     }
 }
 
+struct firings {
+    const char *schedule, *after, *to, *expected;
+};
+
+static void assert_all(const struct sonde_zone *zone, const struct firings *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert_fires(zone, cases[i].schedule, cases[i].after, cases[i].to, cases[i].expected);
+    }
+}
+
 static void it_fires_when_the_clock_shows_it(void **state)
 {
     (void)state;
-    static const struct {
-        const char *schedule, *after, *to, *expected;
-    } cases[] = {
+    static const struct firings cases[] = {
         {"30 2 * * *", "2026-01-01T02:29:59Z", "2026-01-03T00:00:00Z", "01-01T02:30 01-02T02:30"},
         {"30 2 * * *", "2026-01-01T02:30:00Z", "2026-01-03T00:00:00Z", "01-02T02:30"},
         {"59 23 31 12 *", "2026-01-01T00:00:00Z", "2027-12-30T00:00:00Z", "12-31T23:59"},
@@ -71,18 +80,14 @@ static void it_fires_when_the_clock_shows_it(void **state)
         {"0 0 1 1 *", "1969-06-01T00:00:00Z", "1970-02-01T00:00:00Z", "01-01T00:00"},
         {"30 23 31 * *", "2026-01-31T23:30:00Z", "2026-04-01T00:00:00Z", "03-31T23:30"},
     };
-    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
-        assert_fires(&utc, cases[i].schedule, cases[i].after, cases[i].to, cases[i].expected);
-    }
+    assert_all(&utc, cases, SONDE_LENGTH(cases));
 }
 
 /* 2026-03-29 02:00 becomes 03:00, 2026-10-25 03:00 becomes 02:00. */
 static void the_clocks_change(void **state)
 {
     (void)state;
-    static const struct {
-        const char *schedule, *after, *to, *expected;
-    } cases[] = {
+    static const struct firings cases[] = {
         /* 02:30 does not exist: it fires at 03:00. */
         {"30 2 * * *", "2026-03-28T01:30:00Z", "2026-03-30T01:00:00Z", "03-29T01:00 03-30T00:30"},
         /* Four times that do not exist are one. */
@@ -94,9 +99,7 @@ static void the_clocks_change(void **state)
         {"30 2 * * *", "2026-10-25T00:45:00Z", "2026-10-26T02:00:00Z", "10-26T01:30"},
         {"0 3 * * *", "2026-10-24T02:00:00Z", "2026-10-25T03:00:00Z", "10-25T02:00"},
     };
-    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
-        assert_fires(&berlin, cases[i].schedule, cases[i].after, cases[i].to, cases[i].expected);
-    }
+    assert_all(&berlin, cases, SONDE_LENGTH(cases));
 }
 
 static void some_never_fire(void **state)
