@@ -41,6 +41,13 @@
 #define SONDE_REASON_SNAPSHOT_TOO_RISKY "SnapshotTooRisky"
 #define SONDE_REASON_THRESHOLD_BROKEN "ThresholdBroken"
 #define SONDE_REASON_INVALID "Invalid"
+#define SONDE_REASON_HOST_NOT_ALLOWED "HostNotAllowed"
+#define SONDE_REASON_RUNNER_UNSCHEDULABLE "RunnerUnschedulable"
+#define SONDE_REASON_RUNNERS_NOT_READY "RunnersNotReady"
+#define SONDE_REASON_RUNNER_OUT_OF_MEMORY "RunnerOutOfMemory"
+#define SONDE_REASON_RUNNER_LOST "RunnerLost"
+#define SONDE_REASON_INCONSISTENT "Inconsistent"
+#define SONDE_REASON_REGRESSION "Regression"
 #define SONDE_REASON_UNSUPPORTED "Unsupported"
 #define SONDE_REASON_INTERNAL "Internal"
 
