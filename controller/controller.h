@@ -30,6 +30,20 @@ struct certificates;
 struct metrics_server;
 struct webhook;
 
+/* ---- what is carried out ---- */
+
+/* Each kind has a cache, and keys of its own in the queue. */
+enum kind {
+    KIND_PROFILE_RUN,
+    KIND_COUNT,
+};
+
+struct watched {
+    struct controller *controller;
+    enum kind kind;
+    struct sonde_kube_informer *informer;
+};
+
 /* ---- one run ---- */
 
 enum target_state {
@@ -189,7 +203,8 @@ struct controller {
     struct sonde_log log;
     struct sonde_loop *loop;
     struct sonde_kube *kube;
-    struct sonde_kube_informer *pods, *runs;
+    struct sonde_kube_informer *pods;
+    struct watched watched[KIND_COUNT];
     struct sonde_kube_queue *queue;
     struct sonde_timer *pump_timer;
     struct sonde_kube_elector *elector;
@@ -206,12 +221,21 @@ struct controller {
 
 extern const struct sonde_kube_resource pod_resource, secret_resource, profile_run_resource;
 
-/* main.c: adds a key to the queue, now or later. */
-void controller_wake(struct controller *controller, const char *key, int64_t delay_ns);
+/* main.c: adds an object's key ("namespace/name") to the queue, now or later: its kind's function
+ * is called with it. */
+void controller_wake(struct controller *controller, enum kind kind, const char *key,
+                     int64_t delay_ns);
 /* The work on a key went wrong: it is done again, later each time … */
-void controller_retry(struct controller *controller, const char *key);
+void controller_retry(struct controller *controller, enum kind kind, const char *key);
 /* … until it succeeds. */
-void controller_succeeded(struct controller *controller, const char *key);
+void controller_succeeded(struct controller *controller, enum kind kind, const char *key);
+/* The cache of a kind. */
+const struct sonde_kube_cache *controller_cache(const struct controller *controller,
+                                                enum kind kind);
+/* Whether all caches have been filled. */
+bool controller_synced(const struct controller *controller);
+/* The kind's resource. */
+const struct sonde_kube_resource *kind_resource(enum kind kind);
 
 /* run.c: life of a run in memory. */
 struct run *run_find(struct controller *controller, const char *key);

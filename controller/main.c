@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sonde-controller: watches ProfileRuns and carries them out. */
+/* sonde-controller: watches what people ask for and carries it out. */
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,7 +68,47 @@ static int say(const struct sonde_err *err)
     return err->code == SONDE_EINVALID ? 2 : 1;
 }
 
+/* ---- the kinds ---- */
+
+static const struct kind_work {
+    const struct sonde_kube_resource *resource;
+    size_t maximum; /* objects */
+    int (*keep)(void *context, const cJSON *object, void **ret_kept, struct sonde_err *err);
+    void (*release)(void *context, void *kept);
+    void (*reconcile)(struct controller *controller, const char *key);
+} kinds[KIND_COUNT] = {
+    [KIND_PROFILE_RUN] = {&profile_run_resource, RUNS_MAX, run_object_keep, run_object_release,
+                          reconcile},
+};
+
+const struct sonde_kube_resource *kind_resource(enum kind kind)
+{
+    return kinds[kind].resource;
+}
+
+const struct sonde_kube_cache *controller_cache(const struct controller *controller, enum kind kind)
+{
+    return sonde_kube_informer_cache(controller->watched[kind].informer);
+}
+
+bool controller_synced(const struct controller *controller)
+{
+    bool all = sonde_kube_informer_synced(controller->pods);
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        all = all && sonde_kube_informer_synced(controller->watched[i].informer);
+    }
+    return all;
+}
+
 /* ---- the queue ---- */
+
+/* "ProfileRun:namespace/name" */
+static struct sonde_str queue_key(enum kind kind, const char *key,
+                                  char ret[SONDE_KUBE_QUEUE_KEY_MAX + 1])
+{
+    (void)snprintf(ret, SONDE_KUBE_QUEUE_KEY_MAX + 1, "%s:%s", kinds[kind].resource->kind, key);
+    return sonde_str(ret);
+}
 
 static void schedule(struct controller *controller)
 {
@@ -92,34 +132,37 @@ static void queued(struct controller *controller, const char *key, int code,
     schedule(controller);
 }
 
-void controller_wake(struct controller *controller, const char *key, int64_t delay_ns)
+void controller_wake(struct controller *controller, enum kind kind, const char *key,
+                     int64_t delay_ns)
 {
     struct sonde_err err;
+    char buffer[SONDE_KUBE_QUEUE_KEY_MAX + 1];
+    struct sonde_str whole = queue_key(kind, key, buffer);
     int64_t now = sonde_clock_monotonic();
-    int r = delay_ns > 0
-                ? sonde_kube_queue_add_after(controller->queue, sonde_str(key), delay_ns, now, &err)
-                : sonde_kube_queue_add(controller->queue, sonde_str(key), now, &err);
+    int r = delay_ns > 0 ? sonde_kube_queue_add_after(controller->queue, whole, delay_ns, now, &err)
+                         : sonde_kube_queue_add(controller->queue, whole, now, &err);
     queued(controller, key, r, &err);
 }
 
-void controller_retry(struct controller *controller, const char *key)
+void controller_retry(struct controller *controller, enum kind kind, const char *key)
 {
     struct sonde_err err;
-    int r =
-        sonde_kube_queue_retry(controller->queue, sonde_str(key), sonde_clock_monotonic(), &err);
+    char buffer[SONDE_KUBE_QUEUE_KEY_MAX + 1];
+    int r = sonde_kube_queue_retry(controller->queue, queue_key(kind, key, buffer),
+                                   sonde_clock_monotonic(), &err);
     controller->metrics.reconcile_errors++;
     queued(controller, key, r, &err);
 }
 
-void controller_succeeded(struct controller *controller, const char *key)
+void controller_succeeded(struct controller *controller, enum kind kind, const char *key)
 {
-    sonde_kube_queue_forget(controller->queue, sonde_str(key));
+    char buffer[SONDE_KUBE_QUEUE_KEY_MAX + 1];
+    sonde_kube_queue_forget(controller->queue, queue_key(kind, key, buffer));
 }
 
 static bool may_work(const struct controller *controller)
 {
-    return controller->leads && sonde_kube_informer_synced(controller->pods) &&
-           sonde_kube_informer_synced(controller->runs) &&
+    return controller->leads && controller_synced(controller) &&
            (!controller->elector || sonde_kube_elector_leads(controller->elector));
 }
 
@@ -129,7 +172,13 @@ static void work_on(struct controller *controller, struct sonde_str key, int64_t
     char copy[SONDE_KUBE_QUEUE_KEY_MAX + 1];
     int64_t begin = sonde_clock_monotonic();
     (void)snprintf(copy, sizeof(copy), "%.*s", SONDE_STR_ARG(key));
-    reconcile(controller, copy);
+    struct sonde_str rest = sonde_str(copy);
+    struct sonde_str word = sonde_str_split(&rest, ':');
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        if (sonde_str_equal(word, sonde_str(kinds[i].resource->kind))) {
+            kinds[i].reconcile(controller, rest.data);
+        }
+    }
     int64_t end = sonde_clock_monotonic();
     sonde_kube_queue_done(controller->queue, sonde_str(copy), end);
     metrics->reconciles++;
@@ -162,10 +211,11 @@ static void pump(void *context)
 
 /* ---- what changes ---- */
 
-static void run_changed(void *context, const struct sonde_kube_object *before,
-                        const struct sonde_kube_object *after)
+static void object_changed(void *context, const struct sonde_kube_object *before,
+                           const struct sonde_kube_object *after)
 {
-    controller_wake(context, after ? after->key : before->key, 0);
+    const struct watched *watched = context;
+    controller_wake(watched->controller, watched->kind, after ? after->key : before->key, 0);
 }
 
 /* Whether a change of the pod may be news for the run. */
@@ -190,7 +240,7 @@ static void pod_changed(void *context, const struct sonde_kube_object *before,
     const struct sonde_kube_object *object = after ? after : before;
     for (struct run *run = controller->active; run; run = run->next) {
         if (concerns(run, object)) {
-            controller_wake(controller, run->key, 0);
+            controller_wake(controller, KIND_PROFILE_RUN, run->key, 0);
         }
     }
 }
@@ -227,6 +277,29 @@ static uint64_t seed(void)
     return value;
 }
 
+static int start_watch(struct controller *controller, enum kind kind, struct sonde_err *err)
+{
+    struct watched *watched = &controller->watched[kind];
+    const struct kind_work *work = &kinds[kind];
+    *watched = (struct watched){.controller = controller, .kind = kind};
+    struct sonde_kube_informer_options objects = {
+        .resource = work->resource,
+        .namespace = controller->settings->namespace,
+        .cache = {.context = watched,
+                  .keep = work->keep,
+                  .release = work->release,
+                  .changed = object_changed,
+                  .maximum = work->maximum},
+        .context = controller,
+        .synced = synced,
+        .failed = watch_failed,
+        .skipped = object_skipped,
+        .seed = seed(),
+    };
+    return sonde_kube_informer_new(controller->loop, controller->kube, &objects, &watched->informer,
+                                   err);
+}
+
 static int start_informers(struct controller *controller, struct sonde_err *err)
 {
     struct sonde_kube_informer_options pods = {
@@ -244,25 +317,12 @@ static int start_informers(struct controller *controller, struct sonde_err *err)
         .skipped = object_skipped,
         .seed = seed(),
     };
-    struct sonde_kube_informer_options runs = {
-        .resource = &profile_run_resource,
-        .namespace = controller->settings->namespace,
-        .cache = {.context = controller,
-                  .keep = run_object_keep,
-                  .release = run_object_release,
-                  .changed = run_changed,
-                  .maximum = RUNS_MAX},
-        .context = controller,
-        .synced = synced,
-        .failed = watch_failed,
-        .skipped = object_skipped,
-        .seed = seed(),
-    };
     int r =
         sonde_kube_informer_new(controller->loop, controller->kube, &pods, &controller->pods, err);
-    return r < 0 ? r
-                 : sonde_kube_informer_new(controller->loop, controller->kube, &runs,
-                                           &controller->runs, err);
+    for (int i = 0; i < KIND_COUNT && r == 0; i++) {
+        r = start_watch(controller, (enum kind)i, err);
+    }
+    return r;
 }
 
 /* ---- the lead ---- */
@@ -424,7 +484,9 @@ static void finish(struct program *program)
     sonde_kube_recorder_free(controller->recorder);
     store_client_free(controller->store);
     sonde_kube_informer_free(controller->pods);
-    sonde_kube_informer_free(controller->runs);
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        sonde_kube_informer_free(controller->watched[i].informer);
+    }
     sonde_kube_free(controller->kube);
     while (controller->active) {
         controller->active->pending = 0; /* nothing calls back any more */

@@ -137,10 +137,14 @@ static void put_ended(const struct controller_metrics *metrics, struct sonde_buf
 
 static void put_watches(const struct controller *controller, struct sonde_buf *text)
 {
-    const struct {
+    struct {
         const char *kind;
         struct sonde_kube_informer *informer;
-    } informers[] = {{"pods", controller->pods}, {"profileruns", controller->runs}};
+    } informers[KIND_COUNT + 1] = {{"pods", controller->pods}};
+    for (int i = 0; i < KIND_COUNT; i++) {
+        informers[i + 1].kind = kind_resource((enum kind)i)->plural;
+        informers[i + 1].informer = controller->watched[i].informer;
+    }
     put_head(text, "sonde_watches_total", "counter", "Watches begun, by kind.");
     for (size_t i = 0; i < SONDE_LENGTH(informers); i++) {
         sonde_buf_printf(
@@ -235,8 +239,7 @@ static void answer_health(void *context, struct sonde_exchange *exchange)
 static void answer_ready(void *context, struct sonde_exchange *exchange)
 {
     const struct controller *controller = ((struct metrics_server *)context)->controller;
-    if (sonde_kube_informer_synced(controller->pods) &&
-        sonde_kube_informer_synced(controller->runs) && !controller->stopping &&
+    if (controller_synced(controller) && !controller->stopping &&
         (!controller->webhook || webhook_serves(controller->webhook))) {
         sonde_exchange_answer(exchange, 200, "text/plain", SONDE_STR("ok\n"));
     } else {

@@ -19,12 +19,12 @@ static void step(struct run *run);
 
 static void wake(const struct run *run, int64_t delay_ns)
 {
-    controller_wake(run->controller, run->key, delay_ns);
+    controller_wake(run->controller, KIND_PROFILE_RUN, run->key, delay_ns);
 }
 
 static void retry(const struct run *run)
 {
-    controller_retry(run->controller, run->key);
+    controller_retry(run->controller, KIND_PROFILE_RUN, run->key);
 }
 
 /* ---- the status ---- */
@@ -46,7 +46,7 @@ static void status_written(void *context, const struct sonde_kube_response *resp
         cJSON_Delete(run->applied);
         run->applied = cJSON_Duplicate(status, true);
         run->version[0] = '\0';
-        controller_succeeded(run->controller, run->key);
+        controller_succeeded(run->controller, KIND_PROFILE_RUN, run->key);
         wake(run, 0);
     } else if (err->code == SONDE_ECONFLICT && run->version[0]) {
         retry(run); /* our cache is behind: it is taken up anew from what comes */
@@ -87,7 +87,7 @@ static bool write_status(struct run *run)
     } else if (r < 0) {
         retry(run);
     } else {
-        controller_succeeded(run->controller, run->key);
+        controller_succeeded(run->controller, KIND_PROFILE_RUN, run->key);
     }
     return r == 1;
 }
@@ -644,7 +644,7 @@ static void expire(struct controller *controller, const struct sonde_kube_object
     const struct run_object *kept = object->kept;
     int64_t left = kept->completed_ns + kept->ttl_ns - sonde_clock_realtime();
     if (left > 0) {
-        controller_wake(controller, object->key, left);
+        controller_wake(controller, KIND_PROFILE_RUN, object->key, left);
         return;
     }
     struct sonde_err err;
@@ -667,7 +667,8 @@ static void expire(struct controller *controller, const struct sonde_kube_object
                                                  .context = controller,
                                                  .done = object_deleted};
     if (r == 0 && sonde_kube_send(controller->kube, &options, NULL, &err) == 0) {
-        controller_wake(controller, object->key, 60 * SONDE_SECOND); /* should it fail */
+        controller_wake(controller, KIND_PROFILE_RUN, object->key,
+                        60 * SONDE_SECOND); /* should it fail */
     }
 }
 
@@ -689,7 +690,7 @@ static struct run *take_up(struct controller *controller, const struct sonde_kub
         SONDE_LOG(&controller->log, SONDE_LOG_ERROR, "a run cannot be read",
                   SONDE_FIELD_STR("run", sonde_str(object->key)),
                   SONDE_FIELD_STR("error", sonde_str(err.message)));
-        controller_retry(controller, object->key);
+        controller_retry(controller, KIND_PROFILE_RUN, object->key);
         return NULL;
     }
     if (!run->spec) {
@@ -705,23 +706,23 @@ void reconcile(struct controller *controller, const char *key)
         if (run) {
             step(run);
         } else {
-            controller_succeeded(controller, key);
+            controller_succeeded(controller, KIND_PROFILE_RUN, key);
         }
         return;
     }
     const struct sonde_kube_object *object =
-        sonde_kube_cache_get(sonde_kube_informer_cache(controller->runs), sonde_str(key));
+        sonde_kube_cache_get(controller_cache(controller, KIND_PROFILE_RUN), sonde_str(key));
     if (run && (!object || strcmp(object->uid, run->uid) != 0)) {
         abandon(run);
         run = NULL;
     }
     if (!object) {
-        controller_succeeded(controller, key);
+        controller_succeeded(controller, KIND_PROFILE_RUN, key);
         return;
     }
     const struct run_object *kept = object->kept;
     if (kept->finished) {
-        controller_succeeded(controller, key);
+        controller_succeeded(controller, KIND_PROFILE_RUN, key);
         if (run) {
             run_drop(run);
         }

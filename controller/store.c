@@ -339,7 +339,8 @@ static void suspect(struct store_client *store, const cJSON *change)
     const char *namespace = sonde_json_string_or(change, "namespace", "");
     const char *name = sonde_json_string_or(change, "name", "");
     struct search search = {.uid = uid};
-    sonde_kube_cache_each(sonde_kube_informer_cache(store->controller->runs), compare_uid, &search);
+    sonde_kube_cache_each(controller_cache(store->controller, KIND_PROFILE_RUN), compare_uid,
+                          &search);
     for (const struct orphan *orphan = store->orphans; orphan; orphan = orphan->next) {
         search.found = search.found || strcmp(orphan->uid, uid) == 0;
     }
@@ -423,7 +424,7 @@ static void followed(void *context, const struct store_answer *answer, const str
         struct target *target =
             run ? find_target(run, sonde_json_string_or(change, "target", "")) : NULL;
         if (run) {
-            controller_wake(controller, run->key, 0);
+            controller_wake(controller, KIND_PROFILE_RUN, run->key, 0);
         } else if (all) {
             suspect(store, change);
         }
@@ -448,7 +449,7 @@ static void follow(void *context)
     }
     /* Before the runs are known each one of the store's would look like an orphan. */
     if (certificates_authority(store->controller->certificates).length == 0 ||
-        !sonde_kube_informer_synced(store->controller->runs)) {
+        !controller_synced(store->controller)) {
         sonde_timer_start(store->timer, SONDE_SECOND / 5, 0);
         return;
     }

@@ -54,7 +54,7 @@ static void fail_by(struct target *target, const struct sonde_err *err)
 
 static void wake(const struct target *target, int64_t delay_ns)
 {
-    controller_wake(target->run->controller, target->run->key, delay_ns);
+    controller_wake(target->run->controller, KIND_PROFILE_RUN, target->run->key, delay_ns);
 }
 
 /* The request for the target is over; the run may be, too. */
