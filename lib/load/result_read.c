@@ -10,75 +10,15 @@
 #include "load/stage.h"
 
 #define RESULT(name_, member_) {name_, offsetof(struct sonde_load_result, member_)}
-#define TALLY(name_, member_) {name_, offsetof(struct sonde_load_tally, member_)}
-
 const struct sonde_load_result_histogram sonde_load_result_histograms[] = {
     RESULT("response", tally.response), RESULT("service", tally.service),
     RESULT("sendLag", tally.send_lag),  RESULT("requestsPerSecond", requests),
     RESULT("bytesPerSecond", bytes),    {0},
 };
 
-const struct sonde_load_result_histogram sonde_load_tally_histograms[] = {
-    TALLY("response", response), TALLY("service", service), TALLY("sendLag", send_lag), {0}};
-
-const struct sonde_load_interval_field sonde_load_tally_fields[] = {
-    TALLY("sent", sent),
-    TALLY("answered", answered),
-    TALLY("failed", failed),
-    TALLY("censored", censored),
-    TALLY("unsent", unsent),
-    TALLY("late", late),
-    TALLY("received", received),
-    TALLY("wrong", wrong),
-    TALLY("mismatches", mismatches),
-    TALLY("restarts", restarts),
-    TALLY("connects", connects),
-    TALLY("connectFailures", connect_failures),
-    TALLY("bytesRead", bytes_read),
-    TALLY("bytesWritten", bytes_written),
-    {0},
-};
-
 /* A span of a hundred years, behind a time until the year 2150: their sum is a time, too. */
 static const int64_t longest_s = INT64_C(100) * 365 * 86400;
 static const int64_t last_us = INT64_C(5680281600) * 1000 * 1000;
-
-static int out_of_bounds(const char *name, struct sonde_err *err)
-{
-    return sonde_fail(err, SONDE_EPARSE, 0, "JSON: \"%s\" is out of bounds", name);
-}
-
-static int read_number(const cJSON *object, const char *name, int64_t least, int64_t most,
-                       int64_t *ret, struct sonde_err *err)
-{
-    int64_t value;
-    int r = sonde_json_integer(object, name, &value, err);
-    if (r < 0 || value < least || value > most) {
-        return r < 0 ? r : out_of_bounds(name, err);
-    }
-    *ret = value;
-    return 0;
-}
-
-static int read_count(const cJSON *object, const char *name, uint64_t *ret, struct sonde_err *err)
-{
-    int64_t value = 0;
-    int r = read_number(object, name, 0, INT64_MAX, &value, err);
-    *ret = (uint64_t)value;
-    return r;
-}
-
-static int read_fields(const cJSON *object, const struct sonde_load_interval_field *fields,
-                       void *ret, struct sonde_err *err)
-{
-    int r = 0;
-    for (const struct sonde_load_interval_field *f = fields; f->name && r == 0; f++) {
-        uint64_t value;
-        r = read_count(object, f->name, &value, err);
-        memcpy((char *)ret + f->offset, &value, sizeof(value));
-    }
-    return r;
-}
 
 /* NULL where it is absent. */
 static int read_text(struct sonde_load_result *result, const cJSON *object, const char *name,
@@ -109,7 +49,7 @@ static int read_optional(const cJSON *object, const char *name, int64_t most, in
 {
     *ret = SONDE_SPEC_ABSENT;
     return cJSON_GetObjectItemCaseSensitive(object, name)
-               ? read_number(object, name, 0, most, ret, err)
+               ? sonde_load_read_number(object, name, 0, most, ret, err)
                : 0;
 }
 
@@ -140,7 +80,7 @@ static int read_list(struct sonde_load_result *result, const cJSON *object, cons
     }
     size_t count = (size_t)cJSON_GetArraySize(list);
     if (count > most) {
-        return out_of_bounds(name, err);
+        return sonde_load_out_of_bounds(name, err);
     }
     *ret = (struct list){list->child, count, sonde_arena_alloc(&result->arena, count * item_size)};
     return ret->room ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
@@ -155,8 +95,9 @@ static int read_stages(struct sonde_load_result *result, const cJSON *asked, str
     struct sonde_stage *stages = list.room;
     for (const cJSON *item = list.first; item && r == 0; item = item->next) {
         struct sonde_stage *stage = &stages[read++];
-        r = read_number(item, "durationSeconds", 0, longest_s, &stage->duration_seconds, err);
-        r = r < 0 ? r : read_number(item, "rate", 0, INT64_MAX, &stage->rate, err);
+        r = sonde_load_read_number(item, "durationSeconds", 0, longest_s, &stage->duration_seconds,
+                                   err);
+        r = r < 0 ? r : sonde_load_read_number(item, "rate", 0, INT64_MAX, &stage->rate, err);
         stage->ramp = sonde_json_true(item, "ramp");
     }
     result->asked.arrival.stages.items = stages;
@@ -186,11 +127,15 @@ static int read_asked(struct sonde_load_result *result, const cJSON *document,
     r = r < 0 ? r : read_text(result, from, "socketPath", &asked->socket_path, err);
     for (size_t i = 0; i < SONDE_LENGTH(numbers) && r == 0; i++) {
         int64_t value = 0;
-        r = read_number(from, numbers[i].name, 1, numbers[i].most, &value, err);
+        r = sonde_load_read_number(from, numbers[i].name, 1, numbers[i].most, &value, err);
         *numbers[i].ret = (unsigned)value;
     }
-    r = r < 0 ? r : read_count(from, "requestsPerConnection", &asked->requests_per_connection, err);
-    r = r < 0 ? r : read_number(from, "timeoutNanoseconds", 0, INT64_MAX, &asked->timeout_ns, err);
+    r = r < 0 ? r
+              : sonde_load_read_count(from, "requestsPerConnection",
+                                      &asked->requests_per_connection, err);
+    r = r < 0 ? r
+              : sonde_load_read_number(from, "timeoutNanoseconds", 0, INT64_MAX, &asked->timeout_ns,
+                                       err);
     r = r < 0 ? r : read_optional(from, "rate", INT64_MAX, &arrival->rate, err);
     r = r < 0 ? r
               : read_optional(from, "durationSeconds", longest_s, &arrival->duration_seconds, err);
@@ -215,64 +160,6 @@ static int read_asked(struct sonde_load_result *result, const cJSON *document,
                : 0;
 }
 
-/* ---- histograms ---- */
-
-/* What the text does not tell must fit what it tells. */
-static int read_extremes(const cJSON *from, const char *name, struct sonde_histogram *ret,
-                         struct sonde_err *err)
-{
-    int64_t least = 0;
-    int64_t most = 0;
-    uint64_t clipped = 0;
-    const struct sonde_histogram_layout *layout = &ret->layout;
-    int r = read_number(from, "minimum", 0, INT64_MAX, &least, err);
-    r = r < 0 ? r : read_number(from, "maximum", 0, INT64_MAX, &most, err);
-    r = r < 0 ? r : read_count(from, "clipped", &clipped, err);
-    if (r < 0 || ret->total == 0) {
-        return r < 0 || (least == 0 && most == 0 && clipped == 0) ? r : out_of_bounds(name, err);
-    }
-    int64_t least_kept = least < layout->highest ? least : layout->highest;
-    int64_t most_kept = most < layout->highest ? most : layout->highest;
-    if (sonde_histogram_index(layout, least_kept) != sonde_histogram_index(layout, ret->minimum) ||
-        sonde_histogram_highest_of(layout, sonde_histogram_index(layout, most_kept)) !=
-            ret->maximum ||
-        clipped > ret->total || (clipped > 0) != (most > layout->highest)) {
-        return out_of_bounds(name, err);
-    }
-    ret->minimum = least;
-    ret->maximum = most;
-    ret->clipped = clipped;
-    return 0;
-}
-
-/* Of an object that has its members, into an empty one. */
-static int read_histogram(const cJSON *from, const char *name, struct sonde_histogram *ret,
-                          struct sonde_err *err)
-{
-    const char *text;
-    int r = sonde_json_string(from, "histogram", &text, err);
-    r = r < 0 ? r : sonde_histogram_decode_into(sonde_str(text), ret, err);
-    if (r < 0) {
-        return sonde_err_wrap(err, r, "\"%s\"", name);
-    }
-    return read_extremes(from, name, ret, err);
-}
-
-/* Into a result, or a tally, by their table. */
-static int read_histograms(const struct sonde_load_result_histogram *table, void *ret,
-                           const cJSON *from, struct sonde_err *err)
-{
-    int r = 0;
-    for (const struct sonde_load_result_histogram *h = table; h->name && r == 0; h++) {
-        const cJSON *own;
-        r = sonde_json_object(from, h->name, &own, err);
-        r = r < 0 ? r
-                  : read_histogram(own, h->name,
-                                   (struct sonde_histogram *)((char *)ret + h->offset), err);
-    }
-    return r;
-}
-
 static int read_interval(struct sonde_load_result *result, const cJSON *from,
                          struct sonde_histogram *response, struct sonde_err *err)
 {
@@ -280,9 +167,9 @@ static int read_interval(struct sonde_load_result *result, const cJSON *from,
     size_t count = result->intervals.count;
     int64_t begin_ns = sonde_load_intervals_begin(&result->intervals, count);
     sonde_histogram_clear(response);
-    int r = read_number(from, "end", begin_ns, INT64_MAX, &one.end_ns, err);
-    r = r < 0 ? r : read_fields(from, sonde_load_interval_fields, &one, err);
-    r = r < 0 ? r : read_histogram(from, "intervals", response, err);
+    int r = sonde_load_read_number(from, "end", begin_ns, INT64_MAX, &one.end_ns, err);
+    r = r < 0 ? r : sonde_load_read_fields(from, sonde_load_interval_fields, &one, err);
+    r = r < 0 ? r : sonde_load_read_histogram(from, "intervals", response, err);
     one.minimum_us = response->minimum;
     one.maximum_us = response->maximum;
     one.clipped = response->clipped;
@@ -298,11 +185,11 @@ static int read_intervals(struct sonde_load_result *result, const cJSON *documen
     int64_t factor = 1;
     int64_t in_last = 1;
     int r = sonde_json_array(document, "intervals", &list, err);
-    r = r < 0 ? r : read_number(document, "factor", 1, 1 << 30, &factor, err);
-    r = r < 0 ? r : read_number(document, "inLast", 0, factor, &in_last, err);
+    r = r < 0 ? r : sonde_load_read_number(document, "factor", 1, 1 << 30, &factor, err);
+    r = r < 0 ? r : sonde_load_read_number(document, "inLast", 0, factor, &in_last, err);
     if (r == 0 &&
         (cJSON_GetArraySize(list) > SONDE_LOAD_INTERVALS_MAX || (factor & (factor - 1)) != 0)) {
-        r = out_of_bounds("intervals", err);
+        r = sonde_load_out_of_bounds("intervals", err);
     }
     r = r < 0 ? r : sonde_histogram_init(&response, &all->scratch.layout, err);
     for (const cJSON *item = r < 0 ? NULL : list->child; item && r == 0; item = item->next) {
@@ -316,38 +203,10 @@ static int read_intervals(struct sonde_load_result *result, const cJSON *documen
     return r;
 }
 
-/* ---- counts ---- */
-
-static int read_counts(struct sonde_load_tally *t, const cJSON *document, struct sonde_err *err)
-{
-    const cJSON *counts;
-    const cJSON *errors;
-    const cJSON *statuses;
-    int r = sonde_json_object(document, "counts", &counts, err);
-    r = r < 0 ? r : read_fields(counts, sonde_load_tally_fields, t, err);
-    r = r < 0 ? r : sonde_json_object(document, "errors", &errors, err);
-    for (int i = 0; i < SONDE_LOAD_ERRORS && r == 0; i++) {
-        const char *name = sonde_load_error_name((enum sonde_load_error)i);
-        /* An older version knows fewer kinds. */
-        if (cJSON_GetObjectItemCaseSensitive(errors, name)) {
-            r = read_count(errors, name, &t->errors[i], err);
-        }
-    }
-    r = r < 0 ? r : sonde_json_object(document, "statuses", &statuses, err);
-    for (const cJSON *item = r < 0 ? NULL : statuses->child; item && r == 0; item = item->next) {
-        uint64_t status;
-        if (sonde_parse_u64(sonde_str(item->string), 0, SONDE_LOAD_STATUS_MAX, &status) < 0) {
-            return out_of_bounds("statuses", err);
-        }
-        r = read_count(statuses, item->string, &t->statuses[status], err);
-    }
-    return r;
-}
-
 static int read_tally(const cJSON *object, struct sonde_load_tally *ret, struct sonde_err *err)
 {
-    int r = read_counts(ret, object, err);
-    return r < 0 ? r : read_histograms(sonde_load_tally_histograms, ret, object, err);
+    int r = sonde_load_read_counts(ret, object, err);
+    return r < 0 ? r : sonde_load_read_histograms(sonde_load_tally_histograms, ret, object, err);
 }
 
 static int read_part(const cJSON *from, struct sonde_load_label *label,
@@ -406,7 +265,7 @@ static int read_bounds(const cJSON *from, struct sonde_load_bounds *ret, struct 
     static const double most = 1e15;
     if (!low || !high || !cJSON_IsNumber(low) || !cJSON_IsNumber(high) || low->valuedouble < 0 ||
         high->valuedouble < low->valuedouble || high->valuedouble > most) {
-        return out_of_bounds("confidence", err);
+        return sonde_load_out_of_bounds("confidence", err);
     }
     *ret = (struct sonde_load_bounds){true, (int64_t)low->valuedouble, (int64_t)high->valuedouble};
     return 0;
@@ -438,7 +297,7 @@ static int read_steadiness(const cJSON *from, struct sonde_load_steady_verdict *
     const char *signal = sonde_json_string_or(from, "signal", "");
     int64_t since = 0;
     if (strcmp(state, sonde_load_steadiness_name(SONDE_LOAD_STEADY)) == 0) {
-        int r = read_number(from, "sinceSeconds", 0, UINT32_MAX, &since, err);
+        int r = sonde_load_read_number(from, "sinceSeconds", 0, UINT32_MAX, &since, err);
         *ret = (struct sonde_load_steady_verdict){.state = SONDE_LOAD_STEADY,
                                                   .since_seconds = (unsigned)since};
         return r;
@@ -513,8 +372,8 @@ static int read_verdicts(struct sonde_load_result *result, const cJSON *document
 
 static int read_trial(const cJSON *from, struct sonde_load_trial *ret, struct sonde_err *err)
 {
-    int r = read_number(from, "rate", 1, SONDE_LOAD_RATE_MAX, &ret->rate, err);
-    r = r < 0 ? r : read_number(from, "seconds", 1, UINT32_MAX, &ret->seconds, err);
+    int r = sonde_load_read_number(from, "rate", 1, SONDE_LOAD_RATE_MAX, &ret->rate, err);
+    r = r < 0 ? r : sonde_load_read_number(from, "seconds", 1, UINT32_MAX, &ret->seconds, err);
     ret->keeps = sonde_json_true(from, "keeps");
     ret->valid = sonde_json_true(from, "valid");
     ret->achieved = sonde_json_number_or(from, "achieved", 0);
@@ -531,16 +390,23 @@ static int read_search(struct sonde_load_result *result, const cJSON *document,
     if (!from || cJSON_IsNull(from)) {
         return 0;
     }
-    int r = read_number(from, "startRate", 1, SONDE_LOAD_RATE_MAX, &plan.start_rate, err);
-    r = r < 0 ? r : read_number(from, "maxRate", 1, SONDE_LOAD_RATE_MAX, &plan.max_rate, err);
-    r = r < 0 ? r : read_number(from, "trialSeconds", 1, UINT32_MAX, &plan.trial_seconds, err);
-    r = r < 0 ? r : read_number(from, "precisionPercent", 1, 99, &plan.precision_percent, err);
+    int r =
+        sonde_load_read_number(from, "startRate", 1, SONDE_LOAD_RATE_MAX, &plan.start_rate, err);
+    r = r < 0
+            ? r
+            : sonde_load_read_number(from, "maxRate", 1, SONDE_LOAD_RATE_MAX, &plan.max_rate, err);
+    r = r < 0
+            ? r
+            : sonde_load_read_number(from, "trialSeconds", 1, UINT32_MAX, &plan.trial_seconds, err);
+    r = r < 0
+            ? r
+            : sonde_load_read_number(from, "precisionPercent", 1, 99, &plan.precision_percent, err);
     r = r < 0 ? r : sonde_json_array(from, "trials", &list, err);
     if (r < 0) {
         return r;
     }
     if (cJSON_GetArraySize(list) > SONDE_LOAD_SEARCH_TRIALS_MAX) {
-        return out_of_bounds("trials", err);
+        return sonde_load_out_of_bounds("trials", err);
     }
     struct sonde_load_search *search = sonde_arena_alloc(&result->arena, sizeof(*search));
     if (!search) {
@@ -568,8 +434,8 @@ static int read_profile(struct sonde_load_result *result, const cJSON *from,
         {"type", &ret->type},   {"run", &ret->run},         {"title", &ret->title},
         {"where", &ret->where}, {"failure", &ret->failure},
     };
-    int r = read_number(from, "fromNanoseconds", 0, INT64_MAX, &ret->from_ns, err);
-    r = r < 0 ? r : read_number(from, "toNanoseconds", 0, INT64_MAX, &ret->to_ns, err);
+    int r = sonde_load_read_number(from, "fromNanoseconds", 0, INT64_MAX, &ret->from_ns, err);
+    r = r < 0 ? r : sonde_load_read_number(from, "toNanoseconds", 0, INT64_MAX, &ret->to_ns, err);
     for (size_t i = 0; i < SONDE_LENGTH(texts) && r == 0; i++) {
         r = read_text(result, from, texts[i].name, texts[i].ret, err);
     }
@@ -603,7 +469,7 @@ static int check_type(const cJSON *document, struct sonde_err *err)
     if (strcmp(sonde_json_string_or(document, "type", ""), SONDE_LOAD_RESULT_TYPE) != 0) {
         return sonde_fail(err, SONDE_EPARSE, 0, "not the result of a load test");
     }
-    int r = read_number(document, "version", 1, INT64_MAX, &version, err);
+    int r = sonde_load_read_number(document, "version", 1, INT64_MAX, &version, err);
     if (r == 0 && version > SONDE_LOAD_RESULT_VERSION) {
         return sonde_fail(err, SONDE_EVERSION, 0,
                           "the load test was kept by a newer version of Sonde: use that one");
@@ -624,13 +490,14 @@ static int read_times(struct sonde_load_result *result, const cJSON *document,
         {"sampledNanoseconds", &result->sampled_ns},
     };
     int64_t start_us = 0;
-    int r = read_number(document, "startMicroseconds", 0, last_us, &start_us, err);
+    int r = sonde_load_read_number(document, "startMicroseconds", 0, last_us, &start_us, err);
     result->start_ns = start_us * 1000;
     for (size_t i = 0; i < SONDE_LENGTH(spans) && r == 0; i++) {
-        r = read_number(document, spans[i].name, 0, longest_s * SONDE_SECOND, spans[i].ret, err);
+        r = sonde_load_read_number(document, spans[i].name, 0, longest_s * SONDE_SECOND,
+                                   spans[i].ret, err);
     }
     result->stopped = sonde_json_true(document, "stopped");
-    return r < 0 ? r : read_count(document, "samples", &result->samples, err);
+    return r < 0 ? r : sonde_load_read_count(document, "samples", &result->samples, err);
 }
 
 int sonde_load_result_read(struct sonde_str text, struct sonde_load_result *ret,
@@ -642,13 +509,13 @@ int sonde_load_result_read(struct sonde_str text, struct sonde_load_result *ret,
     r = r < 0 ? r : check_type(document, err);
     r = r < 0 ? r : read_times(ret, document, err);
     r = r < 0 ? r : read_asked(ret, document, err);
-    r = r < 0 ? r : read_counts(&ret->tally, document, err);
+    r = r < 0 ? r : sonde_load_read_counts(&ret->tally, document, err);
     r = r < 0 ? r : read_parts(ret, document, err);
     r = r < 0 ? r : read_warm_up(ret, document, err);
     r = r < 0 ? r : read_verdicts(ret, document, err);
     r = r < 0 ? r : read_search(ret, document, err);
     r = r < 0 ? r : read_profiles(ret, document, err);
-    r = r < 0 ? r : read_histograms(sonde_load_result_histograms, ret, document, err);
+    r = r < 0 ? r : sonde_load_read_histograms(sonde_load_result_histograms, ret, document, err);
     r = r < 0 ? r : read_course(ret, document, err);
     return r < 0 ? r : read_intervals(ret, document, err);
 }

@@ -59,62 +59,6 @@ void sonde_load_result_asked(const struct sonde_load_asked *asked, struct sonde_
     sonde_buf_text(buf, arrival->stages.count ? "]}" : "}");
 }
 
-/* "histogram":"HISTF…", and what that does not tell. */
-static int put_histogram_members(const struct sonde_histogram *h, struct sonde_buf *buf,
-                                 struct sonde_err *err)
-{
-    sonde_buf_printf(buf, "\"minimum\":%lld,\"maximum\":%lld,\"clipped\":%llu,\"histogram\":\"",
-                     h->total ? (long long)h->minimum : 0, (long long)h->maximum,
-                     (number)h->clipped);
-    int r = sonde_histogram_encode(h, buf, err);
-    sonde_buf_char(buf, '"');
-    return r;
-}
-
-/* Of a result, or a tally, by their table. */
-static int put_histograms(const struct sonde_load_result_histogram *table, const void *from,
-                          struct sonde_buf *buf, struct sonde_err *err)
-{
-    int r = 0;
-    for (const struct sonde_load_result_histogram *h = table; h->name && r == 0; h++) {
-        sonde_buf_printf(buf, ",\n\"%s\":{", h->name);
-        r = put_histogram_members((const struct sonde_histogram *)((const char *)from + h->offset),
-                                  buf, err);
-        sonde_buf_char(buf, '}');
-    }
-    return r;
-}
-
-static uint64_t number_at(const void *object, size_t offset)
-{
-    uint64_t value;
-    memcpy(&value, (const char *)object + offset, sizeof(value));
-    return value;
-}
-
-static void put_counts(const struct sonde_load_tally *t, struct sonde_buf *buf)
-{
-    size_t printed = 0;
-    sonde_buf_text(buf, ",\n\"counts\":{");
-    for (const struct sonde_load_interval_field *f = sonde_load_tally_fields; f->name; f++) {
-        sonde_buf_printf(buf, "%s\"%s\":%llu", separator(printed++), f->name,
-                         (number)number_at(t, f->offset));
-    }
-    sonde_buf_text(buf, "},\n\"errors\":{");
-    for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
-        sonde_buf_printf(buf, "%s\"%s\":%llu", separator((size_t)i),
-                         sonde_load_error_name((enum sonde_load_error)i), (number)t->errors[i]);
-    }
-    sonde_buf_text(buf, "},\n\"statuses\":{");
-    printed = 0;
-    for (int i = 0; i <= SONDE_LOAD_STATUS_MAX; i++) {
-        if (t->statuses[i]) {
-            sonde_buf_printf(buf, "%s\"%d\":%llu", separator(printed++), i, (number)t->statuses[i]);
-        }
-    }
-    sonde_buf_char(buf, '}');
-}
-
 static int put_parts(const struct sonde_load_tally *t, struct sonde_buf *buf, struct sonde_err *err)
 {
     int r = 0;
@@ -123,8 +67,8 @@ static int put_parts(const struct sonde_load_tally *t, struct sonde_buf *buf, st
         bool name = t->labels[i].kind == SONDE_LOAD_OF_NAME;
         sonde_buf_printf(buf, "%s\n{\"%s\":", separator(i), name ? "name" : "address");
         sonde_buf_json_string(buf, sonde_str(t->labels[i].text));
-        put_counts(&t->parts[i], buf);
-        r = put_histograms(sonde_load_tally_histograms, &t->parts[i], buf, err);
+        sonde_load_put_counts(&t->parts[i], buf);
+        r = sonde_load_put_histograms(sonde_load_tally_histograms, &t->parts[i], buf, err);
         sonde_buf_char(buf, '}');
     }
     sonde_buf_char(buf, ']');
@@ -139,8 +83,8 @@ static int put_warm_up(const struct sonde_load_result *result, struct sonde_buf 
     }
     sonde_buf_printf(buf, ",\n\"warmUp\":{\"seconds\":%lld",
                      (long long)result->asked.warm_up_seconds);
-    put_counts(&result->warm_up, buf);
-    int r = put_histograms(sonde_load_tally_histograms, &result->warm_up, buf, err);
+    sonde_load_put_counts(&result->warm_up, buf);
+    int r = sonde_load_put_histograms(sonde_load_tally_histograms, &result->warm_up, buf, err);
     sonde_buf_char(buf, '}');
     return r;
 }
@@ -155,10 +99,11 @@ static int put_intervals(const struct sonde_load_intervals *all, struct sonde_bu
         const struct sonde_load_interval *one = &all->items[i];
         sonde_buf_printf(buf, "%s\n{\"end\":%lld,", separator(i), (long long)one->end_ns);
         for (const struct sonde_load_interval_field *f = sonde_load_interval_fields; f->name; f++) {
-            sonde_buf_printf(buf, "\"%s\":%llu,", f->name, (number)number_at(one, f->offset));
+            sonde_buf_printf(buf, "\"%s\":%llu,", f->name,
+                             (number)sonde_load_number_at(one, f->offset));
         }
         r = sonde_load_intervals_response(all, i, &response, err);
-        r = r < 0 ? r : put_histogram_members(&response, buf, err);
+        r = r < 0 ? r : sonde_load_put_histogram(&response, buf, err);
         sonde_buf_char(buf, '}');
     }
     sonde_buf_char(buf, ']');
@@ -194,7 +139,7 @@ int sonde_load_result_write(const struct sonde_load_result *result, struct sonde
                      (long long)result->duration_ns, (long long)result->cpu_ns,
                      (long long)result->throttled_ns, result->stopped ? "true" : "false");
     sonde_load_result_asked(&result->asked, buf);
-    put_counts(&result->tally, buf);
+    sonde_load_put_counts(&result->tally, buf);
     put_verdicts(result, buf);
     sonde_buf_text(buf, ",\n\"search\":");
     sonde_load_search_json(result->search, buf);
@@ -206,7 +151,7 @@ int sonde_load_result_write(const struct sonde_load_result *result, struct sonde
     sonde_load_confidence_json(&result->confidence, buf);
     sonde_buf_text(buf, ",\n\"steadiness\":");
     sonde_load_steadiness_json(&result->steadiness, buf);
-    int r = put_histograms(sonde_load_result_histograms, result, buf, err);
+    int r = sonde_load_put_histograms(sonde_load_result_histograms, result, buf, err);
     r = r < 0 ? r : put_warm_up(result, buf, err);
     sonde_buf_printf(buf, ",\n\"factor\":%u,\"inLast\":%u", result->intervals.factor,
                      result->intervals.in_last);
