@@ -108,6 +108,26 @@ static const struct sonde_reason reasons[] = {
      "Run it again; report it if it happens twice."},
     {SONDE_REASON_REGRESSION, "The run is worse than the runs that it was compared with.",
      "See in the message what got worse, and by how much; then compare the two runs."},
+    {SONDE_REASON_SCHEDULED, "The schedule fires when its status says.", "Wait for it."},
+    {SONDE_REASON_SUSPENDED, "spec.suspend is set, so the schedule does not fire.",
+     "Set spec.suspend to false."},
+    {SONDE_REASON_TIME_ZONE_UNKNOWN,
+     "The controller's time zone data does not have spec.timeZone; the schedule does not fire.",
+     "Mend the name: those of the IANA database are known, such as Europe/London."},
+    {SONDE_REASON_NEVER_FIRES, "No day of the coming years fits the schedule.",
+     "Mend spec.schedule: 30 February is no day."},
+    {SONDE_REASON_REQUESTER_UNKNOWN,
+     "Nobody recorded who made the schedule, so nobody's right can be checked; it does not fire.",
+     "Let the cluster record it (components/requester-policy or requester-webhook), then change "
+     "the schedule's spec or make it again."},
+    {SONDE_REASON_REQUESTER_NOT_ALLOWED,
+     "Whoever last changed the schedule's spec may no longer do what it asks for; nothing was "
+     "made.",
+     "Give that person the right that the message names, or let somebody who has it change the "
+     "spec."},
+    {SONDE_REASON_RUN_REFUSED, "The API server did not take what the schedule makes.",
+     "See the message: mostly a policy of the cluster. Apply the template as a run of your own to "
+     "try it."},
     {SONDE_REASON_UNSUPPORTED, "This version cannot do what the document asks for.",
      "Remove the field that the message names, or use a newer version."},
     {SONDE_REASON_INTERNAL, "A defect in Sonde.", "Please report it with the message."},

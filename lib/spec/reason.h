@@ -48,6 +48,13 @@
 #define SONDE_REASON_RUNNER_LOST "RunnerLost"
 #define SONDE_REASON_INCONSISTENT "Inconsistent"
 #define SONDE_REASON_REGRESSION "Regression"
+#define SONDE_REASON_SCHEDULED "Scheduled"
+#define SONDE_REASON_SUSPENDED "Suspended"
+#define SONDE_REASON_TIME_ZONE_UNKNOWN "TimeZoneUnknown"
+#define SONDE_REASON_NEVER_FIRES "NeverFires"
+#define SONDE_REASON_REQUESTER_UNKNOWN "RequesterUnknown"
+#define SONDE_REASON_REQUESTER_NOT_ALLOWED "RequesterNotAllowed"
+#define SONDE_REASON_RUN_REFUSED "RunRefused"
 #define SONDE_REASON_UNSUPPORTED "Unsupported"
 #define SONDE_REASON_INTERNAL "Internal"
 
