@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "controller/attach.h"
 #include "controller/choose.h"
+#include "controller/owned.h"
 #include "http/certificate.h"
 #include "http/server.h"
 #include "kube/elector.h"
@@ -154,6 +155,7 @@ struct run {
 /* ---- ProfileRuns as they are cached ---- */
 
 struct run_object {
+    struct owned *owned; /* first: owned_of. NULL: none of our kinds controls it */
     bool finished;
     int64_t completed_ns; /* since 1970 */
     int64_t ttl_ns;

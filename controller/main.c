@@ -75,10 +75,11 @@ static const struct kind_work {
     size_t maximum; /* objects */
     int (*keep)(void *context, const cJSON *object, void **ret_kept, struct sonde_err *err);
     void (*release)(void *context, void *kept);
+    struct sonde_str (*index)(const struct sonde_kube_object *object);
     void (*reconcile)(struct controller *controller, const char *key);
 } kinds[KIND_COUNT] = {
     [KIND_PROFILE_RUN] = {&profile_run_resource, RUNS_MAX, run_object_keep, run_object_release,
-                          reconcile},
+                          owned_key, reconcile},
 };
 
 const struct sonde_kube_resource *kind_resource(enum kind kind)
@@ -211,11 +212,34 @@ static void pump(void *context)
 
 /* ---- what changes ---- */
 
+/* Whoever made it wants to know that it is there, is over, or is gone. */
+static void wake_owner(struct controller *controller, const struct sonde_kube_object *object)
+{
+    char key[RUN_KEY_SIZE];
+    const struct owned *owned = owned_of(object);
+    for (int i = 0; owned && i < KIND_COUNT; i++) {
+        if (strcmp(owned->kind, kinds[i].resource->kind) == 0) {
+            (void)snprintf(key, sizeof(key), "%.*s%s", (int)(object->name - object->key),
+                           object->key, owned->name);
+            controller_wake(controller, (enum kind)i, key, 0);
+        }
+    }
+}
+
+static bool is_over(const struct sonde_kube_object *object)
+{
+    const struct owned *owned = owned_of(object);
+    return owned && owned->completed_ns;
+}
+
 static void object_changed(void *context, const struct sonde_kube_object *before,
                            const struct sonde_kube_object *after)
 {
     const struct watched *watched = context;
     controller_wake(watched->controller, watched->kind, after ? after->key : before->key, 0);
+    if (kinds[watched->kind].index && (!before || !after || is_over(before) != is_over(after))) {
+        wake_owner(watched->controller, after ? after : before);
+    }
 }
 
 /* Whether a change of the pod may be news for the run. */
@@ -289,6 +313,7 @@ static int start_watch(struct controller *controller, enum kind kind, struct son
                   .keep = work->keep,
                   .release = work->release,
                   .changed = object_changed,
+                  .indexes = {work->index},
                   .maximum = work->maximum},
         .context = controller,
         .synced = synced,

@@ -28,6 +28,11 @@ int run_object_keep(void *context, const cJSON *object, void **ret, struct sonde
     if (!kept) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory for a run");
     }
+    int r = owned_new(object, &kept->owned, err);
+    if (r < 0) {
+        free(kept);
+        return r;
+    }
     kept->finished = sonde_kube_time_parse(sonde_str(completed), &kept->completed_ns) == 0;
     kept->ttl_ns =
         sonde_json_integer_or(member(object, "spec"), "ttlSecondsAfterFinished", 604800) *
@@ -35,7 +40,7 @@ int run_object_keep(void *context, const cJSON *object, void **ret, struct sonde
     if (!kept->finished) {
         kept->text = cJSON_PrintUnformatted(object);
         if (!kept->text) {
-            free(kept);
+            run_object_release(NULL, kept);
             return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory for a run");
         }
     }
@@ -47,6 +52,7 @@ void run_object_release(void *context, void *kept)
 {
     (void)context;
     struct run_object *object = kept;
+    free(object->owned);
     cJSON_free(object->text);
     free(object);
 }

@@ -21,7 +21,9 @@ static const char pod_text[] =
     "\"exitCode\":1,\"message\":\"{}\"}}}]}}";
 static const char run_text[] =
     "{\"apiVersion\":\"sonde.dev/v1alpha1\",\"kind\":\"ProfileRun\",\"metadata\":{\"name\":\"r\","
-    "\"namespace\":\"n\",\"uid\":\"11111111-2222-4333-8444-555555555555\"},\"spec\":{\"target\":{"
+    "\"namespace\":\"n\",\"uid\":\"11111111-2222-4333-8444-555555555555\",\"ownerReferences\":[{"
+    "\"apiVersion\":\"sonde.dev/v1alpha1\",\"kind\":\"ProfileSchedule\",\"name\":\"s\",\"uid\":"
+    "\"s-1\",\"controller\":true}]},\"spec\":{\"target\":{"
     "\"podName\":\"pod-a\"},\"captures\":[{\"name\":\"cpu\",\"type\":\"CPUProfile\","
     "\"durationSeconds\":5}]},\"status\":{\"targets\":[{\"podName\":\"pod-a\",\"state\":"
     "\"Capturing\"}],\"conditions\":[{\"type\":\"Accepted\",\"status\":\"True\",\"reason\":"
