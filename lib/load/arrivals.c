@@ -72,6 +72,16 @@ static void add_stages(struct sonde_arrivals *arrivals, const struct sonde_arriv
     }
 }
 
+/* Of the requests of an amount: they follow those of the warm-up, which need not end with the last
+ * part. */
+static uint64_t share_of(const struct sonde_arrivals *arrivals, uint64_t amount)
+{
+    uint64_t parts = arrivals->parts;
+    uint64_t before = arrivals->warm ? (uint64_t)ceil(end_of(&arrivals->stages[0])) % parts : 0;
+    uint64_t part = (arrivals->part + parts - before) % parts;
+    return amount / parts + (part < amount % parts);
+}
+
 int sonde_arrivals_init(struct sonde_arrivals *arrivals, const struct sonde_arrival *arrival,
                         int64_t warm_up_seconds, uint64_t part, uint64_t parts, uint64_t seed,
                         struct sonde_err *err)
@@ -93,8 +103,7 @@ int sonde_arrivals_init(struct sonde_arrivals *arrivals, const struct sonde_arri
     }
     add_stages(arrivals, arrival);
     if (arrival->amount != SONDE_SPEC_ABSENT) {
-        uint64_t amount = (uint64_t)arrival->amount;
-        arrivals->left = amount / parts + (part < amount % parts);
+        arrivals->left = share_of(arrivals, (uint64_t)arrival->amount);
     }
     step(arrivals);
     return 0;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "load/exchange.h"
 #include "load/safety.h"
+#include "load/share.h"
 
 /* All threads, and what they hand over. */
 struct engine {
@@ -26,11 +27,6 @@ struct engine {
     pthread_mutex_t lock;
     pthread_cond_t handed;
 };
-
-static uint64_t share(uint64_t all, unsigned part, unsigned parts)
-{
-    return all / parts + (part < all % parts);
-}
 
 /* ---- one worker ---- */
 
@@ -48,7 +44,7 @@ static int make_tables(struct worker *w, struct sonde_err *err)
         w->connections[i] = (struct connection){
             .transport = {.fd = -1},
             .next = WORKER_NONE,
-            .origin = (uint32_t)((w->number + (uint64_t)i * plan->threads) % plan->origin_count),
+            .origin = (uint32_t)((w->share.part + i * w->share.parts) % plan->origin_count),
             .flights = &w->flights[(size_t)i * plan->pipelining],
             .in = SONDE_BUF(SONDE_RESPONSE_HEAD_MAX),
             .out = SONDE_BUF(SIZE_MAX / 2),
@@ -61,7 +57,7 @@ static int make_origins(struct worker *w, struct sonde_err *err)
 {
     int r = 0;
     for (size_t i = 0; i < w->plan->origin_count && r == 0; i++) {
-        w->origins[i].address = w->number;
+        w->origins[i].address = w->share.part;
         const struct sonde_load_origin *origin = &w->plan->origins[i];
         enum sonde_http_version version = origin->websocket ? SONDE_HTTP_1_1 : w->plan->version;
         r = transport_tls_init(&w->origins[i].tls, &origin->tls, version, err);
@@ -79,47 +75,60 @@ static int make_poll(struct engine *e, struct worker *w, struct sonde_err *err)
                : 0;
 }
 
-/* What it has of the plan: exact shares. */
-static int plan_worker(struct engine *e, struct worker *w, struct sonde_err *err)
+static int64_t next_of(struct sonde_arrivals *arrivals)
 {
-    const struct sonde_load_plan *plan = e->plan;
-    const struct sonde_arrival *arrival = &plan->arrival;
-    bool timed = arrival->duration_seconds != SONDE_SPEC_ABSENT;
-    bool counted = arrival->amount != SONDE_SPEC_ABSENT;
-    w->open_model = arrival->stages.count || arrival->rate != SONDE_SPEC_ABSENT;
-    w->wanted = (uint32_t)share(plan->connections, w->number, e->count);
-    w->most =
-        w->open_model ? (uint32_t)share(plan->connections_max, w->number, e->count) : w->wanted;
-    w->most = w->most < w->wanted ? w->wanted : w->most;
-    w->left = counted ? share((uint64_t)arrival->amount, w->number, e->count) : UINT64_MAX;
-    w->next_ns = w->ahead_ns = INT64_MAX;
-    int64_t warm_ns = plan->warm_up_seconds * SONDE_SECOND;
-    int64_t length = timed ? arrival->duration_seconds * SONDE_SECOND + warm_ns : INT64_MAX;
-    if (w->open_model) {
-        int r = sonde_arrivals_init(&w->arrivals, arrival, plan->warm_up_seconds, w->number,
-                                    e->count, plan->seed + w->number, err);
-        if (r < 0) {
-            return r;
-        }
-        w->ahead = w->arrivals;
-        length = sonde_arrivals_end(&w->arrivals);
-        if (!sonde_arrivals_next(&w->arrivals, &w->next_ns)) {
-            w->next_ns = INT64_MAX;
-        }
-        if (!sonde_arrivals_next(&w->ahead, &w->ahead_ns)) {
-            w->ahead_ns = INT64_MAX;
-        }
+    int64_t at;
+    return sonde_arrivals_next(arrivals, &at) ? at : INT64_MAX;
+}
+
+/* When it sends, in an open model: its own slots, but for those that were another's. */
+static int plan_arrivals(struct worker *w, struct sonde_err *err)
+{
+    const struct sonde_load_plan *plan = w->plan;
+    const struct sonde_load_share *share = &w->share;
+    int r = sonde_arrivals_init(&w->arrivals, &plan->arrival, plan->warm_up_seconds, share->part,
+                                share->parts, plan->seed + share->part, err);
+    if (r < 0) {
+        return r;
     }
-    w->length_ns = length;
+    w->length_ns = sonde_arrivals_end(&w->arrivals);
+    if (share->idle) {
+        w->arrivals.left = w->arrivals.left == UINT64_MAX ? UINT64_MAX : 0;
+        return 0;
+    }
+    do {
+        w->ahead = w->arrivals;
+        w->ahead_ns = next_of(&w->ahead);
+        w->next_ns = next_of(&w->arrivals);
+    } while (w->next_ns < plan->from_ns);
     return 0;
 }
 
-/* What it has to be told once all are made, which may take a while. */
-static void set_start(struct worker *w, int64_t start_ns)
+/* What it has of the plan. */
+static int plan_worker(struct worker *w, struct sonde_err *err)
 {
-    w->start_ns = w->now_ns = w->swept_ns = w->reopen_ns = start_ns;
+    const struct sonde_load_plan *plan = w->plan;
+    const struct sonde_arrival *arrival = &plan->arrival;
+    bool timed = arrival->duration_seconds != SONDE_SPEC_ABSENT;
+    int64_t warm_ns = plan->warm_up_seconds * SONDE_SECOND;
+    w->open_model = arrival->stages.count || arrival->rate != SONDE_SPEC_ABSENT;
+    w->wanted = w->share.connections;
+    w->most = w->open_model ? w->share.connections_max : w->wanted;
+    w->left = w->share.amount;
+    w->next_ns = w->ahead_ns = INT64_MAX;
+    w->length_ns = timed ? arrival->duration_seconds * SONDE_SECOND + warm_ns : INT64_MAX;
+    return w->open_model ? plan_arrivals(w, err) : 0;
+}
+
+/* What it has to be told once all are made, which may take a while. */
+static void set_start(struct worker *w, int64_t now_ns, int64_t start_ns)
+{
+    int64_t from_ns = w->plan->from_ns;
+    w->start_ns = start_ns;
+    w->begin_ns = start_ns + from_ns;
+    w->now_ns = w->swept_ns = w->reopen_ns = now_ns;
     w->warm_ns = start_ns + w->plan->warm_up_seconds * SONDE_SECOND;
-    w->interval_ns = start_ns + w->step_ns;
+    w->interval_ns = start_ns + (from_ns / w->step_ns + 1) * w->step_ns;
     w->end_ns = w->length_ns == INT64_MAX ? INT64_MAX : start_ns + w->length_ns;
 }
 
@@ -134,10 +143,11 @@ static int make_worker(struct engine *e, unsigned number, struct sonde_err *err)
     struct worker *w = &e->workers[number];
     struct sonde_load_tally *tallies = e->tallies + 2 * e->phases * number;
     *w = (struct worker){.plan = e->plan,
-                         .number = number,
+                         .share = sonde_load_share_of(e->plan, number),
                          .poll = -1,
                          .step_ns = step_of(e->plan),
                          .drained_ns = INT64_MAX,
+                         .late_ns = INT64_MAX,
                          .sending = true,
                          .first_free = WORKER_NONE,
                          .last_free = WORKER_NONE,
@@ -149,7 +159,7 @@ static int make_worker(struct engine *e, unsigned number, struct sonde_err *err)
                          .ready = tallies + e->phases,
                          .lock = &e->lock,
                          .handed = &e->handed};
-    int r = plan_worker(e, w, err);
+    int r = plan_worker(w, err);
     r = r < 0 ? r : make_poll(e, w, err);
     r = r < 0 ? r : make_tables(w, err);
     r = r < 0 ? r : make_origins(w, err);
@@ -193,6 +203,19 @@ static bool all_handed(const struct engine *e)
         }
     }
     return true;
+}
+
+/* With the lock: all have begun, and by how much the last one did so late. */
+static bool has_begun(const struct engine *e, int64_t *ret_late_ns)
+{
+    bool all = true;
+    *ret_late_ns = 0;
+    for (unsigned i = 0; i < e->started; i++) {
+        int64_t late_ns = e->workers[i].late_ns;
+        all = all && late_ns != INT64_MAX;
+        *ret_late_ns = late_ns > *ret_late_ns ? late_ns : *ret_late_ns;
+    }
+    return all;
 }
 
 /* With the lock: what was handed over goes into one tally of each phase. True: that was all. */
@@ -251,8 +274,10 @@ static void watch(struct engine *e)
     const struct sonde_load_watcher *watcher = e->watcher;
     int64_t warm_ns = e->outcome->warm_up_ns;
     bool asked = false;
+    bool told = !watcher || !watcher->started;
     for (bool finished = false; !finished;) {
         int64_t end_ns = 0;
+        int64_t late_ns;
         (void)pthread_mutex_lock(&e->lock);
         while (!all_handed(e)) {
             if (watcher && watcher->stop && !asked && atomic_load(watcher->stop)) {
@@ -262,14 +287,19 @@ static void watch(struct engine *e)
             wait_a_while(e);
         }
         finished = fetch(e, interval, &end_ns);
+        bool begun = has_begun(e, &late_ns);
         (void)pthread_mutex_unlock(&e->lock);
+        if (begun && !told) {
+            told = true;
+            watcher->started(watcher->context, late_ns);
+        }
         if (warm_ns) {
             take_warm_up(e, end_ns, &interval[WORKER_WARM_UP]);
         }
         /* What the last step of the warm-up has beyond its end is of the next one. */
         const struct sonde_load_tally *measured = &interval[WORKER_MEASURED];
-        bool begun = warm_ns == 0 || end_ns > warm_ns + step_of(e->plan) / 2;
-        if (begun || (finished && measured->sent + measured->unsent > 0)) {
+        bool measures = warm_ns == 0 || end_ns > warm_ns + step_of(e->plan) / 2;
+        if (measures || (finished && measured->sent + measured->unsent > 0)) {
             take(e, end_ns > warm_ns ? end_ns - warm_ns : 0, interval);
         }
     }
@@ -281,10 +311,11 @@ static int start_all(struct engine *e, struct sonde_err *err)
     for (unsigned i = 0; i < e->count && r == 0; i++) {
         r = make_worker(e, i, err);
     }
-    int64_t start_ns = sonde_clock_monotonic();
-    e->outcome->start_ns = sonde_clock_realtime() + e->outcome->warm_up_ns;
+    int64_t now_ns = sonde_clock_monotonic();
+    int64_t start_ns = e->plan->start_ns ? e->plan->start_ns : now_ns;
+    e->outcome->start_ns = sonde_clock_realtime() + (start_ns - now_ns) + e->outcome->warm_up_ns;
     for (unsigned i = 0; i < e->count && r == 0; i++) {
-        set_start(&e->workers[i], start_ns);
+        set_start(&e->workers[i], now_ns, start_ns);
     }
     for (; e->started < e->count && r == 0; e->started++) {
         struct worker *w = &e->workers[e->started];
@@ -389,12 +420,11 @@ static int check_safety(const struct sonde_load_plan *plan, struct sonde_err *er
 int sonde_load_run(const struct sonde_load_plan *plan, const struct sonde_load_watcher *watcher,
                    struct sonde_load_outcome *ret, struct sonde_err *err)
 {
-    unsigned count = plan->threads < plan->connections ? plan->threads : plan->connections;
     struct engine engine = {.plan = plan,
                             .watcher = watcher,
                             .outcome = ret,
                             .phases = plan->warm_up_seconds ? WORKER_PHASES : 1,
-                            .count = count};
+                            .count = sonde_load_share_threads(plan)};
     *ret = (struct sonde_load_outcome){.warm_up_ns = plan->warm_up_seconds * SONDE_SECOND};
     int r = check_safety(plan, err);
     if (r < 0) {

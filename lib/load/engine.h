@@ -64,6 +64,15 @@ struct sonde_load_plan {
     int64_t sample_ns;       /* how often the watcher is told, a second at most; 0: each second */
     uint64_t seed;
     bool waits_awake; /* threads may use a CPU while they wait for a time: load/awake.h */
+    /* Several runners carry it out together, each of them with its share (load/share.h) of all of
+     * the above but the threads, which are its own; 0 runners: it is alone. They have one seed. */
+    unsigned runner, runners;
+    int64_t start_ns; /* monotonic: when it begins, with its warm-up. Connections are opened before,
+                       * and nothing is sent. 0: at once */
+    /* Of one that takes another's place: what was to be sent before, from the start, is not its
+     * own; nor are so many requests of a closed model. */
+    int64_t from_ns;
+    uint64_t sent_before;
     const struct sonde_load_label *labels; /* that results tell apart: sonde_load_label */
     size_t label_count;
 };
@@ -84,6 +93,9 @@ struct sonde_load_watcher {
     const atomic_bool *stop; /* true: it ends now. NULL: it does not */
     /* The same of a second of the warm-up; end_ns is from its beginning. NULL: nobody asks. */
     void (*warm_up)(void *context, int64_t end_ns, const struct sonde_load_tally *tally);
+    /* Before any of these: by how much the last thread began later than it was to. NULL: the same.
+     */
+    void (*started)(void *context, int64_t late_ns);
 };
 
 struct sonde_load_outcome {

@@ -88,14 +88,14 @@ int exchange_init(struct worker *worker, struct sonde_err *err)
     int r = 0;
     for (size_t i = 0; i < plan->origin_count && r == 0; i++) {
         const struct sonde_load_scenario *scenario = plan->origins[i].scenario;
-        uint64_t seed = plan->seed + w->number + i;
+        uint64_t seed = plan->seed + w->share.part * plan->origin_count + i;
         own = own || (scenario && (scenario->sessions || scenario->looks));
         thinks = thinks || (scenario && scenario->thinks);
         r = !scenario ? 0 : init_seat(w, &w->origins[i].seat, scenario, err);
         r = r < 0 || !scenario
                 ? r
-                : sonde_load_player_init(&w->origins[i].player, scenario, w->number, plan->threads,
-                                         sonde_random_next(&seed), err);
+                : sonde_load_player_init(&w->origins[i].player, scenario, w->share.part,
+                                         w->share.parts, sonde_random_next(&seed), err);
     }
     if (r == 0 && own) {
         w->seats = calloc(w->most, sizeof(*w->seats));
@@ -221,7 +221,8 @@ void exchange_fill(struct worker *worker, const struct connection *connection,
     const struct seat *seat =
         connection->seat ? connection->seat : &worker->origins[connection->origin].seat;
     char id[SONDE_LOAD_ID_SIZE];
-    sonde_load_id((uint32_t)worker->plan->seed, worker->number, worker->filled_count++, id);
+    sonde_load_id((uint32_t)worker->plan->seed, (uint32_t)worker->share.part,
+                  worker->filled_count++, id);
     sonde_load_request_fill(request, seat->session.values, id, &worker->body, ret);
 }
 

@@ -88,8 +88,23 @@ void worker_freed(struct worker *worker, uint32_t index)
         w->reopen_ns = again && c->retry_ns < w->reopen_ns ? c->retry_ns : w->reopen_ns;
     } else if (w->open_model) {
         list_free(w, index);
-    } else {
+    } else if (w->begun) {
         send_all_it_can(w, index);
+    }
+}
+
+/* Connections that were opened before the start have waited for it. */
+static void begin(struct worker *w)
+{
+    if (w->begun || w->now_ns < w->begin_ns) {
+        return;
+    }
+    w->begun = true;
+    w->late_ns = w->now_ns - w->begin_ns;
+    for (uint32_t i = 0; i < w->wanted && !w->open_model; i++) {
+        if (w->connections[i].state == CONNECTION_OPEN) {
+            send_all_it_can(w, i);
+        }
     }
 }
 
@@ -273,6 +288,7 @@ static int64_t due_time(const struct worker *w)
 static int64_t wake_time(const struct worker *w)
 {
     int64_t at = least(w->interval_ns, w->sending ? w->end_ns : w->drained_ns);
+    at = least(at, w->begun ? INT64_MAX : w->begin_ns);
     at = least(at, w->reopen_ns);
     at = least(at, w->sending ? thinking_next(&w->thinking) : INT64_MAX);
     return w->in_flight || w->connecting ? least(at, w->swept_ns + sweep_distance(w)) : at;
@@ -346,7 +362,8 @@ static bool has_more(const struct worker *w)
 /* Of a schedule with an end, the time behind the last request belongs to it, too. */
 static bool awaits_end(const struct worker *w)
 {
-    return w->open_model && w->arrivals.left == UINT64_MAX && w->used_up < w->wanted;
+    bool can = w->used_up == 0 || w->used_up < w->wanted;
+    return w->open_model && w->arrivals.left == UINT64_MAX && can;
 }
 
 static void check_end(struct worker *w)
@@ -387,6 +404,7 @@ static void check_phase(struct worker *w)
 static void loop(struct worker *w)
 {
     while (w->err.code == 0 && (w->sending || (w->in_flight && w->now_ns < w->drained_ns))) {
+        begin(w);
         if (w->sending) {
             reopen(w);
             end_pauses(w);
@@ -399,7 +417,7 @@ static void loop(struct worker *w)
         sweep(w);
         check_phase(w);
         check_end(w);
-        if (w->now_ns >= w->interval_ns) {
+        if (w->begun && w->now_ns >= w->interval_ns) {
             hand_over(w, false);
         }
     }

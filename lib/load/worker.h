@@ -7,6 +7,7 @@
 
 #include "load/awake.h"
 #include "load/session.h"
+#include "load/share.h"
 #include "load/thinking.h"
 #include "load/transport.h"
 
@@ -87,12 +88,14 @@ struct origin {
 
 struct worker {
     const struct sonde_load_plan *plan;
-    unsigned number; /* from 0 */
+    struct sonde_load_share share;
     pthread_t thread;
     int poll;
     int64_t start_ns, now_ns; /* monotonic */
+    int64_t begin_ns;         /* … nothing is sent before */
     int64_t warm_ns;          /* … the end of the warm-up; start_ns: there is none */
     bool open_model;
+    bool begun;   /* its start has come */
     bool sending; /* until the end */
     bool excused; /* time limits were left alone the last time */
     /* Connections: those of the plan's share, and up to its largest. */
@@ -136,6 +139,7 @@ struct worker {
     bool is_ready, finished, stopped;
     bool counted; /* it ended by the number of its requests: it takes until their last answer */
     int64_t ready_ns, ended_ns;
+    int64_t late_ns; /* it began so long after its start; INT64_MAX: it has not */
     struct sonde_awake awake;
     int64_t awake_ns;            /* of CPU, waited awake */
     int64_t warm_cpu_ns, cpu_ns; /* otherwise used: by the warm-up; and since */
