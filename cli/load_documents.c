@@ -2,6 +2,7 @@
 #include <strings.h>
 
 #include "cli/load_run.h"
+#include "load/document.h"
 #include "spec/reason.h"
 
 enum { URL_MAX = 4096 };
@@ -31,19 +32,6 @@ static int check(const struct cli_load_settings *settings, const struct sonde_lo
     return 0;
 }
 
-static void print_url(const struct sonde_spec_document *document, struct sonde_buf *url)
-{
-    const struct sonde_load_target *target = document->load_test->target;
-    const struct sonde_service_target *service = target->service;
-    if (!service) {
-        sonde_buf_text(url, target->url);
-        return;
-    }
-    sonde_buf_printf(url, "%s://%s.%s.svc:%lld/",
-                     service->scheme == SONDE_SCHEME_HTTPS ? "https" : "http", service->name,
-                     document->metadata.namespace, (long long)service->port);
-}
-
 static int run_one(const struct cli_call *call, const char *file,
                    const struct sonde_spec_document *document, struct sonde_err *err)
 {
@@ -51,7 +39,7 @@ static int run_one(const struct cli_call *call, const char *file,
     const struct sonde_load_tls *tls = test->http->tls;
     const struct sonde_service_target *service = test->target->service;
     SONDE_BUF_AUTO url = SONDE_BUF(URL_MAX);
-    print_url(document, &url);
+    sonde_load_document_url(document, &url);
     int r = check(&call->settings.load, test, err);
     r = r < 0 ? r : sonde_buf_check(&url, "the URL", err);
     if (r < 0) {

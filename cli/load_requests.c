@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/load_requests.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/file.h"
+#include "load/document.h"
 #include "load/form.h"
 
-enum { FILE_MAX_BYTES = 64 << 20, SKIPS_SAID = 10, PATH_MAX_BYTES = 4096 };
+enum { FILE_MAX_BYTES = 64 << 20, SKIPS_SAID = 10 };
 
 /* ---- the options' ---- */
 
@@ -139,58 +139,7 @@ static int make_one(const struct cli_load_settings *s, const struct load_target 
     return sonde_load_scenario_from_ask(&ask, &look, &around, &ret->scenario, err);
 }
 
-/* ---- files of a scenario ---- */
-
-/* The one that stands for a ConfigMap's key: beside the scenario. */
-static int add_file(struct load_requests *ret, const char *beside, const char *name,
-                    const char *key, struct sonde_err *err)
-{
-    for (size_t i = 0; i < ret->file_count; i++) {
-        if (strcmp(ret->files[i].key, key) == 0 && strcmp(ret->files[i].name, name) == 0) {
-            return 0;
-        }
-    }
-    if (ret->file_count == LOAD_FILES_MAX) {
-        return sonde_fail(err, SONDE_ELIMIT, 0, "a scenario with more than %d files",
-                          LOAD_FILES_MAX);
-    }
-    char path[PATH_MAX_BYTES];
-    const char *slash = strrchr(beside, '/');
-    int length = slash ? (int)(slash + 1 - beside) : 0;
-    int printed = snprintf(path, sizeof(path), "%.*s%s", length, beside, key);
-    if (printed < 0 || (size_t)printed >= sizeof(path)) {
-        return sonde_fail(err, SONDE_EINVALID, 0, "the path of %s is too long", key);
-    }
-    struct sonde_buf *text = &ret->texts[ret->file_count];
-    *text = SONDE_BUF(FILE_MAX_BYTES);
-    int r = sonde_read_file(AT_FDCWD, path, text, err);
-    ret->files[ret->file_count++] = (struct sonde_load_file){name, key, sonde_buf_view(text)};
-    return r;
-}
-
-static int add_variables(struct load_requests *ret, const char *beside,
-                         const struct sonde_variable *items, size_t count, struct sonde_err *err)
-{
-    int r = 0;
-    for (size_t i = 0; i < count && r == 0; i++) {
-        const struct sonde_data_source *from = items[i].from;
-        r = from ? add_file(ret, beside, from->name, from->key, err) : 0;
-    }
-    return r;
-}
-
-static int add_files(struct load_requests *ret, const char *beside,
-                     const struct sonde_scenario *spec, struct sonde_err *err)
-{
-    const struct sonde_scenario_source *source = spec->config_map_ref;
-    int r = source ? add_file(ret, beside, source->name, source->key, err) : 0;
-    r = r < 0 ? r : add_variables(ret, beside, spec->data.items, spec->data.count, err);
-    for (size_t i = 0; i < spec->requests.count && r == 0; i++) {
-        const struct sonde_request *request = &spec->requests.items[i];
-        r = add_variables(ret, beside, request->data.items, request->data.count, err);
-    }
-    return r;
-}
+/* ---- a scenario ---- */
 
 /* Values of Secrets are not read here: options give them. */
 static int check_secrets(const struct sonde_scenario *spec,
@@ -213,14 +162,14 @@ static int check_secrets(const struct sonde_scenario *spec,
 }
 
 static int play(const char *file, const struct sonde_scenario *spec,
-                struct sonde_load_surroundings *around, struct load_requests *ret,
+                const struct sonde_load_surroundings *around, struct load_requests *ret,
                 struct sonde_err *err)
 {
+    const char *slash = strrchr(file, '/');
+    const struct sonde_load_maps maps = {
+        .directory = {file, slash ? (size_t)(slash + 1 - file) : 0}}; /* files beside this one */
     int r = check_secrets(spec, around, err);
-    r = r < 0 ? r : add_files(ret, file, spec, err);
-    around->files = ret->files;
-    around->file_count = ret->file_count;
-    r = r < 0 ? r : sonde_load_scenario_from_spec(spec, around, &ret->scenario, err);
+    r = r < 0 ? r : sonde_load_scenario_of(spec, &maps, around, &ret->scenario, err);
     return r < 0 ? sonde_err_wrap(err, r, "%s", file) : 0;
 }
 
@@ -329,9 +278,6 @@ void load_requests_fini(struct load_requests *requests)
 {
     sonde_load_scenario_fini(&requests->scenario);
     sonde_spec_documents_fini(&requests->documents);
-    for (size_t i = 0; i < requests->file_count; i++) {
-        sonde_buf_fini(&requests->texts[i]);
-    }
     sonde_buf_fini(&requests->text);
     sonde_buf_fini(&requests->body);
 }

@@ -8,16 +8,11 @@
 #include "load/engine.h"
 #include "spec/spec.h"
 
-enum { LOAD_FILES_MAX = 64 }; /* of values, of a scenario */
-
 struct load_requests {
     struct sonde_load_request request;   /* one, … */
     struct sonde_load_scenario scenario; /* … or many */
     bool played;                         /* they are the scenario's */
     struct sonde_spec_documents documents;
-    struct sonde_load_file files[LOAD_FILES_MAX];
-    struct sonde_buf texts[LOAD_FILES_MAX]; /* … and what is in them */
-    size_t file_count;
     struct sonde_buf text, body;
 };
 
