@@ -31,7 +31,7 @@ static int split_header(const char *text, struct sonde_arena *arena, struct sond
 enum { FIELDS_MAX = SONDE_OPTION_STRINGS_MAX + 2 }; /* those of -H, the URL's and -F's */
 
 /* Those of -H, and the URL's user and password if these are not among them. */
-static int read_headers(const struct cli_load_settings *s, const struct load_target *target,
+static int read_headers(const struct cli_load_settings *s, const struct sonde_load_site *target,
                         struct sonde_arena *arena, struct sonde_pair *ret, size_t *ret_count,
                         struct sonde_err *err)
 {
@@ -107,7 +107,7 @@ static void drop_types(struct sonde_pair *fields, size_t *count)
     *count = kept;
 }
 
-static int make_one(const struct cli_load_settings *s, const struct load_target *target,
+static int make_one(const struct cli_load_settings *s, const struct sonde_load_site *target,
                     const struct sonde_buf *input, struct sonde_arena *arena,
                     struct load_requests *ret, struct sonde_err *err)
 {
@@ -197,7 +197,7 @@ static void say_import(const char *file, const struct sonde_load_import *import)
     }
 }
 
-static int make_many(const struct cli_load_settings *s, const struct load_target *target,
+static int make_many(const struct cli_load_settings *s, const struct sonde_load_site *target,
                      struct sonde_arena *arena, struct load_requests *ret, struct sonde_err *err)
 {
     const char *file = s->scenario ? s->scenario : s->har ? s->har : s->openapi;
@@ -221,7 +221,7 @@ static int make_many(const struct cli_load_settings *s, const struct load_target
 }
 
 static int make_documents(const struct cli_load_settings *s, const struct load_order *order,
-                          const struct load_target *target, struct sonde_arena *arena,
+                          const struct sonde_load_site *target, struct sonde_arena *arena,
                           struct load_requests *ret, struct sonde_err *err)
 {
     struct sonde_pair fields[FIELDS_MAX];
@@ -257,7 +257,7 @@ static int check(const struct cli_load_settings *s, struct sonde_err *err)
 }
 
 int load_requests_make(const struct cli_load_settings *settings, const struct load_order *order,
-                       const struct load_target *target, const struct sonde_buf *input,
+                       const struct sonde_load_site *target, const struct sonde_buf *input,
                        struct sonde_arena *arena, struct load_requests *ret, struct sonde_err *err)
 {
     const struct cli_load_settings *s = settings;

@@ -21,7 +21,7 @@ struct load_requests {
  * outlive them. SONDE_EINVALID with what is wrong, SONDE_ENOTFOUND and SONDE_EIO of files,
  * SONDE_ELIMIT, SONDE_ENOMEM. The caller calls load_requests_fini in any case. */
 int load_requests_make(const struct cli_load_settings *settings, const struct load_order *order,
-                       const struct load_target *target, const struct sonde_buf *input,
+                       const struct sonde_load_site *target, const struct sonde_buf *input,
                        struct sonde_arena *arena, struct load_requests *ret,
                        struct sonde_err *err) SONDE_MUST_CHECK;
 void load_requests_fini(struct load_requests *requests);

@@ -15,7 +15,7 @@ enum { LOAD_VERDICTS_MAX = 2 * SONDE_OPTION_STRINGS_MAX };
 
 /* A URL, and what it takes to load it. */
 struct load_place {
-    struct load_target target;
+    struct sonde_load_site target;
     struct sonde_load_addresses addresses;
     struct load_requests requests;
 };
