@@ -150,8 +150,8 @@ static int sink_begin(void *context, const struct sonde_capture_artifact *artifa
     (void)snprintf(program->process_name, sizeof(program->process_name),
                    artifact->worker ? "%d-w%u" : "%d", (int)program->process->pid,
                    artifact->worker);
-    (void)snprintf(program->name, sizeof(program->name), "%s.%d.%s", program->settings.target,
-                   (int)program->process->pid, artifact->name);
+    (void)snprintf(program->name, sizeof(program->name), "%s.%d.%s",
+                   program->settings.uplink.target, (int)program->process->pid, artifact->name);
     begin_naming(program);
     return is_streamed(program) ? store_open(program->store, program->name, program->capture,
                                              program->type, program->process_name, err)
@@ -269,7 +269,7 @@ static void send_sources(struct program *program, int root)
         struct sonde_err err;
         (void)snprintf(program->capture, sizeof(program->capture), "%s",
                        spec->captures.items[i].name);
-        (void)snprintf(prefix, sizeof(prefix), "%s.%d.%s", program->settings.target,
+        (void)snprintf(prefix, sizeof(prefix), "%s.%d.%s", program->settings.uplink.target,
                        (int)program->process->pid, program->capture);
         (void)snprintf(program->process_name, sizeof(program->process_name), "%d",
                        (int)program->process->pid);
@@ -309,7 +309,7 @@ static int start_visit(struct program *program, struct sonde_err *err)
         .capture_count = count,
         .all_threads = spec->target->worker_threads == SONDE_WORKERS_ALL,
         .sink = {program, sink_begin, sink_write, sink_commit, sink_abort, sink_full},
-        .deadline_ns = program->settings.deadline * SONDE_SECOND - sonde_clock_realtime(),
+        .deadline_ns = program->settings.uplink.deadline * SONDE_SECOND - sonde_clock_realtime(),
         .context = program,
         .progress = visit_progressed,
         .done = visit_done,
@@ -347,7 +347,7 @@ static void visit(struct program *program, const struct sonde_process *process)
 
 static bool is_past(const struct program *program)
 {
-    return sonde_clock_realtime() / SONDE_SECOND >= program->settings.deadline;
+    return sonde_clock_realtime() / SONDE_SECOND >= program->settings.uplink.deadline;
 }
 
 /* The target is not touched before the store has answered. */
@@ -462,11 +462,7 @@ static int look(struct program *program, struct sonde_buf *message, struct sonde
 static void leave_message(struct program *program, struct sonde_str text)
 {
     struct sonde_err err;
-    const char *path = program->settings.message_path;
-    SONDE_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    int r = fd < 0 ? sonde_fail(&err, SONDE_EIO, errno, "open %s", path)
-                   : sonde_write_all(fd, text.data, text.length, path, &err);
-    if (r < 0) {
+    if (sonde_uplink_leave(program->settings.uplink.message_path, text, &err) < 0) {
         SONDE_LOG(&program->log, SONDE_LOG_ERROR, "no termination message could be left",
                   SONDE_FIELD_STR("error", sonde_str(err.message)));
     }
@@ -483,7 +479,7 @@ static int usage(void)
 static int work(struct program *program, bool looks)
 {
     struct sonde_err err;
-    SONDE_BUF_AUTO message = SONDE_BUF(SIDECAR_MESSAGE_MAX);
+    SONDE_BUF_AUTO message = SONDE_BUF(SONDE_UPLINK_MESSAGE_MAX);
     int r = settings_read(&program->settings, looks, &err);
     if (r == 0 && looks) {
         r = look(program, &message, &err);
@@ -496,7 +492,7 @@ static int work(struct program *program, bool looks)
         judge(program);
     }
     if (message.length == 0) {
-        message.maximum = 2 * SIDECAR_MESSAGE_MAX;
+        message.maximum = 2 * SONDE_UPLINK_MESSAGE_MAX;
         result_print_short(&program->result, &message);
     }
     leave_message(program, sonde_buf_view(&message));

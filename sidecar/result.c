@@ -77,7 +77,7 @@ void result_print_short(const struct result *result, struct sonde_buf *buf)
     for (size_t most = SHORT_MESSAGE_MAX;; most /= 2) {
         sonde_buf_clear(buf);
         print(result, most, &result->short_processes, buf);
-        if ((buf->code == 0 && buf->length <= SIDECAR_MESSAGE_MAX) || most == 0) {
+        if ((buf->code == 0 && buf->length <= SONDE_UPLINK_MESSAGE_MAX) || most == 0) {
             return;
         }
     }

@@ -5,13 +5,12 @@
 #define SONDE_SIDECAR_SIDECAR_H
 
 #include "base/log.h"
-#include "http/client.h"
 #include "inspector/inspector.h"
 #include "inspector/process.h"
 #include "spec/spec.h"
+#include "uplink/uplink.h"
 
 enum {
-    SIDECAR_MESSAGE_MAX = 4096,           /* bytes of a termination message */
     SIDECAR_PROCESSES_MAX = 64,           /* visited in one run */
     SIDECAR_ARTIFACT_MAX = 16 << 20,      /* bytes of one artifact */
     SIDECAR_WAITING_BYTES_MAX = 24 << 20, /* bytes of artifacts that are not committed yet */
@@ -24,10 +23,7 @@ enum {
 /* ---- settings.c: from the environment ---- */
 
 struct settings {
-    const char *store, *authority, *run_uid, *target, *message_path;
-    char token[256];
-    char instance[33];   /* hexadecimal, chosen at random */
-    int64_t deadline;    /* seconds since 1970 */
+    struct sonde_uplink uplink;
     int64_t patience_ns; /* how long the store may fail to answer once it has answered */
     int64_t liveness_ns; /* the container's liveness probe forgives it so long a silence; 0: any */
     struct sonde_spec_documents documents;
@@ -108,7 +104,7 @@ void result_fini(struct result *result);
 void result_add(struct result *result, const struct sonde_visit_result *visit);
 /* Appends it whole, for the store. */
 void result_print(const struct result *result, struct sonde_buf *buf);
-/* Appends it in at most SIDECAR_MESSAGE_MAX bytes: what does not fit is left out. */
+/* Appends it in at most SONDE_UPLINK_MESSAGE_MAX bytes: what does not fit is left out. */
 void result_print_short(const struct result *result, struct sonde_buf *buf);
 
 #endif

@@ -17,10 +17,7 @@
 #define AGAIN_NS (300 * SONDE_MILLISECOND)
 #define REQUEST_NS (20 * SONDE_SECOND)
 #define BEAT_ANSWER_NS (8 * SONDE_SECOND)
-#define CONNECT_NS (6 * SONDE_SECOND)
 #define STREAM_IDLE_NS (30 * SONDE_SECOND) /* the store takes nothing of what is streamed */
-
-enum { ANSWER_MAX = 64 << 10, HEADERS_MAX = 8, VALUE_SIZE = 320 };
 
 struct upload {
     struct upload *next;
@@ -44,7 +41,6 @@ struct store {
     struct sonde_timer *beat_timer, *retry_timer;
     struct sonde_http_request *beat, *request;
     char phase[32];
-    char bearer[320];
     struct upload *first, **last;
     struct upload *open; /* the last one, while it is being captured */
     size_t waiting_bytes;
@@ -70,7 +66,6 @@ int store_new(const struct store_options *options, struct store **ret, struct so
     store->last = &store->first;
     store->result = SONDE_BUF(64 << 10);
     store->began = sonde_clock_monotonic();
-    (void)snprintf(store->bearer, sizeof(store->bearer), "Bearer %s", options->settings->token);
     int r = sonde_http_client_new(options->loop, &store->http, err);
     r = r < 0 ? r : sonde_timer_new(options->loop, beat, store, &store->beat_timer, err);
     r = r < 0 ? r : sonde_timer_new(options->loop, go_on, store, &store->retry_timer, err);
@@ -103,7 +98,6 @@ void store_free(struct store *store)
         free_upload(upload);
     }
     sonde_buf_fini(&store->result);
-    explicit_bzero(store->bearer, sizeof(store->bearer));
     free(store);
 }
 
@@ -150,67 +144,30 @@ static int send(struct store *store, const char *method, const char *path, struc
                 const struct upload *upload, answer_function done, struct sonde_http_request **ret,
                 struct sonde_err *err)
 {
-    const struct settings *settings = store->options.settings;
-    SONDE_BUF_AUTO url = SONDE_BUF(SONDE_HTTP_URL_MAX);
-    struct sonde_http_header headers[HEADERS_MAX] = {
-        {"Authorization", store->bearer},
-        {"Sonde-Target", settings->target},
-        {"Sonde-Instance", settings->instance},
-        {"Content-Type", upload ? upload->type->media_type : "application/json"},
+    struct sonde_http_header headers[SONDE_UPLINK_HEADERS_MAX];
+    struct sonde_uplink_request request = {
+        .path = path,
+        .media_type = upload ? upload->type->media_type : NULL,
+        .http = {.timeout_ns = done == beaten ? BEAT_ANSWER_NS : REQUEST_NS,
+                 .context = store,
+                 .done = done,
+                 .method = method,
+                 .headers = headers,
+                 .body = body},
     };
-    size_t count = 4;
     if (upload) {
+        size_t count = 0;
         headers[count++] = (struct sonde_http_header){"Sonde-Capture", upload->capture};
         headers[count++] = (struct sonde_http_header){"Sonde-Type", upload->type->name};
         headers[count++] = (struct sonde_http_header){"Sonde-Process", upload->process};
+        request.http.header_count = count;
     }
-    sonde_buf_printf(&url, "%s/api/v1/runs/%s/%s", settings->store, settings->run_uid, path);
-    int r = sonde_buf_check(&url, "the store's address", err);
-    const struct sonde_http_tls tls = {.ca = sonde_str(settings->authority)};
-    struct sonde_http_options options = {.url = url.data,
-                                         .timeout_ns = done == beaten ? BEAT_ANSWER_NS : REQUEST_NS,
-                                         .connect_timeout_ns = CONNECT_NS,
-                                         .body_max = ANSWER_MAX,
-                                         .context = store,
-                                         .done = done,
-                                         .method = method,
-                                         .headers = headers,
-                                         .header_count = count,
-                                         .body = body,
-                                         .tls = &tls};
     if (upload && upload->streamed) {
-        options.timeout_ns = 0;
-        options.idle_ns = STREAM_IDLE_NS;
-        options.upload = give;
+        request.http.timeout_ns = 0;
+        request.http.idle_ns = STREAM_IDLE_NS;
+        request.http.upload = give;
     }
-    return r < 0 ? r : sonde_http_send(store->http, &options, ret, err);
-}
-
-/* The store's own words; SONDE_EBUSY: it may be tried again. */
-static int refusal(const struct sonde_http_response *response, const struct sonde_err *err,
-                   struct sonde_err *ret)
-{
-    SONDE_JSON_AUTO *json = NULL;
-    if (err->code) {
-        *ret = *err;
-        return SONDE_EBUSY;
-    }
-    if (response->status >= 200 && response->status < 300) {
-        return 0;
-    }
-    const char *code = "?";
-    const char *message = "";
-    if (sonde_json_parse(response->body, &json, NULL) == 0) {
-        code = sonde_json_string_or(json, "code", code);
-        message = sonde_json_string_or(json, "message", message);
-    }
-    bool full = response->status == 507;
-    bool again = response->status >= 500 && !full;
-    return sonde_fail_reason(ret, again ? SONDE_EBUSY : SONDE_EDENIED,
-                             full    ? SONDE_REASON_STORE_FULL
-                             : again ? SONDE_REASON_STORE_UNREACHABLE
-                                     : SONDE_REASON_UPLOAD_REJECTED,
-                             "the store answers %d %s: %.300s", response->status, code, message);
+    return sonde_uplink_send(&store->options.settings->uplink, store->http, &request, ret, err);
 }
 
 static void unreachable(struct store *store, const struct sonde_err *last)
@@ -218,7 +175,7 @@ static void unreachable(struct store *store, const struct sonde_err *last)
     struct sonde_err err;
     (void)sonde_fail_reason(&err, SONDE_ENETWORK, SONDE_REASON_STORE_UNREACHABLE,
                             "the store %.200s does not answer: %.250s",
-                            store->options.settings->store, last->message);
+                            store->options.settings->uplink.store, last->message);
     fail(store, &err);
 }
 
@@ -243,7 +200,7 @@ static void beaten(void *context, const struct sonde_http_response *response,
     if (store->done) {
         return;
     }
-    int r = refusal(response, err, &problem);
+    int r = sonde_uplink_refusal(response, err, &problem);
     if (r == 0) {
         SONDE_JSON_AUTO *json = NULL;
         if (sonde_json_parse(response->body, &json, NULL) == 0 && sonde_json_true(json, "cancel") &&
@@ -343,7 +300,7 @@ static void stepped(void *context, const struct sonde_http_response *response,
     if (store->failed) {
         return;
     }
-    int r = refusal(response, err, &problem);
+    int r = sonde_uplink_refusal(response, err, &problem);
     bool lost = store->step == STEP_COMMIT && (response->status == 404 || response->status == 409);
     bool streamed = store->first && store->first->streamed && store->step != STEP_DONE;
     if (r == 0 && streamed && !store->first->stream.ended) {

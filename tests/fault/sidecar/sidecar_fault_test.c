@@ -32,7 +32,7 @@ static int tell_result(void *context)
     (void)context;
     struct result result;
     SONDE_BUF_AUTO whole = SONDE_BUF(64 << 10);
-    SONDE_BUF_AUTO small = SONDE_BUF(2 * SIDECAR_MESSAGE_MAX);
+    SONDE_BUF_AUTO small = SONDE_BUF(2 * SONDE_UPLINK_MESSAGE_MAX);
     const struct sonde_visit_result visit = {.pid = 7, .node_version = "v22.1.0", .artifacts = 1};
     result_init(&result);
     result_add(&result, &visit);

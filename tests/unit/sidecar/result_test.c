@@ -42,7 +42,7 @@ static void a_success_is_told_in_full_and_in_short(void **state)
     (void)state;
     struct result result;
     SONDE_BUF_AUTO whole = SONDE_BUF(64 << 10);
-    SONDE_BUF_AUTO small = SONDE_BUF(SIDECAR_MESSAGE_MAX);
+    SONDE_BUF_AUTO small = SONDE_BUF(SONDE_UPLINK_MESSAGE_MAX);
     result_init(&result);
     for (pid_t pid = 7; pid < 9; pid++) {
         struct sonde_visit_result visit = visit_of(pid);
@@ -96,7 +96,7 @@ static void whatever_the_message_it_fits_and_is_json(void **state)
              processes += SIDECAR_PROCESSES_MAX / 4) {
             struct result result;
             /* As main.c does it. */
-            SONDE_BUF_AUTO buf = SONDE_BUF(2 * SIDECAR_MESSAGE_MAX);
+            SONDE_BUF_AUTO buf = SONDE_BUF(2 * SONDE_UPLINK_MESSAGE_MAX);
             result_init(&result);
             for (int pid = 1; pid <= processes; pid++) {
                 struct sonde_visit_result visit = visit_of(pid);
@@ -106,7 +106,7 @@ static void whatever_the_message_it_fits_and_is_json(void **state)
             result.reason = SONDE_REASON_STORE_UNREACHABLE;
             fill(result.message, sizeof(result.message), texts[i]);
             result_print_short(&result, &buf);
-            assert_true(buf.length <= SIDECAR_MESSAGE_MAX);
+            assert_true(buf.length <= SONDE_UPLINK_MESSAGE_MAX);
             assert_true(sonde_utf8_valid(sonde_buf_view(&buf)));
             SONDE_JSON_AUTO *json = parse(&buf);
             assert_string_equal(sonde_json_string_or(json, "reason", ""),
@@ -125,7 +125,7 @@ static void a_target_may_say_anything(void **state)
     (void)state;
     struct result result;
     SONDE_BUF_AUTO whole = SONDE_BUF(64 << 10);
-    SONDE_BUF_AUTO small = SONDE_BUF(2 * SIDECAR_MESSAGE_MAX);
+    SONDE_BUF_AUTO small = SONDE_BUF(2 * SONDE_UPLINK_MESSAGE_MAX);
     result_init(&result);
     struct sonde_visit_result visit = visit_of(1);
     fill(visit.node_version, sizeof(visit.node_version), "\x02\"");
@@ -137,7 +137,7 @@ static void a_target_may_say_anything(void **state)
     result_print_short(&result, &small);
     SONDE_JSON_AUTO *full = parse(&whole);
     SONDE_JSON_AUTO *brief = parse(&small);
-    assert_true(small.length <= SIDECAR_MESSAGE_MAX);
+    assert_true(small.length <= SONDE_UPLINK_MESSAGE_MAX);
     assert_non_null(process_of(full, 0));
     assert_non_null(process_of(brief, 0));
     assert_int_equal(sonde_json_integer_or(brief, "artifacts", -1), 2000);

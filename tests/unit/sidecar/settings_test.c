@@ -44,20 +44,20 @@ static void reads_the_environment(void **state)
     struct settings settings;
     struct settings other;
     assert_int_equal(settings_read(&settings, false, NULL), 0);
-    assert_string_equal(settings.store, "https://store:8443");
-    assert_string_equal(settings.authority, "-----BEGIN CERTIFICATE-----");
-    assert_string_equal(settings.run_uid, "u");
-    assert_string_equal(settings.target, "pod-a");
-    assert_string_equal(settings.message_path, "/dev/termination-log");
-    assert_int_equal(settings.deadline, 1800000000);
+    assert_string_equal(settings.uplink.store, "https://store:8443");
+    assert_string_equal(settings.uplink.authority, "-----BEGIN CERTIFICATE-----");
+    assert_string_equal(settings.uplink.run_uid, "u");
+    assert_string_equal(settings.uplink.target, "pod-a");
+    assert_string_equal(settings.uplink.message_path, "/dev/termination-log");
+    assert_int_equal(settings.uplink.deadline, 1800000000);
     assert_int_equal(settings.patience_ns, 30 * SONDE_SECOND);
     assert_int_equal(settings.spec->captures.items[0].duration_seconds, 2);
-    assert_int_equal(strlen(settings.instance), 32);
-    assert_int_equal(strspn(settings.instance, "0123456789abcdef"), 32);
+    assert_int_equal(strlen(settings.uplink.instance), 32);
+    assert_int_equal(strspn(settings.uplink.instance, "0123456789abcdef"), 32);
 
     assert_int_equal(set_all(NULL), 0);
     assert_int_equal(settings_read(&other, false, NULL), 0);
-    assert_string_not_equal(settings.instance, other.instance);
+    assert_string_not_equal(settings.uplink.instance, other.uplink.instance);
     settings_fini(&other);
     settings_fini(&settings);
 }
@@ -68,13 +68,13 @@ static void the_token_is_wiped(void **state)
     struct settings settings;
     const char *token = getenv("SONDE_TOKEN");
     assert_int_equal(settings_read(&settings, false, NULL), 0);
-    assert_string_equal(settings.token, TOKEN);
+    assert_string_equal(settings.uplink.token, TOKEN);
     for (size_t i = 0; i < strlen(TOKEN); i++) {
         assert_int_equal(token[i], 0);
     }
     settings_fini(&settings);
-    for (size_t i = 0; i < sizeof(settings.token); i++) {
-        assert_int_equal(settings.token[i], 0);
+    for (size_t i = 0; i < sizeof(settings.uplink.token); i++) {
+        assert_int_equal(settings.uplink.token[i], 0);
     }
 }
 
@@ -131,7 +131,7 @@ static void patience_and_message_can_be_set(void **state)
     assert_int_equal(settings_read(&settings, false, NULL), 0);
     assert_int_equal(settings.patience_ns, 3 * SONDE_SECOND);
     assert_int_equal(settings.liveness_ns, 30 * SONDE_SECOND);
-    assert_string_equal(settings.message_path, "/message");
+    assert_string_equal(settings.uplink.message_path, "/message");
     settings_fini(&settings);
 }
 
