@@ -53,8 +53,9 @@ static int read_run(const cJSON *json, struct sonde_run *run, char **ret_documen
     if (r < 0) {
         return r;
     }
-    if (!is_uid(uid) || strlen(run->namespace) >= STORE_NAMESPACE_MAX) {
-        return sonde_fail(err, SONDE_EINVALID, 0, "the uid or the namespace is none");
+    if (!is_uid(uid) || strlen(run->namespace) >= STORE_NAMESPACE_MAX ||
+        strlen(run->schedule) > SONDE_DB_NAME_MAX) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "the uid, the namespace or the schedule is none");
     }
     memcpy(run->uid, uid, SONDE_UUID_SIZE);
     *ret_document = cJSON_PrintUnformatted(document);
@@ -72,6 +73,7 @@ void runs_create(struct call *call)
         return;
     }
     run.requester = sonde_json_string_or(json, "requester", "");
+    run.schedule = sonde_json_string_or(json, "schedule", "");
     int r = read_run(json, &run, &document, &err);
     bool created = false;
     if (r == 0) {

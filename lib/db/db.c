@@ -53,6 +53,9 @@ static const char *const migrations[] = {
     /* What a blob takes on the disk; of those before, nobody knows better than this. */
     ("ALTER TABLE artifacts ADD COLUMN stored INTEGER NOT NULL DEFAULT 0;"
      "UPDATE artifacts SET stored = bytes;"),
+    /* Which runs are alike. */
+    ("ALTER TABLE runs ADD COLUMN schedule TEXT NOT NULL DEFAULT '';"
+     "CREATE INDEX runs_schedule ON runs (namespace, schedule, created);"),
 };
 
 enum { VERSION = (int)SONDE_LENGTH(migrations) };

@@ -48,6 +48,7 @@ struct sonde_run {
     const char *reason, *message;
     int64_t created_ns, completed_ns; /* since 1970; completed 0: not yet */
     const char *requester;            /* who asked for it; "" when that is not known */
+    const char *schedule;             /* that made it; "": none did */
     bool remote;                      /* carried out elsewhere: this process does not own it */
     bool cancelled;                   /* it is to end; only read */
 };
@@ -60,10 +61,9 @@ int sonde_db_open(const char *directory, struct sonde_db **ret,
                   struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_db_close(struct sonde_db *db);
 
-/* Adds a run with its uid, name, namespace, kind, spec, state and created_ns. The handle owns it: a
- * run that has not ended when the handle is closed, or its process dies, is read as Failed with
- * reason Interrupted.
- * SONDE_EEXISTS when the uid is there. */
+/* Adds a run with its uid, name, namespace, kind, spec, schedule, state and created_ns. The handle
+ * owns it: a run that has not ended when the handle is closed, or its process dies, is read as
+ * Failed with reason Interrupted. SONDE_EEXISTS when the uid is there. */
 int sonde_db_run_create(struct sonde_db *db, const struct sonde_run *run,
                         struct sonde_err *err) SONDE_MUST_CHECK;
 /* Sets state, reason, message, status and completed_ns. A run that has ended stays as it is:
@@ -78,6 +78,18 @@ typedef int (*sonde_run_callback)(void *context, const struct sonde_run *run,
 int sonde_db_runs(struct sonde_db *db, const char *namespace, int limit,
                   sonde_run_callback callback, void *context,
                   struct sonde_err *err) SONDE_MUST_CHECK;
+/* What a run is compared with: those of its kind that succeeded before it. */
+struct sonde_runs_good {
+    const char *namespace, *kind;
+    const char *schedule;   /* that made them; "": … */
+    const char *name;       /* … those that no schedule made, of this name; NULL: of any */
+    int64_t before_ns;      /* created before that */
+    const char *except_uid; /* NULL: none */
+};
+/* Calls back for these, newest first, at most `limit`. */
+int sonde_db_runs_good(struct sonde_db *db, const struct sonde_runs_good *wanted, int limit,
+                       sonde_run_callback callback, void *context,
+                       struct sonde_err *err) SONDE_MUST_CHECK;
 /* Calls back once with the run of that uid. SONDE_ENOTFOUND. */
 int sonde_db_run_get(struct sonde_db *db, const char *uid, sonde_run_callback callback,
                      void *context, struct sonde_err *err) SONDE_MUST_CHECK;

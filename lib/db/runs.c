@@ -21,7 +21,7 @@ const char *sonde_run_state_name(enum sonde_run_state state)
 
 #define COLUMNS                                                                                    \
     "uid, name, namespace, kind, spec, status, state, reason, message, created, completed,"        \
-    " owner, requester, cancelled"
+    " owner, requester, schedule, cancelled"
 
 /* The owner of runs that are carried out elsewhere: nobody here can tell whether it lives. */
 #define REMOTE "-"
@@ -48,10 +48,10 @@ int sonde_db_run_create(struct sonde_db *db, const struct sonde_run *run, struct
             ? r
             : db_create_locked(db, DB_OWNER_PREFIX, db->owner_name, sizeof(db->owner_name),
                                &db->owner, err);
-    r = r < 0
-            ? r
-            : db_prepare(db, "INSERT INTO runs (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,0)",
-                         &statement, err);
+    r = r < 0 ? r
+              : db_prepare(db,
+                           "INSERT INTO runs (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)",
+                           &statement, err);
     if (r < 0) {
         return r;
     }
@@ -67,6 +67,7 @@ int sonde_db_run_create(struct sonde_db *db, const struct sonde_run *run, struct
     (void)sqlite3_bind_int64(statement, 11, run->completed_ns);
     db_text(statement, 12, run->remote ? REMOTE : db->owner_name);
     db_text(statement, 13, run->requester);
+    db_text(statement, 14, run->schedule);
     return db_step(db, statement, err);
 }
 
@@ -128,7 +129,8 @@ static int each_run(struct sonde_db *db, sqlite3_stmt *statement, sonde_run_call
             .completed_ns = sqlite3_column_int64(statement, 10),
             .remote = strcmp(db_column(statement, 11), REMOTE) == 0,
             .requester = db_column(statement, 12),
-            .cancelled = sqlite3_column_int(statement, 13) != 0,
+            .schedule = db_column(statement, 13),
+            .cancelled = sqlite3_column_int(statement, 14) != 0,
         };
         (void)snprintf(run.uid, sizeof(run.uid), "%s", db_column(statement, 0));
         if (run.state < SONDE_RUN_SUCCEEDED && !run.remote &&
@@ -164,6 +166,31 @@ int sonde_db_runs(struct sonde_db *db, const char *namespace, int limit,
         db_text(statement, 2, namespace);
     }
     (void)sqlite3_bind_int(statement, 1,
+                           limit < SONDE_DB_RUNS_LISTED_MAX ? limit : SONDE_DB_RUNS_LISTED_MAX);
+    r = each_run(db, statement, callback, context, err);
+    return r < 0 ? r : 0;
+}
+
+int sonde_db_runs_good(struct sonde_db *db, const struct sonde_runs_good *wanted, int limit,
+                       sonde_run_callback callback, void *context, struct sonde_err *err)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM runs WHERE namespace = ?1 AND schedule = ?2 AND created < ?3"
+        " AND kind = ?4 AND (?5 = '' OR name = ?5) AND uid != ?6 AND state = ?7"
+        " ORDER BY created DESC, uid LIMIT ?8";
+    DB_STATEMENT *statement = NULL;
+    int r = db_prepare(db, sql, &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    db_text(statement, 1, wanted->namespace);
+    db_text(statement, 2, wanted->schedule);
+    (void)sqlite3_bind_int64(statement, 3, wanted->before_ns);
+    db_text(statement, 4, wanted->kind);
+    db_text(statement, 5, wanted->name);
+    db_text(statement, 6, wanted->except_uid);
+    (void)sqlite3_bind_int(statement, 7, SONDE_RUN_SUCCEEDED);
+    (void)sqlite3_bind_int(statement, 8,
                            limit < SONDE_DB_RUNS_LISTED_MAX ? limit : SONDE_DB_RUNS_LISTED_MAX);
     r = each_run(db, statement, callback, context, err);
     return r < 0 ? r : 0;

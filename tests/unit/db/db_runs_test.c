@@ -185,6 +185,58 @@ static void lists_are_newest_first_and_limited(void **state)
     }
 }
 
+/* A run that ended so, of a schedule. */
+static void add_scheduled(struct fixture *f, unsigned number, const char *schedule,
+                          const char *kind, enum sonde_run_state state)
+{
+    char name[32];
+    struct sonde_run run = {.name = name,
+                            .namespace = "clinic",
+                            .kind = kind,
+                            .spec = "{}",
+                            .schedule = schedule,
+                            .state = SONDE_RUN_RUNNING,
+                            .created_ns = number};
+    (void)snprintf(name, sizeof(name), "nightly-%u", number % 2);
+    make_uid(number, run.uid);
+    assert_int_equal(sonde_db_run_create(f->db, &run, &f->err), 0);
+    assert_int_equal(end_run(f->db, run.uid, state, &f->err), 0);
+}
+
+/* Not one that failed, that is of another kind, schedule or time, or is itself. */
+static void good_runs_of_a_schedule_are_found(void **state)
+{
+    struct fixture *f = *state;
+    char uids[10][SONDE_UUID_SIZE];
+    static const unsigned order[] = {6, 2, 1};
+    for (unsigned i = 1; i < SONDE_LENGTH(uids); i++) {
+        make_uid(i, uids[i]);
+        add_scheduled(f, i, i == 3 ? "weekly" : "nightly", i == 4 ? "ProfileRun" : "LoadTest",
+                      i == 5 ? SONDE_RUN_FAILED : SONDE_RUN_SUCCEEDED);
+    }
+    struct sonde_runs_good wanted = {.namespace = "clinic",
+                                     .kind = "LoadTest",
+                                     .schedule = "nightly",
+                                     .before_ns = 8,
+                                     .except_uid = uids[7]};
+    for (int limit = 1; limit <= 4; limit++) {
+        struct seen seen = {0};
+        assert_int_equal(sonde_db_runs_good(f->db, &wanted, limit, see, &seen, &f->err), 0);
+        assert_int_equal(seen.count, limit < 3 ? limit : 3);
+        for (int i = 0; i < seen.count; i++) {
+            assert_string_equal(seen.uids[i], uids[order[i]]);
+        }
+        assert_string_equal(seen.run.schedule, "nightly");
+    }
+    struct seen seen = {0};
+    wanted.name = "nightly-1";
+    assert_int_equal(sonde_db_runs_good(f->db, &wanted, 9, see, &seen, &f->err), 0);
+    assert_int_equal(seen.count, 1);
+    wanted.schedule = "";
+    assert_int_equal(sonde_db_runs_good(f->db, &wanted, 9, see, &seen, &f->err), 0);
+    assert_int_equal(seen.count, 1);
+}
+
 static int refuse(void *context, const struct sonde_run *run, struct sonde_err *err)
 {
     (void)run;
@@ -408,7 +460,8 @@ static void an_old_store_is_brought_up_to_date(void **state)
     assert_int_equal(add_run(f->db, uid, "run", 3, &f->err), 0);
     assert_int_equal(add_artifact(f->db, uid, "cpu.0", "content", 7, &f->err), 0);
     sonde_db_close(SONDE_TAKE(f->db));
-    in_sqlite(f, "DROP TABLE tokens; DROP TABLE targets;"
+    in_sqlite(f, "DROP TABLE tokens; DROP TABLE targets; DROP INDEX runs_schedule;"
+                 "ALTER TABLE runs DROP COLUMN schedule;"
                  "ALTER TABLE artifacts DROP COLUMN process;"
                  "ALTER TABLE artifacts DROP COLUMN stored;"
                  "ALTER TABLE runs DROP COLUMN requester;"
@@ -540,6 +593,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_run_that_ended_stays_as_it_is, setup, teardown),
         cmocka_unit_test_setup_teardown(bounds_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_are_newest_first_and_limited, setup, teardown),
+        cmocka_unit_test_setup_teardown(good_runs_of_a_schedule_are_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_callback_ends_a_list, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_person_types_is_resolved, setup, teardown),
         cmocka_unit_test_setup_teardown(a_run_whose_process_died_is_interrupted, setup, teardown),
