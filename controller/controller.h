@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "controller/attach.h"
 #include "controller/choose.h"
+#include "controller/object.h"
 #include "controller/owned.h"
 #include "http/certificate.h"
 #include "http/server.h"
@@ -18,10 +19,6 @@
 #define CONTROLLER_TOKEN_AUDIENCE "sonde-store"
 
 enum {
-    RUN_KEY_SIZE = SONDE_KUBE_KEY_MAX + 1,
-    RUN_UID_SIZE = 37,
-    RUN_REASON_SIZE = 64,
-    RUN_MESSAGE_SIZE = 1024,
     RUN_ARTIFACTS_MAX = 200, /* links in a status */
 };
 
@@ -32,12 +29,6 @@ struct metrics_server;
 struct webhook;
 
 /* ---- what is carried out ---- */
-
-/* Each kind has a cache, and keys of its own in the queue. */
-enum kind {
-    KIND_PROFILE_RUN,
-    KIND_COUNT,
-};
 
 struct watched {
     struct controller *controller;
@@ -64,8 +55,8 @@ struct target {
     char node[SONDE_KUBE_NAME_MAX + 1];
     char container[CONTAINER_NAME_SIZE];
     enum target_state state;
-    char reason[RUN_REASON_SIZE];
-    char message[RUN_MESSAGE_SIZE];
+    char reason[OBJECT_REASON_SIZE];
+    char message[OBJECT_MESSAGE_SIZE];
     char node_version[32];
     int64_t pid, inspector_ms, pause_ms;
     int64_t user;        /* that a look told; ATTACH_USER_UNKNOWN */
@@ -82,88 +73,35 @@ struct target {
     char token[65];      /* hexadecimal; wiped when the sidecar has it */
 };
 
-enum condition_type {
-    CONDITION_ACCEPTED,
+enum run_condition {
+    CONDITION_ACCEPTED = OBJECT_ACCEPTED,
     CONDITION_ATTACHED,
     CONDITION_STORED,
     CONDITION_ANALYZED,
-    CONDITION_SUCCEEDED,
-    CONDITION_COUNT,
-};
-
-struct condition {
-    char status; /* 'T', 'F', 'U' */
-    char reason[RUN_REASON_SIZE];
-    char message[RUN_MESSAGE_SIZE];
-    int64_t since; /* ns since 1970 */
-};
-
-enum run_phase {
-    RUN_CHOOSING,   /* the pods are not chosen, or their choice is not written yet */
-    RUN_WORKING,    /* targets are attached and captured */
-    RUN_CONCLUDING, /* the store is asked for the results */
-    RUN_ENDING,     /* the last status is being written */
-    RUN_OVER,
+    CONDITION_SUCCEEDED = OBJECT_SUCCEEDED,
 };
 
 struct run {
-    struct controller *controller;
-    struct run *next;
-    char key[RUN_KEY_SIZE]; /* "namespace/name" */
-    char uid[RUN_UID_SIZE];
+    struct object object; /* first: see run_of */
     char sidecar[SIDECAR_NAME_SIZE];
-    const char *name; /* in key */
-    char namespace[SONDE_KUBE_LABEL_MAX + 1];
-    int64_t generation;
-    int64_t created; /* ns since 1970 */
-    struct sonde_spec_documents documents;
     const struct sonde_profile_run *spec; /* NULL: it is not valid */
-    char *document;                       /* for store and sidecar: JSON */
-    char requester[512];
-    bool cancel; /* spec.cancel */
-    /* Of the object that it was taken up from; "" once a status of ours is written. Whoever leads
-     * may have a cache that is behind: only if nobody wrote since does the first status hold. */
-    char version[SONDE_KUBE_VERSION_SIZE];
 
-    enum run_phase phase;
-    int64_t started, completed; /* ns since 1970; 0: not yet */
-    struct target *targets;     /* NULL: none is chosen */
+    struct target *targets; /* NULL: none is chosen */
     size_t target_count;
-    size_t left_out; /* pods that were wanted too */
-    struct condition conditions[CONDITION_COUNT];
-    char target_word[320];               /* "Deployment/patients" */
-    char ending_reason[RUN_REASON_SIZE]; /* cancel or deadline: nothing more is begun; "" */
-    char ending_message[RUN_MESSAGE_SIZE];
-    int64_t ending_since; /* monotonic */
-    bool cancel_sent;     /* to the store */
-    bool rolling_out;     /* the workload, as last seen */
+    size_t left_out;  /* pods that were wanted too */
+    bool rolling_out; /* the workload, as last seen */
     bool workload_found;
     bool workload_known; /* the two above are fresh */
-    bool busy;           /* a request for the run is under way */
-    bool gone;           /* the object was deleted: nothing is written any more */
-    bool writing;        /* a status is being written */
-    bool bare;           /* the whole one is refused: only times and Succeeded are written */
     int gate_waits;      /* times in a row that a gate was closed */
     int64_t choose_at;   /* monotonic: the gates are looked at again */
-    int conclude_failures;
-    int64_t conclude_since; /* monotonic */
-    int pending;            /* requests that will still call back */
-    cJSON *applied;         /* the status as it was last written or read */
-    cJSON *results;         /* the store's answer to the conclusion */
 };
 
-/* ---- ProfileRuns as they are cached ---- */
+/* The names of the conditions. */
+#define RUN_CONDITIONS {"Accepted", "Attached", "ArtifactsStored", "Analyzed", "Succeeded"}
 
-struct run_object {
-    struct owned *owned; /* first: owned_of. NULL: none of our kinds controls it */
-    bool finished;
-    int64_t completed_ns; /* since 1970 */
-    int64_t ttl_ns;
-    char *text; /* the object as JSON; NULL when it is finished */
-};
-
-int run_object_keep(void *context, const cJSON *object, void **ret, struct sonde_err *err);
-void run_object_release(void *context, void *kept);
+/* Of an object that is a ProfileRun. */
+struct run *run_of(struct object *object);
+const struct run *run_from(const struct object *object);
 
 /* ---- the whole ---- */
 
@@ -215,7 +153,7 @@ struct controller {
     struct certificates *certificates;
     struct metrics_server *server;
     struct webhook *webhook; /* NULL: none is wanted */
-    struct run *active;      /* list */
+    struct object *active;   /* list */
     struct controller_metrics metrics;
     bool leads;
     bool stopping;
@@ -239,32 +177,16 @@ bool controller_synced(const struct controller *controller);
 /* The kind's resource. */
 const struct sonde_kube_resource *kind_resource(enum kind kind);
 
-/* run.c: life of a run in memory. */
-struct run *run_find(struct controller *controller, const char *key);
-struct run *run_find_uid(struct controller *controller, const char *uid);
-/* From an object of the cache; its status is taken up. SONDE_ENOMEM. A spec that is not valid
- * leaves run->spec NULL and the reason in *ret_invalid. */
-int run_new(struct controller *controller, const struct sonde_kube_object *object, struct run **ret,
-            struct sonde_err *ret_invalid, struct sonde_err *err) SONDE_MUST_CHECK;
+/* run.c */
 /* Makes room for so many targets, none of which are chosen yet; once. SONDE_ENOMEM, SONDE_ELIMIT.
  */
 int run_reserve_targets(struct run *run, size_t count, struct sonde_err *err) SONDE_MUST_CHECK;
-/* Takes what may change: cancel. */
-void run_refresh(struct run *run, const struct sonde_kube_object *object);
-/* Out of the list; freed when nothing calls back any more. */
-void run_drop(struct run *run);
-void run_hold(struct run *run);
-void run_release(struct run *run);
-void run_set_condition(struct run *run, enum condition_type type, char status, const char *reason,
-                       const char *message);
-void run_event(const struct run *run, bool warning, const char *reason, const char *action,
-               const char *note);
+int run_read(struct object *object, struct sonde_err *err) SONDE_MUST_CHECK;
+void run_fini(struct object *object);
 
 /* status.c */
-/* The status as it should be; NULL without memory. */
-cJSON *status_of(const struct run *run);
-/* Takes targets, conditions and times from a status. SONDE_ENOMEM. */
-int status_take(struct run *run, const cJSON *status, struct sonde_err *err) SONDE_MUST_CHECK;
+void run_put(cJSON *status, const struct object *object);
+int run_take(struct object *object, const cJSON *status, struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* result.c: a sidecar's last word, from the store or the kubelet. Pure. */
 void result_take(struct target *target, const cJSON *result);
@@ -272,13 +194,14 @@ void result_take(struct target *target, const cJSON *result);
 bool result_take_message(struct target *target, const char *message);
 
 /* reconcile.c */
-void reconcile(struct controller *controller, const char *key);
+void run_reconcile(struct controller *controller, const char *key);
 
 /* target.c: one target's way; called by reconcile. */
 void target_step(struct target *target);
 void target_fail(struct target *target, const char *reason, const char *message);
 bool target_over(const struct target *target);
 bool target_active(const struct target *target);
+void target_changed(struct object *run, const cJSON *change);
 
 /* store.c */
 struct store_answer {

@@ -78,8 +78,8 @@ static const struct kind_work {
     struct sonde_str (*index)(const struct sonde_kube_object *object);
     void (*reconcile)(struct controller *controller, const char *key);
 } kinds[KIND_COUNT] = {
-    [KIND_PROFILE_RUN] = {&profile_run_resource, RUNS_MAX, run_object_keep, run_object_release,
-                          owned_key, reconcile},
+    [KIND_PROFILE_RUN] = {&profile_run_resource, RUNS_MAX, object_keep, object_release, owned_key,
+                          run_reconcile},
 };
 
 const struct sonde_kube_resource *kind_resource(enum kind kind)
@@ -215,7 +215,7 @@ static void pump(void *context)
 /* Whoever made it wants to know that it is there, is over, or is gone. */
 static void wake_owner(struct controller *controller, const struct sonde_kube_object *object)
 {
-    char key[RUN_KEY_SIZE];
+    char key[OBJECT_KEY_SIZE];
     const struct owned *owned = owned_of(object);
     for (int i = 0; owned && i < KIND_COUNT; i++) {
         if (strcmp(owned->kind, kinds[i].resource->kind) == 0) {
@@ -242,29 +242,16 @@ static void object_changed(void *context, const struct sonde_kube_object *before
     }
 }
 
-/* Whether a change of the pod may be news for the run. */
-static bool concerns(const struct run *run, const struct sonde_kube_object *object)
-{
-    size_t length = strlen(run->namespace);
-    if (strncmp(object->key, run->namespace, length) != 0 || object->key[length] != '/') {
-        return false;
-    }
-    for (size_t i = 0; i < run->target_count; i++) {
-        if (strcmp(run->targets[i].pod, object->name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void pod_changed(void *context, const struct sonde_kube_object *before,
                         const struct sonde_kube_object *after)
 {
     struct controller *controller = context;
-    const struct sonde_kube_object *object = after ? after : before;
-    for (struct run *run = controller->active; run; run = run->next) {
-        if (concerns(run, object)) {
-            controller_wake(controller, KIND_PROFILE_RUN, run->key, 0);
+    const struct sonde_kube_object *pod = after ? after : before;
+    for (struct object *object = controller->active; object; object = object->next) {
+        size_t length = strlen(object->namespace);
+        if (strncmp(pod->key, object->namespace, length) == 0 && pod->key[length] == '/' &&
+            object->way->concerns(object, pod)) {
+            object_wake(object, 0);
         }
     }
 }
@@ -515,7 +502,7 @@ static void finish(struct program *program)
     sonde_kube_free(controller->kube);
     while (controller->active) {
         controller->active->pending = 0; /* nothing calls back any more */
-        run_drop(controller->active);
+        object_drop(controller->active);
     }
     certificates_free(controller->certificates);
     sonde_kube_queue_free(controller->queue);

@@ -192,7 +192,7 @@ static void answer_metrics(void *context, struct sonde_exchange *exchange)
     struct sonde_kube_queue_numbers queue =
         sonde_kube_queue_numbers(controller->queue, sonde_clock_monotonic());
     size_t active = 0;
-    for (const struct run *run = controller->active; run; run = run->next) {
+    for (const struct object *object = controller->active; object; object = object->next) {
         active++;
     }
     const struct {

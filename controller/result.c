@@ -45,7 +45,8 @@ static const char *known_reason(const char *word)
 static bool ended_by_kubelet(const struct target *target)
 {
     const struct run *run = target->run;
-    return target->cancelled && !run->cancel && !run->gone && !run->ending_reason[0];
+    return target->cancelled && !run->object.cancel && !run->object.gone &&
+           !run->object.ending_reason[0];
 }
 
 void result_take(struct target *target, const cJSON *result)

@@ -35,7 +35,7 @@ struct exchange {
 struct orphan {
     struct orphan *next;
     struct store_client *store;
-    char uid[RUN_UID_SIZE];
+    char uid[OBJECT_UID_SIZE];
     char namespace[SONDE_KUBE_LABEL_MAX + 1];
     char name[SONDE_KUBE_NAME_MAX + 1];
     struct sonde_kube_request *request; /* asks for its object */
@@ -344,7 +344,7 @@ static void suspect(struct store_client *store, const cJSON *change)
     for (const struct orphan *orphan = store->orphans; orphan; orphan = orphan->next) {
         search.found = search.found || strcmp(orphan->uid, uid) == 0;
     }
-    if (search.found || store->orphan_count == ORPHANS_MAX || strlen(uid) != RUN_UID_SIZE - 1 ||
+    if (search.found || store->orphan_count == ORPHANS_MAX || strlen(uid) != OBJECT_UID_SIZE - 1 ||
         strlen(namespace) > SONDE_KUBE_LABEL_MAX || strlen(name) > SONDE_KUBE_NAME_MAX ||
         !name[0] || (served && strcmp(served, namespace) != 0)) {
         return;
@@ -364,35 +364,6 @@ static void suspect(struct store_client *store, const cJSON *change)
 }
 
 /* ---- changes ---- */
-
-static struct target *find_target(struct run *run, const char *pod)
-{
-    for (size_t i = 0; i < run->target_count; i++) {
-        if (strcmp(run->targets[i].pod, pod) == 0) {
-            return &run->targets[i];
-        }
-    }
-    return NULL;
-}
-
-static void take_change(struct target *target, const cJSON *change)
-{
-    const char *phase = sonde_json_string_or(change, "phase", "");
-    const cJSON *result = cJSON_GetObjectItemCaseSensitive(change, "result");
-    target->connected = target->connected || strcmp(phase, "Expected") != 0;
-    if (target_over(target)) {
-        return;
-    }
-    if (strcmp(phase, "Capturing") == 0) {
-        target->state = TARGET_CAPTURING;
-    } else if (strcmp(phase, "Done") == 0) {
-        target->done = true;
-        result_take(target, result);
-    } else if (strcmp(phase, "Lost") == 0) {
-        target_fail(target, SONDE_REASON_SIDECAR_LOST,
-                    "the sidecar has not been heard of: its node or its pod may be gone");
-    }
-}
 
 /* It becomes a part of an address. Without one the store tells all anew. */
 static bool take_cursor(struct store_client *store, const char *next)
@@ -420,16 +391,12 @@ static void followed(void *context, const struct store_answer *answer, const str
     cJSON_ArrayForEach(change, cJSON_GetObjectItemCaseSensitive(answer->object, "changes"))
     {
         const char *uid = sonde_json_string_or(change, "uid", "");
-        struct run *run = run_find_uid(controller, uid);
-        struct target *target =
-            run ? find_target(run, sonde_json_string_or(change, "target", "")) : NULL;
-        if (run) {
-            controller_wake(controller, KIND_PROFILE_RUN, run->key, 0);
+        struct object *object = object_find_uid(controller, uid);
+        if (object) {
+            object_wake(object, 0);
+            object->way->changed(object, change);
         } else if (all) {
             suspect(store, change);
-        }
-        if (target) {
-            take_change(target, change);
         }
     }
     if (take_cursor(store, sonde_json_string_or(answer->object, "next", ""))) {

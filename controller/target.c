@@ -54,7 +54,7 @@ static void fail_by(struct target *target, const struct sonde_err *err)
 
 static void wake(const struct target *target, int64_t delay_ns)
 {
-    controller_wake(target->run->controller, KIND_PROFILE_RUN, target->run->key, delay_ns);
+    object_wake(&target->run->object, delay_ns);
 }
 
 /* The request for the target is over; the run may be, too. */
@@ -62,7 +62,7 @@ static void idle(struct target *target, int64_t delay_ns)
 {
     target->busy = false;
     wake(target, delay_ns);
-    run_release(target->run);
+    object_end_hold(&target->run->object);
 }
 
 static void again_later(struct target *target)
@@ -81,10 +81,11 @@ static bool comes_back(int code)
 /* The API server refused, or did not answer. */
 static void refused(struct target *target, const char *what, const struct sonde_err *err)
 {
-    char message[RUN_MESSAGE_SIZE];
+    char message[OBJECT_MESSAGE_SIZE];
     if (comes_back(err->code)) {
-        SONDE_LOG(&target->run->controller->log, SONDE_LOG_WARN, "the API server did not answer",
-                  SONDE_FIELD_STR("run", sonde_str(target->run->key)),
+        SONDE_LOG(&target->run->object.controller->log, SONDE_LOG_WARN,
+                  "the API server did not answer",
+                  SONDE_FIELD_STR("run", sonde_str(target->run->object.key)),
                   SONDE_FIELD_STR("pod", sonde_str(target->pod)),
                   SONDE_FIELD_STR("error", sonde_str(err->message)));
         again_later(target);
@@ -132,45 +133,39 @@ static void patched(void *context, const struct sonde_kube_response *response,
     }
     target->failures = 0;
     target->patched = sonde_clock_monotonic();
-    run->controller->metrics.attaches++;
+    run->object.controller->metrics.attaches++;
     if (!target_over(target) && target->state != TARGET_CAPTURING) {
         target->state = look ? TARGET_LOOKING : TARGET_ATTACHING;
     }
-    SONDE_LOG(&run->controller->log, SONDE_LOG_INFO, "sidecar put into pod",
-              SONDE_FIELD_STR("run", sonde_str(run->key)),
+    SONDE_LOG(&run->object.controller->log, SONDE_LOG_INFO, "sidecar put into pod",
+              SONDE_FIELD_STR("run", sonde_str(run->object.key)),
               SONDE_FIELD_STR("pod", sonde_str(target->pod)), SONDE_FIELD_INT("look", look));
     idle(target, 0);
-}
-
-static int64_t deadline_seconds(const struct run *run)
-{
-    return (run->started ? run->started : run->created) / SONDE_SECOND +
-           run->spec->active_deadline_seconds;
 }
 
 static int send_patch(struct patch *patch, struct sonde_err *err)
 {
     struct target *target = patch->target;
     struct run *run = target->run;
-    const struct controller *controller = run->controller;
+    const struct controller *controller = run->object.controller;
     char name[SIDECAR_NAME_SIZE];
     char deadline[32];
     char liveness[32];
     struct sonde_str authority = certificates_authority(controller->certificates);
     SONDE_BUF_AUTO body = SONDE_BUF(ATTACH_PATCH_MAX);
     SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
-    attach_name(run->uid, patch->look, name);
-    (void)snprintf(deadline, sizeof(deadline), "%lld", (long long)deadline_seconds(run));
+    attach_name(run->object.uid, patch->look, name);
+    (void)snprintf(deadline, sizeof(deadline), "%lld", (long long)object_deadline(&run->object));
     (void)snprintf(liveness, sizeof(liveness), "%lld", (long long)patch->found.liveness_seconds);
     const struct sonde_pair environment[] = {
         {"SONDE_STORE", controller->settings->store},
         {"SONDE_STORE_CA", authority.data},
-        {"SONDE_RUN_UID", run->uid},
+        {"SONDE_RUN_UID", run->object.uid},
         {"SONDE_TARGET", target->pod},
         {"SONDE_TOKEN", target->token},
         {"SONDE_DEADLINE", deadline},
         {"SONDE_LIVENESS_SECONDS", liveness},
-        {"SONDE_DOCUMENT", run->document}, /* alone for a look */
+        {"SONDE_DOCUMENT", run->object.document}, /* alone for a look */
     };
     enum { ALL = SONDE_LENGTH(environment) };
     attach_patch(
@@ -182,14 +177,14 @@ static int send_patch(struct patch *patch, struct sonde_err *err)
             .group = patch->look ? ATTACH_STRANGER : patch->found.group,
             .look = patch->look,
             .resource_version = patch->version,
-            .requester = run->requester,
-            .run = run->name,
+            .requester = run->object.requester,
+            .run = run->object.name,
             .environment = patch->look ? environment + ALL - 1 : environment,
             .environment_count = patch->look ? 1 : ALL,
         },
         &body);
-    int r = sonde_kube_path(&(struct sonde_kube_target){&pod_resource, run->namespace, target->pod,
-                                                        "ephemeralcontainers", NULL},
+    int r = sonde_kube_path(&(struct sonde_kube_target){&pod_resource, run->object.namespace,
+                                                        target->pod, "ephemeralcontainers", NULL},
                             &path, err);
     r = r < 0 ? r : sonde_buf_check(&path, "the path of a pod", err);
     r = r < 0 ? r : sonde_buf_check(&body, "the patch of a pod", err);
@@ -210,7 +205,7 @@ static int send_patch(struct patch *patch, struct sonde_err *err)
 static bool stops(struct patch *patch)
 {
     struct target *target = patch->target;
-    bool ends = target->run->ending_reason[0] || target_over(target);
+    bool ends = target->run->object.ending_reason[0] || target_over(target);
     if (ends) {
         free(patch);
         idle(target, 0);
@@ -239,8 +234,9 @@ static void registered(void *context, const struct store_answer *answer,
     struct target *target = patch->target;
     if (err->code) {
         free(patch);
-        SONDE_LOG(&target->run->controller->log, SONDE_LOG_WARN, "the store did not take a run",
-                  SONDE_FIELD_STR("run", sonde_str(target->run->key)),
+        SONDE_LOG(&target->run->object.controller->log, SONDE_LOG_WARN,
+                  "the store did not take a run",
+                  SONDE_FIELD_STR("run", sonde_str(target->run->object.key)),
                   SONDE_FIELD_INT("status", answer->status),
                   SONDE_FIELD_STR("error", sonde_str(err->message)));
         if (++target->store_failures > STORE_PATIENCE) {
@@ -275,19 +271,13 @@ static int send_registration(struct patch *patch, struct sonde_err *err)
     SONDE_BUF_AUTO body = SONDE_BUF(SONDE_SPEC_FILE_MAX + 8192);
     make_token(target);
     sonde_sha256(sonde_str(target->token), digest);
-    sonde_buf_printf(&body,
-                     "{\"uid\":\"%s\",\"name\":\"%s\",\"namespace\":\"%s\",\"kind\":\"ProfileRun\","
-                     "\"requester\":",
-                     run->uid, run->name, run->namespace);
-    sonde_buf_json_string(&body, sonde_str(run->requester));
-    sonde_buf_text(&body, ",\"document\":");
-    sonde_buf_text(&body, run->document);
-    sonde_buf_printf(&body,
-                     ",\"targets\":[{\"target\":\"%s\",\"tokenSha256\":\"%s\",\"expires\":%lld}]}",
-                     target->pod, digest, (long long)(deadline_seconds(run) + TOKEN_GRACE_SECONDS));
+    object_registration(&run->object, &body);
+    sonde_buf_printf(&body, "{\"target\":\"%s\",\"tokenSha256\":\"%s\",\"expires\":%lld}]}",
+                     target->pod, digest,
+                     (long long)(object_deadline(&run->object) + TOKEN_GRACE_SECONDS));
     int r = sonde_buf_check(&body, "the registration of a run", err);
     return r < 0 ? r
-                 : store_post(run->controller->store, "runs", sonde_buf_view(&body),
+                 : store_post(run->object.controller->store, "runs", sonde_buf_view(&body),
                               10 * SONDE_SECOND, registered, patch, err);
 }
 
@@ -325,7 +315,8 @@ static void pod_read(void *context, const struct sonde_kube_response *response,
         target->state = target->state == TARGET_PENDING ? TARGET_ATTACHING : target->state;
         target->patched = target->patched ? target->patched : sonde_clock_monotonic();
     }
-    if (found.present || found.other_active || run->ending_reason[0] || target_over(target)) {
+    if (found.present || found.other_active || run->object.ending_reason[0] ||
+        target_over(target)) {
         idle(target, found.present ? 0 : SONDE_SECOND);
         return;
     }
@@ -355,14 +346,14 @@ static void attach(struct target *target)
     struct run *run = target->run;
     SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
     int r = sonde_kube_path(
-        &(struct sonde_kube_target){&pod_resource, run->namespace, target->pod, NULL, NULL}, &path,
-        &err);
+        &(struct sonde_kube_target){&pod_resource, run->object.namespace, target->pod, NULL, NULL},
+        &path, &err);
     r = r < 0 ? r : sonde_buf_check(&path, "the path of a pod", &err);
     struct sonde_kube_request_options options = {
         .path = sonde_buf_view(&path), .context = target, .done = pod_read};
     target->busy = true;
-    run_hold(run);
-    r = r < 0 ? r : sonde_kube_send(run->controller->kube, &options, NULL, &err);
+    object_hold(&run->object);
+    r = r < 0 ? r : sonde_kube_send(run->object.controller->kube, &options, NULL, &err);
     if (r < 0) {
         fail_by(target, &err);
         idle(target, 0);
@@ -381,7 +372,7 @@ static bool ended_with_target(const struct pod *pod, const struct pod_sidecar *s
 static void sidecar_ended(struct target *target, const struct pod *pod,
                           const struct pod_sidecar *sidecar)
 {
-    char message[RUN_MESSAGE_SIZE];
+    char message[OBJECT_MESSAGE_SIZE];
     if (result_take_message(target, sidecar->message)) {
         return;
     }
@@ -412,7 +403,7 @@ static void look_ended(struct target *target, const struct pod *pod,
 
 static void sidecar_waits(struct target *target, const struct pod_sidecar *sidecar, int64_t now)
 {
-    char message[RUN_MESSAGE_SIZE];
+    char message[OBJECT_MESSAGE_SIZE];
     if (!attach_is_stuck(sidecar->reason)) {
         target->stuck_since = 0;
         return;
@@ -468,25 +459,25 @@ static void await(struct target *target, const struct pod *pod, const struct pod
 void target_step(struct target *target)
 {
     struct run *run = target->run;
-    char key[RUN_KEY_SIZE];
+    char key[OBJECT_KEY_SIZE];
     char name[SIDECAR_NAME_SIZE];
     int64_t now = sonde_clock_monotonic();
     if (target_over(target) || target->busy) {
         return;
     }
-    (void)snprintf(key, sizeof(key), "%s/%s", run->namespace, target->pod);
-    const struct sonde_kube_object *object =
-        sonde_kube_cache_get(sonde_kube_informer_cache(run->controller->pods), sonde_str(key));
+    (void)snprintf(key, sizeof(key), "%s/%s", run->object.namespace, target->pod);
+    const struct sonde_kube_object *object = sonde_kube_cache_get(
+        sonde_kube_informer_cache(run->object.controller->pods), sonde_str(key));
     const struct pod *pod =
         object && strcmp(object->uid, target->pod_uid) == 0 ? object->kept : NULL;
-    attach_name(run->uid, target->state == TARGET_LOOKING, name);
+    attach_name(run->object.uid, target->state == TARGET_LOOKING, name);
     const struct pod_sidecar *sidecar = pod ? pod_sidecar(pod, name) : NULL;
     if (target->state == TARGET_PENDING && sidecar) {
         target->state = TARGET_ATTACHING; /* of before a restart */
     }
-    if (target->state == TARGET_PENDING && run->ending_reason[0]) {
+    if (target->state == TARGET_PENDING && run->object.ending_reason[0]) {
         target->cancelled = true;
-        target_fail(target, run->ending_reason, run->ending_message);
+        target_fail(target, run->object.ending_reason, run->object.ending_message);
     } else if (!pod) {
         pod_gone(target, now);
     } else if (target->state == TARGET_PENDING) {
@@ -494,11 +485,50 @@ void target_step(struct target *target)
     } else {
         await(target, pod, sidecar, now);
     }
-    if (!target_over(target) && run->ending_reason[0]) {
-        if (now - run->ending_since > ENDING_NS) {
-            target_fail(target, run->ending_reason, run->ending_message);
+    if (!target_over(target) && run->object.ending_reason[0]) {
+        if (now - run->object.ending_since > ENDING_NS) {
+            target_fail(target, run->object.ending_reason, run->object.ending_message);
         } else {
             wake(target, ENDING_NS + SONDE_SECOND);
         }
+    }
+}
+
+/* ---- what the store tells ---- */
+
+static struct target *find_target(struct run *run, const char *pod)
+{
+    for (size_t i = 0; i < run->target_count; i++) {
+        if (strcmp(run->targets[i].pod, pod) == 0) {
+            return &run->targets[i];
+        }
+    }
+    return NULL;
+}
+
+static void take_change(struct target *target, const cJSON *change)
+{
+    const char *phase = sonde_json_string_or(change, "phase", "");
+    const cJSON *result = cJSON_GetObjectItemCaseSensitive(change, "result");
+    target->connected = target->connected || strcmp(phase, "Expected") != 0;
+    if (target_over(target)) {
+        return;
+    }
+    if (strcmp(phase, "Capturing") == 0) {
+        target->state = TARGET_CAPTURING;
+    } else if (strcmp(phase, "Done") == 0) {
+        target->done = true;
+        result_take(target, result);
+    } else if (strcmp(phase, "Lost") == 0) {
+        target_fail(target, SONDE_REASON_SIDECAR_LOST,
+                    "the sidecar has not been heard of: its node or its pod may be gone");
+    }
+}
+
+void target_changed(struct object *object, const cJSON *change)
+{
+    struct target *target = find_target(run_of(object), sonde_json_string_or(change, "target", ""));
+    if (target) {
+        take_change(target, change);
     }
 }

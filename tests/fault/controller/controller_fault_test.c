@@ -81,11 +81,19 @@ static int answer_review(void *context)
         &answer, NULL);
 }
 
+static const struct object_way way = {.resource = &profile_run_resource,
+                                      .size = sizeof(struct run),
+                                      .conditions = RUN_CONDITIONS,
+                                      .read = run_read,
+                                      .fini = run_fini,
+                                      .put = run_put,
+                                      .take = run_take};
+
 /* A status is whole, or none: half of one would take away what is written. */
 static int print_status(void *context)
 {
     const struct run *run = context;
-    SONDE_JSON_AUTO *status = status_of(run);
+    SONDE_JSON_AUTO *status = object_status(&run->object);
     if (!status) {
         return SONDE_ENOMEM;
     }
@@ -98,23 +106,23 @@ static int print_status(void *context)
 static int make_run(void *context)
 {
     struct sonde_kube_object *object = context;
-    struct run *run = NULL;
+    struct object *run = NULL;
     struct sonde_err invalid = {0};
     SONDE_JSON_AUTO *json = NULL;
     int r = sonde_json_parse(sonde_str(run_text), &json, NULL);
-    r = r < 0 ? r : run_object_keep(NULL, json, &object->kept, NULL);
+    r = r < 0 ? r : object_keep(NULL, json, &object->kept, NULL);
     if (r < 0) {
         return r;
     }
-    r = run_new(&controller, object, &run, &invalid, NULL);
+    r = object_new(&controller, &way, object, &run, &invalid, NULL);
     if (r == 0) {
         /* Without memory a document must not look invalid: the run would end. */
         assert_int_equal(invalid.code, 0);
-        assert_non_null(run->spec);
-        assert_int_equal(run->target_count, 1);
-        run_drop(run);
+        assert_true(run->valid);
+        assert_int_equal(run_of(run)->target_count, 1);
+        object_drop(run);
     }
-    run_object_release(NULL, object->kept);
+    object_release(NULL, object->kept);
     return r;
 }
 
@@ -130,15 +138,17 @@ static void every_allocation_may_fail(void **state)
                                        .resource_version = "7"};
     assert_non_null(pod);
     struct target target = {.run = &run, .state = TARGET_CAPTURING, .pod = "pod-a"};
-    run = (struct run){.controller = &controller, .targets = &target, .target_count = 1};
-    run_set_condition(&run, CONDITION_ACCEPTED, 'T', "Accepted", "");
-    run.results = cJSON_Parse("{\"summary\":{\"top\":\"f\"},\"artifacts\":[{\"id\":\"a\"}]}");
+    run = (struct run){
+        .object = {.way = &way, .controller = &controller}, .targets = &target, .target_count = 1};
+    object_set_condition(&run.object, CONDITION_ACCEPTED, 'T', "Accepted", "");
+    run.object.results =
+        cJSON_Parse("{\"summary\":{\"top\":\"f\"},\"artifacts\":[{\"id\":\"a\"}]}");
     fail_each_allocation(keep_and_examine, pod);
     fail_each_allocation(take_message, &run);
     fail_each_allocation(print_status, &run);
     fail_each_allocation(make_run, &object);
     fail_each_allocation(answer_review, NULL);
-    cJSON_Delete(run.results);
+    cJSON_Delete(run.object.results);
     cJSON_Delete(pod);
     cJSON_InitHooks(NULL);
 }

@@ -70,20 +70,22 @@ static void read_status(struct sonde_str text)
 {
     static const struct controller_settings settings = {.sidecar_image = "sidecar"};
     static struct controller controller = {.settings = &settings};
+    static const struct object_way way = {
+        .conditions = RUN_CONDITIONS, .put = run_put, .take = run_take};
     static struct run run;
     static struct run again;
     SONDE_JSON_AUTO *json = NULL;
     if (sonde_json_parse(text, &json, NULL) < 0) {
         return;
     }
-    run = again = (struct run){.controller = &controller};
-    must(status_take(&run, json, NULL) == 0);
-    SONDE_JSON_AUTO *written = status_of(&run);
+    run = again = (struct run){.object = {.way = &way, .controller = &controller}};
+    must(object_take_status(&run.object, json, NULL) == 0);
+    SONDE_JSON_AUTO *written = object_status(&run.object);
     must(written);
     char *printed = cJSON_PrintUnformatted(written);
     must(printed && sonde_utf8_valid(sonde_str(printed)));
     cJSON_free(printed);
-    must(status_take(&again, written, NULL) == 0);
+    must(object_take_status(&again.object, written, NULL) == 0);
     must(again.target_count == run.target_count);
     for (size_t i = 0; i < run.target_count; i++) {
         must(again.targets[i].state == run.targets[i].state);

@@ -94,7 +94,7 @@ static void an_end_by_the_kubelet_is_the_targets(void **state)
     assert_true(target.cancelled);
     assert_string_equal(target.reason, "TargetExited");
     target = (struct target){.run = &run};
-    run = (struct run){.cancel = true};
+    run = (struct run){.object.cancel = true};
     assert_true(result_take_message(&target, cancelled));
     assert_string_equal(target.reason, "Cancelled");
     assert_int_equal(target.state, TARGET_FAILED);

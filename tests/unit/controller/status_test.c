@@ -18,6 +18,15 @@
 
 static const struct controller_settings settings = {.sidecar_image = "sonde.dev/sidecar:0.1.0"};
 static struct controller controller = {.settings = &settings};
+static const struct object_way way = {
+    .conditions = RUN_CONDITIONS, .put = run_put, .take = run_take};
+
+/* A ProfileRun of which nothing is known yet. */
+static struct run empty(int64_t generation)
+{
+    return (struct run){
+        .object = {.way = &way, .controller = &controller, .generation = generation}};
+}
 
 /* Of 2026-01-01, in whole microseconds: what a status can hold. */
 #define BEGIN_NS INT64_C(1767225600000000000)
@@ -37,10 +46,11 @@ static void make(struct run *run)
     static const enum target_state states[] = {TARGET_PENDING,   TARGET_LOOKING,   TARGET_ATTACHING,
                                                TARGET_CAPTURING, TARGET_SUCCEEDED, TARGET_FAILED};
     static struct target targets[CHOOSE_TARGETS_MAX];
-    *run = (struct run){
-        .controller = &controller, .generation = 3, .started = BEGIN_NS, .targets = targets};
-    (void)snprintf(run->target_word, sizeof(run->target_word), "Deployment/web");
-    (void)snprintf(run->requester, sizeof(run->requester), "ann");
+    *run = empty(3);
+    run->object.started = BEGIN_NS;
+    run->targets = targets;
+    (void)snprintf(run->object.target_word, sizeof(run->object.target_word), "Deployment/web");
+    (void)snprintf(run->object.requester, sizeof(run->object.requester), "ann");
     for (size_t i = 0; i < SONDE_LENGTH(states); i++) {
         struct target *target = &run->targets[run->target_count++];
         *target = (struct target){.run = run, .index = i, .state = states[i]};
@@ -55,8 +65,8 @@ static void make(struct run *run)
     done->pause_ms = 12;
     (void)snprintf(done->reason, sizeof(done->reason), "Completed");
     (void)snprintf(done->node_version, sizeof(done->node_version), "v22.1.0");
-    (void)snprintf(run->targets[5].reason, RUN_REASON_SIZE, "TargetExited");
-    (void)snprintf(run->targets[5].message, RUN_MESSAGE_SIZE, "the pod is gone");
+    (void)snprintf(run->targets[5].reason, OBJECT_REASON_SIZE, "TargetExited");
+    (void)snprintf(run->targets[5].message, OBJECT_MESSAGE_SIZE, "the pod is gone");
 }
 
 static void what_is_over_stays_so_and_the_rest_begins_again(void **state)
@@ -65,15 +75,15 @@ static void what_is_over_stays_so_and_the_rest_begins_again(void **state)
     static struct run run;
     static struct run later;
     make(&run);
-    run.completed = BEGIN_NS + SONDE_SECOND;
+    run.object.completed = BEGIN_NS + SONDE_SECOND;
     run.left_out = 10;
-    SONDE_JSON_AUTO *status = status_of(&run);
+    SONDE_JSON_AUTO *status = object_status(&run.object);
     assert_int_equal(sonde_json_integer_or(status, "targetsLeftOut", 0), 10);
-    later = (struct run){.controller = &controller, .generation = 3};
-    assert_int_equal(status_take(&later, status, NULL), 0);
-    assert_int_equal(later.started, run.started);
-    assert_int_equal(later.completed, run.completed);
-    assert_string_equal(later.target_word, "Deployment/web");
+    later = empty(3);
+    assert_int_equal(object_take_status(&later.object, status, NULL), 0);
+    assert_int_equal(later.object.started, run.object.started);
+    assert_int_equal(later.object.completed, run.object.completed);
+    assert_string_equal(later.object.target_word, "Deployment/web");
     assert_int_equal(later.left_out, 10);
     assert_int_equal(later.target_count, 6);
     for (size_t i = 0; i < later.target_count; i++) {
@@ -105,9 +115,9 @@ static void an_empty_run_says_little(void **state)
 {
     (void)state;
     static struct run run;
-    run = (struct run){.controller = &controller, .generation = 1};
-    SONDE_JSON_AUTO *status = status_of(&run);
-    SONDE_JSON_AUTO *again = status_of(&run);
+    run = empty(1);
+    SONDE_JSON_AUTO *status = object_status(&run.object);
+    SONDE_JSON_AUTO *again = object_status(&run.object);
     assert_null(at(status, "targets"));
     assert_null(at(status, "startTime"));
     assert_null(at(status, "completionTime"));
@@ -123,11 +133,11 @@ static void conditions_change_their_time_with_their_status(void **state)
     static struct run run;
     static struct run later;
     make(&run);
-    run_set_condition(&run, CONDITION_SUCCEEDED, 'U', "Running", "");
-    run.conditions[CONDITION_SUCCEEDED].since = BEGIN_NS;
-    run_set_condition(&run, CONDITION_SUCCEEDED, 'U', "Waiting", "for a gate");
-    assert_int_equal(run.conditions[CONDITION_SUCCEEDED].since, BEGIN_NS);
-    SONDE_JSON_AUTO *status = status_of(&run);
+    object_set_condition(&run.object, CONDITION_SUCCEEDED, 'U', "Running", "");
+    run.object.conditions[CONDITION_SUCCEEDED].since = BEGIN_NS;
+    object_set_condition(&run.object, CONDITION_SUCCEEDED, 'U', "Waiting", "for a gate");
+    assert_int_equal(run.object.conditions[CONDITION_SUCCEEDED].since, BEGIN_NS);
+    SONDE_JSON_AUTO *status = object_status(&run.object);
     const cJSON *condition = cJSON_GetArrayItem(at(status, "conditions"), 0);
     assert_int_equal(cJSON_GetArraySize(at(status, "conditions")), 1);
     assert_string_equal(text_at(condition, "type"), "Succeeded");
@@ -135,14 +145,14 @@ static void conditions_change_their_time_with_their_status(void **state)
     assert_string_equal(text_at(condition, "reason"), "Waiting");
     assert_string_equal(text_at(condition, "message"), "for a gate");
     assert_int_equal(sonde_json_integer_or(condition, "observedGeneration", 0), 3);
-    later = (struct run){.controller = &controller};
-    assert_int_equal(status_take(&later, status, NULL), 0);
-    const struct condition *taken = &later.conditions[CONDITION_SUCCEEDED];
+    later = empty(0);
+    assert_int_equal(object_take_status(&later.object, status, NULL), 0);
+    const struct condition *taken = &later.object.conditions[CONDITION_SUCCEEDED];
     assert_int_equal(taken->status, 'U');
     assert_int_equal(taken->since, BEGIN_NS);
     assert_string_equal(taken->message, "for a gate");
     int64_t before = sonde_clock_realtime();
-    run_set_condition(&later, CONDITION_SUCCEEDED, 'T', "Completed", "");
+    object_set_condition(&later.object, CONDITION_SUCCEEDED, 'T', "Completed", "");
     assert_true(taken->since >= before);
     free(later.targets);
 }
@@ -152,9 +162,9 @@ static void results_are_linked_up_to_a_bound(void **state)
     (void)state;
     static struct run run;
     make(&run);
-    run.results = cJSON_Parse("{\"summary\":{\"top\":\"38% loadVisits patients.js:41\","
-                              "\"findings\":3,\"bytes\":123},\"artifacts\":[]}");
-    cJSON *artifacts = cJSON_GetObjectItemCaseSensitive(run.results, "artifacts");
+    run.object.results = cJSON_Parse("{\"summary\":{\"top\":\"38% loadVisits patients.js:41\","
+                                     "\"findings\":3,\"bytes\":123},\"artifacts\":[]}");
+    cJSON *artifacts = cJSON_GetObjectItemCaseSensitive(run.object.results, "artifacts");
     for (int i = 0; i < RUN_ARTIFACTS_MAX + 5; i++) {
         cJSON *item = cJSON_CreateObject();
         char id[32];
@@ -165,7 +175,7 @@ static void results_are_linked_up_to_a_bound(void **state)
         (void)cJSON_AddNumberToObject(item, "bytes", 5);
         (void)cJSON_AddItemToArray(artifacts, item);
     }
-    SONDE_JSON_AUTO *status = status_of(&run);
+    SONDE_JSON_AUTO *status = object_status(&run.object);
     assert_int_equal(cJSON_GetArraySize(at(status, "artifacts")), RUN_ARTIFACTS_MAX);
     const cJSON *first = cJSON_GetArrayItem(at(status, "artifacts"), 0);
     assert_string_equal(text_at(first, "id"), "u.0");
@@ -174,7 +184,7 @@ static void results_are_linked_up_to_a_bound(void **state)
     assert_null(at(first, "other"));
     assert_string_equal(text_at(at(status, "summary"), "top"), "38% loadVisits patients.js:41");
     assert_int_equal(sonde_json_integer_or(at(status, "summary"), "findings", 0), 3);
-    cJSON_Delete(run.results);
+    cJSON_Delete(run.object.results);
 }
 
 /* The API server replaces what is not UTF-8: the status would never be as it was written. */
@@ -182,7 +192,7 @@ static void a_message_that_was_cut_stays_text(void **state)
 {
     (void)state;
     static struct run run;
-    char message[3 * RUN_MESSAGE_SIZE];
+    char message[3 * OBJECT_MESSAGE_SIZE];
     make(&run);
     int length = snprintf(message, sizeof(message), "{\"state\":\"Failed\",\"message\":\"12");
     for (int i = 0; i < 600; i++) {
@@ -190,12 +200,12 @@ static void a_message_that_was_cut_stays_text(void **state)
     }
     (void)snprintf(message + length, sizeof(message) - (size_t)length, "\"}");
     assert_true(result_take_message(&run.targets[0], message));
-    run_set_condition(&run, CONDITION_SUCCEEDED, 'F', "Internal", run.targets[0].message);
-    SONDE_JSON_AUTO *status = status_of(&run);
+    object_set_condition(&run.object, CONDITION_SUCCEEDED, 'F', "Internal", run.targets[0].message);
+    SONDE_JSON_AUTO *status = object_status(&run.object);
     const char *told = text_at(cJSON_GetArrayItem(at(status, "targets"), 0), "message");
     const char *condition = text_at(cJSON_GetArrayItem(at(status, "conditions"), 0), "message");
-    assert_true(strlen(told) > RUN_MESSAGE_SIZE - 5 && strlen(told) % 3 == 2);
-    assert_true(strlen(condition) > RUN_MESSAGE_SIZE - 5 && strlen(condition) % 3 == 2);
+    assert_true(strlen(told) > OBJECT_MESSAGE_SIZE - 5 && strlen(told) % 3 == 2);
+    assert_true(strlen(condition) > OBJECT_MESSAGE_SIZE - 5 && strlen(condition) % 3 == 2);
 }
 
 static void a_status_of_others_is_taken_with_care(void **state)
@@ -212,15 +222,15 @@ static void a_status_of_others_is_taken_with_care(void **state)
     sonde_buf_text(&text, "]}");
     SONDE_JSON_AUTO *status = cJSON_Parse(text.data);
     assert_non_null(status);
-    run = (struct run){.controller = &controller};
-    assert_int_equal(status_take(&run, status, NULL), 0);
-    assert_int_equal(run.started, 0);
-    assert_int_equal(run.completed, 0);
+    run = empty(0);
+    assert_int_equal(object_take_status(&run.object, status, NULL), 0);
+    assert_int_equal(run.object.started, 0);
+    assert_int_equal(run.object.completed, 0);
     assert_int_equal(run.target_count, CHOOSE_TARGETS_MAX);
     assert_int_equal(run.targets[5].state, TARGET_PENDING);
     assert_string_equal(run.targets[5].pod, "");
-    assert_int_equal(run.conditions[CONDITION_ACCEPTED].status, 'F');
-    assert_int_equal(run.conditions[CONDITION_SUCCEEDED].status, 0);
+    assert_int_equal(run.object.conditions[CONDITION_ACCEPTED].status, 'F');
+    assert_int_equal(run.object.conditions[CONDITION_SUCCEEDED].status, 0);
     free(run.targets);
 }
 
@@ -258,7 +268,7 @@ static void the_largest_status_meets_the_schema(void **state)
 {
     (void)state;
     static struct run run;
-    static const char *const way[] = {"schema", "openAPIV3Schema", "properties", "status"};
+    static const char *const members[] = {"schema", "openAPIV3Schema", "properties", "status"};
     struct sonde_documents documents;
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_YAML_BYTES_MAX);
     assert_int_equal(
@@ -266,12 +276,12 @@ static void the_largest_status_meets_the_schema(void **state)
     assert_int_equal(sonde_yaml_parse("crd", sonde_buf_view(&text), &documents, NULL), 0);
     const struct sonde_node *schema =
         sonde_node_find(sonde_node_find(documents.items[0], "spec"), "versions")->first;
-    for (size_t i = 0; i < SONDE_LENGTH(way); i++) {
-        schema = sonde_node_find(schema, way[i]);
+    for (size_t i = 0; i < SONDE_LENGTH(members); i++) {
+        schema = sonde_node_find(schema, members[i]);
     }
     make(&run);
-    run.completed = BEGIN_NS;
-    memset(run.requester, 'r', sizeof(run.requester) - 1);
+    run.object.completed = BEGIN_NS;
+    memset(run.object.requester, 'r', sizeof(run.object.requester) - 1);
     for (run.target_count = 0; run.target_count < CHOOSE_TARGETS_MAX; run.target_count++) {
         struct target *target = &run.targets[run.target_count];
         *target =
@@ -281,15 +291,15 @@ static void the_largest_status_meets_the_schema(void **state)
         memset(target->reason, 'R', sizeof(target->reason) - 1);
         memset(target->message, 'm', sizeof(target->message) - 1);
     }
-    for (int type = 0; type < CONDITION_COUNT; type++) {
-        run_set_condition(&run, (enum condition_type)type, 'F', "Internal", run.targets[0].message);
+    for (int type = 0; type < OBJECT_CONDITIONS; type++) {
+        object_set_condition(&run.object, (size_t)type, 'F', "Internal", run.targets[0].message);
     }
-    run.results = cJSON_Parse("{\"summary\":{\"top\":\"f\",\"findings\":3,\"bytes\":9},"
-                              "\"artifacts\":[{\"id\":\"a\",\"capture\":\"cpu\",\"target\":"
-                              "\"p\",\"mediaType\":\"m\",\"sha256\":\"s\",\"bytes\":9}]}");
-    SONDE_JSON_AUTO *status = status_of(&run);
+    run.object.results = cJSON_Parse("{\"summary\":{\"top\":\"f\",\"findings\":3,\"bytes\":9},"
+                                     "\"artifacts\":[{\"id\":\"a\",\"capture\":\"cpu\",\"target\":"
+                                     "\"p\",\"mediaType\":\"m\",\"sha256\":\"s\",\"bytes\":9}]}");
+    SONDE_JSON_AUTO *status = object_status(&run.object);
     meets(status, schema);
-    cJSON_Delete(run.results);
+    cJSON_Delete(run.object.results);
     sonde_documents_fini(&documents);
 }
 
