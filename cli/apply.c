@@ -1,147 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `run` and `profile` in a cluster: documents are applied, and followed until they have ended. */
-#include <signal.h>
-#include <stdlib.h>
+#include "cli/apply.h"
+
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "cli/cluster.h"
 #include "cli/document.h"
+#include "cli/follow.h"
 #include "codec/json.h"
-#include "spec/reason.h"
+#include "schedule/firing.h"
 #include "spec/spec.h"
-
-enum { CONDITIONS = 5, WORD_SIZE = 64, TOP_SIZE = 300 };
-
-static const char *const condition_names[CONDITIONS] = {"Accepted", "Attached", "ArtifactsStored",
-                                                        "Analyzed", "Succeeded"};
-
-/* One run that is followed. */
-struct following {
-    struct cluster *cluster;
-    const char *name, *uid;
-    char seen[CONDITIONS][WORD_SIZE]; /* "True Completed": what was said last */
-    bool ended, succeeded, gone, interrupted;
-    char reason[WORD_SIZE];
-    char message[SONDE_ERR_MESSAGE_MAX];
-};
-
-/* ---- what is seen ---- */
-
-/* Only what is looked at stays of the object. */
-static int keep(void *context, const cJSON *object, void **ret, struct sonde_err *err)
-{
-    struct following *f = context;
-    (void)err;
-    *ret = NULL;
-    const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(object, "metadata");
-    const cJSON *status = cJSON_GetObjectItemCaseSensitive(object, "status");
-    const cJSON *condition;
-    if (strcmp(sonde_json_string_or(metadata, "uid", ""), f->uid) != 0) {
-        return 1;
-    }
-    cJSON_ArrayForEach(condition, cJSON_GetObjectItemCaseSensitive(status, "conditions"))
-    {
-        const char *type = sonde_json_string_or(condition, "type", "");
-        const char *truth = sonde_json_string_or(condition, "status", "");
-        const char *reason = sonde_json_string_or(condition, "reason", "");
-        const char *message = sonde_json_string_or(condition, "message", "");
-        for (size_t i = 0; i < CONDITIONS; i++) {
-            char word[WORD_SIZE];
-            (void)snprintf(word, sizeof(word), "%s %s", truth, reason);
-            if (strcmp(type, condition_names[i]) != 0 || strcmp(word, f->seen[i]) == 0) {
-                continue;
-            }
-            (void)snprintf(f->seen[i], WORD_SIZE, "%s", word);
-            if (strcmp(truth, "Unknown") != 0 && i < CONDITIONS - 1) {
-                (void)fprintf(stderr, "%s: %s %s%s%s%s\n", f->name, type, word,
-                              message[0] ? " (" : "", message, message[0] ? ")" : "");
-            }
-        }
-        if (strcmp(type, "Succeeded") == 0 && strcmp(truth, "Unknown") != 0) {
-            f->ended = true;
-            f->succeeded = strcmp(truth, "True") == 0;
-            (void)snprintf(f->reason, sizeof(f->reason), "%s", reason);
-            (void)snprintf(f->message, sizeof(f->message), "%s", message);
-        }
-    }
-    return 0;
-}
-
-static void changed(void *context, const struct sonde_kube_object *before,
-                    const struct sonde_kube_object *after)
-{
-    struct following *f = context;
-    f->gone = before && !after;
-    if (f->ended || f->gone) {
-        sonde_loop_stop(f->cluster->loop);
-    }
-}
-
-static void on_signal(void *context, int number, bool by_kernel)
-{
-    struct following *f = context;
-    (void)number;
-    (void)by_kernel;
-    f->interrupted = true;
-    sonde_loop_stop(f->cluster->loop);
-}
-
-static int follow(struct following *f, const char *namespace, struct sonde_err *err)
-{
-    char selector[SONDE_KUBE_NAME_MAX + 32];
-    struct sonde_kube_informer *informer = NULL;
-    struct sonde_signal *term = NULL;
-    struct sonde_signal *interrupt = NULL;
-    struct sonde_loop *loop = f->cluster->loop;
-    (void)snprintf(selector, sizeof(selector), "metadata.name=%s", f->name);
-    struct sonde_kube_informer_options options = {
-        .resource = &cluster_profile_runs,
-        .namespace = namespace,
-        .field_selector = selector,
-        .cache = {.context = f, .keep = keep, .changed = changed, .maximum = 16},
-    };
-    sonde_random_bytes(&options.seed, sizeof(options.seed));
-    int r = sonde_signal_new(loop, SIGTERM, on_signal, f, &term, err);
-    r = r < 0 ? r : sonde_signal_new(loop, SIGINT, on_signal, f, &interrupt, err);
-    r = r < 0 ? r : sonde_kube_informer_new(loop, f->cluster->kube, &options, &informer, err);
-    while (r == 0 && !f->ended && !f->gone && !f->interrupted) {
-        sonde_loop_run(loop);
-    }
-    sonde_kube_informer_free(informer);
-    sonde_signal_free(term);
-    sonde_signal_free(interrupt);
-    return r;
-}
-
-/* ---- the report ---- */
-
-static int say_end(struct following *f, const char *namespace)
-{
-    struct sonde_err err = {.code = SONDE_EIO};
-    if (f->interrupted) {
-        (void)fprintf(stderr,
-                      "sonde: %s goes on in the cluster. To end it: kubectl -n %s patch profilerun "
-                      "%s --type merge -p '{\"spec\":{\"cancel\":true}}'\n",
-                      f->name, namespace, f->name);
-        return SONDE_EXIT_FAILED;
-    }
-    if (f->gone) {
-        (void)sonde_fail(&err, SONDE_EGONE, 0, "%s was deleted", f->name);
-        return cli_say_error(&err);
-    }
-    if (!f->succeeded) {
-        const struct sonde_reason *reason = sonde_reason_find(f->reason);
-        (void)sonde_fail(&err, SONDE_EIO, 0, "%s: %s%.400s", f->name, reason ? "" : f->reason,
-                         f->message);
-        err.reason = reason ? reason->word : NULL;
-        (void)cli_say_error(&err);
-        return SONDE_EXIT_FAILED;
-    }
-    return SONDE_EXIT_DONE;
-}
 
 static int put_report(struct cluster *cluster, const char *uid, const char *namespace, bool json,
                       struct sonde_buf *text, struct sonde_err *err)
@@ -161,58 +30,233 @@ static const char *namespace_of(const struct cluster *cluster, const struct cli_
     return settings->namespace || !named ? cluster->namespace : document->metadata.namespace;
 }
 
-static int create(struct cluster *cluster, const char *namespace,
-                  const struct sonde_spec_document *document, char uid[64], struct sonde_err *err)
+/* Behind "metadata":{ of a printed document. Without blockOwnerDeletion, which would ask for one
+ * more right, as kubectl leaves it out of a Job that it makes of a CronJob. */
+static void put_owner(const struct apply_order *order, const struct sonde_buf *text,
+                      struct sonde_buf *ret)
 {
-    SONDE_BUF_AUTO body = SONDE_BUF(SONDE_SPEC_FILE_MAX);
-    SONDE_BUF_AUTO answer = SONDE_BUF(SONDE_KUBE_OBJECT_MAX);
-    SONDE_JSON_AUTO *object = NULL;
-    struct sonde_spec_document placed = *document;
-    const struct sonde_kube_target target = {&cluster_profile_runs, namespace, NULL, NULL, NULL};
-    placed.metadata.namespace = namespace;
-    sonde_spec_print_json(&placed, &body);
-    int r = sonde_buf_check(&body, "the document", err);
-    r = r < 0 ? r : cluster_ask(cluster, "POST", &target, sonde_buf_view(&body), &answer, err);
-    if (r == SONDE_EEXISTS) {
-        return sonde_fail(
-            err, r, 0,
-            "there is a ProfileRun %s in %s already: choose another name, or delete it "
-            "(kubectl sonde delete %s)",
-            document->metadata.name, namespace, document->metadata.name);
+    static const char member[] = "\"metadata\":{";
+    const char *found = text->code || !order->owner ? NULL : strstr(text->data, member);
+    size_t before = found ? (size_t)(found - text->data) + sizeof(member) - 1 : 0;
+    sonde_buf_append(ret, text->data, before);
+    if (found) {
+        sonde_buf_printf(ret,
+                         "\"ownerReferences\":[{\"apiVersion\":\"" SONDE_SPEC_API_VERSION
+                         "\",\"kind\":\"%s\",\"name\":\"%s\",\"uid\":\"%s\","
+                         "\"controller\":true}],",
+                         order->owner->name, order->owner_name, order->owner_uid);
     }
-    r = r < 0 ? r : sonde_json_parse(sonde_buf_view(&answer), &object, err);
+    sonde_buf_append(ret, text->data ? text->data + before : NULL, text->length - before);
+}
+
+static int print_object(const struct apply_order *order, struct sonde_buf *ret,
+                        struct sonde_err *err)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_SPEC_FILE_MAX);
+    struct sonde_spec_document placed = *order->document;
+    placed.metadata.namespace = order->namespace;
+    sonde_spec_print_json(&placed, &text);
+    int r = sonde_buf_check(&text, "the document", err);
+    if (r < 0) {
+        return r;
+    }
+    put_owner(order, &text, ret);
+    return sonde_buf_check(ret, "the document", err);
+}
+
+/* The uid of the object in an answer. */
+static int read_uid(const struct sonde_buf *answer, char uid[FOLLOW_UID_SIZE],
+                    struct sonde_err *err)
+{
+    SONDE_JSON_AUTO *object = NULL;
+    int r = sonde_json_parse(sonde_buf_view(answer), &object, err);
     if (r == 0) {
         const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(object, "metadata");
-        (void)snprintf(uid, 64, "%s", sonde_json_string_or(metadata, "uid", ""));
-        (void)fprintf(stderr, "profilerun/%s created in %s\n", document->metadata.name, namespace);
+        (void)snprintf(uid, FOLLOW_UID_SIZE, "%s", sonde_json_string_or(metadata, "uid", ""));
     }
     return r;
 }
 
-static int carry_out(struct cluster *cluster, const struct cli_settings *settings,
-                     const struct sonde_spec_document *document, struct sonde_buf *out)
+static int create(struct cluster *cluster, const struct apply_order *order,
+                  char uid[FOLLOW_UID_SIZE], struct sonde_err *err)
+{
+    SONDE_BUF_AUTO body = SONDE_BUF(SONDE_SPEC_FILE_MAX);
+    SONDE_BUF_AUTO answer = SONDE_BUF(SONDE_KUBE_OBJECT_MAX);
+    const struct sonde_kind *kind = order->document->kind;
+    const char *name = order->document->metadata.name;
+    const struct sonde_kube_resource resource = cluster_resource(kind);
+    const struct sonde_kube_target target = {&resource, order->namespace, NULL, NULL, NULL};
+    int r = print_object(order, &body, err);
+    r = r < 0 ? r : cluster_ask(cluster, "POST", &target, sonde_buf_view(&body), &answer, err);
+    if (r == SONDE_EEXISTS) {
+        return sonde_fail(err, r, 0,
+                          "there is a %s %s in %s already: choose another name, make a new one of "
+                          "it (kubectl sonde rerun %s), or delete it (kubectl sonde delete %s)",
+                          kind->name, name, order->namespace, name, name);
+    }
+    r = r < 0 ? r : read_uid(&answer, uid, err);
+    if (r == 0) {
+        (void)fprintf(stderr, "%s/%s created in %s\n", kind->singular, name, order->namespace);
+    }
+    return r;
+}
+
+/* ---- a schedule ---- */
+
+/* When it fires next, jitter and all, by the zones of this machine, which may have none. */
+static void say_next(const struct sonde_schedule *schedule, const char *uid)
 {
     struct sonde_err err;
-    char uid[64];
-    const char *namespace = namespace_of(cluster, settings, document);
-    if (create(cluster, namespace, document, uid, &err) < 0) {
+    struct sonde_cron cron;
+    struct sonde_zone zone = {0};
+    char next[SONDE_TIME_SIZE];
+    if (schedule->suspend) {
+        (void)fputs("; suspended: it does not fire\n", stderr);
+        return;
+    }
+    int r = sonde_cron_parse(sonde_str(schedule->schedule), &cron, &err);
+    r = r < 0 ? r : sonde_zone_read(schedule->time_zone, &zone, &err);
+    if (r < 0) {
+        (void)fprintf(stderr, "; when it fires next is in its status (%s)\n", err.message);
+    } else {
+        int64_t now_s = sonde_clock_realtime() / SONDE_SECOND;
+        int64_t firing_s = sonde_firing_after(&cron, &zone, now_s);
+        if (firing_s == INT64_MAX) {
+            (void)fputs("; it never fires\n", stderr);
+        } else {
+            firing_s += sonde_firing_jitter(sonde_str(uid), firing_s, schedule->jitter_seconds);
+            sonde_time_format(firing_s * SONDE_SECOND, next);
+            (void)fprintf(stderr, "; it fires next at %.19sZ\n", next);
+        }
+    }
+    sonde_zone_fini(&zone);
+}
+
+static int apply_schedule(struct cluster *cluster, const struct apply_order *order,
+                          struct sonde_err *err)
+{
+    char uid[FOLLOW_UID_SIZE];
+    SONDE_BUF_AUTO body = SONDE_BUF(SONDE_SPEC_FILE_MAX);
+    SONDE_BUF_AUTO answer = SONDE_BUF(SONDE_KUBE_OBJECT_MAX);
+    const struct sonde_spec_document *document = order->document;
+    const struct sonde_kube_resource resource = cluster_resource(document->kind);
+    const struct sonde_kube_target target = {&resource, order->namespace, document->metadata.name,
+                                             NULL, NULL};
+    int r = print_object(order, &body, err);
+    r = r < 0 ? r : cluster_apply(cluster, &target, sonde_buf_view(&body), &answer, err);
+    r = r < 0 ? r : read_uid(&answer, uid, err);
+    if (r == 0) {
+        (void)fprintf(stderr, "%s/%s applied in %s", document->kind->singular,
+                      document->metadata.name, order->namespace);
+        say_next(document->spec, uid); /* the common fields stand first in both */
+    }
+    return r;
+}
+
+/* ---- all of one document ---- */
+
+static bool is_schedule(const struct sonde_kind *kind)
+{
+    return kind == &sonde_kind_profile_schedule || kind == &sonde_kind_load_test_schedule;
+}
+
+static int carry_out(struct cluster *cluster, const struct cli_settings *settings,
+                     const struct apply_order *order, struct sonde_buf *out)
+{
+    struct sonde_err err;
+    char uid[FOLLOW_UID_SIZE];
+    const struct sonde_spec_document *document = order->document;
+    bool schedule = is_schedule(document->kind);
+    int r = schedule ? apply_schedule(cluster, order, &err) : create(cluster, order, uid, &err);
+    if (r < 0 || schedule || settings->no_wait) {
+        return r < 0 ? cli_say_error(&err) : SONDE_EXIT_DONE;
+    }
+    struct following following = {.cluster = cluster,
+                                  .kind = document->kind,
+                                  .namespace = order->namespace,
+                                  .name = document->metadata.name,
+                                  .uid = uid};
+    if (follow(&following, &err) < 0) {
         return cli_say_error(&err);
     }
-    if (settings->no_wait) {
-        return SONDE_EXIT_DONE;
-    }
-    struct following following = {.cluster = cluster, .name = document->metadata.name, .uid = uid};
-    if (follow(&following, namespace, &err) < 0) {
-        return cli_say_error(&err);
-    }
-    int code = say_end(&following, namespace);
+    int code = follow_say_end(&following);
     bool json = settings->output == CLI_OUTPUT_JSON;
-    if (following.ended && put_report(cluster, uid, namespace, json, out, &err) < 0) {
+    if (following.ended && put_report(cluster, uid, order->namespace, json, out, &err) < 0) {
         /* A run that failed before anything was touched has none. */
         bool none = !following.succeeded && err.code == SONDE_ENOTFOUND;
         return none ? code : cli_say_error(&err);
     }
     return code;
+}
+
+/* The reports of several: for a program, in one object. */
+struct reports {
+    struct sonde_buf text;
+    bool json, any;
+    bool always; /* also when there are none */
+};
+
+static struct reports reports_of(const struct cli_settings *settings)
+{
+    bool json = settings->output == CLI_OUTPUT_JSON;
+    return (struct reports){.text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX),
+                            .json = json,
+                            .always = json && !settings->no_wait};
+}
+
+static int add_report(struct reports *reports, struct cluster *cluster,
+                      const struct cli_settings *settings, const struct apply_order *order)
+{
+    SONDE_BUF_AUTO report = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+    int code = carry_out(cluster, settings, order, &report);
+    sonde_buf_text(&reports->text, reports->json && reports->any && report.length ? "," : "");
+    sonde_buf_str(&reports->text, sonde_buf_view(&report));
+    reports->any = reports->any || report.length;
+    return code;
+}
+
+static int write_reports(struct reports *reports)
+{
+    struct cli_settings to_stdout = {0};
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+    if (!reports->any && !reports->always) {
+        return SONDE_EXIT_DONE;
+    }
+    sonde_buf_text(&text, reports->json ? "{\"runs\":[" : "");
+    sonde_buf_str(&text, sonde_buf_view(&reports->text));
+    sonde_buf_text(&text, reports->json ? "]}\n" : "");
+    return cli_write_output(&to_stdout, &text);
+}
+
+int apply_one(struct cluster *cluster, const struct cli_settings *settings,
+              const struct apply_order *order)
+{
+    struct reports reports = reports_of(settings);
+    int code = add_report(&reports, cluster, settings, order);
+    int written = write_reports(&reports);
+    sonde_buf_fini(&reports.text);
+    return written ? written : code;
+}
+
+void apply_name(const char *base, size_t maximum, char ret[SONDE_KUBE_NAME_MAX + 1])
+{
+    /* As Kubernetes: none that are taken for another, and no vowels, which make words. */
+    static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
+    enum { LETTERS = 5 };
+    unsigned char random[LETTERS];
+    size_t length = strlen(base);
+    size_t room = maximum - LETTERS - 1;
+    length = length < room ? length : room;
+    while (length > 0 && (base[length - 1] == '-' || base[length - 1] == '.')) {
+        length--;
+    }
+    memcpy(ret, base, length);
+    ret[length++] = '-';
+    sonde_random_bytes(random, sizeof(random));
+    for (size_t i = 0; i < LETTERS; i++) {
+        ret[length++] = letters[random[i] % (sizeof(letters) - 1)];
+    }
+    ret[length] = '\0';
 }
 
 static int print_documents(const struct sonde_spec_documents *documents)
@@ -226,18 +270,16 @@ static int print_documents(const struct sonde_spec_documents *documents)
     return cli_write_output(&to_stdout, &text);
 }
 
-static int check_kinds(const struct sonde_spec_documents *documents, struct sonde_err *err)
+int apply_open(const struct cli_settings *settings, struct cluster *ret, struct sonde_err *err)
 {
-    for (size_t i = 0; i < documents->count; i++) {
-        if (documents->items[i].kind != &sonde_kind_profile_run) {
-            return sonde_fail_reason(
-                err, SONDE_EINVALID, SONDE_REASON_UNSUPPORTED,
-                "line %d: kind: this version runs ProfileRun in a cluster, not "
-                "%s: use kubectl apply",
-                documents->items[i].line, documents->items[i].kind->name);
-        }
+    *ret = (struct cluster){0};
+    if (settings->wait && settings->no_wait) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "either --wait or --no-wait");
     }
-    return 0;
+    int r = cluster_open(settings, ret, err);
+    return r == 0 && !ret->namespace[0]
+               ? sonde_fail(err, SONDE_EINVALID, 0, "a run is made in one namespace: leave out -A")
+               : r;
 }
 
 static int carry_out_all(const struct cli_settings *settings,
@@ -245,34 +287,22 @@ static int carry_out_all(const struct cli_settings *settings,
 {
     struct sonde_err err;
     struct cluster cluster = {0};
-    struct cli_settings to_stdout = {0};
-    SONDE_BUF_AUTO out = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
+    struct reports reports = reports_of(settings);
     int code = SONDE_EXIT_DONE;
-    if (check_kinds(documents, &err) < 0) {
-        return cli_say_error(&err);
-    }
     if (settings->dry_run) {
         return print_documents(documents);
     }
-    int r = cluster_open(settings, &cluster, &err);
-    if (r == 0 && !cluster.namespace[0]) {
-        r = sonde_fail(&err, SONDE_EINVALID, 0, "a run is made in one namespace: leave out -A");
-    }
-    bool json = settings->output == CLI_OUTPUT_JSON;
-    sonde_buf_text(&out, json ? "{\"runs\":[" : "");
+    int r = apply_open(settings, &cluster, &err);
     for (size_t i = 0; r == 0 && i < documents->count; i++) {
-        SONDE_BUF_AUTO report = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
-        int one = carry_out(&cluster, settings, &documents->items[i], &report);
+        const struct sonde_spec_document *document = &documents->items[i];
+        const struct apply_order order = {.document = document,
+                                          .namespace = namespace_of(&cluster, settings, document)};
+        int one = add_report(&reports, &cluster, settings, &order);
         code = one ? one : code;
-        sonde_buf_text(&out, json && report.length && out.data[out.length - 1] != '[' ? "," : "");
-        sonde_buf_str(&out, sonde_buf_view(&report));
     }
-    sonde_buf_text(&out, json ? "]}\n" : "");
     cluster_close(&cluster);
-    if (r < 0) {
-        return cli_say_error(&err);
-    }
-    int written = out.length && !settings->no_wait ? cli_write_output(&to_stdout, &out) : 0;
+    int written = r < 0 ? cli_say_error(&err) : write_reports(&reports);
+    sonde_buf_fini(&reports.text);
     return written ? written : code;
 }
 

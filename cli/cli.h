@@ -47,7 +47,7 @@ struct cli_settings {
     bool sources;
     struct cli_load_settings load;
     /* Of a cluster. */
-    bool cluster, all_namespaces, dry_run, no_wait;
+    bool cluster, all_namespaces, dry_run, wait, no_wait;
     const char *kubeconfig, *context, *namespace, *system_namespace;
 };
 

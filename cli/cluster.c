@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "codec/digest.h"
 #include "codec/json.h"
+#include "db/db.h"
 #include "kube/credentials.h"
-#include "spec/kinds.h"
 #include "spec/reason.h"
 
 #define STORE_TIMEOUT_NS (120 * SONDE_SECOND)
@@ -16,8 +16,23 @@
 
 enum { TOKEN_SECONDS = 600 };
 
-const struct sonde_kube_resource cluster_profile_runs = {SONDE_SPEC_GROUP, SONDE_SPEC_VERSION,
-                                                         "profileruns", "ProfileRun"};
+struct sonde_kube_resource cluster_resource(const struct sonde_kind *kind)
+{
+    return (struct sonde_kube_resource){SONDE_SPEC_GROUP, SONDE_SPEC_VERSION, kind->plural,
+                                        kind->name};
+}
+
+const struct sonde_kind *cluster_kind(const char *name)
+{
+    size_t count;
+    const struct sonde_kind *const *kinds = sonde_kinds(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(kinds[i]->name, name) == 0) {
+            return kinds[i];
+        }
+    }
+    return NULL;
+}
 
 int cluster_open(const struct cli_settings *settings, struct cluster *ret, struct sonde_err *err)
 {
@@ -103,18 +118,26 @@ static void answered(void *context, const struct sonde_kube_response *response,
     sonde_loop_stop(asking->loop);
 }
 
-static int wait_for(struct cluster *cluster, struct asking *asking,
-                    const struct sonde_kube_request_options *options, struct sonde_err *err)
+static int wait_for_answer(struct cluster *cluster, struct asking *asking,
+                           struct sonde_kube_request *request, struct sonde_err *err)
 {
-    int r = sonde_kube_send(cluster->kube, options, NULL, err);
-    if (r < 0) {
-        return r;
-    }
     while (!asking->done) {
+        if (cluster->stop && *cluster->stop) {
+            sonde_kube_cancel(request);
+            return sonde_fail(err, SONDE_ECANCELLED, 0, "nobody waits for the answer any more");
+        }
         sonde_loop_run(cluster->loop);
     }
     *err = asking->err;
     return asking->err.code;
+}
+
+static int wait_for(struct cluster *cluster, struct asking *asking,
+                    const struct sonde_kube_request_options *options, struct sonde_err *err)
+{
+    struct sonde_kube_request *request = NULL;
+    int r = sonde_kube_send(cluster->kube, options, &request, err);
+    return r < 0 ? r : wait_for_answer(cluster, asking, request, err);
 }
 
 int cluster_ask(struct cluster *cluster, const char *method, const struct sonde_kube_target *target,
@@ -131,6 +154,17 @@ int cluster_ask(struct cluster *cluster, const char *method, const struct sonde_
                                                  .done = answered};
     r = r < 0 ? r : wait_for(cluster, &asking, &options, err);
     return r < 0 || !ret ? r : sonde_buf_check(ret, "the answer", err);
+}
+
+int cluster_apply(struct cluster *cluster, const struct sonde_kube_target *target,
+                  struct sonde_str body, struct sonde_buf *ret, struct sonde_err *err)
+{
+    struct asking asking = {.loop = cluster->loop, .body = ret};
+    struct sonde_kube_request_options options = {.context = &asking, .done = answered};
+    struct sonde_kube_request *request = NULL;
+    int r = sonde_kube_apply(cluster->kube, target, "kubectl-sonde", body, &options, &request, err);
+    r = r < 0 ? r : wait_for_answer(cluster, &asking, request, err);
+    return r < 0 ? r : sonde_buf_check(ret, "the answer", err);
 }
 
 /* ---- the store ---- */
@@ -193,6 +227,16 @@ static int store_path(const struct cluster *cluster, const char *path, const cha
         sonde_kube_query(ret, query[i], sonde_str(query[i + 1]));
     }
     return r < 0 ? r : sonde_buf_check(ret, "the path of a request", err);
+}
+
+/* The path's builder encodes each segment, so only what would be another segment is refused. */
+int cluster_check_name(const char *what, const char *name, struct sonde_err *err)
+{
+    if (!name[0] || strlen(name) > SONDE_DB_ARTIFACT_NAME_MAX || strchr(name, '/') ||
+        strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "\"%.100s\" is no name of a %s", name, what);
+    }
+    return 0;
 }
 
 /* What the proxy says when nobody is behind it. */

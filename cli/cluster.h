@@ -7,8 +7,12 @@
 #include "cli/cli.h"
 #include "kube/informer.h"
 #include "loop/loop.h"
+#include "spec/kinds.h"
 
-extern const struct sonde_kube_resource cluster_profile_runs;
+/* A kind of ours, as paths name it. */
+struct sonde_kube_resource cluster_resource(const struct sonde_kind *kind);
+/* The kind of that name ("LoadTest"); NULL: none of ours. */
+const struct sonde_kind *cluster_kind(const char *name);
 
 struct cluster {
     struct sonde_loop *loop;
@@ -17,6 +21,7 @@ struct cluster {
     const char *system_namespace;
     struct sonde_buf token; /* that was asked for, where the kubeconfig has none */
     bool has_token;
+    const bool *stop; /* who waits for an answer waits no longer: SONDE_ECANCELLED; may be NULL */
 };
 
 /* Reads the kubeconfig. The caller calls cluster_close in any case. */
@@ -28,6 +33,17 @@ void cluster_close(struct cluster *cluster);
 int cluster_ask(struct cluster *cluster, const char *method, const struct sonde_kube_target *target,
                 struct sonde_str body, struct sonde_buf *ret,
                 struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Server-side apply of the object `body` to the target, as this command; its answer is appended to
+ * *ret. */
+int cluster_apply(struct cluster *cluster, const struct sonde_kube_target *target,
+                  struct sonde_str body, struct sonde_buf *ret,
+                  struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Whether a name from the command line may stand in a path of the store; `what` has it:
+ * SONDE_EINVALID.
+ */
+int cluster_check_name(const char *what, const char *name, struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* One request to the store through the API server's service proxy; its answer's body is appended to
  * *ret. `path` begins behind /api/v1/; name and value pairs of `query` end with a NULL, a value

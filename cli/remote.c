@@ -16,17 +16,6 @@ static const char *in_namespace(const struct cluster *cluster)
     return cluster->namespace[0] ? cluster->namespace : NULL;
 }
 
-/* Names from the command line stand in paths: the path's builder encodes each segment, so only what
- * would be another segment is refused. */
-static int check_name(const char *what, const char *name, struct sonde_err *err)
-{
-    if (!name[0] || strlen(name) > SONDE_DB_ARTIFACT_NAME_MAX || strchr(name, '/') ||
-        strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-        return sonde_fail(err, SONDE_EINVALID, 0, "\"%.100s\" is no name of a %s", name, what);
-    }
-    return 0;
-}
-
 static int finish(struct cluster *cluster, int r, const struct sonde_err *err)
 {
     cluster_close(cluster);
@@ -34,6 +23,20 @@ static int finish(struct cluster *cluster, int r, const struct sonde_err *err)
 }
 
 /* ---- runs ---- */
+
+enum { COLUMNS = 7 };
+static const char *const columns[COLUMNS] = {"uid",   "namespace", "name",   "kind",
+                                             "state", "reason",    "created"};
+static const char *const headings[COLUMNS] = {"UID",   "NAMESPACE", "NAME",   "KIND",
+                                              "STATE", "REASON",    "CREATED"};
+
+static void put_row(struct sonde_buf *text, bool all, const char *const cells[COLUMNS])
+{
+    sonde_buf_printf(text,
+                     all ? "%-10.8s %-20s %-24s %-10s %-10s %-20s %s\n"
+                         : "%-10.8s %.0s%-24s %-10s %-10s %-20s %s\n",
+                     cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6]);
+}
 
 static int put_rows(const struct sonde_buf *answer, bool all, struct sonde_buf *text,
                     struct sonde_err *err)
@@ -48,18 +51,14 @@ static int put_rows(const struct sonde_buf *answer, bool all, struct sonde_buf *
     cJSON_ArrayForEach(run, cJSON_GetObjectItemCaseSensitive(json, "runs"))
     {
         if (!any) {
-            sonde_buf_printf(text,
-                             all ? "%-10s %-20s %-24s %-10s %-20s %s\n"
-                                 : "%-10s %.0s%-24s %-10s %-20s %s\n",
-                             "UID", "NAMESPACE", "NAME", "STATE", "REASON", "CREATED");
+            put_row(text, all, headings);
         }
         any = true;
-        sonde_buf_printf(
-            text,
-            all ? "%-10.8s %-20s %-24s %-10s %-20s %s\n" : "%-10.8s %.0s%-24s %-10s %-20s %s\n",
-            sonde_json_string_or(run, "uid", ""), sonde_json_string_or(run, "namespace", ""),
-            sonde_json_string_or(run, "name", ""), sonde_json_string_or(run, "state", ""),
-            sonde_json_string_or(run, "reason", ""), sonde_json_string_or(run, "created", ""));
+        const char *cells[COLUMNS];
+        for (size_t i = 0; i < COLUMNS; i++) {
+            cells[i] = sonde_json_string_or(run, columns[i], "");
+        }
+        put_row(text, all, cells);
     }
     sonde_buf_text(text, any ? "" : "no runs yet\n");
     return sonde_buf_check(text, "the list", err);
@@ -93,7 +92,7 @@ int cluster_report(struct cli_call *call)
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
     int format = call->settings.format >= 0 ? call->settings.format : call->settings.output;
     int r = cluster_open(&call->settings, &cluster, &err);
-    r = r < 0 ? r : check_name("run", run, &err);
+    r = r < 0 ? r : cluster_check_name("run", run, &err);
     if (r == 0) {
         const char *const query[] = {"namespace", in_namespace(&cluster),
                                      "capture",   call->settings.capture,
@@ -115,8 +114,8 @@ int cluster_compare(struct cli_call *call)
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
     int format = call->settings.format >= 0 ? call->settings.format : call->settings.output;
     int r = cluster_open(&call->settings, &cluster, &err);
-    r = r < 0 ? r : check_name("run", before, &err);
-    r = r < 0 ? r : check_name("run", after, &err);
+    r = r < 0 ? r : cluster_check_name("run", before, &err);
+    r = r < 0 ? r : cluster_check_name("run", after, &err);
     if (r == 0) {
         const char *const query[] = {"namespace", in_namespace(&cluster),
                                      "before",    before,
@@ -195,12 +194,12 @@ int cluster_export(struct cli_call *call)
     const char *capture = call->settings.capture ? call->settings.capture : "";
     const char *run = call->arguments.positional[0];
     int r = cluster_open(&call->settings, &cluster, &err);
-    r = r < 0 ? r : check_name("run", run, &err);
+    r = r < 0 ? r : cluster_check_name("run", run, &err);
     if (r == 0 && call->settings.format < 0) {
         r = sonde_fail(&err, SONDE_EINVALID, 0, "give --format " SONDE_RESULTS_FORMATS_SAID);
     }
     if (r == 0 && capture[0]) {
-        r = check_name("capture", capture, &err);
+        r = cluster_check_name("capture", capture, &err);
     } else if (r == 0) {
         r = find_capture(&cluster, run, only, sizeof(only), &err);
         capture = only;
@@ -215,8 +214,10 @@ int cluster_export(struct cli_call *call)
 static int delete_object(struct cluster *cluster, const cJSON *run, struct sonde_err *err)
 {
     char body[200];
-    struct sonde_kube_target target = {&cluster_profile_runs,
-                                       sonde_json_string_or(run, "namespace", ""),
+    const struct sonde_kind *kind = cluster_kind(sonde_json_string_or(run, "kind", ""));
+    const struct sonde_kube_resource resource =
+        cluster_resource(kind ? kind : &sonde_kind_profile_run);
+    struct sonde_kube_target target = {&resource, sonde_json_string_or(run, "namespace", ""),
                                        sonde_json_string_or(run, "name", ""), NULL, NULL};
     (void)snprintf(body, sizeof(body),
                    "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"preconditions\":{\"uid\":"
@@ -236,7 +237,7 @@ int cluster_delete(struct cli_call *call)
     const char *name = call->arguments.positional[0];
     const char *uid = "";
     int r = cluster_open(&call->settings, &cluster, &err);
-    r = r < 0 ? r : check_name("run", name, &err);
+    r = r < 0 ? r : cluster_check_name("run", name, &err);
     if (r == 0) {
         const char *const query[] = {"namespace", in_namespace(&cluster), NULL};
         (void)snprintf(path, sizeof(path), "runs/%s", name);

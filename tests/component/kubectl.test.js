@@ -45,8 +45,8 @@ test('runs are listed, for people and for programs', async (t) => {
   server.store.runs = () => [200, JSON.stringify({ runs: [row] })];
   const text = await run(['runs']);
   exited(text, 0);
-  assert.match(text.stdout, /^UID +NAME +STATE/);
-  assert.match(text.stdout, /11111111 +slow +Succeeded +Completed/);
+  assert.match(text.stdout, /^UID +NAME +KIND +STATE/);
+  assert.match(text.stdout, /11111111 +slow +ProfileRun +Succeeded +Completed/);
   const [request] = server.asked('GET', '/proxy/');
   assert.equal(request.query.get('namespace'), 'clinic');
   assert.equal(request.headers['sonde-authorization'], 'Bearer the-token');

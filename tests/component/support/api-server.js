@@ -27,13 +27,25 @@ function certificate(directory) {
   return { key: fs.readFileSync(file('key.pem')), cert: fs.readFileSync(file('ca.pem')) };
 }
 
+const kinds = {
+  profileruns: 'ProfileRun',
+  loadtests: 'LoadTest',
+  profileschedules: 'ProfileSchedule',
+  loadtestschedules: 'LoadTestSchedule',
+};
+
+// "namespace/name" of a ProfileRun, "loadtests/namespace/name" of what else there is.
+function keyOf(plural, namespace, name) {
+  return `${plural === 'profileruns' ? '' : `${plural}/`}${namespace}/${name}`;
+}
+
 class ApiServer {
   constructor(t) {
     this.directory = temporary(t);
     this.requests = []; // {method, path, query, headers, body}
     this.store = {}; // path behind /api/v1/ → (request) => [status, text]
-    this.objects = new Map(); // "namespace/name" → ProfileRun
-    this.watches = [];
+    this.objects = new Map(); // by keyOf
+    this.watches = []; // {plural, response}
     this.version = 1;
     this.server = https.createServer(certificate(this.directory), (request, response) => {
       this.take(request, response);
@@ -93,7 +105,7 @@ class ApiServer {
     if (request.path.startsWith(proxy)) {
       this.answerStore(request, response);
     } else if (request.path.startsWith(runs) && request.query.get('watch')) {
-      this.watch(response);
+      this.watch(request.path.split('/').at(-1), response);
     } else if (request.path.endsWith('reviews')) {
       this.answerReview(request, response);
     } else {
@@ -101,10 +113,24 @@ class ApiServer {
     }
   }
 
-  answerStore(request, response) {
-    const handler = this.store[request.path.slice(proxy.length)];
+  // A real store behind the proxy, as one person.
+  forward(service, token) {
+    this.everything = async ({ method, path: whole, query, headers }) => {
+      const where = `${whole.slice(proxy.length)}?${query}`;
+      const accepted = headers['accept-encoding'];
+      const more = accepted ? { 'Accept-Encoding': accepted } : {};
+      const answer = await service.api(method, where, { token, headers: more });
+      const kept = Object.entries(answer.headers).filter(([name]) =>
+        /^(content-|sonde)/.test(name),
+      );
+      return [answer.status, answer.bytes, Object.fromEntries(kept)];
+    };
+  }
+
+  async answerStore(request, response) {
+    const handler = this.everything ?? this.store[request.path.slice(proxy.length)];
     const [status, body, headers] = handler
-      ? handler(request)
+      ? await handler(request)
       : [404, JSON.stringify({ code: 'NotFound', message: 'there is no such run' })];
     response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(body);
   }
@@ -128,41 +154,69 @@ class ApiServer {
   }
 
   answerApi(request, response) {
-    const [namespace, , name] = request.path.slice(runs.length).split('/');
+    const [namespace, plural, name] = request.path.slice(runs.length).split('/');
+    const key = keyOf(plural, namespace, name);
     if (request.path.endsWith('/serviceaccounts/sonde-reader/token')) {
       this.send(response, 201, { kind: 'TokenRequest', status: { token: 'of-the-reader' } });
     } else if (!request.path.startsWith(runs)) {
       this.send(response, 200, { kind: 'Namespace', metadata: { name: 'sonde-system' } });
+    } else if (this.denied && request.method === 'POST') {
+      this.status(response, 403, 'Forbidden', this.denied);
+    } else if (this.unseen === plural && request.method === 'GET') {
+      this.status(response, 403, 'Forbidden', `you may not see ${plural}`);
     } else if (request.method === 'POST') {
-      this.create(namespace, JSON.parse(request.body), response);
+      this.create(plural, namespace, JSON.parse(request.body), response);
+    } else if (request.method === 'PATCH') {
+      this.send(response, 200, this.put(key, JSON.parse(request.body)));
     } else if (request.method === 'DELETE') {
-      this.objects.delete(`${namespace}/${name}`);
+      this.objects.delete(key);
       this.send(response, 200, { kind: 'Status', apiVersion: 'v1', status: 'Success' });
+    } else if (name) {
+      this.get(key, response);
     } else {
-      const items = [...this.objects.values()];
-      const metadata = { resourceVersion: String(this.version) };
-      this.send(response, 200, { kind: 'ProfileRunList', metadata, items });
+      this.list(plural, namespace, request.query.get('fieldSelector'), response);
     }
   }
 
-  create(namespace, object, response) {
-    const key = `${namespace}/${object.metadata.name}`;
-    if (this.denied) {
-      this.status(response, 403, 'Forbidden', this.denied);
-    } else if (this.objects.has(key)) {
+  get(key, response) {
+    const object = this.objects.get(key);
+    if (object) {
+      this.send(response, 200, object);
+    } else {
+      this.status(response, 404, 'NotFound', `there is no ${key}`);
+    }
+  }
+
+  list(plural, namespace, selector, response) {
+    const wanted = selector ? keyOf(plural, namespace, selector.replace('metadata.name=', '')) : '';
+    const items = [...this.objects]
+      .filter(([key]) => (wanted ? key === wanted : key.startsWith(keyOf(plural, namespace, ''))))
+      .map(([, object]) => object);
+    const metadata = { resourceVersion: String(this.version) };
+    this.send(response, 200, { kind: `${kinds[plural]}List`, metadata, items });
+  }
+
+  // Sets an object as it is, with a uid.
+  put(key, object) {
+    object.metadata.uid ??= '11111111-2222-4333-8444-555555555555';
+    object.metadata.resourceVersion = String(++this.version);
+    this.objects.set(key, object);
+    return object;
+  }
+
+  create(plural, namespace, object, response) {
+    const key = keyOf(plural, namespace, object.metadata.name);
+    if (this.objects.has(key)) {
       this.status(response, 409, 'AlreadyExists', 'it already exists');
     } else {
-      object.metadata.uid = '11111111-2222-4333-8444-555555555555';
-      object.metadata.resourceVersion = String(++this.version);
-      this.objects.set(key, object);
-      this.send(response, 201, object);
+      this.send(response, 201, this.put(key, object));
     }
   }
 
-  watch(response) {
+  watch(plural, response) {
     response.writeHead(200, { 'Content-Type': 'application/json' });
     response.flushHeaders();
-    this.watches.push(response);
+    this.watches.push({ plural, response });
   }
 
   // Conditions: {Accepted: ['True', 'Accepted', ''], …}; told to those who watch.
@@ -178,18 +232,21 @@ class ApiServer {
       })),
     };
     this.objects.set(key, object);
-    this.tell('MODIFIED', object);
+    this.tell('MODIFIED', key, object);
   }
 
   remove(key) {
     const object = this.objects.get(key);
     this.objects.delete(key);
-    this.tell('DELETED', object);
+    this.tell('DELETED', key, object);
   }
 
-  tell(type, object) {
-    for (const response of this.watches) {
-      response.write(`${JSON.stringify({ type, object })}\n`);
+  tell(type, key, object) {
+    const own = key.split('/').length === 2 ? 'profileruns' : key.split('/')[0];
+    for (const { plural, response } of this.watches) {
+      if (plural === own) {
+        response.write(`${JSON.stringify({ type, object })}\n`);
+      }
     }
   }
 }

@@ -129,10 +129,11 @@ class Sidecar {
     this.instance = randomBytes(16).toString('hex');
   }
 
-  register({ name = 'slow', namespace = 'clinic', expires = never, spec = {} } = {}) {
-    const document = { kind: 'ProfileRun', metadata: { name, namespace }, spec };
+  register({ name = 'slow', namespace = 'clinic', kind = 'ProfileRun', ...more } = {}) {
+    const { expires = never, spec = {} } = more;
+    const document = { kind, metadata: { name, namespace }, spec };
     return this.service.controller('POST', 'runs', {
-      ...{ uid: this.uid, name, namespace, kind: 'ProfileRun', requester: 'ann', document },
+      ...{ uid: this.uid, name, namespace, kind, requester: 'ann', document },
       targets: [{ target: this.target, tokenSha256: sha256(this.token), expires }],
     });
   }

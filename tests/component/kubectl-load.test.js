@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// `kubectl sonde` with load tests and schedules, in an API server that is played.
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const http = require('node:http');
+const path = require('node:path');
+const test = require('node:test');
+const { ApiServer } = require('./support/api-server.js');
+const { listen } = require('./support/load.js');
+const { Sonde, bin, exited, start, temporary } = require('./support/sonde.js');
+const { Service, personToken } = require('./support/store-service.js');
+const { until } = require('./support/wait.js');
+
+const plugin = path.join(path.dirname(bin), 'kubectl-sonde');
+const uid = '11111111-2222-4333-8444-555555555555';
+const spec = {
+  target: { service: { name: 'patients', port: 80 } },
+  scenario: { requests: [{ name: 'list', path: '/list' }] },
+  arrival: { rate: 100, durationSeconds: 30 },
+  connections: 10,
+  parallelism: 3,
+  thresholds: ['http_req_duration: p(99) < 200'],
+};
+
+async function cluster(t) {
+  const server = await new ApiServer(t).start();
+  const env = { ...process.env, KUBECONFIG: server.kubeconfig() };
+  const begin = (args) => start(t, plugin, args, { env });
+  return { server, begin, run: (args) => begin(args).done };
+}
+
+function object(kind, name, own, metadata = {}) {
+  const apiVersion = 'sonde.dev/v1alpha1';
+  return { apiVersion, kind, metadata: { name, ...metadata }, spec: own };
+}
+
+function file(t, ...objects) {
+  const name = path.join(temporary(t), 'documents.json');
+  fs.writeFileSync(name, objects.map((one) => JSON.stringify(one)).join('\n---\n'));
+  return name;
+}
+
+const key = (name) => `loadtests/clinic/${name}`;
+const running = {
+  Accepted: ['True', 'Accepted', ''],
+  RunnersReady: ['True', 'RunnersReady', '3 of 3'],
+  Running: ['True', 'Running', ''],
+};
+
+// Begins a test, and follows it until it watches.
+async function following(t, ...more) {
+  const { server, begin } = await cluster(t);
+  server.store[`runs/${uid}/report`] = (r) => [200, `{"as":"${r.query.get('format')}"}\n`];
+  const process = begin(['run', file(t, object('LoadTest', 'nightly', spec)), ...more]);
+  await until(() => server.watches.length > 0, 20000, 'the watch');
+  return { server, process };
+}
+
+test('a load test is made, followed and reported', async (t) => {
+  const { server, process } = await following(t, '--wait');
+  const [created] = server.asked('POST', 'loadtests');
+  const made = JSON.parse(created.body);
+  assert.equal(made.metadata.namespace, 'clinic');
+  assert.equal(made.spec.parallelism, 3);
+  assert.match(server.asked('GET', 'loadtests')[0].query.get('fieldSelector'), /nightly/);
+  server.change(key('nightly'), { ...running, Succeeded: ['Unknown', 'Running', ''] });
+  await process.says(/nightly: RunnersReady True RunnersReady \(3 of 3\)/);
+  await process.says(/nightly: Running True/);
+  server.change(key('nightly'), {
+    ...running,
+    ThresholdsMet: ['True', 'ThresholdsMet', ''],
+    Succeeded: ['True', 'Completed', ''],
+  });
+  const result = await process.done;
+  exited(result, 0);
+  assert.match(result.stderr, /loadtest\/nightly created in clinic/);
+  assert.match(result.stderr, /ThresholdsMet True/);
+  assert.equal(result.stdout, '{"as":"text"}\n');
+});
+
+const verdicts = [
+  ['ThresholdBroken', 99, /p\(99\) is 312 ms/],
+  ['Invalid', 1, /throttled/],
+  ['RunnerLost', 1, /runner 2/],
+  ['HostNotAllowed', 1, /example\.com/],
+];
+for (const [reason, code, words] of verdicts) {
+  test(`a load test that ends with ${reason} exits with ${code}`, async (t) => {
+    const { server, process } = await following(t, '--output', 'json');
+    const message = 'p(99) is 312 ms; throttled; runner 2; example.com';
+    server.change(key('nightly'), { ...running, Succeeded: ['False', reason, message] });
+    const result = await process.done;
+    exited(result, code);
+    assert.match(result.stderr, new RegExp(`sonde: ${reason}: nightly: `));
+    assert.match(result.stderr, words);
+    assert.deepEqual(JSON.parse(result.stdout), { runs: [{ as: 'json' }] });
+  });
+}
+
+test('what may not be seen is not waited for', async (t) => {
+  const { server, run } = await cluster(t);
+  const made = file(t, object('LoadTest', 'nightly', spec));
+  server.unseen = 'loadtests';
+  const result = await run(['run', made]);
+  exited(result, 1);
+  assert.match(result.stderr, /may not see loadtests/);
+  exited(await run(['run', made, '--wait', '--no-wait']), 2);
+});
+
+test('Ctrl-C leaves a load test in the cluster, and says how to end it', async (t) => {
+  const { process } = await following(t);
+  process.child.kill('SIGINT');
+  const result = await process.done;
+  exited(result, 1);
+  assert.match(result.stderr, /goes on in the cluster.*-n clinic patch loadtest nightly.*cancel/);
+});
+
+test('a schedule is applied, and says when it fires next', async (t) => {
+  const { server, run } = await cluster(t);
+  const common = { schedule: '30 2 * * *', timeZone: 'Europe/Berlin' };
+  const tests = object('LoadTestSchedule', 'nightly', { ...common, testTemplate: { spec } });
+  const capture = { name: 'cpu', type: 'CPUProfile', durationSeconds: 5 };
+  const profile = { target: { podName: 'a' }, captures: [capture] };
+  const suspended = { schedule: '@hourly', suspend: true, runTemplate: { spec: profile } };
+  const both = file(t, tests, object('ProfileSchedule', 'hourly', suspended));
+  const result = await run(['run', both]);
+  exited(result, 0);
+  const said = /^loadtestschedule\/nightly applied in clinic; it fires next at (\S+)$/m;
+  const next = new Date(said.exec(result.stderr)[1]);
+  assert.ok(next > new Date(), result.stderr);
+  const berlin = { timeZone: 'Europe/Berlin', timeStyle: 'short' };
+  assert.equal(next.toLocaleString('en-GB', berlin), '02:30');
+  assert.match(result.stderr, /profileschedule\/hourly applied in clinic; suspended/);
+  const [patch] = server.asked('PATCH', 'loadtestschedules/nightly');
+  assert.equal(patch.headers['content-type'], 'application/apply-patch+yaml');
+  assert.equal(patch.query.get('fieldManager'), 'kubectl-sonde');
+  // Applied again it is the same one.
+  exited(await run(['run', both]), 0);
+  assert.equal(server.objects.get('loadtestschedules/clinic/nightly').spec.schedule, '30 2 * * *');
+});
+
+// Two load tests in a real store, as the store of a cluster has them.
+async function stored(t) {
+  const sonde = new Sonde(t);
+  const port = await listen(
+    t,
+    http.createServer((_, response) => response.end('hello')),
+  );
+  const service = await Service.start(t);
+  const { server, run } = await cluster(t);
+  server.forward(service, personToken);
+  for (const name of ['monday', 'tuesday']) {
+    const url = `http://127.0.0.1:${port}/`;
+    await sonde.run(['load', url, '-R', '200', '-d', '2', '--name', name]);
+    const raw = await sonde.run(['export', name, '--format', 'raw']);
+    exited(raw, 0);
+    const kept = await service.run({ name, kind: 'LoadTest' });
+    const { status } = await kept.store('load', raw.bytes, {
+      headers: { 'Sonde-Capture': 'load', 'Sonde-Type': 'LoadResult' },
+    });
+    assert.equal(status, 201);
+    await kept.done();
+    await kept.conclude();
+  }
+  return { server, run };
+}
+
+test('what the store has of load tests is listed, reported, compared and handed out', async (t) => {
+  const { server, run } = await stored(t);
+  const listed = await run(['runs']);
+  exited(listed, 0);
+  assert.match(listed.stdout, /^UID +NAME +KIND +STATE/);
+  assert.match(listed.stdout, /monday +LoadTest +Succeeded/);
+  const report = await run(['report', 'monday']);
+  exited(report, 0);
+  assert.match(report.stdout, /send lag/);
+  const json = JSON.parse((await run(['report', 'last', '--output', 'json'])).stdout);
+  assert.equal(json.name, 'tuesday');
+  assert.match((await run(['report', 'monday', '--format', 'html'])).stdout, /^<!doctype html>/i);
+  const compared = await run(['compare', 'monday', 'tuesday']);
+  exited(compared, 0);
+  assert.match(compared.stdout, /monday/);
+  for (const [format, pattern] of [
+    ['junit', /<testsuite/],
+    ['csv', /^[a-z_]+,/m],
+    ['k6', /"metrics"/],
+    ['raw', /./],
+  ]) {
+    const exported = await run(['export', 'monday', '--format', format]);
+    exited(exported, 0);
+    assert.match(exported.stdout, pattern);
+  }
+  server.put(key('monday'), object('LoadTest', 'monday', spec));
+  exited(await run(['delete', 'monday']), 0);
+  assert.ok(!server.objects.has(key('monday')));
+  assert.doesNotMatch((await run(['runs'])).stdout, /monday/);
+});
