@@ -220,6 +220,27 @@ void people_run(struct call *call)
     }
 }
 
+static int put_document(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    struct sonde_buf *buf = context;
+    sonde_buf_text(buf, run->spec);
+    return sonde_buf_check(buf, "the document", err);
+}
+
+void people_document(struct call *call)
+{
+    struct sonde_err err;
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_DB_DOCUMENT_MAX);
+    if (!call_resolve(call)) {
+        return;
+    }
+    if (sonde_db_run_get(call->service->db, call->uid, put_document, &text, &err) < 0) {
+        call_fail_by(call, &err);
+    } else {
+        call_answer(call, 200, sonde_buf_view(&text));
+    }
+}
+
 /* ---- reports and exports ---- */
 
 /* The argument is "NUMBER CAPTURE", without a name: all captures. */

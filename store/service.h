@@ -181,6 +181,7 @@ void download_closed(struct call *call);
 bool people_may_still_see(struct call *call);
 void people_list(struct call *call);
 void people_run(struct call *call);
+void people_document(struct call *call);
 void people_report(struct call *call);
 void people_findings(struct call *call);
 void people_compare(struct call *call);

@@ -464,7 +464,8 @@ test('another namespace is not shown, and what is deleted is gone', async (t) =>
   const service = await Service.start(t);
   const sidecar = await service.run();
   await sidecar.store('cpu.0', Buffer.from('{}'));
-  for (const where of [`runs/${sidecar.uid}`, 'runs/slow', `runs/${sidecar.uid}/report`]) {
+  const own = `runs/${sidecar.uid}`;
+  for (const where of [own, 'runs/slow', `${own}/report`, `${own}/document`]) {
     refused(await service.person('GET', `${where}?namespace=billing`), 404, 'NotFound');
   }
   const artifact = `artifacts/${sidecar.uid}.pod-a.7.cpu.0`;
@@ -539,6 +540,9 @@ test('who somebody is and what they may, the API server is asked', async (t) => 
   assert.equal(reviews.at(-1)[1].resourceAttributes.subresource, 'report');
   await ann('runs/slow/captures/cpu?namespace=clinic&format=folded');
   assert.equal(reviews.at(-1)[1].resourceAttributes.subresource, 'artifacts');
+  assert.equal((await ann('runs/slow/document?namespace=clinic')).json.metadata.name, 'slow');
+  const { subresource: none, verb: get } = reviews.at(-1)[1].resourceAttributes;
+  assert.deepEqual([get, none], ['get', undefined]); // who may read the object
   const changes = (token) => service.api('GET', 'changes', { token });
   assert.equal((await changes('of-controller')).status, 200);
   assert.deepEqual(reviews.at(-1)[1].audiences, ['sonde-store']);

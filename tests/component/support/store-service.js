@@ -131,7 +131,8 @@ class Sidecar {
 
   register({ name = 'slow', namespace = 'clinic', kind = 'ProfileRun', ...more } = {}) {
     const { expires = never, spec = {} } = more;
-    const document = { kind, metadata: { name, namespace }, spec };
+    const apiVersion = 'sonde.dev/v1alpha1';
+    const document = { apiVersion, kind, metadata: { name, namespace }, spec };
     return this.service.controller('POST', 'runs', {
       ...{ uid: this.uid, name, namespace, kind, requester: 'ann', document },
       targets: [{ target: this.target, tokenSha256: sha256(this.token), expires }],
