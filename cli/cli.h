@@ -88,6 +88,7 @@ int cluster_report(struct cli_call *call);
 int cluster_compare(struct cli_call *call);
 int cluster_export(struct cli_call *call);
 int cluster_delete(struct cli_call *call);
+int cluster_watch(struct cli_call *call);
 
 extern const struct sonde_option cli_run_options[];
 extern const struct sonde_option cli_profile_options[];

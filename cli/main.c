@@ -52,6 +52,15 @@ static bool means_cluster(const struct cli_settings *settings)
            settings->all_namespaces || settings->system_namespace;
 }
 
+static int cli_only_in_cluster(struct cli_call *call)
+{
+    struct sonde_err err;
+    (void)sonde_fail(&err, SONDE_EINVALID, 0,
+                     "%.100s: only a cluster has it: give --cluster, too, or call it kubectl sonde",
+                     call->arguments.positional[0]);
+    return cli_say_error(&err);
+}
+
 static const struct cli_command commands[] = {
     {"run", "FILE [--pid N | --match PATTERN | -- COMMAND…]",
      "carry out the documents in FILE on local processes, or a load test from here",
@@ -60,6 +69,8 @@ static const struct cli_command commands[] = {
      "[--type cpu] [--duration 10s] [--pid N | --match PATTERN | -- COMMAND…] [WORKLOAD]",
      "profile a local Node.js process, or of a workload of a cluster", cli_profile_options, 0, 1,
      true, cli_profile, cluster_profile},
+    {"watch", "RUN", "how a run in a cluster gets on, each second, until it has ended", NULL, 1, 1,
+     false, cli_only_in_cluster, cluster_watch},
     {"runs", "", "list the runs in the store, newest first", NULL, 0, 0, false, cli_runs,
      cluster_runs},
     {"report", "RUN [--format text|json|html] [-o FILE]", "what a run found", cli_report_options, 1,

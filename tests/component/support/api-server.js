@@ -39,6 +39,10 @@ function keyOf(plural, namespace, name) {
   return `${plural === 'profileruns' ? '' : `${plural}/`}${namespace}/${name}`;
 }
 
+function pluralOf(key) {
+  return key.split('/').length === 2 ? 'profileruns' : key.split('/')[0];
+}
+
 class ApiServer {
   constructor(t) {
     this.directory = temporary(t);
@@ -105,7 +109,7 @@ class ApiServer {
     if (request.path.startsWith(proxy)) {
       this.answerStore(request, response);
     } else if (request.path.startsWith(runs) && request.query.get('watch')) {
-      this.watch(request.path.split('/').at(-1), response);
+      this.watch(request, response);
     } else if (request.path.endsWith('reviews')) {
       this.answerReview(request, response);
     } else {
@@ -213,10 +217,18 @@ class ApiServer {
     }
   }
 
-  watch(plural, response) {
+  // What has changed since the list is told first.
+  watch(request, response) {
+    const plural = request.path.split('/').at(-1);
+    const since = Number(request.query.get('resourceVersion'));
     response.writeHead(200, { 'Content-Type': 'application/json' });
     response.flushHeaders();
     this.watches.push({ plural, response });
+    for (const [key, object] of this.objects) {
+      if (plural === pluralOf(key) && Number(object.metadata.resourceVersion) > since) {
+        response.write(`${JSON.stringify({ type: 'MODIFIED', object })}\n`);
+      }
+    }
   }
 
   // Conditions: {Accepted: ['True', 'Accepted', ''], …}; told to those who watch.
@@ -242,9 +254,8 @@ class ApiServer {
   }
 
   tell(type, key, object) {
-    const own = key.split('/').length === 2 ? 'profileruns' : key.split('/')[0];
     for (const { plural, response } of this.watches) {
-      if (plural === own) {
+      if (plural === pluralOf(key)) {
         response.write(`${JSON.stringify({ type, object })}\n`);
       }
     }
