@@ -47,7 +47,7 @@ struct cli_settings {
     bool sources;
     struct cli_load_settings load;
     /* Of a cluster. */
-    bool cluster, all_namespaces, dry_run, wait, no_wait;
+    bool cluster, all_namespaces, dry_run, wait, no_wait, force;
     const char *kubeconfig, *context, *namespace, *system_namespace;
 };
 
@@ -89,6 +89,8 @@ int cluster_compare(struct cli_call *call);
 int cluster_export(struct cli_call *call);
 int cluster_delete(struct cli_call *call);
 int cluster_watch(struct cli_call *call);
+int cluster_rerun(struct cli_call *call);
+int cluster_run_now(struct cli_call *call);
 
 extern const struct sonde_option cli_run_options[];
 extern const struct sonde_option cli_profile_options[];
@@ -98,6 +100,8 @@ extern const struct sonde_option cli_compare_options[];
 extern const struct sonde_option cli_import_options[];
 extern const struct sonde_option cli_load_options[];
 extern const struct sonde_option cli_spec_options[];
+extern const struct sonde_option cluster_rerun_options[];
+extern const struct sonde_option cluster_run_now_options[];
 
 /* Says "sonde: MESSAGE" on stderr, with the remedy of err's reason on a line of its
  * own, and returns the exit code that fits err. Control characters are not passed on. */
