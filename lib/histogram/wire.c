@@ -149,13 +149,15 @@ static int malformed(struct sonde_err *err)
     return sonde_fail(err, SONDE_EPARSE, 0, "not a histogram of HdrHistogram's V2 encoding");
 }
 
-/* Adds them. */
-static int take_counts(struct sonde_str at, struct sonde_histogram *histogram,
-                       struct sonde_err *err)
+/* The counters that something was added to. */
+struct added {
+    uint32_t first, last;
+};
+
+static int add_counts(struct sonde_str at, struct sonde_histogram *histogram, struct added *ret,
+                      struct sonde_err *err)
 {
     const struct sonde_histogram_layout *layout = &histogram->layout;
-    uint32_t first = layout->count;
-    uint32_t last = 0;
     uint64_t index = 0;
     while (at.length) {
         int64_t count;
@@ -172,19 +174,29 @@ static int take_counts(struct sonde_str at, struct sonde_histogram *histogram,
             continue;
         }
         if (count > 0) {
-            first = first < index ? first : (uint32_t)index;
-            last = (uint32_t)index;
+            ret->first = ret->first < index ? ret->first : (uint32_t)index;
+            ret->last = (uint32_t)index;
         }
         histogram->counts[index++] += (uint64_t)count;
         histogram->total += (uint64_t)count;
     }
-    if (first < layout->count) {
-        int64_t least = sonde_histogram_lowest_of(layout, first);
-        int64_t most = sonde_histogram_highest_of(layout, last);
+    return 0;
+}
+
+/* Adds them. After an error, too, the histogram knows where something may be in it. */
+static int take_counts(struct sonde_str at, struct sonde_histogram *histogram,
+                       struct sonde_err *err)
+{
+    const struct sonde_histogram_layout *layout = &histogram->layout;
+    struct added added = {.first = layout->count};
+    int r = add_counts(at, histogram, &added, err);
+    if (added.first < layout->count) {
+        int64_t least = sonde_histogram_lowest_of(layout, added.first);
+        int64_t most = sonde_histogram_highest_of(layout, added.last);
         histogram->minimum = least < histogram->minimum ? least : histogram->minimum;
         histogram->maximum = most > histogram->maximum ? most : histogram->maximum;
     }
-    return 0;
+    return r;
 }
 
 /* What stands before the counts, which are left in *at. */
