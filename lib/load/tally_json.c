@@ -5,6 +5,7 @@
 
 #include "codec/json.h"
 #include "histogram/wire.h"
+#include "load/archive.h"
 #include "load/result_fields.h"
 
 #define TALLY(name_, member_) {name_, offsetof(struct sonde_load_tally, member_)}
@@ -325,4 +326,29 @@ int sonde_load_tally_read(const cJSON *object, struct sonde_load_tally *ret, str
         next = label + 1; /* each once */
     }
     return r;
+}
+
+int sonde_load_tally_pack(const cJSON *object, size_t labels, struct sonde_load_tally *scratch,
+                          struct sonde_buf *ret, struct sonde_err *err)
+{
+    struct sonde_load_archive archive = {.to = ret};
+    const cJSON *parts = NULL;
+    int64_t next = 0;
+    int64_t count = (int64_t)labels;
+    sonde_load_tally_clear(scratch);
+    int r = sonde_load_read_number(object, "labels", count, count, &(int64_t){0}, err);
+    r = r < 0 ? r : read_own(object, scratch, err);
+    r = r < 0 ? r : sonde_json_array(object, "parts", &parts, err);
+    uint64_t part_count = r < 0 ? 0 : (uint64_t)cJSON_GetArraySize(parts);
+    sonde_load_archive_own(&archive, scratch);
+    sonde_load_archive_number(&archive, &part_count);
+    for (const cJSON *part = r < 0 ? NULL : parts->child; part && r == 0; part = part->next) {
+        int64_t label = 0;
+        sonde_load_tally_clear(scratch);
+        r = sonde_load_read_number(part, "label", next, count - 1, &label, err);
+        r = r < 0 ? r : read_own(part, scratch, err);
+        sonde_load_archive_part(&archive, scratch, (size_t)label);
+        next = label + 1; /* each once */
+    }
+    return r < 0 ? r : sonde_load_archive_check(&archive, err);
 }

@@ -29,4 +29,9 @@ int sonde_load_tally_write(const struct sonde_load_tally *tally, struct sonde_bu
 int sonde_load_tally_read(const cJSON *object, struct sonde_load_tally *ret,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* The same as an archive, which is appended: with no more memory than a tally without parts, the
+ * scratch, whose content does not matter. `labels`: as many parts may come. */
+int sonde_load_tally_pack(const cJSON *object, size_t labels, struct sonde_load_tally *scratch,
+                          struct sonde_buf *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+
 #endif
