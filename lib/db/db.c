@@ -56,6 +56,15 @@ static const char *const migrations[] = {
     /* Which runs are alike. */
     ("ALTER TABLE runs ADD COLUMN schedule TEXT NOT NULL DEFAULT '';"
      "CREATE INDEX runs_schedule ON runs (namespace, schedule, created);"),
+    /* Load tests on several runners, while they go on. */
+    "CREATE TABLE loads ("
+    " run TEXT PRIMARY KEY REFERENCES runs (uid) ON DELETE CASCADE, addresses TEXT NOT NULL,"
+    " seed INTEGER NOT NULL, begun INTEGER NOT NULL, state BLOB NOT NULL) STRICT;"
+    "CREATE TABLE load_events ("
+    " id INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES runs (uid) ON DELETE CASCADE,"
+    " kind INTEGER NOT NULL, runner INTEGER NOT NULL, time INTEGER NOT NULL,"
+    " body BLOB NOT NULL) STRICT;"
+    "CREATE INDEX load_events_run ON load_events (run, id);",
 };
 
 enum { VERSION = (int)SONDE_LENGTH(migrations) };

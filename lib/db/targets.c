@@ -152,6 +152,20 @@ int sonde_db_token_use(struct sonde_db *db, const struct sonde_target *target, c
     return bound[0] ? 0 : bind_instance(db, sha256, instance, err);
 }
 
+int sonde_db_token_release(struct sonde_db *db, const struct sonde_target *target,
+                           struct sonde_err *err)
+{
+    DB_STATEMENT *statement = NULL;
+    int r = db_prepare(db, "UPDATE tokens SET instance = '' WHERE run = ? AND target = ?",
+                       &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    db_text(statement, 1, target->run_uid);
+    db_text(statement, 2, target->name);
+    return db_step(db, statement, err);
+}
+
 static int reach(struct sonde_db *db, const struct sonde_target *target, struct sonde_err *err)
 {
     DB_STATEMENT *statement = NULL;

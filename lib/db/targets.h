@@ -46,6 +46,10 @@ int sonde_db_token_add(struct sonde_db *db, const struct sonde_target *target, c
 int sonde_db_token_use(struct sonde_db *db, const struct sonde_target *target, const char *sha256,
                        const char *instance, int64_t now, struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* Lets go of the instance that the tokens of a target are bound to: the next one may use them. */
+int sonde_db_token_release(struct sonde_db *db, const struct sonde_target *target,
+                           struct sonde_err *err) SONDE_MUST_CHECK;
+
 /* The phase becomes that of *target unless it is there or further already: then 1. With
  * SONDE_TARGET_DONE the result is kept and the target's tokens are spent. SONDE_ENOTFOUND. */
 int sonde_db_target_reach(struct sonde_db *db, const struct sonde_target *target,

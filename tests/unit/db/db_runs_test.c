@@ -460,7 +460,8 @@ static void an_old_store_is_brought_up_to_date(void **state)
     assert_int_equal(add_run(f->db, uid, "run", 3, &f->err), 0);
     assert_int_equal(add_artifact(f->db, uid, "cpu.0", "content", 7, &f->err), 0);
     sonde_db_close(SONDE_TAKE(f->db));
-    in_sqlite(f, "DROP TABLE tokens; DROP TABLE targets; DROP INDEX runs_schedule;"
+    in_sqlite(f, "DROP TABLE load_events; DROP TABLE loads; DROP TABLE tokens; DROP TABLE targets; "
+                 "DROP INDEX runs_schedule;"
                  "ALTER TABLE runs DROP COLUMN schedule;"
                  "ALTER TABLE artifacts DROP COLUMN process;"
                  "ALTER TABLE artifacts DROP COLUMN stored;"

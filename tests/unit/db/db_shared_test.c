@@ -272,6 +272,7 @@ static void open_copy_on_full_disk(void *context)
     char path[2 * PATH_SIZE];
     make_uid(1, uid);
     mount_disk(directory);
+    sonde_db_close(open_store(directory)); /* its tables are in the file from then on */
     struct sonde_db *db = open_store(directory);
     REQUIRE_DONE(add_run(db, uid, "run", 1, &err), &err);
     unsigned count = add_until_full(db, uid);
