@@ -30,6 +30,14 @@ const struct sonde_route store_routes[] = {
      .begin = begin_upload, .data = take_upload, .end = end_upload, .closed = closed},
     {"POST", API "/runs/{run}/artifacts/{name}/commit", WORDS(STORE_WORDS_MAX)},
     {"POST", API "/runs/{run}/done", WORDS(STORE_RESULT_MAX)},
+    {"GET", API "/runs/{run}/runners/{runner}", NO_BODY},
+    {"POST", API "/runs/{run}/runners/{runner}/clock", WORDS(STORE_WORDS_MAX)},
+    {"POST", API "/runs/{run}/runners/{runner}/ready", WORDS(STORE_WORDS_MAX)},
+    {"POST", API "/runs/{run}/runners/{runner}/interval", WORDS(STORE_INTERVAL_MAX)},
+    {"GET", API "/runs/{run}/runners/{runner}/orders", NO_BODY},
+    {"POST", API "/runs/{run}/runners/{runner}/done", WORDS(STORE_WORDS_MAX)},
+    {"POST", API "/runs/{run}/runners/{runner}/lost", WORDS(STORE_WORDS_MAX)},
+    {"GET", API "/runs/{run}/live", NO_BODY},
     {"GET", API "/runs", NO_BODY},
     {"GET", API "/runs/{run}", NO_BODY},
     {"GET", API "/runs/{run}/document", NO_BODY},
@@ -55,6 +63,14 @@ static const struct endpoint endpoints[] = {
     {CALLER_SIDECAR, .label = "upload", .answer = NULL},
     {CALLER_SIDECAR, .label = "commit", .answer = sidecar_commit},
     {CALLER_SIDECAR, .label = "done", .answer = sidecar_done},
+    {CALLER_SIDECAR, .label = "runner", .answer = loads_runner},
+    {CALLER_SIDECAR, .label = "clock", .answer = loads_clock},
+    {CALLER_SIDECAR, .label = "ready", .answer = loads_ready},
+    {CALLER_SIDECAR, .label = "interval", .answer = loads_interval},
+    {CALLER_SIDECAR, .label = "orders", .answer = loads_orders},
+    {CALLER_SIDECAR, .label = "runner-done", .answer = loads_done},
+    {CALLER_CONTROLLER, .label = "runner-lost", .answer = loads_lost},
+    {CALLER_PERSON, "get", "report", "live", loads_live},
     {CALLER_PERSON, "list", NULL, "list", people_list},
     {CALLER_PERSON, "get", "report", "run", people_run},
     {CALLER_PERSON, "get", NULL, "document", people_document},
@@ -218,8 +234,8 @@ static struct call *new_call(struct service *service, struct sonde_exchange *exc
     call->service = service;
     call->exchange = exchange;
     call->endpoint = &endpoints[route - store_routes];
-    call->body = SONDE_BUF(route->body_max < STORE_DOCUMENT_MAX ? (size_t)route->body_max
-                                                                : STORE_DOCUMENT_MAX);
+    /* An artifact is no body that is gathered. */
+    call->body = SONDE_BUF(route->body_max <= STORE_INTERVAL_MAX ? (size_t)route->body_max : 0);
     sonde_exchange_set_state(exchange, call);
     return call;
 }

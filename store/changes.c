@@ -13,8 +13,8 @@ enum { CHANGES_MAX = 4096, POLLS_MAX = 16, PAGE_BYTES = 512 << 10 };
 
 struct change {
     char uid[SONDE_UUID_SIZE];
-    char target[SONDE_TARGET_NAME_MAX + 1];
-    enum sonde_target_phase phase; /* the rest stands in the database */
+    char target[SONDE_TARGET_NAME_MAX + 1]; /* "": how its load test gets on */
+    enum sonde_target_phase phase;          /* the rest stands in the database */
 };
 
 struct poll {
@@ -89,12 +89,51 @@ static int put_earlier(void *context, const struct sonde_target *target, struct 
     return put_target(putting->buf, &then, err);
 }
 
+struct putting_load {
+    struct service *service;
+    struct sonde_buf *buf;
+};
+
+/* How a load test gets on, by now. */
+static int put_load(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    const struct putting_load *putting = context;
+    struct sonde_buf *buf = putting->buf;
+    SONDE_BUF_AUTO load = SONDE_BUF(PAGE_BYTES);
+    int r = loads_put_state(putting->service->loads, run->uid, &load, err);
+    if (r < 0 || load.length == 0) {
+        return r; /* it has ended meanwhile */
+    }
+    const char *const texts[][2] = {
+        {"uid", run->uid}, {"namespace", run->namespace}, {"name", run->name}};
+    sonde_buf_text(buf, buf->data[buf->length - 1] == '[' ? "{" : ",{");
+    for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
+        sonde_buf_printf(buf, "%s\"%s\":", i ? "," : "", texts[i][0]);
+        sonde_buf_json_string(buf, sonde_str(texts[i][1]));
+    }
+    sonde_buf_str(buf, sonde_buf_view(&load));
+    sonde_buf_char(buf, '}');
+    return sonde_buf_check(buf, "the changes", err);
+}
+
+static int put_load_of(struct service *service, const char *uid, struct sonde_buf *buf,
+                       struct sonde_err *err)
+{
+    struct putting_load putting = {service, buf};
+    int r = sonde_db_run_get(service->db, uid, put_load, &putting, err);
+    return r == SONDE_ENOTFOUND ? 0 : r;
+}
+
 /* A run that was deleted since has no news. */
-static int put_change(struct sonde_db *db, const struct change *change, struct sonde_buf *buf,
+static int put_change(struct service *service, const struct change *change, struct sonde_buf *buf,
                       struct sonde_err *err)
 {
     struct putting putting = {buf, change->phase};
-    int r = sonde_db_target_get(db, change->uid, change->target, put_earlier, &putting, err);
+    if (!change->target[0]) {
+        return put_load_of(service, change->uid, buf, err);
+    }
+    int r =
+        sonde_db_target_get(service->db, change->uid, change->target, put_earlier, &putting, err);
     return r == SONDE_ENOTFOUND ? 0 : r;
 }
 
@@ -137,6 +176,12 @@ static void answer_all(struct changes *changes, struct call *call, uint64_t sinc
     sonde_buf_text(&text, "{\"all\":true,\"changes\":[");
     int r = sonde_buf_check(&text, "the changes", &err);
     r = r < 0 ? r : sonde_db_targets_live(call->service->db, after, list_target, &listing, &err);
+    /* At the end, as they are by now. */
+    const struct loads *loads = call->service->loads;
+    for (const char *uid = listing.full ? NULL : loads_next(loads, NULL); uid && r == 0;
+         uid = loads_next(loads, uid)) {
+        r = put_load_of(call->service, uid, &text, &err);
+    }
     sonde_buf_printf(&text, "],\"next\":\"%s-%llu%s%s\"}\n", changes->boot,
                      (unsigned long long)since, listing.full ? "-" : "",
                      listing.full ? listing.run : "");
@@ -150,7 +195,7 @@ static void answer_since(struct changes *changes, struct call *call, uint64_t si
     sonde_buf_text(&text, "{\"all\":false,\"changes\":[");
     int r = sonde_buf_check(&text, "the changes", &err);
     for (; since < changes->count && text.length < PAGE_BYTES && r == 0; since++) {
-        r = put_change(call->service->db, &changes->ring[since % CHANGES_MAX], &text, &err);
+        r = put_change(call->service, &changes->ring[since % CHANGES_MAX], &text, &err);
     }
     sonde_buf_printf(&text, "],\"next\":\"%s-%llu\"}\n", changes->boot, (unsigned long long)since);
     answer(call, &text, r, &err);

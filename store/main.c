@@ -169,6 +169,7 @@ static void on_signal(void *context, int number, bool by_kernel)
     SONDE_LOG(&service->log, SONDE_LOG_INFO, "stopping", SONDE_FIELD_INT("signal", number));
     service->stopping = true;
     sonde_server_quiesce(service->server);
+    loads_flush(service->loads);
     changes_end(service->changes);
     sonde_timer_free(SONDE_TAKE(program->reload));
     struct sonde_err err;
@@ -288,6 +289,7 @@ static int start(struct program *program, struct sonde_err *err)
     r = r < 0 ? r : changes_new(service, &service->changes, err);
     r = r < 0 ? r : jobs_new(service, &service->jobs, err);
     r = r < 0 ? r : silence_new(service, settings->lost_after, &service->silence, err);
+    r = r < 0 ? r : loads_new(service, &service->loads, err);
     r = r < 0 ? r : start_timers(program, err);
     return r < 0 ? r : start_server(program, err);
 }
@@ -299,6 +301,7 @@ static void finish(struct program *program)
     jobs_free(service->jobs);
     sonde_kube_free(service->kube);
     sonde_server_free(service->server);
+    loads_free(service->loads);
     silence_free(service->silence);
     changes_free(service->changes);
     uploads_free(service->uploads);

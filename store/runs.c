@@ -5,9 +5,12 @@
 #include "base/clock.h"
 #include "codec/json.h"
 #include "results/results.h"
+#include "store/loads.h"
 #include "store/service.h"
 
-enum { TARGETS_MAX = 64 };
+enum { TARGETS_MAX = 100 }; /* as many runners may a load test have */
+
+#define LOAD_TEST "LoadTest"
 
 /* ---- create ---- */
 
@@ -62,6 +65,31 @@ static int read_run(const cJSON *json, struct sonde_run *run, char **ret_documen
     return *ret_document ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
 }
 
+/* What a load test has beside its run. A document that cannot be carried out is refused. */
+static int check_load(const cJSON *json, const struct sonde_run *run, const char *document,
+                      struct sonde_err *err)
+{
+    int64_t runners = 0;
+    int r = load_kept_check(document, &runners, err);
+    const cJSON *targets = cJSON_GetObjectItemCaseSensitive(json, "targets");
+    int count = cJSON_GetArraySize(targets);
+    if (r == 0 && strcmp(run->kind, LOAD_TEST) == 0 && targets && count > runners) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "%d targets of a test with %lld runners", count,
+                          (long long)runners);
+    }
+    return r;
+}
+
+static int create_load(struct call *call, const cJSON *json, const char *uid, struct sonde_err *err)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "addresses");
+    char *addresses = cJSON_IsArray(list) ? cJSON_PrintUnformatted(list) : strdup("[]");
+    int r = addresses ? loads_create(call->service->loads, uid, addresses, err)
+                      : sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
+    cJSON_free(addresses);
+    return r;
+}
+
 void runs_create(struct call *call)
 {
     struct sonde_err err;
@@ -75,7 +103,9 @@ void runs_create(struct call *call)
     run.requester = sonde_json_string_or(json, "requester", "");
     run.schedule = sonde_json_string_or(json, "schedule", "");
     int r = read_run(json, &run, &document, &err);
+    bool is_load = r == 0 && strcmp(run.kind, LOAD_TEST) == 0;
     bool created = false;
+    r = r < 0 || !is_load ? r : check_load(json, &run, document, &err);
     if (r == 0) {
         run.spec = document;
         r = sonde_db_run_create(call->service->db, &run, &err);
@@ -83,6 +113,7 @@ void runs_create(struct call *call)
         r = r == SONDE_EEXISTS ? 0 : r;
     }
     cJSON_free(document);
+    r = r < 0 || !is_load ? r : create_load(call, json, run.uid, &err);
     r = r < 0 ? r
               : add_targets(call->service, run.uid,
                             cJSON_GetObjectItemCaseSensitive(json, "targets"), &err);
@@ -104,7 +135,8 @@ void runs_cancel(struct call *call)
     if (sonde_db_run_cancel(call->service->db, call->uid, &err) < 0) {
         call_fail_by(call, &err);
     } else {
-        call_answer(call, 200, SONDE_STR("{}\n"));
+        loads_cancel(call->service->loads, call->uid);
+        load_answer(call->service->loads, call, 200, SONDE_STR("{}\n"));
     }
 }
 
@@ -232,17 +264,16 @@ static int end_run(struct sonde_db *db, const char *uid, const cJSON *words, str
     return r == SONDE_ECONFLICT ? 0 : r; /* asked again: it stays as it ended */
 }
 
-static int exists(void *context, const struct sonde_run *run, struct sonde_err *err)
+static int read_kind(void *context, const struct sonde_run *run, struct sonde_err *err)
 {
-    (void)context;
-    (void)run;
     (void)err;
+    *(bool *)context = strcmp(run->kind, LOAD_TEST) == 0;
     return 0;
 }
 
 /* What was captured is there also when it cannot be analysed: that is said, and no failure. */
-static void put_summary(struct sonde_db *db, const char *uid, const struct job_bounds *bounds,
-                        struct sonde_buf *buf)
+void put_summary(struct sonde_db *db, const char *uid, const struct job_bounds *bounds,
+                 struct sonde_buf *buf)
 {
     struct sonde_err problem = {0};
     struct sonde_results_summary summary = {0};
@@ -270,6 +301,21 @@ static void summarize(struct sonde_db *db, const char *uid, const char *argument
     }
 }
 
+/* Its result is made first. */
+static void conclude_load(struct call *call, const cJSON *words)
+{
+    char *argument = cJSON_PrintUnformatted(words);
+    loads_conclude(call->service->loads, call->uid);
+    silence_forget(call->service->silence, call->uid, NULL);
+    call->service->metrics.runs_concluded++;
+    if (argument) {
+        jobs_add(call, load_conclude, argument);
+    } else {
+        call_fail(call, 503, "OutOfMemory", "the store is out of memory");
+    }
+    cJSON_free(argument);
+}
+
 /* The run ends at once, however much there is to analyse. */
 void runs_conclude(struct call *call)
 {
@@ -282,7 +328,12 @@ void runs_conclude(struct call *call)
     }
     (void)snprintf(call->uid, sizeof(call->uid), "%s",
                    sonde_exchange_parameter(call->exchange, "run"));
-    int r = sonde_db_run_get(db, call->uid, exists, NULL, &err);
+    bool is_load = false;
+    int r = sonde_db_run_get(db, call->uid, read_kind, &is_load, &err);
+    if (r == 0 && is_load) {
+        conclude_load(call, words);
+        return;
+    }
     r = r < 0 ? r : end_run(db, call->uid, words, &err);
     sonde_buf_text(&text, "{\"artifacts\":");
     r = r < 0 ? r : put_artifacts(db, call->uid, &text, &err);

@@ -15,7 +15,8 @@
 enum {
     STORE_DOCUMENT_MAX = 512 << 10, /* bytes of a controller's request */
     STORE_RESULT_MAX = SONDE_TARGET_RESULT_MAX,
-    STORE_WORDS_MAX = 64 << 10, /* bytes of a sidecar's request that is no artifact */
+    STORE_WORDS_MAX = 64 << 10,            /* bytes of a sidecar's request that is no artifact */
+    STORE_INTERVAL_MAX = (2 << 20) + 4096, /* … of a runner's second: SONDE_LOAD_TALLY_MAX */
     STORE_ANSWER_MAX = 64 << 20,
     STORE_WAIT_SECONDS_MAX = 55, /* a long poll */
     STORE_USER_MAX = 512,        /* bytes of a person's name */
@@ -29,6 +30,7 @@ struct uploads;
 struct changes;
 struct jobs;
 struct silence;
+struct loads;
 struct call;
 
 /* Who may call, and how they say who they are. */
@@ -74,6 +76,7 @@ struct service {
     struct changes *changes;
     struct jobs *jobs;
     struct silence *silence;
+    struct loads *loads;
     struct metrics metrics;
     bool stopping;
 };
@@ -158,6 +161,16 @@ void changes_answer(struct call *call);
 /* Answers all long polls: the service stops. */
 void changes_end(struct changes *changes);
 
+/* runs.c, load_conclude.c: for jobs */
+/* Appends "summary":{…}, or that there is none and why. */
+void put_summary(struct sonde_db *db, const char *uid, const struct job_bounds *bounds,
+                 struct sonde_buf *buf);
+/* Makes the result of a load test and ends its run, or says what it said then. The argument is the
+ * request to conclude. */
+struct job_result;
+void load_conclude(struct sonde_db *db, const char *uid, const char *argument,
+                   const struct job_bounds *bounds, struct job_result *ret);
+
 /* silence.c */
 int silence_new(struct service *service, int64_t lost_after_ns, struct silence **ret,
                 struct sonde_err *err) SONDE_MUST_CHECK;
@@ -166,6 +179,37 @@ void silence_free(struct silence *silence);
 void silence_heard(struct silence *silence, const char *uid, const char *target);
 /* It will not speak any more; target NULL: all of the run. */
 void silence_forget(struct silence *silence, const char *uid, const char *target);
+
+/* load.c: load tests on several runners */
+int loads_new(struct service *service, struct loads **ret, struct sonde_err *err) SONDE_MUST_CHECK;
+void loads_free(struct loads *loads);
+/* A run that was created is one. `addresses` is JSON. */
+int loads_create(struct loads *loads, const char *uid, const char *addresses,
+                 struct sonde_err *err) SONDE_MUST_CHECK;
+void loads_cancel(struct loads *loads, const char *uid);
+/* The last word of a target: a runner that could not go on. */
+void loads_failed(struct loads *loads, const char *uid, const char *target, const cJSON *word);
+/* Keeps all that was said of it; from now on nothing is taken any more. */
+void loads_conclude(struct loads *loads, const char *uid);
+/* Keeps what was said, and answers. */
+void loads_flush(struct loads *loads);
+/* Appends ,"load":{…} of a test that goes on, else nothing. */
+int loads_put_state(struct loads *loads, const char *uid, struct sonde_buf *buf,
+                    struct sonde_err *err) SONDE_MUST_CHECK;
+/* The uid of the next test in memory, of the first for NULL; NULL: there is none. */
+const char *loads_next(const struct loads *loads, const char *uid);
+
+/* load_calls.c */
+/* The number of a target "runner-N". SONDE_EINVALID. */
+int load_runner_number(const char *target, int64_t *ret) SONDE_MUST_CHECK;
+void loads_runner(struct call *call);
+void loads_clock(struct call *call);
+void loads_ready(struct call *call);
+void loads_interval(struct call *call);
+void loads_orders(struct call *call);
+void loads_done(struct call *call);
+void loads_lost(struct call *call);
+void loads_live(struct call *call);
 
 /* download.c */
 /* Whether the peer takes artifacts as they are kept. */

@@ -450,6 +450,7 @@ void sidecar_done(struct call *call)
         return;
     }
     silence_forget(call->service->silence, call->uid, call->target);
+    loads_failed(call->service->loads, call->uid, call->target, json);
     for (struct upload *upload = call->service->uploads->first, *next; upload; upload = next) {
         next = upload->next;
         if (!upload->sender && strcmp(upload->uid, call->uid) == 0 &&

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What runners of a load test, the controller and people ask of it. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "codec/json.h"
+#include "store/loads.h"
+
+static int64_t now_us(void)
+{
+    return sonde_clock_realtime() / SONDE_MICROSECOND;
+}
+
+int load_runner_number(const char *target, int64_t *ret)
+{
+    static const char prefix[] = "runner-";
+    struct sonde_str text = sonde_str(target);
+    size_t length = sizeof(prefix) - 1;
+    return sonde_str_starts(text, prefix)
+               ? sonde_parse_i64((struct sonde_str){text.data + length, text.length - length}, 0,
+                                 SONDE_LOAD_RUNNERS_MAX - 1, ret)
+               : SONDE_EINVALID;
+}
+
+/* The runner that a token's target and the path name; false after a refusal. */
+static bool find_runner(struct call *call, unsigned *ret)
+{
+    int64_t of_path = 0;
+    int64_t of_token = 0;
+    const char *number = sonde_exchange_parameter(call->exchange, "runner");
+    if (sonde_parse_i64(sonde_str(number), 0, SONDE_LOAD_RUNNERS_MAX - 1, &of_path) < 0 ||
+        load_runner_number(call->target, &of_token) < 0 || of_path != of_token) {
+        call_fail(call, 403, "Denied", "the token is that of another runner");
+        return false;
+    }
+    *ret = (unsigned)of_path;
+    return true;
+}
+
+/* The test, after a sign of life; NULL after a refusal. */
+static struct load_test *find_test(struct call *call, unsigned *ret_runner)
+{
+    struct sonde_err err;
+    if (!find_runner(call, ret_runner)) {
+        return NULL;
+    }
+    struct load_test *test = load_find(call->service->loads, call->uid, &err);
+    if (!test) {
+        call_fail_by(call, &err);
+    } else if (!test->concluding) {
+        sonde_load_coordination_heard(test->kept->coordination, *ret_runner, now_us());
+    }
+    return test;
+}
+
+/* ---- what a runner is told ---- */
+
+void loads_runner(struct call *call)
+{
+    unsigned runner;
+    SONDE_BUF_AUTO text = SONDE_BUF(STORE_ANSWER_MAX);
+    const struct load_test *test = find_test(call, &runner);
+    if (!test) {
+        return;
+    }
+    const struct load_kept *kept = test->kept;
+    sonde_buf_text(&text, "{\"document\":");
+    sonde_buf_text(&text, kept->document);
+    sonde_buf_printf(&text, ",\"runners\":%lld",
+                     (long long)kept->documents.items[0].load_test->parallelism);
+    if (strcmp(kept->addresses, "[]") != 0) {
+        sonde_buf_text(&text, ",\"addresses\":");
+        sonde_buf_text(&text, kept->addresses);
+    }
+    sonde_buf_text(&text, "}\n");
+    call_answer(call, text.code ? 503 : 200, sonde_buf_view(&text));
+}
+
+void loads_clock(struct call *call)
+{
+    char text[64];
+    (void)snprintf(text, sizeof(text), "{\"now\":%lld}\n", (long long)now_us());
+    call_answer(call, 200, sonde_str(text));
+}
+
+/* ---- what it says ---- */
+
+/* A gap tells what is missing. */
+static void refuse(struct call *call, const struct sonde_err *err, uint64_t expected)
+{
+    char text[SONDE_ERR_MESSAGE_MAX + 128];
+    if (err->code != SONDE_EGONE) {
+        call_fail_by(call, err);
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "{\"code\":\"Gap\",\"message\":\"%s\",\"expected\":%llu}\n",
+                   err->message, (unsigned long long)expected);
+    call_answer(call, 409, sonde_str(text));
+}
+
+/* False after a refusal. */
+static bool say(struct call *call, enum load_event_kind kind, struct load_effect *ret)
+{
+    struct sonde_err err;
+    unsigned runner;
+    struct load_test *test = find_test(call, &runner);
+    SONDE_JSON_AUTO *body = test ? call_json(call) : NULL;
+    if (!body) {
+        return false;
+    }
+    const struct load_said said = {kind, runner, now_us(), body};
+    if (load_say(call->service->loads, test, &said, ret, &err) < 0) {
+        refuse(call, &err, ret->expected);
+        return false;
+    }
+    return true;
+}
+
+/* Of the query: how long it may wait; negative after a refusal. */
+static int64_t wait_of(struct call *call)
+{
+    const char *wait = sonde_exchange_query(call->exchange, "wait");
+    int64_t seconds = 0;
+    if (wait && sonde_parse_i64(sonde_str(wait), 0, STORE_WAIT_SECONDS_MAX, &seconds) < 0) {
+        call_fail(call, 400, "Invalid", "wait is a number of seconds, at most 55");
+        return -1;
+    }
+    bool runner = call->endpoint->caller == CALLER_SIDECAR;
+    return runner && seconds > LOAD_WAIT_SECONDS_MAX ? LOAD_WAIT_SECONDS_MAX : seconds;
+}
+
+void loads_ready(struct call *call)
+{
+    struct load_effect effect;
+    struct loads *loads = call->service->loads;
+    int64_t seconds = wait_of(call);
+    if (seconds < 0 || !say(call, LOAD_EVENT_READY, &effect)) {
+        return;
+    }
+    if (effect.answer.kind == SONDE_LOAD_WAIT && seconds > 0) {
+        (void)load_wait(loads, call, seconds);
+        return;
+    }
+    SONDE_BUF_AUTO text = SONDE_BUF(LOAD_ANSWER_MAX);
+    sonde_load_answer_write(&effect.answer, &text);
+    load_answer(loads, call, 200, sonde_buf_view(&text));
+}
+
+void loads_interval(struct call *call)
+{
+    struct load_effect effect;
+    if (say(call, LOAD_EVENT_INTERVAL, &effect)) {
+        load_answer(call->service->loads, call, 200,
+                    effect.stop ? SONDE_STR("{\"stop\":true}\n") : SONDE_STR("{\"stop\":false}\n"));
+    }
+}
+
+void loads_done(struct call *call)
+{
+    struct load_effect effect;
+    if (say(call, LOAD_EVENT_DONE, &effect)) {
+        load_answer(call->service->loads, call, 200,
+                    effect.next ? SONDE_STR("{\"next\":true}\n") : SONDE_STR("{\"next\":false}\n"));
+    }
+}
+
+/* ---- what it waits for ---- */
+
+static bool put_orders(const struct load_test *test, struct call *call, bool over,
+                       struct sonde_buf *ret)
+{
+    struct sonde_load_state state = {0};
+    int64_t round = 0;
+    const char *asked = sonde_exchange_query(call->exchange, "round");
+    bool stop = true;
+    if (!test->concluding) {
+        sonde_load_coordination_state(test->kept->coordination, &state);
+        round = state.round;
+        if (asked && sonde_parse_i64(sonde_str(asked), 0, UINT16_MAX, &round) < 0) {
+            round = state.round;
+        }
+        stop = sonde_load_coordination_stops(test->kept->coordination, (unsigned)round);
+    }
+    sonde_buf_printf(ret, "{\"stop\":%s,\"cancel\":%s}\n", stop ? "true" : "false",
+                     state.cancelled || test->concluding ? "true" : "false");
+    return over || stop || state.cancelled;
+}
+
+static bool put_ready(struct loads *loads, struct load_test *test, struct call *call, bool over,
+                      struct sonde_buf *ret)
+{
+    struct sonde_err err;
+    struct load_effect effect;
+    int64_t number = 0;
+    SONDE_JSON_AUTO *body = NULL;
+    if (test->concluding) {
+        sonde_buf_text(ret, "{\"over\":true}\n");
+        return true;
+    }
+    int r = sonde_json_parse(sonde_buf_view(&call->body), &body, &err);
+    r = r < 0 ? r : load_runner_number(call->target, &number);
+    const struct load_said said = {LOAD_EVENT_READY, (unsigned)number, now_us(), body};
+    r = r < 0 ? r : load_say(loads, test, &said, &effect, &err);
+    if (r < 0) {
+        sonde_buf_text(ret, "{\"wait\":true}\n"); /* it asks again, and is told why */
+        return true;
+    }
+    sonde_load_answer_write(&effect.answer, ret);
+    return over || effect.answer.kind != SONDE_LOAD_WAIT;
+}
+
+/* Of the query. */
+static uint64_t since_of(struct call *call)
+{
+    const char *text = sonde_exchange_query(call->exchange, "since");
+    uint64_t since = 0;
+    return text && sonde_parse_u64(sonde_str(text), 0, UINT32_MAX, &since) == 0 ? since : 0;
+}
+
+static bool put_live(const struct load_test *test, struct call *call, bool over,
+                     struct sonde_buf *ret)
+{
+    struct sonde_load_state state;
+    uint64_t since = since_of(call);
+    if (test->concluding) {
+        sonde_buf_printf(ret,
+                         "{\"phase\":\"Over\",\"thresholds\":[],\"seconds\":[],\"next\":%llu}\n",
+                         (unsigned long long)since);
+        return true;
+    }
+    const struct sonde_load_coordination *c = test->kept->coordination;
+    sonde_load_coordination_state(c, &state);
+    sonde_load_live_write(c, since, ret);
+    return over || sonde_load_coordination_shown(c) > since || state.phase == SONDE_LOAD_ENDED;
+}
+
+bool load_poll_answer(struct loads *loads, struct load_test *test, struct call *call, bool over,
+                      struct sonde_buf *ret)
+{
+    void (*what)(struct call *) = call->endpoint->answer;
+    return what == loads_ready    ? put_ready(loads, test, call, over, ret)
+           : what == loads_orders ? put_orders(test, call, over, ret)
+                                  : put_live(test, call, over, ret);
+}
+
+/* Now, or when there is news. */
+static void answer_or_wait(struct call *call, struct load_test *test)
+{
+    struct loads *loads = call->service->loads;
+    SONDE_BUF_AUTO text = SONDE_BUF(LOAD_ANSWER_MAX);
+    int64_t seconds = wait_of(call);
+    if (seconds < 0) {
+        return;
+    }
+    if (load_poll_answer(loads, test, call, seconds == 0, &text)) {
+        load_answer(loads, call, 200, sonde_buf_view(&text));
+    } else {
+        (void)load_wait(loads, call, seconds);
+    }
+}
+
+void loads_orders(struct call *call)
+{
+    unsigned runner;
+    struct load_test *test = find_test(call, &runner);
+    if (test) {
+        answer_or_wait(call, test);
+    }
+}
+
+/* ---- controller and people ---- */
+
+void loads_lost(struct call *call)
+{
+    struct sonde_err err;
+    struct load_effect effect;
+    char name[SONDE_TARGET_NAME_MAX + 1];
+    int64_t number = 0;
+    struct loads *loads = call->service->loads;
+    SONDE_JSON_AUTO *body = call_json(call);
+    if (!body) {
+        return;
+    }
+    (void)snprintf(call->uid, sizeof(call->uid), "%s",
+                   sonde_exchange_parameter(call->exchange, "run"));
+    struct load_test *test = load_find(loads, call->uid, &err);
+    if (!test) {
+        call_fail_by(call, &err);
+        return;
+    }
+    if (sonde_parse_i64(sonde_str(sonde_exchange_parameter(call->exchange, "runner")), 0,
+                        SONDE_LOAD_RUNNERS_MAX - 1, &number) < 0) {
+        call_fail(call, 404, "NotFound", "a runner has a number from 0 to 99");
+        return;
+    }
+    (void)snprintf(name, sizeof(name), "runner-%lld", (long long)number);
+    const struct load_said said = {LOAD_EVENT_LOST, (unsigned)number, now_us(), body};
+    const struct sonde_target target = {.run_uid = call->uid, .name = name};
+    int r = load_say(loads, test, &said, &effect, &err);
+    if (r == 0 && effect.replaced) {
+        r = sonde_db_token_release(call->service->db, &target, &err);
+    }
+    if (r < 0) {
+        call_fail_by(call, &err);
+    } else {
+        load_answer(loads, call, 200,
+                    effect.replaced ? SONDE_STR("{\"replaced\":true}\n")
+                                    : SONDE_STR("{\"replaced\":false}\n"));
+    }
+}
+
+void loads_live(struct call *call)
+{
+    struct sonde_err err;
+    if (!call_resolve(call)) {
+        return;
+    }
+    struct load_test *test = load_find(call->service->loads, call->uid, &err);
+    if (test) {
+        answer_or_wait(call, test);
+    } else if (err.code == SONDE_ECONFLICT) {
+        const struct load_test over = {.concluding = true};
+        SONDE_BUF_AUTO text = SONDE_BUF(LOAD_ANSWER_MAX);
+        (void)put_live(&over, call, true, &text);
+        call_answer(call, 200, sonde_buf_view(&text));
+    } else {
+        call_fail_by(call, &err);
+    }
+}
