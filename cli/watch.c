@@ -15,6 +15,7 @@
 
 #define PAUSE_NS SONDE_SECOND
 enum { PATH_SIZE = 128, WAIT_SECONDS = 10, COLUMNS = 80, LINES = 24 };
+static const char phase_running[] = "Running";
 
 struct watching {
     struct cluster *cluster;
@@ -22,11 +23,10 @@ struct watching {
     struct sonde_load_board *board;
     struct sonde_buf title; /* "NAMESPACE/NAME" */
     bool json, terminal;
-    unsigned drawn;    /* lines of the board that stand on the terminal */
-    uint64_t said;     /* of the board's seconds */
-    int64_t said_last; /* the last of them */
-    bool silent;       /* the store does not answer: it was said */
-    bool paused;       /* until the timer */
+    unsigned drawn; /* lines of the board that stand on the terminal */
+    uint64_t said;  /* of the board's seconds */
+    bool silent;    /* the store does not answer: it was said */
+    bool paused;    /* until the timer */
 };
 
 /* ---- what is shown ---- */
@@ -60,10 +60,9 @@ static void print_seconds(struct watching *w)
 {
     const struct sonde_load_board *board = w->board;
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_LOAD_BOARD_MAX);
-    uint64_t kept =
-        board->count < SONDE_LOAD_BOARD_SECONDS ? board->count : SONDE_LOAD_BOARD_SECONDS;
-    uint64_t from = board->count < w->said ? 0 : w->said; /* a new round begins anew */
-    from = from > board->count - kept ? from : board->count - kept;
+    uint64_t news = board->count - w->said;
+    uint64_t from =
+        board->count - (news < SONDE_LOAD_BOARD_SECONDS ? news : SONDE_LOAD_BOARD_SECONDS);
     for (uint64_t i = from; i < board->count; i++) {
         sonde_load_board_line(board, sonde_load_board_at(board, i), &text);
     }
@@ -85,11 +84,6 @@ static void say_line(void *context, const char *line)
     }
 }
 
-static bool is_new(const struct watching *w)
-{
-    return w->board->count != w->said || sonde_load_board_last(w->board) != w->said_last;
-}
-
 static void show(struct watching *w, const struct sonde_buf *answer)
 {
     if (w->json) {
@@ -102,7 +96,6 @@ static void show(struct watching *w, const struct sonde_buf *answer)
         print_seconds(w);
     }
     w->said = w->board->count;
-    w->said_last = sonde_load_board_last(w->board);
 }
 
 /* ---- what the store says ---- */
@@ -113,9 +106,11 @@ static int ask(struct watching *w, struct sonde_buf *answer, struct sonde_err *e
     char since[24];
     char wait[24];
     const struct following *f = &w->following;
+    /* The store answers as soon as there is a second; that one more runner is ready is no such. */
+    bool running = strcmp(w->board->phase, phase_running) == 0;
     (void)snprintf(path, sizeof(path), "runs/%.63s/live", f->uid);
-    (void)snprintf(since, sizeof(since), "%lld", (long long)sonde_load_board_last(w->board));
-    (void)snprintf(wait, sizeof(wait), "%d", WAIT_SECONDS);
+    (void)snprintf(since, sizeof(since), "%lld", (long long)w->board->next);
+    (void)snprintf(wait, sizeof(wait), "%d", running ? WAIT_SECONDS : 1);
     const char *const query[] = {"namespace", f->namespace, "since", since, "wait", wait, NULL};
     return cluster_ask_store(w->cluster, "GET", path, query, answer, err);
 }
@@ -163,17 +158,13 @@ static bool may_come(struct watching *w, const struct sonde_err *err)
 static bool look(struct watching *w, struct sonde_err *err)
 {
     SONDE_BUF_AUTO answer = SONDE_BUF(SONDE_LOAD_BOARD_ANSWER_MAX);
-    char phase[sizeof(w->board->phase)];
-    memcpy(phase, w->board->phase, sizeof(phase));
     int r = ask(w, &answer, err);
     r = r < 0 ? r : sonde_load_board_take(w->board, sonde_buf_view(&answer), err);
     if (r < 0) {
         return may_come(w, err);
     }
     w->silent = false;
-    if (is_new(w) || strcmp(phase, w->board->phase) != 0) {
-        show(w, &answer);
-    }
+    show(w, &answer);
     return true;
 }
 

@@ -33,25 +33,31 @@ static void put_safe(const char *text, struct sonde_buf *buf)
     }
 }
 
+static bool is_after(const struct sonde_load_board_second *a,
+                     const struct sonde_load_board_second *b)
+{
+    return a->round > b->round || (a->round == b->round && a->second > b->second);
+}
+
 static void take_seconds(struct sonde_load_board *board, const cJSON *seconds)
 {
     const cJSON *second;
     cJSON_ArrayForEach(second, seconds)
     {
-        int64_t number = sonde_json_integer_or(second, "second", INT64_MIN);
-        if (number <= sonde_load_board_last(board)) {
-            continue; /* also what has no number */
+        const struct sonde_load_board_second own = {
+            .round = count_of(second, "round"),
+            .second = count_of(second, "second"),
+            .sent = (uint64_t)count_of(second, "sent"),
+            .answered = (uint64_t)count_of(second, "answered"),
+            .failed = (uint64_t)count_of(second, "failed"),
+            .p50_us = count_of(second, "p50"),
+            .p99_us = count_of(second, "p99"),
+            .rate = number_of(second, "rate"),
+        };
+        bool known = board->count && !is_after(&own, sonde_load_board_at(board, board->count - 1));
+        if (own.second > 0 && !known) {
+            board->seconds[board->count++ % SONDE_LOAD_BOARD_SECONDS] = own;
         }
-        board->seconds[board->count++ % SONDE_LOAD_BOARD_SECONDS] =
-            (struct sonde_load_board_second){
-                .second = number,
-                .sent = (uint64_t)count_of(second, "sent"),
-                .answered = (uint64_t)count_of(second, "answered"),
-                .failed = (uint64_t)count_of(second, "failed"),
-                .p50_us = count_of(second, "p50"),
-                .p99_us = count_of(second, "p99"),
-                .rate = number_of(second, "rate"),
-            };
     }
 }
 
@@ -66,6 +72,7 @@ static void take_threshold(struct sonde_load_board_threshold *ret, const cJSON *
         (void)snprintf(ret->value, sizeof(ret->value), "%s",
                        sonde_json_string_or(threshold, "value", "-"));
     }
+    ret->measured = cJSON_IsNumber(value) || cJSON_IsString(value);
     ret->holds = sonde_json_true(threshold, "holds");
 }
 
@@ -81,6 +88,21 @@ static void take_thresholds(struct sonde_load_board *board, const cJSON *thresho
     }
 }
 
+static void take_figures(struct sonde_load_board *board, const cJSON *json)
+{
+    const char *reason = sonde_json_string_or(json, "reason", "");
+    const char *message = sonde_json_string_or(json, "message", "");
+    board->round = count_of(json, "round");
+    board->requests = (uint64_t)count_of(json, "requests");
+    board->error_rate = number_of(json, "errorRate");
+    board->ready = count_of(json, "ready");
+    board->active = count_of(json, "active");
+    board->lost = count_of(json, "lost");
+    (void)snprintf(board->reason, sizeof(board->reason), "%s%s%s", reason, message[0] ? ": " : "",
+                   message);
+    take_thresholds(board, cJSON_GetObjectItemCaseSensitive(json, "thresholds"));
+}
+
 int sonde_load_board_take(struct sonde_load_board *board, struct sonde_str answer,
                           struct sonde_err *err)
 {
@@ -92,26 +114,14 @@ int sonde_load_board_take(struct sonde_load_board *board, struct sonde_str answe
     if (!cJSON_IsObject(json)) {
         return sonde_fail(err, SONDE_EPARSE, 0, "what the store says of the test is no object");
     }
-    int64_t round = count_of(json, "round");
-    if (round != board->round) {
-        board->round = round;
-        board->count = 0;
-    }
     (void)snprintf(board->phase, sizeof(board->phase), "%s",
                    sonde_json_string_or(json, "phase", ""));
-    board->requests = (uint64_t)count_of(json, "requests");
-    board->error_rate = number_of(json, "errorRate");
-    board->ready = count_of(json, "ready");
-    board->active = count_of(json, "active");
-    board->lost = count_of(json, "lost");
+    board->next = count_of(json, "next");
     take_seconds(board, cJSON_GetObjectItemCaseSensitive(json, "seconds"));
-    take_thresholds(board, cJSON_GetObjectItemCaseSensitive(json, "thresholds"));
+    if (cJSON_HasObjectItem(json, "requests")) {
+        take_figures(board, json);
+    }
     return 0;
-}
-
-int64_t sonde_load_board_last(const struct sonde_load_board *board)
-{
-    return board->count ? sonde_load_board_at(board, board->count - 1)->second : -1;
 }
 
 const struct sonde_load_board_second *sonde_load_board_at(const struct sonde_load_board *board,
@@ -219,7 +229,8 @@ static void put_head(struct drawing *d, const char *name)
     sonde_buf_text(&line, "  ");
     put_safe(board->phase, &line);
     if (board->count) {
-        sonde_buf_printf(&line, "  %lld s", (long long)sonde_load_board_last(board) + 1);
+        sonde_buf_printf(&line, "  %lld s",
+                         (long long)sonde_load_board_at(board, board->count - 1)->second);
     }
     if (board->round) {
         sonde_buf_printf(&line, "  trial %lld", (long long)board->round + 1);
@@ -239,10 +250,26 @@ static void put_errors(struct drawing *d)
     put_line(d, &line);
 }
 
+static void put_reason(struct drawing *d)
+{
+    SONDE_BUF_AUTO line = SONDE_BUF(4096);
+    if (d->board->reason[0] && d->lines < d->lines_max) {
+        sonde_buf_printf(&line, "%-*s", LABEL_COLUMNS, "reason");
+        put_safe(d->board->reason, &line);
+        put_line(d, &line);
+    }
+}
+
+static bool is_broken(const struct sonde_load_board_threshold *threshold)
+{
+    return threshold->measured && !threshold->holds;
+}
+
 static void put_threshold(struct drawing *d, const struct sonde_load_board_threshold *threshold)
 {
     SONDE_BUF_AUTO line = SONDE_BUF(4096);
-    sonde_buf_printf(&line, "%-*s", LABEL_COLUMNS, threshold->holds ? "held" : "broken");
+    const char *label = !threshold->measured ? "open" : threshold->holds ? "held" : "broken";
+    sonde_buf_printf(&line, "%-*s", LABEL_COLUMNS, label);
     put_safe(threshold->text, &line);
     sonde_buf_text(&line, "  ");
     put_safe(threshold->value, &line);
@@ -259,7 +286,7 @@ static void put_thresholds(struct drawing *d)
         for (size_t i = 0; i < board->threshold_count; i++) {
             const struct sonde_load_board_threshold *threshold = &board->thresholds[i];
             bool room = d->lines + 1 < d->lines_max || (left == 1 && d->lines < d->lines_max);
-            if (threshold->holds == (pass == 1) && room) {
+            if (is_broken(threshold) == (pass == 0) && room) {
                 put_threshold(d, threshold);
                 left--;
             }
@@ -285,6 +312,7 @@ void sonde_load_board_draw(const struct sonde_load_board *board, const char *nam
     put_plot(&d, "p50", p50_of, true);
     put_plot(&d, "p99", p99_of, true);
     put_errors(&d);
+    put_reason(&d);
     put_thresholds(&d);
     *ret_lines = d.lines;
 }
@@ -296,13 +324,13 @@ void sonde_load_board_line(const struct sonde_load_board *board,
     char p99[SONDE_LOAD_DURATION_SIZE];
     size_t broken = 0;
     for (size_t i = 0; i < board->threshold_count; i++) {
-        broken += !board->thresholds[i].holds;
+        broken += is_broken(&board->thresholds[i]);
     }
-    if (board->round) {
-        sonde_buf_printf(buf, "trial %lld  ", (long long)board->round + 1);
+    if (second->round) {
+        sonde_buf_printf(buf, "trial %lld  ", (long long)second->round + 1);
     }
     sonde_buf_printf(buf, "%lld s  %.0f/s  p50 %s  p99 %s  %llu failed  %lld active",
-                     (long long)second->second + 1, second->rate,
+                     (long long)second->second, second->rate,
                      sonde_load_duration(second->p50_us, p50),
                      sonde_load_duration(second->p99_us, p99), (unsigned long long)second->failed,
                      (long long)board->active);

@@ -18,7 +18,8 @@ enum {
 
 /* A second of all runners together. */
 struct sonde_load_board_second {
-    int64_t second; /* since the measured start, from 0 */
+    int64_t round;  /* of a search, from 0 */
+    int64_t second; /* of the measured time, from 1: it ended then */
     uint64_t sent, answered, failed;
     int64_t p50_us, p99_us;
     double rate; /* answers a second */
@@ -26,6 +27,7 @@ struct sonde_load_board_second {
 
 struct sonde_load_board_threshold {
     char text[SONDE_LOAD_BOARD_TEXT], value[SONDE_LOAD_BOARD_TEXT];
+    bool measured; /* else nothing is known of it yet */
     bool holds;
 };
 
@@ -36,20 +38,20 @@ struct sonde_load_board {
     uint64_t requests; /* answered so far */
     double error_rate; /* share of the requests that failed */
     int64_t ready, active, lost;
+    char reason[SONDE_LOAD_BOARD_TEXT]; /* what has gone wrong; "": nothing */
+    int64_t next;                       /* what the store is to be asked for: seconds from there */
     struct sonde_load_board_second seconds[SONDE_LOAD_BOARD_SECONDS]; /* a ring */
-    uint64_t count; /* of the round's seconds, taken so far */
+    uint64_t count;                                                   /* taken so far */
     struct sonde_load_board_threshold thresholds[SONDE_LOAD_BOARD_THRESHOLDS];
     size_t threshold_count;
 };
 
 /* Takes what the store says of a test (GET runs/RUN/live: docs/design.md). Seconds that are not
- * after the last one are left out; a new round begins anew. SONDE_EPARSE, SONDE_ELIMIT,
- * SONDE_ENOMEM: nothing is taken then. */
+ * after the last one are left out. Of a test that is over the last figures stay. SONDE_EPARSE,
+ * SONDE_ELIMIT, SONDE_ENOMEM: nothing is taken then. */
 int sonde_load_board_take(struct sonde_load_board *board, struct sonde_str answer,
                           struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* The number of the last second, or -1: what to ask for is after it. */
-int64_t sonde_load_board_last(const struct sonde_load_board *board);
 /* The second that was taken as number `index`, from 0; of the last SONDE_LOAD_BOARD_SECONDS. */
 const struct sonde_load_board_second *sonde_load_board_at(const struct sonde_load_board *board,
                                                           uint64_t index);

@@ -17,7 +17,7 @@ const running = { Accepted: ['True', 'Accepted', ''], Running: ['True', 'Running
 
 function second(number, rate) {
   const count = { sent: rate, answered: rate, failed: number };
-  return { second: number, ...count, p50: 1000, p99: 2500, rate };
+  return { second: number + 1, round: 0, ...count, p50: 1000, p99: 2500, rate };
 }
 
 // A test that runs; its store tells of the seconds that `play` gives it.
@@ -35,7 +35,15 @@ class Played {
 
   constructor() {
     this.seconds = [];
-    this.state = { phase: 'Running', round: 0, ready: 3, active: 3, lost: 0, thresholds: [] };
+    this.state = {
+      phase: 'Running',
+      round: 0,
+      requests: 0,
+      ready: 3,
+      active: 3,
+      lost: 0,
+      thresholds: [],
+    };
     this.waiting = [];
   }
 
@@ -44,8 +52,9 @@ class Played {
     this.server.store[`runs/${uid}/live`] = ({ query }) => {
       assert.equal(query.get('namespace'), 'clinic');
       const since = Number(query.get('since'));
-      const news = () => this.seconds.filter((one) => one.second > since);
-      const answer = () => [200, `${JSON.stringify({ ...this.state, seconds: news() })}\n`];
+      const news = () => this.seconds.slice(since);
+      const next = () => ({ seconds: news(), next: this.seconds.length });
+      const answer = () => [200, `${JSON.stringify({ ...this.state, ...next() })}\n`];
       return news().length || this.state.phase !== 'Running'
         ? answer()
         : new Promise((resolve) => this.waiting.push(() => resolve(answer())));
@@ -98,7 +107,7 @@ test('where there is no terminal each second is a line', async (t) => {
   const asked = played.server.asked('GET', '/live');
   assert.deepEqual(
     [asked[0], asked[1]].map(({ query }) => query.get('since')),
-    ['-1', '1'],
+    ['0', '2'],
   );
 });
 

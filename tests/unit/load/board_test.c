@@ -41,12 +41,12 @@ static void assert_board(unsigned columns, unsigned lines, const char *expected)
 
 static const char three_seconds[] =
     "{\"phase\":\"Running\",\"round\":0,\"requests\":700,\"errorRate\":0.0125,\"ready\":3,"
-    "\"active\":2,\"lost\":1,\"seconds\":["
-    "{\"second\":0,\"sent\":100,\"answered\":100,\"failed\":0,\"p50\":800,\"p99\":2000,\"rate\":"
+    "\"active\":2,\"lost\":1,\"next\":3,\"seconds\":["
+    "{\"second\":1,\"sent\":100,\"answered\":100,\"failed\":0,\"p50\":800,\"p99\":2000,\"rate\":"
     "100},"
-    "{\"second\":1,\"sent\":300,\"answered\":200,\"failed\":5,\"p50\":1600,\"p99\":4000,"
+    "{\"second\":2,\"sent\":300,\"answered\":200,\"failed\":5,\"p50\":1600,\"p99\":4000,"
     "\"rate\":200},"
-    "{\"second\":2,\"sent\":400,\"answered\":400,\"failed\":0,\"p50\":1200,\"p99\":8000,"
+    "{\"second\":3,\"sent\":400,\"answered\":400,\"failed\":0,\"p50\":1200,\"p99\":8000,"
     "\"rate\":400}],"
     "\"thresholds\":[{\"threshold\":\"http_req_duration: p(99) < 5\",\"value\":\"8 ms\","
     "\"holds\":false},{\"threshold\":\"http_req_failed: rate < 0.1\",\"value\":0.0125,"
@@ -71,7 +71,6 @@ static void it_shows_a_test(void **state)
                  "errors    1.25 % of 700 requests\n"
                  "broken    http_req_duration: p(99) < 5  8 ms\n"
                  "held      http_req_failed: rate < 0.1  0.0125\n");
-    assert_int_equal(sonde_load_board_last(&board), 2);
 }
 
 static void it_makes_do_with_a_small_terminal(void **state)
@@ -91,7 +90,7 @@ static void it_makes_do_with_a_small_terminal(void **state)
 static void it_shows_what_has_not_begun(void **state)
 {
     (void)state;
-    take("{\"phase\":\"Waiting\",\"ready\":1}");
+    take("{\"phase\":\"Waiting\",\"requests\":0,\"ready\":1}");
     assert_board(60, 10,
                  "clinic/nightly  Waiting\n"
                  "runners   1 ready  0 active  0 lost\n"
@@ -99,21 +98,57 @@ static void it_shows_what_has_not_begun(void **state)
                  "p50       \n"
                  "p99       \n"
                  "errors    0 % of 0 requests\n");
-    assert_int_equal(sonde_load_board_last(&board), -1);
+}
+
+static void assert_last(int64_t round, int64_t second)
+{
+    const struct sonde_load_board_second *last = sonde_load_board_at(&board, board.count - 1);
+    assert_int_equal(last->round, round);
+    assert_int_equal(last->second, second);
 }
 
 static void seconds_are_taken_once_and_in_order(void **state)
 {
     (void)state;
-    take("{\"seconds\":[{\"second\":0,\"rate\":1},{\"second\":1,\"rate\":2}]}");
-    take("{\"seconds\":[{\"second\":1,\"rate\":9},{\"second\":3,\"rate\":3},{\"rate\":4},7]}");
+    take("{\"next\":2,\"seconds\":[{\"second\":1,\"rate\":1},{\"second\":2,\"rate\":2}]}");
+    assert_int_equal(board.next, 2);
+    take("{\"next\":3,\"seconds\":[{\"second\":2,\"rate\":9},{\"second\":4,\"rate\":3},"
+         "{\"rate\":4},7]}");
     assert_int_equal(board.count, 3);
-    assert_int_equal(sonde_load_board_last(&board), 3);
+    assert_last(0, 4);
     assert_true(sonde_load_board_at(&board, 1)->rate == 2);
-    /* A search begins anew with each trial. */
-    take("{\"round\":1,\"seconds\":[{\"second\":0,\"rate\":5}]}");
-    assert_int_equal(board.count, 1);
-    assert_int_equal(sonde_load_board_last(&board), 0);
+    /* The next trial of a search. */
+    take("{\"seconds\":[{\"round\":1,\"second\":1},{\"round\":0,\"second\":9}]}");
+    assert_int_equal(board.count, 4);
+    assert_last(1, 1);
+}
+
+static void of_a_test_that_is_over_the_last_figures_stay(void **state)
+{
+    (void)state;
+    take(three_seconds);
+    take("{\"phase\":\"Over\",\"thresholds\":[],\"seconds\":[],\"next\":3}");
+    assert_string_equal(board.phase, "Over");
+    assert_int_equal(board.requests, 700);
+    assert_int_equal(board.threshold_count, 2);
+}
+
+static void what_went_wrong_and_what_is_open_is_said(void **state)
+{
+    (void)state;
+    take("{\"phase\":\"Over\",\"requests\":0,\"reason\":\"RunnerLost\",\"message\":\"runner 2\","
+         "\"thresholds\":[{\"threshold\":\"a\",\"value\":null,\"holds\":false},"
+         "{\"threshold\":\"b\",\"value\":1,\"holds\":false}]}");
+    assert_board(60, 12,
+                 "clinic/nightly  Over\n"
+                 "runners   0 ready  0 active  0 lost\n"
+                 "rate      \n"
+                 "p50       \n"
+                 "p99       \n"
+                 "errors    0 % of 0 requests\n"
+                 "reason    RunnerLost: runner 2\n"
+                 "broken    b  1\n"
+                 "open      a  -\n");
 }
 
 static void of_many_seconds_the_last_ones_are_kept(void **state)
@@ -121,10 +156,11 @@ static void of_many_seconds_the_last_ones_are_kept(void **state)
     (void)state;
     char answer[64];
     for (int i = 0; i < 2 * SONDE_LOAD_BOARD_SECONDS; i++) {
-        (void)snprintf(answer, sizeof(answer), "{\"seconds\":[{\"second\":%d,\"rate\":%d}]}", i, i);
+        (void)snprintf(answer, sizeof(answer), "{\"seconds\":[{\"second\":%d,\"rate\":%d}]}", i + 1,
+                       i);
         take(answer);
     }
-    assert_int_equal(sonde_load_board_last(&board), 2 * SONDE_LOAD_BOARD_SECONDS - 1);
+    assert_last(0, 2 * SONDE_LOAD_BOARD_SECONDS);
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_LOAD_BOARD_MAX);
     unsigned lines;
     sonde_load_board_draw(&board, "a", 2000, 50, &text, &lines);
@@ -135,7 +171,8 @@ static void of_many_seconds_the_last_ones_are_kept(void **state)
 static void nothing_of_it_reaches_the_terminal_as_a_command(void **state)
 {
     (void)state;
-    take("{\"phase\":\"\\u001b[2J\",\"thresholds\":[{\"threshold\":\"a\\u009bb\\u007f\\n\","
+    take("{\"phase\":\"\\u001b[2J\",\"requests\":1,\"thresholds\":[{\"threshold\":"
+         "\"a\\u009bb\\u007f\\n\","
          "\"value\":\"\\u00e9\\t\",\"holds\":true}]}");
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_LOAD_BOARD_MAX);
     unsigned lines;
@@ -149,7 +186,7 @@ static void numbers_that_cannot_be_are_nothing(void **state)
 {
     (void)state;
     take("{\"requests\":-5,\"errorRate\":-1,\"lost\":1e300,\"active\":\"7\",\"seconds\":["
-         "{\"second\":0,\"rate\":-3,\"p50\":-1,\"p99\":1e30}]}");
+         "{\"second\":1,\"rate\":-3,\"p50\":-1,\"p99\":1e30}]}");
     assert_int_equal(board.requests, 0);
     assert_int_equal(board.lost, 0);
     assert_int_equal(board.active, 0);
@@ -176,9 +213,9 @@ static void a_second_is_a_line(void **state)
     sonde_load_board_line(&board, sonde_load_board_at(&board, 1), &text);
     assert_string_equal(text.data, "2 s  200/s  p50 1.60 ms  p99 4.00 ms  5 failed  2 active  "
                                    "1 lost  1 of 2 thresholds broken\n");
-    take("{\"round\":2,\"active\":3,\"seconds\":[{\"second\":0,\"rate\":5}]}");
+    take("{\"requests\":1,\"active\":3,\"seconds\":[{\"round\":2,\"second\":1,\"rate\":5}]}");
     sonde_buf_clear(&text);
-    sonde_load_board_line(&board, sonde_load_board_at(&board, 0), &text);
+    sonde_load_board_line(&board, sonde_load_board_at(&board, 3), &text);
     assert_string_equal(text.data, "trial 3  1 s  5/s  p50 0 µs  p99 0 µs  0 failed  3 active\n");
 }
 
@@ -189,6 +226,8 @@ int main(void)
         cmocka_unit_test_setup(it_makes_do_with_a_small_terminal, clear),
         cmocka_unit_test_setup(it_shows_what_has_not_begun, clear),
         cmocka_unit_test_setup(seconds_are_taken_once_and_in_order, clear),
+        cmocka_unit_test_setup(of_a_test_that_is_over_the_last_figures_stay, clear),
+        cmocka_unit_test_setup(what_went_wrong_and_what_is_open_is_said, clear),
         cmocka_unit_test_setup(of_many_seconds_the_last_ones_are_kept, clear),
         cmocka_unit_test_setup(nothing_of_it_reaches_the_terminal_as_a_command, clear),
         cmocka_unit_test_setup(numbers_that_cannot_be_are_nothing, clear),
