@@ -5,12 +5,11 @@
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
-const http = require('node:http');
 const path = require('node:path');
 const test = require('node:test');
 const { ApiServer } = require('./support/api-server.js');
-const { listen } = require('./support/load.js');
-const { Sonde, bin, exited, start, temporary } = require('./support/sonde.js');
+const { bin, exited, start, temporary } = require('./support/sonde.js');
+const { LoadTest, tally } = require('./support/load-runners.js');
 const { Service, personToken } = require('./support/store-service.js');
 const { until } = require('./support/wait.js');
 
@@ -142,34 +141,44 @@ test('a schedule is applied, and says when it fires next', async (t) => {
   assert.equal(server.objects.get('loadtestschedules/clinic/nightly').spec.schedule, '30 2 * * *');
 });
 
-// Two load tests in a real store, as the store of a cluster has them.
-async function stored(t) {
-  const sonde = new Sonde(t);
-  const port = await listen(
-    t,
-    http.createServer((_, response) => response.end('hello')),
-  );
-  const service = await Service.start(t);
-  const { server, run } = await cluster(t);
-  server.forward(service, personToken);
-  for (const name of ['monday', 'tuesday']) {
-    const url = `http://127.0.0.1:${port}/`;
-    await sonde.run(['load', url, '-R', '200', '-d', '2', '--name', name]);
-    const raw = await sonde.run(['export', name, '--format', 'raw']);
-    exited(raw, 0);
-    const kept = await service.run({ name, kind: 'LoadTest' });
-    const { status } = await kept.store('load', raw.bytes, {
-      headers: { 'Sonde-Capture': 'load', 'Sonde-Type': 'LoadResult' },
-    });
-    assert.equal(status, 201);
-    await kept.done();
-    await kept.conclude();
+const times = Array.from({ length: 50 }, (_, i) => 1000 + 20 * i);
+
+// A load test of two runners in a real store, which is behind the API server's proxy.
+async function begun(service, name) {
+  const thresholds = ['http_req_duration: p(99) < 200'];
+  const load = await LoadTest.make(service, 2, { thresholds }, { name });
+  await load.begin();
+  return load;
+}
+
+async function aSecond(load) {
+  for (const runner of load.runners) {
+    assert.equal((await runner.second(tally(times))).status, 200);
   }
-  return { server, run };
+}
+
+async function ended(load) {
+  for (const runner of load.runners) {
+    assert.equal((await runner.finish()).status, 200);
+  }
+  assert.equal((await load.conclude()).status, 200);
+}
+
+async function stored(t) {
+  const service = await Service.start(t);
+  const { server, run, begin } = await cluster(t);
+  server.forward(service, personToken);
+  return { service, server, run, begin };
 }
 
 test('what the store has of load tests is listed, reported, compared and handed out', async (t) => {
-  const { server, run } = await stored(t);
+  const { service, server, run } = await stored(t);
+  for (const name of ['monday', 'tuesday']) {
+    const load = await begun(service, name);
+    await aSecond(load);
+    await aSecond(load);
+    await ended(load);
+  }
   const listed = await run(['runs']);
   exited(listed, 0);
   assert.match(listed.stdout, /^UID +NAME +KIND +STATE/);
@@ -197,4 +206,24 @@ test('what the store has of load tests is listed, reported, compared and handed 
   exited(await run(['delete', 'monday']), 0);
   assert.ok(!server.objects.has(key('monday')));
   assert.doesNotMatch((await run(['runs'])).stdout, /monday/);
+});
+
+test('what runners send to the store is watched, and what came of it reported', async (t) => {
+  const { service, server, begin } = await stored(t);
+  const load = await begun(service, 'nightly');
+  server.put(key('nightly'), object('LoadTest', 'nightly', spec, { uid: load.uid }));
+  const watching = begin(['watch', 'nightly']);
+  for (const second of [1, 2, 3]) {
+    await aSecond(load);
+    const line = new RegExp(`^${second} s {2}100/s {2}p50 1\\.\\d+ ms {2}p99 .* 2 active$`, 'm');
+    await until(() => line.test(watching.stdout()), 20000, `second ${second}`);
+  }
+  await ended(load);
+  server.change(key('nightly'), { ...running, Succeeded: ['True', 'Completed', ''] });
+  const result = await watching.done;
+  exited(result, 0);
+  assert.equal(result.stdout.match(/^\d+ s/gm).length, 3);
+  const report = await begin(['report', 'nightly']).done;
+  exited(report, 0);
+  assert.match(report.stdout, /300 requests/);
 });
