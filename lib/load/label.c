@@ -44,7 +44,15 @@ int sonde_load_label(struct sonde_load_origin *origin, bool addresses,
     for (size_t i = 0; i < places; i++) {
         struct sonde_load_label *label = &labels[(*count)++];
         label->kind = SONDE_LOAD_OF_ADDRESS;
-        print_address(&origin->addresses->items[i], label->text);
+        const struct sonde_load_address *address = &origin->addresses->items[i];
+        if (address->name) {
+            size_t length = strlen(address->name);
+            size_t over = length < sizeof(label->text) ? 0 : length + 1 - sizeof(label->text);
+            /* The end of a pod's name tells it from others. */
+            (void)snprintf(label->text, sizeof(label->text), "%s", address->name + over);
+        } else {
+            print_address(address, label->text);
+        }
     }
     return 0;
 }

@@ -14,7 +14,7 @@
 enum {
     SONDE_LOAD_HOST_MAX = 253,
     SONDE_LOAD_PATH_MAX = 8192,
-    SONDE_LOAD_ADDRESSES_MAX = 64,
+    SONDE_LOAD_ADDRESSES_MAX = 256,
 };
 
 struct sonde_load_url {
@@ -37,6 +37,7 @@ void sonde_load_url_authority(const struct sonde_load_url *url, struct sonde_buf
 struct sonde_load_address {
     struct sockaddr_storage at;
     socklen_t length;
+    const char *name; /* by which results tell it apart, borrowed; NULL: what it is */
 };
 
 struct sonde_load_addresses {
