@@ -173,22 +173,20 @@ static double failed_of(const struct sonde_load_tally *t)
     return ended ? (double)(t->failed + t->wrong) / (double)ended : NAN;
 }
 
-static bool is_open(const struct sonde_arrival *arrival)
+bool sonde_load_is_open(const struct sonde_load_asked *asked)
 {
-    return arrival->stages.count > 0 || arrival->rate != SONDE_SPEC_ABSENT;
+    return asked->arrival.stages.count > 0 || asked->arrival.rate != SONDE_SPEC_ABSENT;
 }
 
-/* Whether latencies of both can be laid beside each other. How long they went on, and where to,
- * does not matter. */
-static bool is_same_load(const struct sonde_load_asked *a, const struct sonde_load_asked *b)
+bool sonde_load_is_same(const struct sonde_load_asked *a, const struct sonde_load_asked *b)
 {
     const struct sonde_arrival *x = &a->arrival;
     const struct sonde_arrival *y = &b->arrival;
-    if (is_open(x) != is_open(y) || a->pipelining != b->pipelining ||
+    if (sonde_load_is_open(a) != sonde_load_is_open(b) || a->pipelining != b->pipelining ||
         x->stages.count != y->stages.count) {
         return false;
     }
-    if (!is_open(x)) {
+    if (!sonde_load_is_open(a)) {
         return a->connections == b->connections;
     }
     bool same = x->distribution == y->distribution;
@@ -215,7 +213,7 @@ int sonde_load_compare(const struct sonde_load_side *before, const struct sonde_
         .values = {failed_of(&before->result->tally), failed_of(&after->result->tally)},
         .ratio_low = NAN,
         .ratio_high = NAN};
-    made.differs = !is_same_load(&before->result->asked, &after->result->asked);
+    made.differs = !sonde_load_is_same(&before->result->asked, &after->result->asked);
     *ret = made;
     return 0;
 }
@@ -239,7 +237,7 @@ const char *sonde_load_asked_said(const struct sonde_load_asked *asked,
         (void)snprintf(ret, SONDE_LOAD_COMPARE_ASKED_MAX,
                        "open: %zu stages, up to %lld requests a second%s", arrival->stages.count,
                        (long long)most, random);
-    } else if (is_open(arrival)) {
+    } else if (sonde_load_is_open(asked)) {
         (void)snprintf(ret, SONDE_LOAD_COMPARE_ASKED_MAX, "open: %lld requests a second%s",
                        (long long)arrival->rate, random);
     } else {

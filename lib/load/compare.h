@@ -45,6 +45,12 @@ int sonde_load_compare(const struct sonde_load_side *before, const struct sonde_
 /* Whether the interval holds no 0: the change is no chance. */
 bool sonde_load_change_is_sure(const struct sonde_load_change *change);
 
+/* Whether it has a rate of its own, however long the answers take. */
+bool sonde_load_is_open(const struct sonde_load_asked *asked);
+/* Whether latencies of both can be laid beside each other. How long they went on, and where to,
+ * does not matter. */
+bool sonde_load_is_same(const struct sonde_load_asked *a, const struct sonde_load_asked *b);
+
 /* "open: 400 requests a second" …. Returns ret. */
 const char *sonde_load_asked_said(const struct sonde_load_asked *asked,
                                   char ret[SONDE_LOAD_COMPARE_ASKED_MAX]);

@@ -9,6 +9,7 @@
 #include "fail.h"
 #include "load/compare.h"
 #include "load/export.h"
+#include "load/regression_load.h"
 #include "load/summary.h"
 #include "made.h"
 
@@ -71,12 +72,37 @@ static int compare_it(void *context)
     return r;
 }
 
+/* … and judged by one like it. */
+static int judge_it(void *context)
+{
+    (void)context;
+    const struct made_options options = {.seconds = 11, .rate = 10, .latency_us = 2000, .seed = 1};
+    struct sonde_load_result result;
+    struct sonde_regression regression = {.reference = 1, .with = "a"};
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+    int r = made_result(&options, &result, NULL);
+    result.validity.valid = true;
+    r = r < 0 ? r : sonde_regression_load_begin(&regression, &result, NULL);
+    if (r == 0) {
+        assert_true(sonde_regression_load_add(&regression, &result, &result));
+        sonde_regression_judge(&regression);
+        assert_true(regression.compared && !regression.worse);
+        sonde_regression_text(&regression, &text);
+        sonde_regression_json(&regression, &text);
+        r = text.code;
+    }
+    sonde_regression_fini(&regression);
+    sonde_load_result_fini(&result);
+    return r;
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
     fail_each_allocation(gather_and_read, NULL);
     fail_each_allocation(export_it, NULL);
     fail_each_allocation(compare_it, NULL);
+    fail_each_allocation(judge_it, NULL);
 }
 
 int main(void)
