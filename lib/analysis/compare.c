@@ -73,6 +73,12 @@ static double margin_of(const struct sums sums[SONDE_SIDES], const struct base b
     return variance > 0 ? sonde_student_t(variance * variance / weights) * sqrt(variance) : 0;
 }
 
+/* The standard error of one side's ratio; −1 when it has one window. */
+static double error_of(const struct sums *sums, const struct base *base)
+{
+    return base->n < 2 ? -1 : sqrt(ratio_variance(sums, base));
+}
+
 double sonde_compare_change(const struct sonde_compare_value *value)
 {
     return value->amounts[SONDE_AFTER] - value->amounts[SONDE_BEFORE];
@@ -356,6 +362,10 @@ static void set_margins(struct work *w)
             double margin = time ? margin_of(w->amounts[i][value], w->durations) : -1;
             to->margin = margin < 0 ? -1 : margin * 1e3;
             to->share_margin = time ? margin_of(w->shares[i][value], w->wholes) : -1;
+            for (int side = 0; side < SONDE_SIDES; side++) {
+                to->share_errors[side] =
+                    time ? error_of(&w->shares[i][value][side], &w->wholes[side]) : -1;
+            }
         }
     }
     c->busy.margin = c->busy.share_margin = time ? margin_of(w->busy, w->durations) : -1;

@@ -41,6 +41,7 @@ struct sonde_compare_value {
     double amounts[SONDE_SIDES];
     double shares[SONDE_SIDES]; /* of the time without idling, or of all bytes */
     double margin, share_margin;
+    double share_errors[SONDE_SIDES]; /* standard errors of the shares; negative: unknown */
 };
 
 struct sonde_compare_function {
