@@ -10,6 +10,7 @@
 #include "codec/json.h"
 #include "spec/reason.h"
 #include "store/load_kept.h"
+#include "store/regression.h"
 #include "store/service.h"
 
 enum { STATUS_MAX = 256 << 10 };
@@ -262,6 +263,48 @@ static int read_load(void *context, const struct sonde_run *run, struct sonde_er
     return 0;
 }
 
+/* One that was found to be worse than its baseline says so in "load" too. */
+static int correct_load(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    struct sonde_buf *load = context;
+    SONDE_JSON_AUTO *words = NULL;
+    if (strcmp(run->reason, SONDE_REASON_REGRESSION) != 0) {
+        return 0;
+    }
+    int r = sonde_json_parse(sonde_buf_view(load), &words, err);
+    if (r < 0) {
+        return r;
+    }
+    cJSON_DeleteItemFromObjectCaseSensitive(words, "succeeded");
+    cJSON_DeleteItemFromObjectCaseSensitive(words, "reason");
+    cJSON_DeleteItemFromObjectCaseSensitive(words, "message");
+    bool whole = cJSON_AddFalseToObject(words, "succeeded") &&
+                 cJSON_AddStringToObject(words, "reason", run->reason) &&
+                 cJSON_AddStringToObject(words, "message", run->message);
+    char *text = whole ? cJSON_PrintUnformatted(words) : NULL;
+    sonde_buf_clear(load);
+    sonde_buf_text(load, text ? text : "null");
+    cJSON_free(text);
+    return text ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
+}
+
+/* Appends the member "regression", where the controller gave a baseline. */
+static int compare(struct sonde_db *db, const char *uid, const cJSON *words, struct sonde_buf *load,
+                   struct sonde_buf *buf, struct sonde_err *err)
+{
+    const cJSON *baseline = cJSON_GetObjectItemCaseSensitive(words, "baseline");
+    if (!cJSON_IsObject(baseline)) {
+        return 0;
+    }
+    char *text = cJSON_PrintUnformatted(baseline);
+    if (!text) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
+    }
+    regression_put(db, uid, sonde_str(text), buf);
+    cJSON_free(text);
+    return sonde_db_run_get(db, uid, correct_load, load, err);
+}
+
 void load_conclude(struct sonde_db *db, const char *uid, const char *argument,
                    const struct job_bounds *bounds, struct job_result *ret)
 {
@@ -272,7 +315,9 @@ void load_conclude(struct sonde_db *db, const char *uid, const char *argument,
     if (r == 0 && load.length == 0) {
         r = conclude(db, uid, words, bounds, &load, &ret->err);
     }
-    sonde_buf_text(&ret->text, "{\"artifacts\":");
+    sonde_buf_char(&ret->text, '{');
+    r = r < 0 ? r : compare(db, uid, words, &load, &ret->text, &ret->err);
+    sonde_buf_text(&ret->text, "\"artifacts\":");
     r = r < 0 ? r : put_artifacts(db, uid, &ret->text, &ret->err);
     sonde_buf_text(&ret->text, ",\"load\":");
     sonde_buf_str(&ret->text, sonde_buf_view(&load));

@@ -6,6 +6,7 @@
 #include "codec/json.h"
 #include "results/results.h"
 #include "store/loads.h"
+#include "store/regression.h"
 #include "store/service.h"
 
 enum { TARGETS_MAX = 100 }; /* as many runners may a load test have */
@@ -288,11 +289,16 @@ void put_summary(struct sonde_db *db, const char *uid, const struct job_bounds *
                      (long long)summary.bytes);
 }
 
-/* The argument is the beginning of the answer. */
+/* The argument is a line with the baseline, or an empty one, and the beginning of the answer. */
 static void summarize(struct sonde_db *db, const char *uid, const char *argument,
                       const struct job_bounds *bounds, struct job_result *ret)
 {
-    sonde_buf_text(&ret->text, argument);
+    struct sonde_str rest = sonde_str(argument);
+    struct sonde_str baseline = sonde_str_split(&rest, '\n');
+    sonde_buf_str(&ret->text, rest);
+    if (baseline.length) {
+        regression_put(db, uid, baseline, &ret->text);
+    }
     put_summary(db, uid, bounds, &ret->text);
     sonde_buf_text(&ret->text, "}\n");
     if (sonde_buf_check(&ret->text, "the answer", &ret->err) == 0) {
@@ -316,7 +322,19 @@ static void conclude_load(struct call *call, const cJSON *words)
     cJSON_free(argument);
 }
 
-/* The run ends at once, however much there is to analyse. */
+/* One line; empty without one. */
+static int put_baseline(const cJSON *words, struct sonde_buf *buf, struct sonde_err *err)
+{
+    const cJSON *baseline = cJSON_GetObjectItemCaseSensitive(words, "baseline");
+    int r = regression_check(baseline, err);
+    char *printed = r == 0 && cJSON_IsObject(baseline) ? cJSON_PrintUnformatted(baseline) : NULL;
+    sonde_buf_printf(buf, "%s\n", printed ? printed : "");
+    cJSON_free(printed);
+    return r;
+}
+
+/* The run ends at once, however much there is to analyse. One that turns out to be worse than its
+ * baseline has failed only then. */
 void runs_conclude(struct call *call)
 {
     struct sonde_err err;
@@ -330,6 +348,7 @@ void runs_conclude(struct call *call)
                    sonde_exchange_parameter(call->exchange, "run"));
     bool is_load = false;
     int r = sonde_db_run_get(db, call->uid, read_kind, &is_load, &err);
+    r = r < 0 ? r : put_baseline(words, &text, &err);
     if (r == 0 && is_load) {
         conclude_load(call, words);
         return;

@@ -14,6 +14,29 @@ function fact(word, ...values) {
   return make('div', {}, make('dt', { text: word }), make('dd', {}, ...values));
 }
 
+// How the run compares with those before it.
+function showBaseline({ compared, message, with: other, measures }) {
+  const head = compared ? `Compared with ${other}:` : message;
+  return make(
+    'div',
+    { class: 'baseline' },
+    make('p', {}, name(format.clean(head))),
+    make(
+      'ul',
+      {},
+      ...measures.map(({ text, verdict, worse, better }) =>
+        make(
+          'li',
+          {},
+          name(format.clean(text)),
+          ' ',
+          make('span', { class: `state ${worse ? 'bad' : better ? 'good' : ''}`, text: verdict }),
+        ),
+      ),
+    ),
+  );
+}
+
 function showRun(report) {
   const good = report.state === 'Succeeded';
   const bad = report.state === 'Failed';
@@ -40,6 +63,7 @@ function showRun(report) {
       report.directory ? fact('Directory', name(format.clean(report.directory))) : null,
     ),
     report.message ? make('p', {}, name(format.clean(report.message))) : null,
+    report.regression ? showBaseline(report.regression) : null,
   );
 }
 

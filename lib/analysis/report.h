@@ -55,7 +55,9 @@ struct sonde_report {
     const char *created; /* RFC 3339 */
     const char *target;  /* "process 4711" */
     const char *node_version;
-    const char *directory; /* of the target: file names in the text are relative to it */
+    const char *directory;            /* of the target: file names in the text are relative to it */
+    struct sonde_str regression;      /* lines: how it compares with its baseline; empty: not */
+    struct sonde_str regression_json; /* the same as an object */
     const struct sonde_report_capture *captures;
     size_t capture_count; /* 0: nothing was captured */
     const struct sonde_report_part *parts;

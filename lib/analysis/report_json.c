@@ -245,6 +245,10 @@ void sonde_report_json(const struct sonde_report *report, struct sonde_buf *buf)
     text(buf, "target", sonde_str(r->target));
     text(buf, "nodeVersion", sonde_str(r->node_version));
     text(buf, "directory", sonde_str(r->directory));
+    if (r->regression_json.length) {
+        sonde_buf_text(buf, ",\"regression\":");
+        sonde_buf_str(buf, r->regression_json);
+    }
     sonde_buf_text(buf, ",\"captures\":[");
     for (size_t i = 0; i < r->capture_count; i++) {
         sonde_buf_text(buf, i ? "," : "");

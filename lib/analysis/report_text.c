@@ -41,6 +41,7 @@ static void put_head(const struct sonde_report *r, struct sonde_buf *buf)
         sonde_cell_clean(buf, sonde_str(r->message));
         sonde_buf_char(buf, '\n');
     }
+    sonde_buf_str(buf, r->regression);
 }
 
 void sonde_findings_text(const struct sonde_finding *findings, size_t count, const char *directory,

@@ -71,6 +71,11 @@ int sonde_db_run_create(struct sonde_db *db, const struct sonde_run *run,
 int sonde_db_run_update(struct sonde_db *db, const struct sonde_run *run,
                         struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* A run that has succeeded may still be found to be worse than those before it: sets its state,
+ * reason, message and status. SONDE_ECONFLICT when it has not succeeded. */
+int sonde_db_run_judge(struct sonde_db *db, const struct sonde_run *run,
+                       struct sonde_err *err) SONDE_MUST_CHECK;
+
 /* Called for each run; the run is borrowed. A negative code ends the call with it. */
 typedef int (*sonde_run_callback)(void *context, const struct sonde_run *run,
                                   struct sonde_err *err);

@@ -103,6 +103,31 @@ int sonde_db_run_update(struct sonde_db *db, const struct sonde_run *run, struct
     return db_use_reserve(db, r, RESERVE_FOR_DELETE) ? update_run(db, run, err) : r;
 }
 
+int sonde_db_run_judge(struct sonde_db *db, const struct sonde_run *run, struct sonde_err *err)
+{
+    DB_STATEMENT *statement = NULL;
+    int r = check_document(run->status, "a run's status", err);
+    r = r < 0 ? r
+              : db_prepare(db,
+                           "UPDATE runs SET state = ?, reason = ?, message = ?, status = ?"
+                           " WHERE uid = ? AND state = ?",
+                           &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    (void)sqlite3_bind_int(statement, 1, (int)run->state);
+    db_text(statement, 2, run->reason);
+    db_text(statement, 3, run->message);
+    db_text(statement, 4, run->status ? run->status : "{}");
+    db_text(statement, 5, run->uid);
+    (void)sqlite3_bind_int(statement, 6, SONDE_RUN_SUCCEEDED);
+    r = db_step(db, statement, err);
+    if (r == 0 && sqlite3_changes(db->sqlite) == 0) {
+        return sonde_fail(err, SONDE_ECONFLICT, 0, "run %s has not succeeded", run->uid);
+    }
+    return r;
+}
+
 /* Also of another container: locks are seen by all that see the file. */
 static bool owner_is_dead(struct sonde_db *db, const char *owner)
 {

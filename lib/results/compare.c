@@ -126,8 +126,9 @@ static struct sonde_compare_side describe(const struct side *side, const char *u
     };
 }
 
-int sonde_results_compare_profiles(struct sonde_db *db, const struct sonde_results_pair *pair,
-                                   bool json, struct sonde_buf *buf, struct sonde_err *err)
+int sonde_results_with_profiles(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                sonde_results_profiles_callback callback, void *context,
+                                struct sonde_err *err)
 {
     struct side sides[SONDE_SIDES] = {0};
     struct sonde_compare_side told[SONDE_SIDES];
@@ -139,13 +140,32 @@ int sonde_results_compare_profiles(struct sonde_db *db, const struct sonde_resul
     }
     r = r < 0 ? r : sonde_compare(&told[SONDE_BEFORE], &told[SONDE_AFTER], &comparison, err);
     if (r == 0) {
-        (json ? sonde_comparison_json : sonde_comparison_text)(&comparison, buf);
+        r = callback(context, &comparison, err);
         sonde_comparison_fini(&comparison);
-        r = sonde_buf_check(buf, "the comparison", err);
     }
     side_fini(&sides[SONDE_BEFORE]);
     side_fini(&sides[SONDE_AFTER]);
     return r;
+}
+
+struct printing {
+    bool json;
+    struct sonde_buf *buf;
+};
+
+static int print_comparison(void *context, const struct sonde_comparison *comparison,
+                            struct sonde_err *err)
+{
+    const struct printing *printing = context;
+    (printing->json ? sonde_comparison_json : sonde_comparison_text)(comparison, printing->buf);
+    return sonde_buf_check(printing->buf, "the comparison", err);
+}
+
+int sonde_results_compare_profiles(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                   bool json, struct sonde_buf *buf, struct sonde_err *err)
+{
+    struct printing printing = {json, buf};
+    return sonde_results_with_profiles(db, pair, print_comparison, &printing, err);
 }
 
 /* ---- which captures ---- */

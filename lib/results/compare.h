@@ -22,6 +22,13 @@ struct sonde_results_head {
 int sonde_results_head(struct sonde_db *db, const char *uid, struct sonde_results_head *ret,
                        struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* Called with the comparison of two profiles, which is borrowed. */
+typedef int (*sonde_results_profiles_callback)(void *context,
+                                               const struct sonde_comparison *comparison,
+                                               struct sonde_err *err);
+int sonde_results_with_profiles(struct sonde_db *db, const struct sonde_results_pair *pair,
+                                sonde_results_profiles_callback callback, void *context,
+                                struct sonde_err *err) SONDE_MUST_CHECK;
 /* Of profiles: appends text or one JSON object. */
 int sonde_results_compare_profiles(struct sonde_db *db, const struct sonde_results_pair *pair,
                                    bool json, struct sonde_buf *buf,

@@ -12,6 +12,7 @@
 #include "results/page.h"
 #include "results/parts.h"
 #include "results/reader.h"
+#include "results/regression_report.h"
 #include "results/results.h"
 #include "results/sources.h"
 #include "results/top.h"
@@ -272,6 +273,7 @@ struct opened {
     char created[SONDE_TIME_SIZE];
     struct loaded *loaded;
     struct sonde_results_parts parts;
+    struct sonde_buf regression, regression_json;
     struct sonde_report report;
 };
 
@@ -279,6 +281,8 @@ static void close_report(struct opened *opened)
 {
     free_loaded(opened->loaded);
     sonde_results_parts_fini(&opened->parts);
+    sonde_buf_fini(&opened->regression);
+    sonde_buf_fini(&opened->regression_json);
     cJSON_Delete(opened->status);
     free_row(&opened->row);
 }
@@ -346,7 +350,11 @@ static int open_report(struct sonde_db *db, const char *uid, const struct openin
         .created = ret->created,
     };
     read_status(ret->status, &ret->report);
-    return load_all(db, ret->row.run.uid, opening, ret, err);
+    ret->regression = ret->regression_json = SONDE_BUF(SONDE_DB_DOCUMENT_MAX);
+    r = sonde_results_regression_report(ret->status, &ret->regression, &ret->regression_json, err);
+    ret->report.regression = sonde_buf_view(&ret->regression);
+    ret->report.regression_json = sonde_buf_view(&ret->regression_json);
+    return r < 0 ? r : load_all(db, ret->row.run.uid, opening, ret, err);
 }
 
 /* What only a page shows of the captures of a report. */

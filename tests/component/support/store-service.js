@@ -130,11 +130,12 @@ class Sidecar {
   }
 
   register({ name = 'slow', namespace = 'clinic', kind = 'ProfileRun', ...more } = {}) {
-    const { expires = never, spec = {} } = more;
+    const { expires = never, spec = {}, schedule } = more;
     const apiVersion = 'sonde.dev/v1alpha1';
     const document = { apiVersion, kind, metadata: { name, namespace }, spec };
     return this.service.controller('POST', 'runs', {
       ...{ uid: this.uid, name, namespace, kind, requester: 'ann', document },
+      schedule,
       targets: [{ target: this.target, tokenSha256: sha256(this.token), expires }],
     });
   }
@@ -185,8 +186,8 @@ class Sidecar {
     return this.ask('POST', 'done', { body: result });
   }
 
-  conclude(state = 'Succeeded') {
-    const words = { state, reason: 'Completed', message: '', target: 'Deployment/web' };
+  conclude(state = 'Succeeded', more = {}) {
+    const words = { state, reason: 'Completed', message: '', target: 'Deployment/web', ...more };
     return this.service.controller('POST', `runs/${this.uid}/conclude`, words);
   }
 

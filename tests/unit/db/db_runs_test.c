@@ -137,6 +137,29 @@ static void a_run_that_ended_stays_as_it_is(void **state)
     assert_int_equal(end_run(f->db, "there is none", SONDE_RUN_FAILED, &f->err), SONDE_ECONFLICT);
 }
 
+static void one_that_succeeded_may_be_found_worse(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen = {0};
+    struct sonde_run run = {.state = SONDE_RUN_FAILED,
+                            .reason = "Regression",
+                            .message = "slower",
+                            .status = "{\"c\":3}"};
+    make_uid(1, run.uid);
+    assert_int_equal(add_run(f->db, run.uid, "run", 1, &f->err), 0);
+    assert_int_equal(sonde_db_run_judge(f->db, &run, &f->err), SONDE_ECONFLICT);
+    assert_int_equal(end_run(f->db, run.uid, SONDE_RUN_SUCCEEDED, &f->err), 0);
+    assert_int_equal(sonde_db_run_judge(f->db, &run, &f->err), 0);
+    assert_int_equal(sonde_db_run_get(f->db, run.uid, see, &seen, &f->err), 0);
+    assert_int_equal(seen.run.state, SONDE_RUN_FAILED);
+    assert_string_equal(seen.texts[4], "{\"c\":3}");
+    assert_string_equal(seen.texts[5], "Regression");
+    assert_string_equal(seen.texts[6], "slower");
+    assert_true(seen.run.completed_ns == 77);
+    run.state = SONDE_RUN_SUCCEEDED;
+    assert_int_equal(sonde_db_run_judge(f->db, &run, &f->err), SONDE_ECONFLICT);
+}
+
 static void bounds_are_kept(void **state)
 {
     struct fixture *f = *state;
@@ -592,6 +615,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_run_is_read_as_it_was_written, setup, teardown),
         cmocka_unit_test_setup_teardown(a_uid_is_used_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_run_that_ended_stays_as_it_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_succeeded_may_be_found_worse, setup, teardown),
         cmocka_unit_test_setup_teardown(bounds_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_are_newest_first_and_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(good_runs_of_a_schedule_are_found, setup, teardown),

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A run of the store beside the ones that it is compared with. */
+#ifndef SONDE_RESULTS_REGRESSION_H
+#define SONDE_RESULTS_REGRESSION_H
+
+#include "db/db.h"
+#include "load/regression.h"
+#include "spec/kinds.h"
+
+enum { SONDE_RESULTS_NIGHTS = 20 }; /* runs that tell how nights differ */
+
+/* How a run is compared. */
+struct sonde_results_baseline {
+    enum sonde_baseline_strategy strategy;
+    size_t runs;     /* of the rolling median */
+    const char *run; /* the pinned one: a name, or the beginning of a uid */
+};
+
+/* Compares a run, whose artifacts are there, with runs that succeeded before it: those of its
+ * schedule, or without one of its name; a pinned one comes first, then those like it. Load tests by
+ * their load, others by their CPU profile. Where there is nothing to compare with *ret says so, and
+ * it is no error. SONDE_ENOTFOUND for a pinned run that is not there, the store's errors,
+ * SONDE_ENOMEM. The caller calls sonde_regression_fini in any case. */
+int sonde_results_regression(struct sonde_db *db, const char *uid,
+                             const struct sonde_results_baseline *baseline,
+                             struct sonde_regression *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* Does so and keeps the comparison: it is in the run's status and its report from then on, and a
+ * run that is worse has failed (Regression). One that has not succeeded is left alone, and *ret is
+ * empty. The same. */
+int sonde_results_regress(struct sonde_db *db, const char *uid,
+                          const struct sonde_results_baseline *baseline,
+                          struct sonde_regression *ret, struct sonde_err *err) SONDE_MUST_CHECK;
+
+#endif
