@@ -1,0 +1,687 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "coordination_sim.h"
+#include "load/archive.h"
+
+static const struct sim_second calm = {.requests = 20};
+
+/* Each sends so many seconds, and is done. */
+static void send_all(struct sim *sim, unsigned runners, unsigned seconds)
+{
+    for (unsigned second = 0; second < seconds; second++) {
+        for (unsigned i = 0; i < runners; i++) {
+            const struct sim_second own = {.requests = 10 + i % 7 + second};
+            (void)sim_second(sim, i, &own);
+        }
+        sim->now_us += SIM_SECOND;
+    }
+}
+
+static void all_done(struct sim *sim, unsigned runners)
+{
+    for (unsigned i = 0; i < runners; i++) {
+        (void)sim_done(sim, i, 0);
+    }
+}
+
+static void must_be_sum(const struct sim *sim, const struct sonde_load_result *result)
+{
+    const struct sonde_load_tally *a = &sim->all;
+    const struct sonde_load_tally *b = &result->tally;
+    assert_int_equal(a->sent, b->sent);
+    assert_int_equal(a->answered, b->answered);
+    assert_int_equal(a->failed, b->failed);
+    assert_int_equal(a->bytes_read, b->bytes_read);
+    assert_memory_equal(a->statuses, b->statuses, sizeof(a->statuses));
+    assert_memory_equal(a->response.counts, b->response.counts,
+                        a->response.layout.count * sizeof(uint64_t));
+    assert_memory_equal(a->send_lag.counts, b->send_lag.counts,
+                        a->send_lag.layout.count * sizeof(uint64_t));
+    assert_int_equal(a->response.minimum, b->response.minimum);
+    assert_int_equal(a->response.maximum, b->response.maximum);
+    uint64_t answered = 0;
+    for (size_t i = 0; i < result->intervals.count; i++) {
+        answered += result->intervals.items[i].answered;
+    }
+    assert_int_equal(answered, a->answered);
+}
+
+static void seconds_of_any_number_of_runners_are_added_exactly(void **state)
+{
+    (void)state;
+    static const unsigned counts[] = {1, 3, 8, 100};
+    static const struct sonde_load_label labels[] = {{SONDE_LOAD_OF_NAME, "one"},
+                                                     {SONDE_LOAD_OF_NAME, "two"}};
+    for (size_t i = 0; i < SONDE_LENGTH(counts); i++) {
+        struct sim sim;
+        unsigned count = counts[i];
+        sim_begin(&sim, count, "  thresholds: ['http_req_duration: p(99)<250']\n");
+        sim.labels = labels;
+        sim.label_count = i % 2 ? SONDE_LENGTH(labels) : 0;
+        struct sonde_load_answer_ready answer = sim_start(&sim, count, 0);
+        assert_int_equal(answer.kind, SONDE_LOAD_BEGIN);
+        assert_true(answer.start_us >= sim.now_us + SONDE_LOAD_NOTICE_US);
+        /* All are told the same, whenever they ask. */
+        assert_int_equal(sim_ready(&sim, 0, 0).start_us, answer.start_us);
+        send_all(&sim, count, 5);
+        assert_int_equal(sim_state(&sim).seconds, 5);
+        assert_int_equal(sim_state(&sim).active, count);
+        all_done(&sim, count);
+        assert_int_equal(sim_state(&sim).phase, SONDE_LOAD_ENDED);
+        struct sonde_load_conclusion end = sim_conclude(&sim);
+        assert_true(end.succeeded);
+        assert_string_equal(end.reason, "Completed");
+        must_be_sum(&sim, end.result);
+        assert_int_equal(end.result->intervals.count, 5);
+        assert_int_equal(end.result->asked.threads, 2 * count);
+        for (size_t k = 0; k < sim.label_count; k++) {
+            assert_true(end.result->tally.parts[k].answered > 0);
+        }
+        sim_end(&sim);
+    }
+}
+
+/* Runners send at any time, one of them far behind; what is complete is the same. */
+static void the_order_of_arrival_does_not_matter(void **state)
+{
+    (void)state;
+    enum { RUNNERS = 5, SECONDS = 40 };
+    struct sim sim;
+    unsigned left[RUNNERS];
+    sim_begin(&sim, RUNNERS, "");
+    (void)sim_start(&sim, RUNNERS, 0);
+    for (unsigned i = 0; i < RUNNERS; i++) {
+        left[i] = SECONDS;
+    }
+    for (unsigned sum = RUNNERS * SECONDS; sum; sum--) {
+        unsigned at = (unsigned)(sonde_random_next(&sim.random) % RUNNERS);
+        while (left[at] == 0) {
+            at = (at + 1) % RUNNERS;
+        }
+        const struct sim_second own = {.requests = 5 + at};
+        (void)sim_second(&sim, at, &own);
+        left[at]--;
+        unsigned most = 0;
+        for (unsigned i = 0; i < RUNNERS; i++) {
+            most = left[i] > most ? left[i] : most;
+        }
+        assert_int_equal(sim_state(&sim).seconds, SECONDS - most);
+        if (sum % 37 == 0) {
+            sim_restart(&sim);
+        }
+    }
+    all_done(&sim, RUNNERS);
+    struct sonde_load_conclusion end = sim_conclude(&sim);
+    assert_true(end.succeeded);
+    must_be_sum(&sim, end.result);
+    assert_int_equal(end.result->intervals.count, SECONDS);
+    sim_end(&sim);
+}
+
+static void what_comes_twice_counts_once_and_a_gap_is_refused(void **state)
+{
+    (void)state;
+    struct sim sim;
+    bool stop;
+    sim_begin(&sim, 2, "");
+    (void)sim_start(&sim, 2, 0);
+    (void)sim_second(&sim, 0, &calm);
+    sim.runners[0].sequence = 0;
+    assert_int_equal(sim_send(&sim, 0, &calm, &stop), 0);
+    assert_int_equal(sim.runners[0].sequence, 0); /* nothing has changed */
+    assert_false(stop);
+    sim.runners[0].sequence = 2;
+    assert_int_equal(sim_send(&sim, 0, &calm, &stop), SONDE_EGONE);
+    sim.runners[0].sequence = 1;
+    (void)sim_second(&sim, 0, &calm);
+    (void)sim_second(&sim, 1, &calm);
+    (void)sim_second(&sim, 1, &calm);
+    all_done(&sim, 2);
+    assert_int_equal(sim.all.sent, 80);
+    must_be_sum(&sim, sim_conclude(&sim).result);
+    /* What comes after the end is not taken. */
+    assert_int_equal(sim_send(&sim, 0, &calm, &stop), SONDE_ECONFLICT);
+    sim_end(&sim);
+}
+
+static void nobody_is_waited_for_without_bounds(void **state)
+{
+    (void)state;
+    struct sim sim;
+    bool stop;
+    int r = 0;
+    sim_begin(&sim, 2, "");
+    (void)sim_start(&sim, 2, 0);
+    unsigned sent = 0;
+    while ((r = sim_send(&sim, 0, &calm, &stop)) == 0) {
+        sent++;
+        assert_true(sent < 1000);
+    }
+    assert_int_equal(r, SONDE_EBUSY);
+    assert_int_equal(sent, SONDE_LOAD_LEAD_MAX);
+    /* Whoever is behind is always taken, and makes room. */
+    (void)sim_second(&sim, 1, &calm);
+    assert_int_equal(sim_send(&sim, 0, &calm, &stop), 0);
+    sim_end(&sim);
+}
+
+static void a_broken_threshold_stops_all(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_begin(&sim, 3, "  abortOnFail: ['http_req_duration: p(99)<50']\n  delayAbortSeconds: 4\n");
+    (void)sim_start(&sim, 3, 0);
+    const struct sim_second slow = {.requests = 50, .latency_us = 100000};
+    for (unsigned second = 1; second <= 3; second++) {
+        for (unsigned i = 0; i < 3; i++) {
+            assert_false(sim_second(&sim, i, &slow));
+        }
+    }
+    assert_false(sim_second(&sim, 0, &slow));
+    assert_false(sim_second(&sim, 1, &slow));
+    assert_false(sonde_load_coordination_stops(sim.c, 0));
+    assert_true(sim_second(&sim, 2, &slow)); /* the fourth is complete */
+    assert_true(sonde_load_coordination_stops(sim.c, 0));
+    assert_true(sim_second(&sim, 0, &slow));
+    sim_restart(&sim);
+    assert_true(sonde_load_coordination_stops(sim.c, 0));
+    all_done(&sim, 3);
+    struct sonde_load_conclusion end = sim_conclude(&sim);
+    assert_false(end.succeeded);
+    assert_string_equal(end.reason, "ThresholdBroken");
+    assert_string_equal(end.message, "http_req_duration: p(99)<50");
+    assert_true(end.result->stopped);
+    must_be_sum(&sim, end.result);
+    sim_end(&sim);
+}
+
+static void totals_that_do_not_fit_fail_the_test(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_begin(&sim, 2, "");
+    (void)sim_start(&sim, 2, 0);
+    send_all(&sim, 2, 3);
+    sim.runners[1].totals.answered++;
+    all_done(&sim, 2);
+    struct sonde_load_conclusion end = sim_conclude(&sim);
+    assert_false(end.succeeded);
+    assert_string_equal(end.reason, "Inconsistent");
+    assert_non_null(strstr(end.message, "runner-1"));
+    assert_false(end.result->validity.valid);
+    sim_end(&sim);
+}
+
+static void labels_that_differ_fail_the_test(void **state)
+{
+    (void)state;
+    static const struct sonde_load_label labels[] = {{SONDE_LOAD_OF_NAME, "one"}};
+    struct sim sim;
+    sim_begin(&sim, 2, "");
+    (void)sim_ready(&sim, 0, 0);
+    sim.labels = labels;
+    sim.label_count = 1;
+    struct sonde_load_answer_ready answer = sim_ready(&sim, 1, 0);
+    assert_int_equal(answer.kind, SONDE_LOAD_OVER);
+    assert_string_equal(answer.reason, "Inconsistent");
+    assert_int_equal(sim_ready(&sim, 0, 0).kind, SONDE_LOAD_OVER);
+    assert_string_equal(sim_conclude(&sim).reason, "Inconsistent");
+    sim_end(&sim);
+}
+
+static void a_runner_that_cannot_be_believed_makes_the_test_invalid(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t cpu_us, throttled_us;
+        const char *invalid, *expected;
+    } rows[] = {
+        {19500000, 0, "", "runner-1: our threads used 98 % of a CPU each"},
+        {0, 900000, "", "runner-1: we were throttled for 9.0 % of the time"},
+        {0, 0, "its clock jumped", "runner-1: its clock jumped"},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(rows); i++) {
+        struct sim sim;
+        struct sonde_err err;
+        bool changed;
+        bool next;
+        sim_begin(&sim, 2, "  thresholds: ['http_req_duration: p(99)<250']\n");
+        (void)sim_start(&sim, 2, 0);
+        send_all(&sim, 2, 10);
+        (void)sim_done(&sim, 0, 0);
+        struct sonde_load_done done = sim.runners[1].totals;
+        done.runner = 1;
+        done.intervals = 10;
+        done.duration_us = 10 * SIM_SECOND;
+        done.threads = 2;
+        done.cpu_us = rows[i].cpu_us;
+        done.throttled_us = rows[i].throttled_us;
+        done.invalid = rows[i].invalid;
+        assert_int_equal(
+            sonde_load_coordination_done(sim.c, &done, sim.now_us, &next, &changed, &err), 0);
+        struct sonde_load_conclusion end = sim_conclude(&sim);
+        assert_string_equal(end.reason, "Invalid");
+        assert_non_null(strstr(end.message, rows[i].expected));
+        sim_end(&sim);
+    }
+}
+
+/* ---- losses ---- */
+
+static void a_loss_under_fail_stops_the_others(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_begin(&sim, 3, "");
+    (void)sim_start(&sim, 3, 0);
+    send_all(&sim, 3, 4);
+    assert_false(sim_lost(&sim, 1, false));
+    assert_true(sonde_load_coordination_stops(sim.c, 0));
+    assert_int_equal(sim_state(&sim).phase, SONDE_LOAD_RUNNING);
+    (void)sim_done(&sim, 0, 0);
+    (void)sim_done(&sim, 2, 0);
+    assert_int_equal(sim_state(&sim).phase, SONDE_LOAD_ENDED);
+    struct sonde_load_conclusion end = sim_conclude(&sim);
+    assert_string_equal(end.reason, "RunnerLost");
+    assert_string_equal(end.message, "runner-1: evicted");
+    assert_int_equal(end.lost, 1);
+    must_be_sum(&sim, end.result);
+    sim_end(&sim);
+}
+
+static void a_loss_before_the_start_ends_the_test(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"Fail", "Continue"};
+    for (size_t i = 0; i < SONDE_LENGTH(policies); i++) {
+        struct sim sim;
+        char spec[64];
+        (void)snprintf(spec, sizeof(spec), "  onRunnerLoss: %s\n", policies[i]);
+        sim_begin(&sim, 2, spec);
+        (void)sim_ready(&sim, 0, 0);
+        (void)sim_lost(&sim, 1, true);
+        assert_int_equal(sim_ready(&sim, 0, 0).kind, SONDE_LOAD_OVER);
+        struct sonde_load_conclusion end = sim_conclude(&sim);
+        assert_string_equal(end.reason, "RunnerLost");
+        assert_null(end.result);
+        sim_end(&sim);
+    }
+}
+
+static void the_others_continue(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_begin(&sim, 3, "  onRunnerLoss: Continue\n");
+    (void)sim_start(&sim, 3, 0);
+    send_all(&sim, 3, 4);
+    (void)sim_second(&sim, 0, &calm);
+    (void)sim_second(&sim, 1, &calm);
+    assert_int_equal(sim_state(&sim).seconds, 4);
+    assert_false(sim_lost(&sim, 2, false));
+    assert_int_equal(sim_state(&sim).seconds, 5);
+    assert_false(sonde_load_coordination_stops(sim.c, 0));
+    (void)sim_second(&sim, 0, &calm);
+    (void)sim_second(&sim, 1, &calm);
+    sim_restart(&sim);
+    bool stop;
+    assert_int_equal(sim_send(&sim, 2, &calm, &stop), SONDE_ECONFLICT);
+    (void)sim_done(&sim, 0, 0);
+    (void)sim_done(&sim, 1, 0);
+    struct sonde_load_conclusion end = sim_conclude(&sim);
+    assert_true(end.succeeded);
+    assert_string_equal(end.message,
+                        "runner-2 was lost after 4 s, and 2 of 3 sent to the end: evicted");
+    must_be_sum(&sim, end.result);
+    sim_end(&sim);
+}
+
+/* The gap between the two was due, and nobody sent it. */
+static void another_takes_the_place(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_begin(&sim, 2, "  onRunnerLoss: Replace\n  arrival: {rate: 200, durationSeconds: 60}\n");
+    struct sonde_load_answer_ready first = sim_start(&sim, 2, 0);
+    sim.now_us = first.start_us;
+    send_all(&sim, 2, 4); /* it is the fourth second */
+    assert_true(sim_lost(&sim, 1, false));
+    sim_restart(&sim);
+    for (int i = 0; i < 3; i++) {
+        (void)sim_second(&sim, 0, &calm);
+        sim.now_us += SIM_SECOND;
+    }
+    assert_int_equal(sim_state(&sim).seconds, 7); /* nobody is waited for */
+    sim_renew(&sim, 1);
+    struct sonde_load_answer_ready answer = sim_ready(&sim, 1, 0);
+    assert_int_equal(answer.kind, SONDE_LOAD_BEGIN);
+    assert_int_equal(answer.start_us, first.start_us);
+    assert_int_equal(answer.from_us, 8 * SIM_SECOND); /* the next whole one in half a second */
+    assert_true(answer.sent > 0);
+    for (unsigned second = 9; second <= 12; second++) {
+        const struct sim_second own = {.requests = 5, .end_us = second * SIM_SECOND};
+        (void)sim_second(&sim, 1, &own);
+    }
+    while (sim.runners[0].sequence < 12) {
+        (void)sim_second(&sim, 0, &calm);
+    }
+    assert_int_equal(sim_state(&sim).seconds, 12);
+    all_done(&sim, 2);
+    struct sonde_load_conclusion end = sim_conclude(&sim);
+    /* 100 a second are its share; four seconds had nobody. */
+    assert_in_range(end.result->tally.unsent, 398, 402);
+    assert_int_equal(end.result->tally.sent, sim.all.sent);
+    assert_string_equal(end.reason, "Invalid");
+    assert_non_null(strstr(end.message, "could not be sent"));
+    sim_end(&sim);
+}
+
+static void whoever_is_not_replaced_fails_the_test(void **state)
+{
+    (void)state;
+    struct sim sim;
+    struct sonde_load_silent silent;
+    sim_begin(&sim, 2, "  onRunnerLoss: Replace\n");
+    (void)sim_start(&sim, 2, 0);
+    send_all(&sim, 2, 2);
+    assert_true(sim_lost(&sim, 0, false));
+    sim.now_us += 59 * (int64_t)SIM_SECOND;
+    sonde_load_coordination_heard(sim.c, 1, sim.now_us);
+    assert_false(sonde_load_coordination_silent(sim.c, sim.now_us, &silent));
+    sim.now_us += 2 * (int64_t)SIM_SECOND;
+    assert_true(sonde_load_coordination_silent(sim.c, sim.now_us, &silent));
+    assert_int_equal(silent.runner, 0);
+    assert_true(silent.final);
+    assert_false(sim_lost(&sim, 0, true));
+    assert_true(sonde_load_coordination_stops(sim.c, 0));
+    (void)sim_done(&sim, 1, 0);
+    assert_string_equal(sim_conclude(&sim).reason, "RunnerLost");
+    sim_end(&sim);
+}
+
+/* One that says itself why it cannot go on would not do better the next time. */
+static void a_last_word_is_final(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_begin(&sim, 2, "  onRunnerLoss: Replace\n");
+    (void)sim_start(&sim, 2, 0);
+    assert_false(sim_lost(&sim, 0, true));
+    assert_true(sonde_load_coordination_stops(sim.c, 0));
+    sim_end(&sim);
+}
+
+static void silence_is_a_loss(void **state)
+{
+    (void)state;
+    struct sim sim;
+    struct sonde_load_silent silent;
+    sim_begin(&sim, 2, "");
+    /* The controller has its time to say why a runner is not there. */
+    sim.now_us += 61 * (int64_t)SIM_SECOND;
+    assert_false(sonde_load_coordination_silent(sim.c, sim.now_us, &silent));
+    (void)sim_start(&sim, 2, 0);
+    sim.now_us += 61 * (int64_t)SIM_SECOND;
+    sonde_load_coordination_heard(sim.c, 0, sim.now_us);
+    assert_true(sonde_load_coordination_silent(sim.c, sim.now_us, &silent));
+    assert_int_equal(silent.runner, 1);
+    assert_string_equal(silent.reason, "RunnerLost");
+    assert_false(silent.final);
+    /* After a restart all get their time anew. */
+    sonde_load_coordination_resumed(sim.c, sim.now_us);
+    assert_false(sonde_load_coordination_silent(sim.c, sim.now_us, &silent));
+    sim_end(&sim);
+}
+
+/* ---- the end before the end ---- */
+
+static void a_deadline_ends_it(void **state)
+{
+    (void)state;
+    struct sim sim;
+    struct sonde_err err;
+    bool changed;
+    sim_begin(&sim, 1, "  activeDeadlineSeconds: 700\n");
+    (void)sim_start(&sim, 1, 0);
+    send_all(&sim, 1, 3);
+    assert_int_equal(sonde_load_coordination_expire(sim.c, sim.now_us, &changed, &err), 0);
+    assert_false(changed);
+    sim.now_us += 700 * (int64_t)SIM_SECOND;
+    assert_int_equal(sonde_load_coordination_expire(sim.c, sim.now_us, &changed, &err), 0);
+    assert_true(changed);
+    assert_true(sonde_load_coordination_stops(sim.c, 0));
+    (void)sim_done(&sim, 0, 0);
+    struct sonde_load_conclusion end = sim_conclude(&sim);
+    assert_string_equal(end.reason, "DeadlineExceeded");
+    assert_false(end.result->validity.valid);
+    sim_end(&sim);
+}
+
+static void it_can_be_cancelled_at_any_time(void **state)
+{
+    (void)state;
+    for (int begun = 0; begun < 2; begun++) {
+        struct sim sim;
+        struct sonde_err err;
+        bool changed;
+        sim_begin(&sim, 2, "");
+        if (begun) {
+            (void)sim_start(&sim, 2, 0);
+            send_all(&sim, 2, 2);
+        }
+        assert_int_equal(sonde_load_coordination_cancel(sim.c, sim.now_us, &changed, &err), 0);
+        assert_true(changed);
+        assert_true(sonde_load_coordination_stops(sim.c, 0));
+        assert_int_equal(sonde_load_coordination_cancel(sim.c, sim.now_us, &changed, &err), 0);
+        assert_false(changed);
+        if (begun) {
+            all_done(&sim, 2);
+        }
+        struct sonde_load_conclusion end = sim_conclude(&sim);
+        assert_string_equal(end.reason, "Cancelled");
+        assert_true(begun ? end.result != NULL : end.result == NULL);
+        sim_end(&sim);
+    }
+}
+
+static void what_is_ended_in_the_middle_has_no_good_verdict(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_begin(&sim, 2, "");
+    (void)sim_start(&sim, 2, 0);
+    send_all(&sim, 2, 3);
+    (void)sim_second(&sim, 0, &calm);
+    struct sonde_load_conclusion end = sim_conclude(&sim);
+    assert_false(end.succeeded);
+    assert_string_equal(end.reason, "Interrupted");
+    must_be_sum(&sim, end.result); /* with the second that one alone has sent */
+    assert_false(end.result->validity.valid);
+    sim_end(&sim);
+}
+
+/* ---- search, profile, warm-up ---- */
+
+/* The service keeps up to 500 a second. */
+static void a_search_goes_by_rounds(void **state)
+{
+    (void)state;
+    struct sim sim;
+    unsigned round = 0;
+    sim_begin(&sim, 2,
+              "  search: {startRate: 100, maxRate: 10000, trialSeconds: 10, "
+              "precisionPercent: 10}\n  thresholds: ['http_req_duration: p(99)<50']\n");
+    for (bool next = true; next; round++) {
+        struct sonde_load_answer_ready answer = sim_start(&sim, 2, round);
+        assert_int_equal(answer.kind, SONDE_LOAD_BEGIN);
+        assert_int_equal(answer.round, round);
+        assert_true(answer.is_search);
+        assert_int_equal(answer.warm_up_seconds, round ? 1 : 0);
+        const struct sim_second own = {.round = round,
+                                       .requests = (uint64_t)answer.rate / 2,
+                                       .latency_us = answer.rate > 500 ? 80000 : 1000};
+        for (int64_t second = 0; second < answer.seconds; second++) {
+            for (unsigned i = 0; i < 2; i++) {
+                (void)sim_second(&sim, i, &own);
+            }
+        }
+        if (round == 3) {
+            sim_restart(&sim);
+        }
+        next = sim_done(&sim, 0, round);
+        assert_true(next);
+        /* Who is done waits for the others. */
+        assert_int_equal(sim_ready(&sim, 0, round + 1).kind, SONDE_LOAD_WAIT);
+        next = sim_done(&sim, 1, round);
+        assert_true(round < 100);
+    }
+    assert_int_equal(sim_ready(&sim, 0, round).kind, SONDE_LOAD_OVER);
+    struct sonde_load_conclusion end = sim_conclude(&sim);
+    assert_true(end.succeeded);
+    struct sonde_load_search_result found = sonde_load_search_result(end.result->search);
+    assert_int_equal(found.end, SONDE_LOAD_SEARCH_FOUND);
+    assert_in_range(found.lower, 440, 500);
+    /* The result is that of a trial at the rate that was found. */
+    assert_int_equal(end.result->asked.arrival.rate, found.lower);
+    assert_true(end.result->verdicts[0].keeps);
+    sim_end(&sim);
+}
+
+static void a_profile_is_due_when_it_is_steady(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_begin(&sim, 1,
+              "  profile: {target: {podName: p}, captures: [{name: cpu, type: CPUProfile, "
+              "durationSeconds: 30}]}\n");
+    (void)sim_start(&sim, 1, 0);
+    for (unsigned second = 0; second < 60 && !sim_state(&sim).profile_due; second++) {
+        const struct sim_second own = {.requests = 200};
+        (void)sim_second(&sim, 0, &own);
+    }
+    assert_true(sim_state(&sim).profile_due);
+    assert_in_range(sim_state(&sim).seconds, 20, 45);
+    sim_restart(&sim);
+    assert_true(sim_state(&sim).profile_due);
+    sim_end(&sim);
+}
+
+static void a_warm_up_is_counted_apart(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_begin(&sim, 2, "  warmUpSeconds: 2\n");
+    assert_int_equal(sim_start(&sim, 2, 0).warm_up_seconds, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct sim_second warm = {.requests = 33, .warm_up = true, .started_us = 500 * i};
+        (void)sim_second(&sim, i, &warm);
+        (void)sim_second(&sim, i, &warm);
+        for (int64_t second = 1; second <= 3; second++) {
+            const struct sim_second own = {.requests = 10, .end_us = second * SIM_SECOND};
+            (void)sim_second(&sim, i, &own);
+        }
+    }
+    assert_int_equal(sim_state(&sim).seconds, 3);
+    sim_restart(&sim);
+    all_done(&sim, 2);
+    struct sonde_load_conclusion end = sim_conclude(&sim);
+    assert_int_equal(end.result->warm_up.sent, 132);
+    assert_int_equal(end.result->tally.sent, 60);
+    assert_int_equal(end.start_skew_us, 500);
+    must_be_sum(&sim, end.result);
+    sim_end(&sim);
+}
+
+/* A runner that stood still sends two seconds in one, and a part of one at the end. */
+static void seconds_are_told_by_their_end(void **state)
+{
+    (void)state;
+    struct sim sim;
+    static const int64_t ends[2][4] = {{1003000, 2001000, 3000000, 4000000},
+                                       {999000, 0, 3010000, 4300000}};
+    sim_begin(&sim, 2, "");
+    (void)sim_start(&sim, 2, 0);
+    for (unsigned i = 0; i < 4; i++) {
+        for (unsigned k = 0; k < 2; k++) {
+            const struct sim_second own = {.requests = 10, .end_us = ends[k][i]};
+            if (ends[k][i]) {
+                (void)sim_second(&sim, k, &own);
+            }
+        }
+    }
+    assert_int_equal(sim_state(&sim).seconds, 4);
+    all_done(&sim, 2);
+    struct sonde_load_conclusion end = sim_conclude(&sim);
+    assert_true(end.succeeded);
+    must_be_sum(&sim, end.result);
+    assert_int_equal(end.result->intervals.count, 4);
+    sim_end(&sim);
+}
+
+/* ---- what is saved ---- */
+
+static void what_was_saved_by_another_is_refused(void **state)
+{
+    (void)state;
+    struct sim sim;
+    struct sonde_err err = {0};
+    SONDE_BUF_AUTO saved = SONDE_BUF(16 << 20);
+    SONDE_BUF_AUTO other = SONDE_BUF(16 << 20);
+    sim_begin(&sim, 2, "");
+    (void)sim_start(&sim, 2, 0);
+    send_all(&sim, 2, 3);
+    assert_int_equal(sonde_load_coordination_save(sim.c, &saved, NULL), 0);
+    sonde_buf_str(&other, sonde_buf_view(&saved));
+    other.data[0]++;
+    assert_int_equal(sonde_load_coordination_restore(sim.c, sonde_buf_view(&other), &err),
+                     SONDE_EVERSION);
+    for (size_t length = 1; length < saved.length; length += 1 + length / 8) {
+        struct sim cut;
+        sim_begin(&cut, 2, "");
+        assert_int_equal(
+            sonde_load_coordination_restore(cut.c, (struct sonde_str){saved.data, length}, NULL),
+            SONDE_EPARSE);
+        sim_end(&cut);
+    }
+    sim_end(&sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(seconds_of_any_number_of_runners_are_added_exactly),
+        cmocka_unit_test(the_order_of_arrival_does_not_matter),
+        cmocka_unit_test(what_comes_twice_counts_once_and_a_gap_is_refused),
+        cmocka_unit_test(nobody_is_waited_for_without_bounds),
+        cmocka_unit_test(a_broken_threshold_stops_all),
+        cmocka_unit_test(totals_that_do_not_fit_fail_the_test),
+        cmocka_unit_test(labels_that_differ_fail_the_test),
+        cmocka_unit_test(a_runner_that_cannot_be_believed_makes_the_test_invalid),
+        cmocka_unit_test(a_loss_under_fail_stops_the_others),
+        cmocka_unit_test(a_loss_before_the_start_ends_the_test),
+        cmocka_unit_test(the_others_continue),
+        cmocka_unit_test(another_takes_the_place),
+        cmocka_unit_test(whoever_is_not_replaced_fails_the_test),
+        cmocka_unit_test(a_last_word_is_final),
+        cmocka_unit_test(silence_is_a_loss),
+        cmocka_unit_test(a_deadline_ends_it),
+        cmocka_unit_test(it_can_be_cancelled_at_any_time),
+        cmocka_unit_test(what_is_ended_in_the_middle_has_no_good_verdict),
+        cmocka_unit_test(a_search_goes_by_rounds),
+        cmocka_unit_test(a_profile_is_due_when_it_is_steady),
+        cmocka_unit_test(a_warm_up_is_counted_apart),
+        cmocka_unit_test(seconds_are_told_by_their_end),
+        cmocka_unit_test(what_was_saved_by_another_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
