@@ -79,6 +79,10 @@ void loads_runner(struct call *call)
 void loads_clock(struct call *call)
 {
     char text[64];
+    unsigned runner;
+    if (!find_runner(call, &runner)) {
+        return;
+    }
     (void)snprintf(text, sizeof(text), "{\"now\":%lld}\n", (long long)now_us());
     call_answer(call, 200, sonde_str(text));
 }

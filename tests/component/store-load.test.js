@@ -83,6 +83,241 @@ for (const count of [1, 3, 8]) {
     const csv = 'runs/patients-500/captures/load?format=csv&namespace=clinic';
     assert.match((await service.person('GET', csv)).text, /\n/);
     const store = path.join(service.directory, 'store');
-    assert.match(execFileSync(bin, ['report', load.uid, '--store', store]).toString(), /patients-5/);
+    assert.match(
+      execFileSync(bin, ['report', load.uid, '--store', store]).toString(),
+      /patients-5/,
+    );
   });
 }
+
+test('a broken threshold reaches all runners at once', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 3, {
+    ...{ abortOnFail: ['http_req_failed: rate<0.1'], delayAbortSeconds: 2 },
+  });
+  await load.begin();
+  const orders = load.runners.map((runner) => runner.ask('GET', '/orders?round=0&wait=20'));
+  const bad = tally([900, 1000, 1100, 1200], { wrong: 2 });
+  for (let second = 0; second < 2; second++) {
+    for (const runner of load.runners) {
+      const { json } = await runner.second(bad);
+      // The last one completes the second.
+      assert.equal(json.stop, second === 1 && runner.number === 2);
+    }
+  }
+  for (const { json } of await Promise.all(orders)) {
+    assert.deepEqual(json, { stop: true, cancel: false });
+  }
+  for (const runner of load.runners) {
+    assert.equal((await runner.second(bad)).json.stop, true);
+    await runner.finish({ stopped: true });
+  }
+  const { json } = await load.conclude();
+  assert.deepEqual([json.load.succeeded, json.load.reason], [false, 'ThresholdBroken']);
+  assert.equal(json.load.requests, 3 * 3 * 4);
+  const run = await service.person('GET', `runs/${load.uid}?namespace=clinic`);
+  assert.deepEqual([run.json.state, run.json.reason], ['Failed', 'ThresholdBroken']);
+});
+
+test('a store that was killed goes on where it was', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 3);
+  const starts = await load.begin();
+  for (let second = 0; second < 6; second++) {
+    for (const runner of load.runners) {
+      const own = tally(times(runner.number, second));
+      assert.equal((await runner.second(own)).status, 200);
+      if (second % 2 && runner.number === 1) {
+        await service.restart('SIGKILL');
+        // What was acknowledged is there: it counts once.
+        const again = await runner.interval(own, { sequence: second });
+        assert.deepEqual([again.status, again.json], [200, { stop: false }]);
+        assert.deepEqual((await runner.ready()).json, starts[1]);
+      }
+    }
+  }
+  const page = await service.controller('GET', 'changes');
+  const [own] = page.json.changes.filter((change) => change.load);
+  assert.deepEqual([own.uid, own.load.phase, own.load.seconds], [load.uid, 'Running', 6]);
+  for (const runner of load.runners) {
+    assert.equal((await runner.finish()).status, 200);
+  }
+  await service.restart('SIGKILL');
+  const { json } = await load.conclude();
+  assert.deepEqual([json.load.succeeded, json.load.requests], [true, sum(load.runners, 'sent')]);
+  await service.restart('SIGKILL');
+  assert.deepEqual((await load.conclude()).json, json);
+  // What was kept of it while it went on is gone.
+  const state = await load.runners[0].ready();
+  refused(state, 409, 'Conflict');
+});
+
+test('runners and their tokens are told apart', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 2, { onRunnerLoss: 'Replace' });
+  await load.begin();
+  const [first, second] = load.runners;
+  const own = tally([1000, 2000]);
+  await first.second(own);
+  await second.second(own);
+  // Another process with the same token.
+  const other = { headers: { 'Sonde-Instance': 'another-one-of-them' } };
+  refused(await second.ask('GET', '', undefined, other), 403, 'TokenUsed');
+  // The token of another runner.
+  const path = `runs/${load.uid}/runners/0/clock`;
+  const headers = { 'Sonde-Target': 'runner-1', 'Sonde-Instance': second.instance };
+  const cross = await service.api('POST', path, { token: second.token, body: {}, headers });
+  refused(cross, 403, 'Denied');
+  refused(await second.interval(own, { sequence: 3 }), 409, 'Gap');
+  assert.equal((await second.interval(own, { sequence: 3 })).json.expected, 1);
+  // Its pod has ended: the next process is let in, and takes its place.
+  assert.deepEqual((await load.lost(1)).json, { replaced: true });
+  second.renew();
+  const { json } = await second.ready();
+  assert.equal(json.round, 0);
+  assert.ok(json.from > 0 && json.from % 1_000_000 === 0, JSON.stringify(json));
+  assert.equal(json.sent, 2);
+  refused(await load.lost(2), 404, 'NotFound');
+  const end = json.from + 1_000_000;
+  assert.equal((await second.second(own, { end })).status, 200);
+  while (first.sequence * 1_000_000 < end) {
+    await first.second(own);
+  }
+  await first.finish();
+  assert.equal((await second.finish()).status, 200);
+  const concluded = (await load.conclude()).json.load;
+  assert.equal(concluded.lostRunners, 1);
+  assert.equal(concluded.requests, 2 * first.sequence + 4);
+});
+
+test('a runner that cannot go on, or is lost, ends the test', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 2);
+  await load.begin();
+  const word = {
+    state: 'Failed',
+    reason: 'HostNotAllowed',
+    message: 'patients.example is outside',
+  };
+  const { uid, runners } = load;
+  const headers = { 'Sonde-Target': 'runner-0', 'Sonde-Instance': runners[0].instance };
+  const { token } = runners[0];
+  const done = await service.api('POST', `runs/${uid}/done`, { token, body: word, headers });
+  assert.equal(done.status, 200);
+  const orders = await runners[1].ask('GET', '/orders?wait=20');
+  assert.deepEqual(orders.json, { stop: true, cancel: false });
+  await runners[1].finish();
+  const { json } = await load.conclude();
+  assert.deepEqual([json.load.succeeded, json.load.reason], [false, 'HostNotAllowed']);
+  assert.match(json.load.message, /runner-0: patients\.example is outside/);
+});
+
+test('what is said of a test is told as it comes', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 1, { thresholds: ['http_reqs: count>1000'] });
+  const runner = load.runners[0];
+  const page = await service.controller('GET', 'changes');
+  const news = service.controller('GET', `changes?since=${page.json.next}&wait=20`);
+  await load.begin();
+  const told = (await news).json.changes.filter((change) => change.load);
+  assert.equal(told[0].namespace, 'clinic');
+  assert.match(told[0].load.phase, /^(Waiting|Running)$/);
+  const waiting = load.live('&since=0&wait=20');
+  await runner.second(tally([1000, 2000, 3000]));
+  const { json } = await waiting;
+  assert.deepEqual([json.phase, json.requests, json.next], ['Running', 3, 1]);
+  assert.deepEqual(json.thresholds, [
+    { threshold: 'http_reqs: count>1000', value: 3, holds: false },
+  ]);
+  const [second] = json.seconds;
+  assert.deepEqual([second.second, second.answered, second.failed], [1, 3, 0]);
+  assert.ok(second.p50 >= 2000 && second.p50 <= 2001);
+  const cancelled = runner.ask('GET', '/orders?wait=20');
+  await service.controller('POST', `runs/${load.uid}/cancel`, {});
+  assert.deepEqual((await cancelled).json, { stop: true, cancel: true });
+  await runner.finish({ stopped: true });
+  await until(async () => (await load.live()).json.phase === 'Over');
+  const concluded = (await load.conclude({ state: 'Cancelled', reason: 'Cancelled' })).json;
+  assert.equal(concluded.load.reason, 'Cancelled');
+  const after = await load.live('&since=1');
+  assert.deepEqual([after.json.phase, after.json.seconds], ['Over', []]);
+});
+
+test('a search goes by rounds', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 2, {
+    ...{ search: { startRate: 10, maxRate: 20, trialSeconds: 5, precisionPercent: 50 } },
+    thresholds: ['http_req_duration: p(99)<50'],
+  });
+  for (let round = 0, next = true; next; round++) {
+    const answers = await load.begin({ round });
+    assert.ok(answers.every((answer) => answer.round === round));
+    const [{ rate, seconds, warmUpSeconds }] = answers;
+    assert.equal(warmUpSeconds, round ? 1 : 0);
+    for (const runner of load.runners) {
+      runner.sequence = 0;
+      runner.totals = { sent: 0, answered: 0, failed: 0, censored: 0, unsent: 0 };
+      for (let second = 1; second <= seconds; second++) {
+        const own = tally(Array.from({ length: rate / 2 }, () => (rate > 15 ? 90_000 : 900)));
+        assert.equal((await runner.second(own, { round, end: second * 1_000_000 })).status, 200);
+      }
+    }
+    await load.runners[0].finish({ round });
+    next = (await load.runners[1].finish({ round })).json.next;
+    assert.ok(round < 20);
+  }
+  const { json } = await load.conclude();
+  assert.deepEqual([json.load.succeeded, json.load.highestRate > 9], [true, true]);
+});
+
+test('hostile words change nothing', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 2);
+  const [first, second] = load.runners;
+  const labels = Array.from({ length: 321 }, (_, i) => ({ kind: 'name', text: `${i}` }));
+  refused(await first.ready({ labels }), 400, 'Malformed');
+  refused(await first.ready({ labels: [{ kind: 'smell', text: 'x' }] }), 400, 'Malformed');
+  refused(await first.ready({ round: -1 }), 400, 'Malformed');
+  refused(await first.ready({ round: 1e300 }), 400, 'Malformed');
+  await load.begin();
+  const good = tally([1000]);
+  const own = (more) => ({ ...good, ...more });
+  const bad = [
+    own({ labels: 1 }),
+    own({ counts: { ...good.counts, sent: -1 } }),
+    own({ counts: { ...good.counts, sent: 2 ** 40 } }),
+    own({ counts: undefined }),
+    own({ response: { ...good.response, histogram: 'HISTFAAAAAAA' } }),
+    own({ response: { ...good.response, maximum: 5 } }),
+    own({ statuses: { 1000: 1 } }),
+    own({ parts: [{ label: 0 }] }),
+    own({ parts: 7 }),
+    undefined,
+  ];
+  for (const one of bad) {
+    refused(await first.interval(one), 400, 'Malformed');
+  }
+  refused(await first.interval(good, { end: -5 }), 400, 'Malformed');
+  refused(await first.interval(good, { end: 1e12 }), 503, 'Busy');
+  refused(await first.interval(good, { round: 7 }), 409, 'Conflict');
+  refused(await first.ask('POST', '/interval', Buffer.from('{"round":')), 400, 'Malformed');
+  refused(await first.ask('POST', '/interval', Buffer.alloc(3 << 20, ' ')), 413, 'TooLarge');
+  refused(await first.ask('POST', '/done', { round: 0 }), 400, 'Malformed');
+  refused(await first.ask('GET', '/orders?wait=-1'), 400, 'Invalid');
+  for (const runner of load.runners) {
+    await runner.second(good);
+  }
+  // It says more than it has sent: nobody can tell what is right.
+  first.totals.answered = 12;
+  await first.finish();
+  await second.finish();
+  const { json } = await load.conclude();
+  assert.deepEqual([json.load.reason, json.load.valid], ['Inconsistent', false]);
+  assert.equal(json.load.requests, 2);
+  // Documents that are none, and too many targets.
+  const other = new LoadTest(service, 2, {});
+  other.document.spec.parallelism = 1;
+  refused(await other.register(), 400, 'Invalid');
+  other.document.spec.target = {};
+  refused(await other.register(), 400, 'InvalidSpec');
+});
