@@ -124,6 +124,7 @@ struct controller_metrics {
     struct histogram reconcile, queue_wait;
     uint64_t queue_wait_max_ns;
     uint64_t attaches;
+    uint64_t runners_lost;
     uint64_t reviews; /* by the webhook */
     struct {
         const char *reason; /* static */
@@ -144,6 +145,7 @@ struct controller {
     struct sonde_loop *loop;
     struct sonde_kube *kube;
     struct sonde_kube_informer *pods;
+    struct sonde_kube_informer *runner_pods; /* of load tests; also those that have ended */
     struct watched watched[KIND_COUNT];
     struct sonde_kube_queue *queue;
     struct sonde_timer *pump_timer;
@@ -159,7 +161,8 @@ struct controller {
     bool stopping;
 };
 
-extern const struct sonde_kube_resource pod_resource, secret_resource, profile_run_resource;
+extern const struct sonde_kube_resource pod_resource, secret_resource, profile_run_resource,
+    load_test_resource;
 
 /* main.c: adds an object's key ("namespace/name") to the queue, now or later: its kind's function
  * is called with it. */
@@ -195,6 +198,9 @@ bool result_take_message(struct target *target, const char *message);
 
 /* reconcile.c */
 void run_reconcile(struct controller *controller, const char *key);
+
+/* load_way.c */
+void load_reconcile(struct controller *controller, const char *key);
 
 /* target.c: one target's way; called by reconcile. */
 void target_step(struct target *target);

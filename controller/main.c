@@ -11,6 +11,8 @@
 #include "base/options.h"
 #include "base/random.h"
 #include "controller/controller.h"
+#include "controller/load_job.h"
+#include "controller/load_pods.h"
 
 #define AT(field) offsetof(struct controller_settings, field)
 #define STOP_NS (5 * SONDE_SECOND)
@@ -78,6 +80,8 @@ static const struct kind_work {
     struct sonde_str (*index)(const struct sonde_kube_object *object);
     void (*reconcile)(struct controller *controller, const char *key);
 } kinds[KIND_COUNT] = {
+    [KIND_LOAD_TEST] = {&load_test_resource, RUNS_MAX, object_keep, object_release, owned_key,
+                        load_reconcile},
     [KIND_PROFILE_RUN] = {&profile_run_resource, RUNS_MAX, object_keep, object_release, owned_key,
                           run_reconcile},
 };
@@ -94,7 +98,8 @@ const struct sonde_kube_cache *controller_cache(const struct controller *control
 
 bool controller_synced(const struct controller *controller)
 {
-    bool all = sonde_kube_informer_synced(controller->pods);
+    bool all = sonde_kube_informer_synced(controller->pods) &&
+               sonde_kube_informer_synced(controller->runner_pods);
     for (size_t i = 0; i < KIND_COUNT; i++) {
         all = all && sonde_kube_informer_synced(controller->watched[i].informer);
     }
@@ -256,6 +261,17 @@ static void pod_changed(void *context, const struct sonde_kube_object *before,
     }
 }
 
+static void runner_pod_changed(void *context, const struct sonde_kube_object *before,
+                               const struct sonde_kube_object *after)
+{
+    struct controller *controller = context;
+    const struct load_pod *pod = (after ? after : before)->kept;
+    const struct object *object = object_find_uid(controller, pod->test);
+    if (object) {
+        object_wake(object, 0);
+    }
+}
+
 static void watch_failed(void *context, const struct sonde_err *err)
 {
     struct controller *controller = context;
@@ -312,6 +328,29 @@ static int start_watch(struct controller *controller, enum kind kind, struct son
                                    err);
 }
 
+/* Pods of load tests are told apart by their label; how they ended must be seen, too. */
+static int start_runner_pods(struct controller *controller, struct sonde_err *err)
+{
+    struct sonde_kube_informer_options runners = {
+        .resource = &pod_resource,
+        .namespace = controller->settings->namespace,
+        .label_selector = LOAD_JOB_LABEL,
+        .cache = {.context = controller,
+                  .keep = load_pod_keep,
+                  .release = load_pod_release,
+                  .changed = runner_pod_changed,
+                  .indexes = {load_pod_key},
+                  .maximum = LOAD_PODS_MAX},
+        .context = controller,
+        .synced = synced,
+        .failed = watch_failed,
+        .skipped = object_skipped,
+        .seed = seed(),
+    };
+    return sonde_kube_informer_new(controller->loop, controller->kube, &runners,
+                                   &controller->runner_pods, err);
+}
+
 static int start_informers(struct controller *controller, struct sonde_err *err)
 {
     struct sonde_kube_informer_options pods = {
@@ -331,6 +370,7 @@ static int start_informers(struct controller *controller, struct sonde_err *err)
     };
     int r =
         sonde_kube_informer_new(controller->loop, controller->kube, &pods, &controller->pods, err);
+    r = r < 0 ? r : start_runner_pods(controller, err);
     for (int i = 0; i < KIND_COUNT && r == 0; i++) {
         r = start_watch(controller, (enum kind)i, err);
     }
@@ -496,6 +536,7 @@ static void finish(struct program *program)
     sonde_kube_recorder_free(controller->recorder);
     store_client_free(controller->store);
     sonde_kube_informer_free(controller->pods);
+    sonde_kube_informer_free(controller->runner_pods);
     for (size_t i = 0; i < KIND_COUNT; i++) {
         sonde_kube_informer_free(controller->watched[i].informer);
     }

@@ -140,10 +140,11 @@ static void put_watches(const struct controller *controller, struct sonde_buf *t
     struct {
         const char *kind;
         struct sonde_kube_informer *informer;
-    } informers[KIND_COUNT + 1] = {{"pods", controller->pods}};
+    } informers[KIND_COUNT + 2] = {{"pods", controller->pods},
+                                   {"runnerpods", controller->runner_pods}};
     for (int i = 0; i < KIND_COUNT; i++) {
-        informers[i + 1].kind = kind_resource((enum kind)i)->plural;
-        informers[i + 1].informer = controller->watched[i].informer;
+        informers[i + 2].kind = kind_resource((enum kind)i)->plural;
+        informers[i + 2].informer = controller->watched[i].informer;
     }
     put_head(text, "sonde_watches_total", "counter", "Watches begun, by kind.");
     for (size_t i = 0; i < SONDE_LENGTH(informers); i++) {
@@ -213,6 +214,8 @@ static void answer_metrics(void *context, struct sonde_exchange *exchange)
         {"sonde_reconcile_errors_total", "counter", "Reconciliations that went wrong.",
          (double)metrics->reconcile_errors},
         {"sonde_attaches_total", "counter", "Sidecars put into pods.", (double)metrics->attaches},
+        {"sonde_runners_lost_total", "counter", "Runners of load tests that ended too early.",
+         (double)metrics->runners_lost},
         {"sonde_reviews_total", "counter", "Questions of the API server who makes a run.",
          (double)metrics->reviews},
         {"process_resident_memory_bytes", "gauge", "Resident memory.", (double)resident_bytes()},

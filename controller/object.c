@@ -12,6 +12,8 @@
 
 const struct sonde_kube_resource pod_resource = {"", "v1", "pods", "Pod"};
 const struct sonde_kube_resource secret_resource = {"", "v1", "secrets", "Secret"};
+const struct sonde_kube_resource load_test_resource = {SONDE_SPEC_GROUP, SONDE_SPEC_VERSION,
+                                                       "loadtests", "LoadTest"};
 const struct sonde_kube_resource profile_run_resource = {SONDE_SPEC_GROUP, SONDE_SPEC_VERSION,
                                                          "profileruns", "ProfileRun"};
 
@@ -174,9 +176,19 @@ static void read_names(struct object *object, const struct sonde_kube_object *ca
         sonde_json_string_or(member(metadata, "annotations"), "sonde.dev/requester", ""));
 }
 
+/* Runs of a schedule are compared with those before them: the store keeps which it was. */
+static void read_schedule(struct object *object, const struct owned *owned)
+{
+    static const char end[] = "Schedule";
+    if (owned && sonde_str_ends(sonde_str(owned->kind), end)) {
+        (void)snprintf(object->schedule, sizeof(object->schedule), "%s", owned->name);
+    }
+}
+
 static void read_switches(struct object *object, const cJSON *json)
 {
     object->cancel = sonde_json_true(member(json, "spec"), "cancel");
+    object->paused = sonde_json_true(member(json, "spec"), "paused");
 }
 
 int object_new(struct controller *controller, const struct object_way *way,
@@ -194,6 +206,7 @@ int object_new(struct controller *controller, const struct object_way *way,
     int r = sonde_json_parse(sonde_str(kept->text), &json, err);
     if (r == 0) {
         read_names(object, cached, member(json, "metadata"));
+        read_schedule(object, kept->owned);
         read_switches(object, json);
         r = read_document(object, kept->text, ret_invalid, err);
     }

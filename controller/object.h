@@ -26,6 +26,7 @@ struct object;
 /* Each kind has a cache, and keys of its own in the queue. */
 enum kind {
     KIND_PROFILE_RUN,
+    KIND_LOAD_TEST,
     KIND_COUNT,
 };
 
@@ -104,7 +105,9 @@ struct object {
     char *document;           /* for the store: JSON, with all defaults */
     int64_t deadline_seconds; /* activeDeadlineSeconds */
     char requester[512];
-    bool cancel; /* spec.cancel */
+    char schedule[SONDE_KUBE_NAME_MAX + 1]; /* the schedule that made it; "" */
+    bool cancel;                            /* spec.cancel */
+    bool paused;                            /* spec.paused */
     /* Of the object that it was taken up from; "" once a status of ours is written. Whoever leads
      * may have a cache that is behind: only if nobody wrote since does the first status hold. */
     char version[SONDE_KUBE_VERSION_SIZE];
@@ -150,7 +153,7 @@ struct object *object_find_uid(struct controller *controller, const char *uid);
 int object_new(struct controller *controller, const struct object_way *way,
                const struct sonde_kube_object *cached, struct object **ret,
                struct sonde_err *ret_invalid, struct sonde_err *err) SONDE_MUST_CHECK;
-/* Takes what may change: cancel. */
+/* Takes what may change: cancel and paused. */
 void object_refresh(struct object *object, const struct sonde_kube_object *cached);
 /* Out of the list; freed when nothing calls back any more. */
 void object_drop(struct object *object);

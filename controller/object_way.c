@@ -219,6 +219,10 @@ void object_registration(const struct object *object, struct sonde_buf *body)
                      "\"requester\":",
                      object->uid, object->name, object->namespace, object_word(object));
     sonde_buf_json_string(body, sonde_str(object->requester));
+    if (object->schedule[0]) {
+        sonde_buf_text(body, ",\"schedule\":");
+        sonde_buf_json_string(body, sonde_str(object->schedule));
+    }
     sonde_buf_text(body, ",\"document\":");
     sonde_buf_text(body, object->document);
     sonde_buf_text(body, ",\"targets\":[");
@@ -281,6 +285,8 @@ static void check_ending(struct object *object)
         object_end_with(object, SONDE_REASON_CANCELLED, message);
     } else if (object->cancel) {
         object_end_with(object, SONDE_REASON_CANCELLED, "spec.cancel was set");
+    } else if (object->paused && !object->started) {
+        return; /* no time passes */
     } else if (now >= deadline) {
         (void)snprintf(message, sizeof(message), "it took more than %lld s",
                        (long long)object->deadline_seconds);

@@ -34,6 +34,7 @@ struct exchange {
  * only the API server can say that it is gone. */
 struct orphan {
     struct orphan *next;
+    enum kind kind;
     struct store_client *store;
     char uid[OBJECT_UID_SIZE];
     char namespace[SONDE_KUBE_LABEL_MAX + 1];
@@ -274,9 +275,10 @@ static void ask_for_object(struct orphan *orphan)
 {
     struct sonde_err err;
     SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
-    int r = sonde_kube_path(&(struct sonde_kube_target){&profile_run_resource, orphan->namespace,
-                                                        orphan->name, NULL, NULL},
-                            &path, &err);
+    int r =
+        sonde_kube_path(&(struct sonde_kube_target){kind_resource(orphan->kind), orphan->namespace,
+                                                    orphan->name, NULL, NULL},
+                        &path, &err);
     r = r < 0 ? r : sonde_buf_check(&path, "the path of a run", &err);
     struct sonde_kube_request_options options = {
         .path = sonde_buf_view(&path), .context = orphan, .done = object_read};
@@ -288,9 +290,12 @@ static void ask_for_object(struct orphan *orphan)
 
 static void conclude_orphan(const struct orphan *orphan)
 {
-    tell(orphan->store, orphan->uid, "conclude",
-         "{\"state\":\"Cancelled\",\"reason\":\"" SONDE_REASON_CANCELLED
-         "\",\"message\":\"the ProfileRun was deleted\"}");
+    char body[256];
+    (void)snprintf(body, sizeof(body),
+                   "{\"state\":\"Cancelled\",\"reason\":\"" SONDE_REASON_CANCELLED
+                   "\",\"message\":\"the %s was deleted\"}",
+                   kind_resource(orphan->kind)->kind);
+    tell(orphan->store, orphan->uid, "conclude", body);
 }
 
 static void look_at_orphans(void *context)
@@ -338,9 +343,10 @@ static void suspect(struct store_client *store, const cJSON *change)
     const char *uid = sonde_json_string_or(change, "uid", "");
     const char *namespace = sonde_json_string_or(change, "namespace", "");
     const char *name = sonde_json_string_or(change, "name", "");
+    bool load = cJSON_GetObjectItemCaseSensitive(change, "load");
+    enum kind kind = load ? KIND_LOAD_TEST : KIND_PROFILE_RUN;
     struct search search = {.uid = uid};
-    sonde_kube_cache_each(controller_cache(store->controller, KIND_PROFILE_RUN), compare_uid,
-                          &search);
+    sonde_kube_cache_each(controller_cache(store->controller, kind), compare_uid, &search);
     for (const struct orphan *orphan = store->orphans; orphan; orphan = orphan->next) {
         search.found = search.found || strcmp(orphan->uid, uid) == 0;
     }
@@ -354,6 +360,7 @@ static void suspect(struct store_client *store, const cJSON *change)
         return; /* the next leader finds it */
     }
     orphan->store = store;
+    orphan->kind = kind;
     (void)snprintf(orphan->uid, sizeof(orphan->uid), "%s", uid);
     (void)snprintf(orphan->namespace, sizeof(orphan->namespace), "%s", namespace);
     (void)snprintf(orphan->name, sizeof(orphan->name), "%s", name);

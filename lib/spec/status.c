@@ -184,6 +184,8 @@ const struct sonde_object sonde_object_load_test_status = {
             COUNT("observedGeneration", "The generation that the status is about."),
             MOMENT("startTime", "When the test was accepted."),
             MOMENT("completionTime", "When it ended."),
+            TEXT("target", "The target, in a word: Service/patients."),
+            TEXT("job", "The Job whose pods send the requests."),
             TEXT("runners", "Runners that are ready, of those asked for: 2/2."),
             COUNT("readyRunners", "Runners that are ready."),
             COUNT("activeRunners", "Runners that send."),

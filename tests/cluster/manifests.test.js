@@ -223,6 +223,17 @@ describe('in the whole cluster', () => {
     'get batch/jobs',
     'create events.k8s.io/events',
     'patch events.k8s.io/events',
+    'create batch/jobs',
+    'create sonde.dev/profileruns',
+    'delete batch/jobs',
+    'delete sonde.dev/loadtests',
+    'get /namespaces',
+    'get /services',
+    'get sonde.dev/loadtests',
+    'list discovery.k8s.io/endpointslices',
+    'list sonde.dev/loadtests',
+    'patch sonde.dev/loadtests/status',
+    'watch sonde.dev/loadtests',
   ];
   const own = [
     'create /secrets',
@@ -438,6 +449,18 @@ describe('in the whole cluster', () => {
     for (const object of [...sending('other'), ...sending('one', 'other')]) {
       await assertRefused(object, 'cora', /user "cora" may not send the Secrets .* get them/);
     }
+    const tls = (...secrets) => {
+      const [clientCertificateSecretName, name] = secrets;
+      const own = { clientCertificateSecretName, caSecretKeyRef: { name, key: 'ca.crt' } };
+      const spec = load({ http: { tls: own } });
+      return [loadTest('sending', spec), loadTestSchedule('sending', spec)];
+    };
+    for (const object of tls('one', 'one')) {
+      await assertAllowed(object, 'cora');
+    }
+    for (const object of [...tls('other', 'one'), ...tls('one', 'other')]) {
+      await assertRefused(object, 'cora', /user "cora" may not send the Secrets .* get them/);
+    }
     for (const object of sending('one', 'two', 'three')) {
       await assertRefused(object, 'cora', /may not send more than two Secrets .* one Secret/);
       await assertAllowed(object, 'ann');
@@ -526,6 +549,77 @@ describe('in the whole cluster', () => {
       }
     } finally {
       await must(['label', `namespace/${space}`, 'sonde.dev/heap-data-']);
+    }
+  });
+
+  test('hosts outside of the cluster are loaded where the namespace names them', async () => {
+    const at = (url) => [
+      loadTest('far', load({ target: { url } })),
+      loadTestSchedule('far', load({ target: { url } })),
+    ];
+    const near = ['http://web.other.svc:8080/a', 'http://patients/', 'http://127.0.0.1:3000'];
+    const named = ['https://api.example.com/v1', 'https://a.example.org', 'https://A.example.org'];
+    const others = ['https://example.org', 'https://b.a.example.org', 'https://10.1.2.3'];
+    const refused = /namespace "clinic" does not allow load on .* sonde\.dev\/load-hosts/;
+    for (const object of near.flatMap(at)) {
+      await assertAllowed(object, 'bob');
+    }
+    for (const object of [...named, ...others, 'https://[2001:db8::7]/'].flatMap(at)) {
+      await assertRefused(object, 'bob', refused);
+    }
+    const hosts = 'sonde.dev/load-hosts=api.example.com, *.example.org';
+    await must(['annotate', `namespace/${space}`, hosts]);
+    try {
+      for (const object of named.flatMap(at)) {
+        await assertAllowed(object, 'bob');
+      }
+      for (const object of others.flatMap(at)) {
+        await assertRefused(object, 'bob', refused);
+      }
+    } finally {
+      await must(['annotate', `namespace/${space}`, 'sonde.dev/load-hosts-']);
+    }
+  });
+
+  test('the controller makes no Jobs but those of runners', async () => {
+    const context = {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+    };
+    const owner = { apiVersion: 'sonde.dev/v1alpha1', kind: 'LoadTest', name: 'a', uid: 'u' };
+    const job = (pod, container, metadata) => ({
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'runners', namespace: space, ownerReferences: [owner], ...metadata },
+      spec: {
+        activeDeadlineSeconds: 60,
+        template: {
+          spec: {
+            ...{ automountServiceAccountToken: false, restartPolicy: 'Never' },
+            securityContext: { runAsNonRoot: true },
+            containers: [
+              {
+                ...{ name: 'runner', image: 'a', command: ['/usr/bin/sonde-runner'] },
+                ...{ securityContext: context, ...container },
+              },
+            ],
+            ...pod,
+          },
+        },
+      },
+    });
+    await assertAllowed(job(), controller);
+    const bad = [
+      [job({}, {}, { ownerReferences: [] }), /only Jobs that a LoadTest owns/],
+      [job({}, { command: ['/bin/sh'] }), /run sonde-runner alone/],
+      [job({ serviceAccountName: 'other' }), /have no account/],
+      [job({ automountServiceAccountToken: true }), /have no account/],
+      [job({ hostNetwork: true }), /no privileges/],
+      [job({}, { securityContext: { ...context, privileged: true } }), /no privileges|cannot set/],
+      [job({ volumes: [{ name: 'a', hostPath: { path: '/' } }] }), /no volumes but/],
+    ];
+    for (const [object, pattern] of bad) {
+      await assertRefused(object, controller, pattern);
     }
   });
 
@@ -623,7 +717,7 @@ describe('in the whole cluster', () => {
   test('the rules are understood by the API server', async () => {
     const { items } = await json(['get', 'validatingadmissionpolicies']);
     const ours = items.filter((policy) => policy.metadata.name.startsWith('sonde-'));
-    assert.equal(ours.length, 7);
+    assert.equal(ours.length, 9);
     for (const { metadata, status } of ours) {
       assert.deepEqual(status.typeChecking, {}, metadata.name);
     }

@@ -94,6 +94,92 @@ class Cluster extends ApiServer {
     );
   }
 
+  // A Service, with ready pods behind it.
+  service(name, { pods = ['pod-a'], port = 80, ...spec } = {}) {
+    const labels = { app: name };
+    const selector = spec.externalName ? undefined : labels;
+    this.make(
+      'services',
+      { name },
+      { spec: { selector, ports: [{ name: 'web', port }], ...spec } },
+    );
+    const endpoints = pods.map((pod, index) => ({
+      ...{ addresses: [`10.1.0.${index + 1}`], conditions: { ready: true } },
+      targetRef: { kind: 'Pod', name: pod },
+    }));
+    const own = { name: `${name}-1`, labels: { 'kubernetes.io/service-name': name } };
+    const ports = [{ name: 'web', port: 8080 }];
+    this.make('endpointslices', own, { addressType: 'IPv4', endpoints, ports });
+  }
+
+  load(name, { metadata = {}, ...spec } = {}) {
+    return this.make(
+      'loadtests',
+      { name, ...metadata },
+      {
+        ...{ apiVersion: 'sonde.dev/v1alpha1', kind: 'LoadTest' },
+        spec: {
+          target: { service: { name: 'web' } },
+          scenario: { requests: [{ name: 'one', path: '/' }] },
+          arrival: { rate: 10, durationSeconds: 10 },
+          ...spec,
+        },
+      },
+    );
+  }
+
+  // The Job that was made of a test.
+  async job(test) {
+    const { uid } = this.get('loadtests', test).metadata;
+    const of = ({ metadata }) => metadata.labels?.['sonde.dev/load-test'] === uid;
+    const found = () => [...this.objects].find(([key, one]) => key.startsWith('jobs/') && of(one));
+    return (await until(found, 10000, `the Job of ${test}`))[1];
+  }
+
+  // A pod of a Job, as its controller and a scheduler make it.
+  runner(job, index, { attempt = 0, status = {} } = {}) {
+    const name = `${job.metadata.name}-${index}-${attempt}`;
+    const { labels } = job.spec.template.metadata;
+    const annotations = { 'batch.kubernetes.io/job-completion-index': String(index) };
+    const ownerReferences = [
+      { kind: 'Job', name: job.metadata.name, uid: job.metadata.uid, controller: true },
+    ];
+    return this.make(
+      'pods',
+      { name, labels, annotations, ownerReferences },
+      {
+        ...{ apiVersion: 'v1', kind: 'Pod' },
+        spec: { nodeName: 'node1', containers: job.spec.template.spec.containers },
+        status: {
+          phase: 'Running',
+          containerStatuses: [{ name: 'runner', state: { running: { startedAt: now() } } }],
+          ...status,
+        },
+      },
+    );
+  }
+
+  // Its container has ended.
+  endRunner(pod, { exitCode = 0, reason = 'Completed', message = '' } = {}) {
+    const terminated = { exitCode, reason, message, startedAt: now(), finishedAt: now() };
+    this.change('pods', pod.metadata.name, (object) => {
+      object.status.phase = exitCode ? 'Failed' : 'Succeeded';
+      object.status.containerStatuses = [{ name: 'runner', state: { terminated } }];
+    });
+  }
+
+  loadCondition(test, type) {
+    const { conditions = [] } = this.get('loadtests', test)?.status ?? {};
+    return conditions.find((one) => one.type === type);
+  }
+
+  // Until the test has ended; its condition Succeeded.
+  async loadEnds(test, milliseconds = 20000) {
+    const ended = () => this.get('loadtests', test).status?.completionTime;
+    await until(ended, milliseconds, `the end of ${test}`);
+    return this.loadCondition(test, 'Succeeded');
+  }
+
   // The state of an ephemeral container, as a kubelet tells it.
   tell(pod, name, state) {
     this.change('pods', pod, (object) => {

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A LoadTest as the controller carries it out: the Service is read, the test is registered at the
+ * store, a Job of runners is made, and what happens to its pods is told to the store, which
+ * coordinates the runners and judges. */
+#ifndef SONDE_CONTROLLER_LOAD_H
+#define SONDE_CONTROLLER_LOAD_H
+
+#include "controller/controller.h"
+#include "controller/load_job.h"
+#include "controller/load_pods.h"
+
+enum {
+    LOAD_ADDRESSES_MAX = 256, /* pods that one test loads by their addresses */
+    LOAD_FIGURE_SIZE = 32,
+    LOAD_TOKEN_SIZE = 65, /* hexadecimal */
+};
+
+enum load_condition {
+    LOAD_ACCEPTED = OBJECT_ACCEPTED,
+    LOAD_READY,
+    LOAD_RUNNING,
+    LOAD_THRESHOLDS,
+    LOAD_SUCCEEDED = OBJECT_SUCCEEDED,
+};
+
+/* The names of the conditions. */
+#define LOAD_CONDITIONS {"Accepted", "RunnersReady", "Running", "ThresholdsMet", "Succeeded"}
+
+enum load_phase { LOAD_UNKNOWN, LOAD_PHASE_WAITING, LOAD_PHASE_RUNNING, LOAD_PHASE_OVER };
+
+/* What the store tells of it. */
+struct load_live {
+    enum load_phase phase;
+    int64_t ready, active, lost, requests;
+    char rate[LOAD_FIGURE_SIZE]; /* per second */
+    char error_rate[LOAD_FIGURE_SIZE];
+    char p50[LOAD_FIGURE_SIZE], p99[LOAD_FIGURE_SIZE];
+    bool profile_due, stopped;
+    char reason[OBJECT_REASON_SIZE];
+    char message[OBJECT_MESSAGE_SIZE];
+};
+
+struct load;
+
+struct runner {
+    struct load *load;
+    char told[SONDE_KUBE_UID_MAX]; /* the pod whose loss the store knows of */
+    char telling[SONDE_KUBE_UID_MAX];
+    bool busy;
+};
+
+struct load {
+    struct object object; /* first: see load_of */
+    const struct sonde_load_test *spec;
+    char job[LOAD_JOB_NAME_SIZE];
+
+    /* What is under load. */
+    cJSON *service;   /* as the API server has it; NULL: not read, or there is none */
+    cJSON *addresses; /* [{address, name}], of the pods that are ready; NULL: not read */
+    bool host_allowed;
+    int gate_waits;       /* times in a row that it was not as it must be */
+    int64_t look_at;      /* monotonic: it is looked at again */
+    uint64_t target_seen; /* of the ready pods: count and a sum of their uids' hashes */
+    int64_t target_at;    /* monotonic: they were last looked at */
+    bool target_known;
+
+    /* Those who load it. */
+    char (*tokens)[LOAD_TOKEN_SIZE]; /* NULL: none are made; wiped when the Job has them */
+    bool registering, registered;
+    int store_failures;
+    bool job_absent;   /* it is not there */
+    bool job_known;    /* it is there */
+    bool job_recorded; /* the status says that it was made */
+    int64_t job_made;  /* since 1970 */
+    struct runner runners[LOAD_RUNNERS_MAX];
+    char trouble_reason[OBJECT_REASON_SIZE]; /* why some are not ready; "" */
+    char trouble_message[OBJECT_MESSAGE_SIZE];
+    struct load_live live;
+    int64_t status_at; /* monotonic: when the figures were last written */
+    bool news;         /* that does not wait */
+
+    /* spec.profile */
+    char profile[SONDE_KUBE_NAME_MAX + 1]; /* the ProfileRun's name */
+    char profile_uid[OBJECT_UID_SIZE];
+    bool profile_made, profile_failed;
+    int profile_tries;
+    int64_t profile_at; /* monotonic: it is tried again */
+};
+
+/* Of an object that is a LoadTest. */
+struct load *load_of(struct object *object);
+const struct load *load_from(const struct object *object);
+
+/* load.c: the parts without requests. */
+int load_read(struct object *object, struct sonde_err *err) SONDE_MUST_CHECK;
+void load_fini(struct object *object);
+void load_put(cJSON *status, const struct object *object);
+int load_take(struct object *object, const cJSON *status, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Takes the store's member `load` of a change. Returns whether it is more than other figures. */
+bool load_take_live(struct load_live *live, const cJSON *told);
+/* The figures alone, of a change or of the conclusion. */
+void load_take_figures(struct load_live *live, const cJSON *told);
+/* Appends the ProfileRun of spec.profile; selector: of the Service, NULL: none. */
+int load_profile_print(const struct load *load, const cJSON *selector, struct sonde_buf *ret,
+                       struct sonde_err *err) SONDE_MUST_CHECK;
+/* A word for microseconds, for 0.0012 as a share, and for a rate: "231ms", "0.12%", "499.8". */
+void load_write_latency(int64_t us, char ret[LOAD_FIGURE_SIZE]);
+void load_write_share(double share, char ret[LOAD_FIGURE_SIZE]);
+void load_write_rate(double rate, char ret[LOAD_FIGURE_SIZE]);
+
+/* load_target.c: what may be loaded, and where it is. Pure. */
+/* Whether a list of a namespace's annotation ("api.example.com, *.example.org") names the host. */
+bool load_host_named(const char *list, const char *host);
+/* The host that is outside of the cluster: of the URL, or of a Service that stands for another
+ * name; false: there is none. SONDE_EINVALID. */
+int load_far_host(const struct sonde_load_test *spec, const cJSON *service, char *ret, size_t size,
+                  struct sonde_err *err) SONDE_MUST_CHECK;
+/* The ready pods behind a port of a Service (discovery.k8s.io/v1, EndpointSlice): the caller
+ * deletes *ret, [{address: "10.1.2.3:8080" | "[fd00::7]:80", name}]. SONDE_ENOTFOUND: the Service
+ * has no such port; SONDE_ELIMIT: more than LOAD_ADDRESSES_MAX; SONDE_ENOMEM. */
+int load_addresses(const cJSON *service, const cJSON *slices, int64_t port, cJSON **ret,
+                   struct sonde_err *err) SONDE_MUST_CHECK;
+/* The labels of the pods behind a Service, or NULL. */
+const cJSON *load_selector(const cJSON *service);
+/* Whether a pod has all of them. */
+bool load_selects(const cJSON *selector, const struct pod *pod);
+
+/* load_look.c: reads what is under load. Returns true when all is as it must be; else it goes on by
+ * itself: it waits, asks, or ends the test. */
+bool load_look(struct load *load);
+
+/* load_runners.c: the store's registration, the Job, and its pods. Returns true when the Job is
+ * there. */
+bool load_start_runners(struct load *load);
+void load_follow_pods(struct load *load);
+/* The Job is deleted if one of its pods would go on. */
+void load_end_job(struct load *load);
+
+/* load_profile.c: returns true when no ProfileRun is under way any more, or ever was. */
+bool load_follow_profile(struct load *load);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ProfileRun of spec.profile: made when the store says that the latency is steady, and waited
+ * for at the end, so that both are shown together. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "codec/json.h"
+#include "controller/load.h"
+
+#define AGAIN_NS (1 * SONDE_SECOND)
+#define SEEN_NS (10 * SONDE_SECOND)   /* made, and the watch has not told of it */
+#define ENOUGH_NS (10 * SONDE_SECOND) /* before the deadline it is not waited for any more */
+enum { TRIES = 10 };
+
+static void fail(struct load *load, const char *message)
+{
+    load->profile_failed = true;
+    object_event(&load->object, true, "ProfileNotTaken", "Profile", message);
+}
+
+static void created(void *context, const struct sonde_kube_response *response,
+                    const struct sonde_err *err)
+{
+    struct load *load = context;
+    struct object *object = &load->object;
+    const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(response->object, "metadata");
+    object->busy = false;
+    if (err->code == 0) {
+        load->profile_made = load->news = true;
+        load->profile_at = sonde_clock_monotonic() + SEEN_NS;
+        (void)snprintf(load->profile_uid, sizeof(load->profile_uid), "%s",
+                       sonde_json_string_or(metadata, "uid", ""));
+        object_event(object, false, "ProfileStarted", "Profile", load->profile);
+    } else if (++load->profile_tries >= TRIES || err->code == SONDE_EDENIED ||
+               err->code == SONDE_EINVALID) {
+        fail(load, err->message);
+    } else {
+        /* One of the test before this that had its name may still be on its way out. */
+        load->profile_at = sonde_clock_monotonic() + AGAIN_NS;
+        object_wake(object, AGAIN_NS);
+    }
+    object_wake(object, 0);
+    object_end_hold(object);
+}
+
+static void create(struct load *load)
+{
+    struct object *object = &load->object;
+    struct sonde_err err;
+    SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
+    SONDE_BUF_AUTO body = SONDE_BUF(SONDE_SPEC_FILE_MAX);
+    int r = load_profile_print(load, load_selector(load->service), &body, &err);
+    r = r < 0 ? r
+              : sonde_kube_path(&(struct sonde_kube_target){&profile_run_resource,
+                                                            object->namespace, NULL, NULL, NULL},
+                                &path, &err);
+    r = r < 0 ? r : sonde_buf_check(&path, "the path of a ProfileRun", &err);
+    struct sonde_kube_request_options options = {.method = "POST",
+                                                 .path = sonde_buf_view(&path),
+                                                 .body = sonde_buf_view(&body),
+                                                 .context = load,
+                                                 .done = created};
+    object->busy = true;
+    object_hold(object);
+    r = r < 0 ? r : sonde_kube_send(object->controller->kube, &options, NULL, &err);
+    if (r < 0) {
+        object->busy = false;
+        object_retry(object);
+        object_end_hold(object);
+    }
+}
+
+/* As it is cached; NULL: it is not there, or is another test's. */
+static const struct sonde_kube_object *find(const struct load *load)
+{
+    const struct object *object = &load->object;
+    char key[OBJECT_KEY_SIZE];
+    (void)snprintf(key, sizeof(key), "%s/%s", object->namespace, load->profile);
+    const struct sonde_kube_object *found = sonde_kube_cache_get(
+        controller_cache(object->controller, KIND_PROFILE_RUN), sonde_str(key));
+    const struct owned *owned = owned_of(found);
+    return owned && strcmp(owned->uid, object->uid) == 0 ? found : NULL;
+}
+
+/* Before it is made the Service is known: after a restart it is read again. */
+static void start(struct load *load)
+{
+    int64_t now = sonde_clock_monotonic();
+    if (load->object.busy) {
+        return;
+    }
+    if (load->profile_at > now) {
+        object_wake(&load->object, load->profile_at - now);
+    } else if (load_look(load)) {
+        create(load);
+    }
+}
+
+bool load_follow_profile(struct load *load)
+{
+    const struct object *object = &load->object;
+    const struct sonde_kube_object *found = load->spec->profile ? find(load) : NULL;
+    if (found && !load->profile_uid[0]) {
+        load->profile_made = true; /* before a restart */
+        (void)snprintf(load->profile_uid, sizeof(load->profile_uid), "%s", found->uid);
+    }
+    if (!load->spec->profile || load->profile_failed) {
+        return true;
+    }
+    if (!load->profile_made) {
+        bool wanted = load->live.profile_due && load->live.phase == LOAD_PHASE_RUNNING;
+        if (wanted && !object->ending_reason[0]) {
+            start(load);
+        }
+        return !object->busy;
+    }
+    int64_t left = object_deadline(object) * SONDE_SECOND - sonde_clock_realtime();
+    if (found) {
+        const struct object_kept *kept = found->kept;
+        return kept->finished || left < ENOUGH_NS;
+    }
+    int64_t patience = load->profile_at - sonde_clock_monotonic();
+    if (patience > 0) {
+        object_wake(object, patience);
+    }
+    return patience <= 0; /* it was deleted */
+}

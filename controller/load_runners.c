@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The runners of a load test: the store learns of the test and of a token for each, a Job is made
+ * with the tokens, and what happens to its pods is told to the store. Each step can be repeated:
+ * the Job's name is derived from the test, and what is there already is seen. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "codec/digest.h"
+#include "codec/json.h"
+#include "controller/load.h"
+#include "spec/reason.h"
+
+#define STORE_PATIENCE 6 /* tries, 12 s in all */
+#define GONE_NS (5 * SONDE_SECOND)
+#define TELL_NS (10 * SONDE_SECOND)
+
+enum {
+    TOKEN_GRACE_SECONDS = 60,
+    JOB_GRACE_SECONDS = 120, /* behind the test's own deadline: the Job is the last resort */
+};
+
+static const struct sonde_kube_resource job_resource = {"batch", "v1", "jobs", "Job"};
+
+static const cJSON *member(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static void end(struct load *load, const char *reason, const char *message)
+{
+    object_end_with(&load->object, reason, message);
+    object_wake(&load->object, 0);
+}
+
+/* ---- tokens ---- */
+
+static bool make_tokens(struct load *load)
+{
+    unsigned char secret[32];
+    if (load->tokens) {
+        return true;
+    }
+    load->tokens = calloc(LOAD_RUNNERS_MAX, sizeof(*load->tokens));
+    for (int64_t i = 0; load->tokens && i < load->spec->parallelism; i++) {
+        sonde_random_bytes(secret, sizeof(secret));
+        sonde_hexadecimal(secret, sizeof(secret), load->tokens[i]);
+    }
+    explicit_bzero(secret, sizeof(secret));
+    return load->tokens;
+}
+
+/* The Job has them, and nobody else needs them. */
+static void forget_tokens(struct load *load)
+{
+    if (load->tokens) {
+        explicit_bzero(load->tokens, LOAD_RUNNERS_MAX * sizeof(*load->tokens));
+        free(load->tokens);
+        load->tokens = NULL;
+    }
+}
+
+/* ---- the registration ---- */
+
+static void registered(void *context, const struct store_answer *answer,
+                       const struct sonde_err *err)
+{
+    struct load *load = context;
+    struct object *object = &load->object;
+    load->registering = object->busy = false;
+    if (err->code == 0) {
+        load->registered = true;
+        load->store_failures = 0;
+        object_wake(object, 0);
+    } else {
+        SONDE_LOG(&object->controller->log, SONDE_LOG_WARN, "the store did not take a load test",
+                  SONDE_FIELD_STR("run", sonde_str(object->key)),
+                  SONDE_FIELD_INT("status", answer->status),
+                  SONDE_FIELD_STR("error", sonde_str(err->message)));
+        if (++load->store_failures > STORE_PATIENCE) {
+            end(load, SONDE_REASON_STORE_UNREACHABLE, err->message);
+        }
+        object_wake(object, (INT64_C(200) << load->store_failures) * SONDE_MILLISECOND);
+    }
+    object_end_hold(object);
+}
+
+static void put_targets(const struct load *load, struct sonde_buf *body)
+{
+    int64_t expires = object_deadline(&load->object) + TOKEN_GRACE_SECONDS;
+    for (int64_t i = 0; i < load->spec->parallelism; i++) {
+        char digest[SONDE_DIGEST_SIZE];
+        sonde_sha256(sonde_str(load->tokens[i]), digest);
+        sonde_buf_printf(body,
+                         "%s{\"target\":\"runner-%lld\",\"tokenSha256\":\"%s\",\"expires\":%lld}",
+                         i ? "," : "", (long long)i, digest, (long long)expires);
+    }
+    sonde_buf_char(body, ']');
+}
+
+/* With endpoints: Pods each of them is loaded, and told apart. */
+static void put_addresses(const struct load *load, struct sonde_buf *body)
+{
+    const struct sonde_service_target *service = load->spec->target->service;
+    if (service && service->endpoints == SONDE_ENDPOINTS_PODS) {
+        char *text = cJSON_PrintUnformatted(load->addresses);
+        sonde_buf_text(body, ",\"addresses\":");
+        sonde_buf_text(body, text ? text : "null");
+        cJSON_free(text);
+    }
+}
+
+static void send_registration(struct load *load)
+{
+    struct object *object = &load->object;
+    struct sonde_err err;
+    SONDE_BUF_AUTO body = SONDE_BUF(SONDE_SPEC_FILE_MAX + (64 << 10));
+    if (!make_tokens(load)) {
+        object_retry(object);
+        return;
+    }
+    object_registration(object, &body);
+    put_targets(load, &body);
+    put_addresses(load, &body);
+    sonde_buf_char(&body, '}');
+    int r = sonde_buf_check(&body, "the registration of a load test", &err);
+    load->registering = object->busy = true;
+    object_hold(object);
+    r = r < 0 ? r
+              : store_post(object->controller->store, "runs", sonde_buf_view(&body),
+                           10 * SONDE_SECOND, registered, load, &err);
+    if (r < 0) {
+        load->registering = object->busy = false;
+        object_retry(object);
+        object_end_hold(object);
+    }
+}
+
+/* ---- the Job ---- */
+
+static void take_job(struct load *load, const cJSON *job)
+{
+    struct object *object = &load->object;
+    const cJSON *owner = cJSON_GetArrayItem(member(member(job, "metadata"), "ownerReferences"), 0);
+    if (strcmp(sonde_json_string_or(owner, "uid", ""), object->uid) != 0) {
+        end(load, SONDE_REASON_RUNNERS_NOT_READY, "a Job of that name belongs to somebody else");
+        return;
+    }
+    bool made = load->registered && !load->job_known;
+    load->job_known = load->job_recorded = load->news = true;
+    load->job_made = load->job_made ? load->job_made : sonde_clock_realtime();
+    load->registered = true;
+    forget_tokens(load);
+    if (made) {
+        object_event(object, false, "RunnersCreated", "Start", load->job);
+    }
+}
+
+static void job_read(void *context, const struct sonde_kube_response *response,
+                     const struct sonde_err *err)
+{
+    struct load *load = context;
+    struct object *object = &load->object;
+    object->busy = false;
+    if (err->code == 0) {
+        take_job(load, response->object);
+        object_wake(object, 0);
+    } else if (err->code == SONDE_ENOTFOUND && load->job_recorded) {
+        end(load, SONDE_REASON_RUNNER_LOST, "the Job of the runners was deleted");
+    } else if (err->code == SONDE_ENOTFOUND) {
+        load->job_absent = true;
+        object_wake(object, 0);
+    } else {
+        object_retry(object);
+    }
+    object_end_hold(object);
+}
+
+/* What is refused for good ends the test; a refusal that may pass is asked again. */
+static void job_created(void *context, const struct sonde_kube_response *response,
+                        const struct sonde_err *err)
+{
+    struct load *load = context;
+    struct object *object = &load->object;
+    char message[OBJECT_MESSAGE_SIZE];
+    object->busy = false;
+    if (err->code == 0) {
+        take_job(load, response->object);
+        object_wake(object, 0);
+    } else if (err->code == SONDE_EEXISTS) {
+        load->job_absent = false; /* it is read */
+        object_wake(object, 0);
+    } else if (err->code == SONDE_EDENIED || err->code == SONDE_EINVALID) {
+        (void)snprintf(message, sizeof(message), "the Job of the runners could not be made: %s",
+                       err->message);
+        end(load, SONDE_REASON_RUNNERS_NOT_READY, message);
+    } else {
+        object_retry(object);
+    }
+    object_end_hold(object);
+}
+
+/* Sends a request about the Job, or the collection. */
+static void send_job(struct load *load, const char *method, const char *name, struct sonde_str body,
+                     void (*done)(void *context, const struct sonde_kube_response *response,
+                                  const struct sonde_err *err))
+{
+    struct object *object = &load->object;
+    struct sonde_err err;
+    SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
+    int r = sonde_kube_path(
+        &(struct sonde_kube_target){&job_resource, object->namespace, name, NULL, NULL}, &path,
+        &err);
+    r = r < 0 ? r : sonde_buf_check(&path, "the path of a Job", &err);
+    struct sonde_kube_request_options options = {.method = method,
+                                                 .path = sonde_buf_view(&path),
+                                                 .body = body,
+                                                 .context = load,
+                                                 .done = done};
+    object->busy = true;
+    object_hold(object);
+    r = r < 0 ? r : sonde_kube_send(object->controller->kube, &options, NULL, &err);
+    if (r < 0) {
+        object->busy = false;
+        object_retry(object);
+        object_end_hold(object);
+    }
+}
+
+static void create_job(struct load *load)
+{
+    struct object *object = &load->object;
+    const struct controller *controller = object->controller;
+    struct sonde_err err;
+    char deadline[32];
+    SONDE_BUF_AUTO tokens = SONDE_BUF(LOAD_RUNNERS_MAX * LOAD_TOKEN_SIZE);
+    SONDE_BUF_AUTO body = SONDE_BUF(LOAD_JOB_MAX);
+    int64_t left = object_deadline(object) - sonde_clock_realtime() / SONDE_SECOND;
+    for (int64_t i = 0; i < load->spec->parallelism; i++) {
+        sonde_buf_printf(&tokens, "%s%s", i ? "," : "", load->tokens[i]);
+    }
+    (void)snprintf(deadline, sizeof(deadline), "%lld", (long long)object_deadline(object));
+    struct sonde_str authority = certificates_authority(controller->certificates);
+    const struct sonde_pair environment[] = {
+        {"SONDE_STORE", controller->settings->store},
+        {"SONDE_STORE_CA", authority.data},
+        {"SONDE_RUN_UID", object->uid},
+        {"SONDE_TOKENS", tokens.data},
+        {"SONDE_DEADLINE", deadline},
+    };
+    int r = sonde_buf_check(&tokens, "the tokens", &err);
+    r = r < 0 ? r
+              : load_job_print(&(struct load_job){.name = load->job,
+                                                  .namespace = object->namespace,
+                                                  .test = object->name,
+                                                  .uid = object->uid,
+                                                  .requester = object->requester,
+                                                  .image = controller->settings->sidecar_image,
+                                                  .spec = load->spec,
+                                                  .selector = load_selector(load->service),
+                                                  .deadline_seconds =
+                                                      (left > 0 ? left : 1) + JOB_GRACE_SECONDS,
+                                                  .environment = environment,
+                                                  .environment_count = SONDE_LENGTH(environment)},
+                               &body, &err);
+    if (r == SONDE_ENOMEM) {
+        object_retry(object);
+    } else if (r < 0) {
+        end(load, SONDE_REASON_INVALID_SPEC, err.message);
+    } else {
+        send_job(load, "POST", NULL, sonde_buf_view(&body), job_created);
+    }
+    if (body.data) {
+        explicit_bzero(body.data, body.length);
+    }
+    if (tokens.data) {
+        explicit_bzero(tokens.data, tokens.length);
+    }
+}
+
+bool load_start_runners(struct load *load)
+{
+    struct object *object = &load->object;
+    if (load->job_known) {
+        return true;
+    }
+    if (object->busy) {
+        return false;
+    }
+    if (!load->job_absent) {
+        send_job(load, "GET", load->job, (struct sonde_str){0}, job_read);
+    } else if (object->ending_reason[0] || !load_look(load)) {
+        return false;
+    } else if (!load->registered) {
+        send_registration(load);
+    } else {
+        create_job(load);
+    }
+    return false;
+}
+
+/* ---- the pods ---- */
+
+struct search {
+    const struct sonde_kube_object *newest[LOAD_RUNNERS_MAX];
+};
+
+static const struct load_pod *kept(const struct sonde_kube_object *object)
+{
+    return object->kept;
+}
+
+/* The newest pod of each runner: of those before it the store was told when they ended. */
+static void find_pods(const struct load *load, struct search *ret)
+{
+    const struct sonde_kube_cache *cache =
+        sonde_kube_informer_cache(load->object.controller->runner_pods);
+    struct sonde_str uid = sonde_str(load->object.uid);
+    *ret = (struct search){0};
+    for (const struct sonde_kube_object *pod = sonde_kube_cache_first(cache, 0, uid); pod;
+         pod = sonde_kube_cache_next(cache, 0, pod)) {
+        const struct sonde_kube_object **at = &ret->newest[kept(pod)->index];
+        if (!*at || kept(pod)->created_ns > kept(*at)->created_ns) {
+            *at = pod;
+        }
+    }
+}
+
+static void told(void *context, const struct store_answer *answer, const struct sonde_err *err)
+{
+    struct runner *runner = context;
+    struct load *load = runner->load;
+    runner->busy = false;
+    /* A refusal is an answer: the runner had said its last word, or the test is over. */
+    if (err->code == 0 || (answer->status >= 400 && answer->status < 500)) {
+        (void)snprintf(runner->told, sizeof(runner->told), "%s", runner->telling);
+        object_wake(&load->object, 0);
+    } else {
+        object_wake(&load->object, SONDE_SECOND);
+    }
+    object_end_hold(&load->object);
+}
+
+static void tell_loss(struct runner *runner, const struct sonde_kube_object *pod,
+                      const char *reason, const char *message)
+{
+    struct load *load = runner->load;
+    struct object *object = &load->object;
+    struct sonde_err err;
+    char path[96];
+    char whole[OBJECT_MESSAGE_SIZE];
+    SONDE_BUF_AUTO body = SONDE_BUF(16384);
+    if (runner->busy || strcmp(runner->told, pod->uid) == 0) {
+        return;
+    }
+    (void)snprintf(whole, sizeof(whole), "runner %lld (pod %s%s%s): %s",
+                   (long long)kept(pod)->index, pod->name, kept(pod)->node[0] ? " on " : "",
+                   kept(pod)->node, message);
+    if (strcmp(runner->telling, pod->uid) != 0) {
+        object_event(object, true, reason, "Run", whole);
+        object->controller->metrics.runners_lost++;
+    }
+    (void)snprintf(runner->telling, sizeof(runner->telling), "%s", pod->uid);
+    (void)snprintf(path, sizeof(path), "runs/%s/runners/%lld/lost", object->uid,
+                   (long long)kept(pod)->index);
+    sonde_buf_printf(&body, "{\"reason\":\"%s\",\"pod\":", reason);
+    sonde_buf_json_string(&body, sonde_str(pod->name));
+    sonde_buf_text(&body, ",\"message\":");
+    sonde_buf_json_string(&body, sonde_str(whole));
+    sonde_buf_char(&body, '}');
+    runner->busy = true;
+    object_hold(object);
+    if (store_post(object->controller->store, path, sonde_buf_view(&body), TELL_NS, told, runner,
+                   &err) < 0) {
+        runner->busy = false;
+        object_wake(object, SONDE_SECOND);
+        object_end_hold(object);
+    }
+}
+
+/* A pod that is deleted on a node that does not answer never ends, and is gone all the same. */
+static bool is_gone(const struct load *load, const struct load_pod *pod)
+{
+    if (!pod->leaving_ns) {
+        return false;
+    }
+    int64_t left = pod->leaving_ns + GONE_NS - sonde_clock_realtime();
+    if (left > 0) {
+        object_wake(&load->object, left);
+    }
+    return left <= 0;
+}
+
+/* What is said of the first pod that waits for a cause, and of how many. */
+static void note_trouble(struct load *load, const struct sonde_kube_object *first, size_t count)
+{
+    char reason[OBJECT_REASON_SIZE] = "";
+    char message[OBJECT_MESSAGE_SIZE] = "";
+    if (first) {
+        (void)snprintf(reason, sizeof(reason), "%s", kept(first)->reason);
+        (void)snprintf(message, sizeof(message), "%zu of %lld runners wait: %s: %.700s", count,
+                       (long long)load->spec->parallelism, first->name, kept(first)->message);
+    }
+    load->news = load->news || strcmp(reason, load->trouble_reason) != 0;
+    (void)snprintf(load->trouble_reason, sizeof(load->trouble_reason), "%s", reason);
+    (void)snprintf(load->trouble_message, sizeof(load->trouble_message), "%s", message);
+}
+
+void load_follow_pods(struct load *load)
+{
+    const struct sonde_kube_object *waiting = NULL;
+    size_t count = 0;
+    struct search search;
+    find_pods(load, &search);
+    for (int64_t i = 0; i < load->spec->parallelism; i++) {
+        const struct sonde_kube_object *pod = search.newest[i];
+        if (!pod) {
+            continue;
+        }
+        if (kept(pod)->state == LOAD_POD_LOST) {
+            tell_loss(&load->runners[i], pod, kept(pod)->reason, kept(pod)->message);
+        } else if (kept(pod)->state != LOAD_POD_DONE && is_gone(load, kept(pod))) {
+            tell_loss(&load->runners[i], pod, SONDE_REASON_RUNNER_LOST,
+                      "it was deleted, and its node has not said that it ended");
+        } else if (kept(pod)->state == LOAD_POD_WAITING && kept(pod)->reason) {
+            waiting = waiting ? waiting : pod;
+            count++;
+        }
+    }
+    note_trouble(load, waiting, count);
+}
+
+/* ---- the end ---- */
+
+static void job_deleted(void *context, const struct sonde_kube_response *response,
+                        const struct sonde_err *err)
+{
+    struct load *load = context;
+    (void)response;
+    load->object.busy = false;
+    if (err->code && err->code != SONDE_ENOTFOUND) {
+        SONDE_LOG(&load->object.controller->log, SONDE_LOG_WARN, "a Job could not be deleted",
+                  SONDE_FIELD_STR("run", sonde_str(load->object.key)),
+                  SONDE_FIELD_STR("error", sonde_str(err->message)));
+    }
+    object_end_hold(&load->object);
+}
+
+/* A pod that waits would begin when all is over, and one that is lost be replaced; those that end
+ * by themselves keep their logs. */
+void load_end_job(struct load *load)
+{
+    struct search search;
+    bool goes_on = load->object.ending_reason[0] && !load->live.phase;
+    if (!load->job_known || load->object.gone) {
+        return;
+    }
+    find_pods(load, &search);
+    for (int64_t i = 0; i < load->spec->parallelism; i++) {
+        const struct sonde_kube_object *pod = search.newest[i];
+        goes_on =
+            goes_on || !pod || kept(pod)->state == LOAD_POD_WAITING ||
+            (kept(pod)->state == LOAD_POD_RUNNING && load->object.ending_reason[0]) ||
+            (kept(pod)->state == LOAD_POD_LOST && load->spec->on_runner_loss == SONDE_LOSS_REPLACE);
+    }
+    if (goes_on) {
+        send_job(load, "DELETE", load->job,
+                 SONDE_STR("{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\","
+                           "\"propagationPolicy\":\"Background\"}"),
+                 job_deleted);
+    }
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What may be loaded, and where it is. */
+#include <string.h>
+#include <strings.h>
+
+#include "codec/json.h"
+#include "controller/load.h"
+#include "load/safety.h"
+#include "load/target.h"
+#include "spec/reason.h"
+
+static const cJSON *member(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static const char *text(const cJSON *object, const char *name)
+{
+    return sonde_json_string_or(object, name, "");
+}
+
+/* ---- hosts ---- */
+
+/* "*.example.com" stands for one label before the rest, "*" for every host. */
+static bool names(struct sonde_str pattern, const char *host)
+{
+    const char *rest = strchr(host, '.');
+    if (sonde_str_is(pattern, "*")) {
+        return true;
+    }
+    if (sonde_str_starts(pattern, "*.")) {
+        host = rest && rest != host ? rest : "";
+        pattern.data++;
+        pattern.length--;
+    }
+    return strlen(host) == pattern.length && strncasecmp(host, pattern.data, pattern.length) == 0;
+}
+
+bool load_host_named(const char *list, const char *host)
+{
+    struct sonde_str rest = sonde_str(list);
+    while (rest.length) {
+        struct sonde_str pattern = sonde_str_trim(sonde_str_split(&rest, ','));
+        if (pattern.length && names(pattern, host)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int load_far_host(const struct sonde_load_test *spec, const cJSON *service, char *ret, size_t size,
+                  struct sonde_err *err)
+{
+    struct sonde_load_url url = {0};
+    const char *other = text(member(service, "spec"), "externalName");
+    ret[0] = '\0';
+    if (spec->target->url) {
+        int r = sonde_load_url_parse(sonde_str(spec->target->url), &url, err);
+        if (r < 0) {
+            return r;
+        }
+        other = url.host;
+    }
+    if (other[0] && !sonde_load_host_is_near(other)) {
+        (void)snprintf(ret, size, "%s", other);
+    }
+    return 0;
+}
+
+/* ---- the pods behind a Service ---- */
+
+const cJSON *load_selector(const cJSON *service)
+{
+    const cJSON *selector = member(member(service, "spec"), "selector");
+    return cJSON_GetArraySize(selector) ? selector : NULL;
+}
+
+bool load_selects(const cJSON *selector, const struct pod *pod)
+{
+    const cJSON *label;
+    bool all = selector != NULL;
+    cJSON_ArrayForEach(label, selector)
+    {
+        const char *value = pod_label(pod, label->string);
+        all = all && value && cJSON_IsString(label) && strcmp(value, label->valuestring) == 0;
+    }
+    return all;
+}
+
+/* The name of the Service's port, by which EndpointSlices know it; NULL: there is no such port. */
+static const char *port_name(const cJSON *service, int64_t port)
+{
+    const cJSON *one;
+    cJSON_ArrayForEach(one, member(member(service, "spec"), "ports"))
+    {
+        if (sonde_json_integer_or(one, "port", 0) == port) {
+            return text(one, "name");
+        }
+    }
+    return NULL;
+}
+
+static int64_t slice_port(const cJSON *slice, const char *name)
+{
+    const cJSON *one;
+    cJSON_ArrayForEach(one, member(slice, "ports"))
+    {
+        if (strcmp(text(one, "name"), name) == 0) {
+            return sonde_json_integer_or(one, "port", 0);
+        }
+    }
+    return 0;
+}
+
+/* Unknown counts as ready (kubernetes.io, "EndpointSlices", conditions). */
+static bool is_ready(const cJSON *endpoint)
+{
+    return !cJSON_IsFalse(member(member(endpoint, "conditions"), "ready"));
+}
+
+/* A pod stands in several slices while they are put in order anew. */
+static bool is_listed(const cJSON *list, const char *address)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list)
+    {
+        if (strcmp(text(item, "address"), address) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int add_address(cJSON *list, const cJSON *endpoint, int64_t port, bool six,
+                       struct sonde_err *err)
+{
+    char address[96];
+    const cJSON *first = cJSON_GetArrayItem(member(endpoint, "addresses"), 0);
+    const char *name = text(member(endpoint, "targetRef"), "name");
+    if (!cJSON_IsString(first) || strlen(first->valuestring) > 64) {
+        return 0;
+    }
+    (void)snprintf(address, sizeof(address), six ? "[%s]:%lld" : "%s:%lld", first->valuestring,
+                   (long long)port);
+    if (is_listed(list, address)) {
+        return 0;
+    }
+    if (cJSON_GetArraySize(list) == LOAD_ADDRESSES_MAX) {
+        return sonde_fail(err, SONDE_ELIMIT, 0,
+                          "more than %d pods are behind the Service: load its own address, with "
+                          "endpoints: Service",
+                          LOAD_ADDRESSES_MAX);
+    }
+    cJSON *item = cJSON_CreateObject();
+    bool made = cJSON_AddStringToObject(item, "address", address) &&
+                cJSON_AddStringToObject(item, "name", name[0] ? name : first->valuestring) &&
+                cJSON_AddItemToArray(list, item);
+    if (!made) {
+        cJSON_Delete(item);
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory for addresses");
+    }
+    return 0;
+}
+
+/* Of a Service with two families of addresses each pod counts once. */
+static bool is_family(const cJSON *service, const cJSON *slice)
+{
+    const cJSON *family = cJSON_GetArrayItem(member(member(service, "spec"), "ipFamilies"), 0);
+    const char *type = text(slice, "addressType");
+    return cJSON_IsString(family) ? strcmp(family->valuestring, type) == 0
+                                  : strcmp(type, "FQDN") != 0;
+}
+
+int load_addresses(const cJSON *service, const cJSON *slices, int64_t port, cJSON **ret,
+                   struct sonde_err *err)
+{
+    SONDE_JSON_AUTO *list = cJSON_CreateArray();
+    const char *name = port_name(service, port);
+    const cJSON *slice;
+    int r = list ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory for addresses");
+    if (r == 0 && !name) {
+        r = sonde_fail_reason(err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_NOT_FOUND,
+                              "Service %s has no port %lld",
+                              text(member(service, "metadata"), "name"), (long long)port);
+    }
+    cJSON_ArrayForEach(slice, member(slices, "items"))
+    {
+        int64_t number = r == 0 ? slice_port(slice, name) : 0;
+        const cJSON *endpoint;
+        if (number < 1 || number > 65535 || !is_family(service, slice)) {
+            continue;
+        }
+        cJSON_ArrayForEach(endpoint, member(slice, "endpoints"))
+        {
+            if (r == 0 && is_ready(endpoint)) {
+                r = add_address(list, endpoint, number,
+                                strcmp(text(slice, "addressType"), "IPv6") == 0, err);
+            }
+        }
+    }
+    if (r == 0) {
+        *ret = list;
+        list = NULL;
+    }
+    return r;
+}

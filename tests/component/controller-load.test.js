@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// sonde-controller and LoadTests; the API server, the kubelets, the runners and the store are
+// played.
+
+const assert = require('node:assert/strict');
+const path = require('node:path');
+const { test } = require('node:test');
+const { conditionWords, metrics, open, until } = require('./support/cluster.js');
+const { fakeStore } = require('./support/service.js');
+
+// A store that tells of load tests what the test says.
+class PlayedStore {
+  static async open(t) {
+    const store = new PlayedStore();
+    Object.assign(store, { posts: [], told: [], waiting: undefined, conclusion: {}, refuse: {} });
+    const server = await fakeStore(t, (_step, _count, response, request) =>
+      store.serve(server, response, request),
+    );
+    store.server = server;
+    return Object.assign(store, {
+      ...{ url: server.url, certificate: server.certificate, directory: server.directory },
+    });
+  }
+
+  serve(server, response, { method, url }) {
+    const { pathname, searchParams } = new URL(url, 'https://h');
+    const where = pathname.replace('/api/v1/', '');
+    if (method === 'GET') {
+      const since = Number(searchParams.get('since') || -1);
+      this.waiting = { response, since };
+      this.flush();
+      return true;
+    }
+    const body = JSON.parse(server.bodies[path.basename(pathname)]);
+    this.posts.push({ where, body });
+    response.statusCode = this.refuse[path.basename(pathname)] ?? 200;
+    response.end(JSON.stringify(where.endsWith('/conclude') ? this.conclusion : {}));
+    return true;
+  }
+
+  // All that was told since.
+  flush() {
+    if (this.waiting && (this.waiting.since < this.told.length || this.waiting.since < 0)) {
+      const { response, since } = this.waiting;
+      this.waiting = undefined;
+      const changes = this.told.slice(Math.max(since, 0));
+      response.end(JSON.stringify({ all: since < 0, changes, next: String(this.told.length) }));
+    }
+  }
+
+  tell({ metadata: { uid, namespace, name } }, load) {
+    this.told.push({ uid, namespace, name, load: { ready: 0, active: 0, lost: 0, ...load } });
+    this.flush();
+  }
+
+  posted(end) {
+    return this.posts.filter(({ where }) => where.endsWith(end)).map(({ body }) => body);
+  }
+
+  wait(end, count = 1) {
+    return until(() => this.posted(end)[count - 1], 15000, `${count} × ${end}`);
+  }
+}
+
+const good = {
+  ...{ succeeded: true, reason: 'Completed', message: '', requests: 100, rate: 10 },
+  ...{ errorRate: 0.0012, p50: 850, p99: 231000, startSkewMicroseconds: 1200, valid: true },
+  ...{ invalidReason: '', lostRunners: 0, artifact: 'a.1' },
+  thresholds: [{ threshold: 'http_req_duration: p(99)<250', value: 231, holds: true }],
+};
+
+async function begin(t) {
+  const clinic = await open(t);
+  clinic.store = await PlayedStore.open(t);
+  clinic.store.conclusion = { artifacts: [], summary: null, load: good };
+  clinic.cluster.service('web');
+  return clinic;
+}
+
+// A test whose runners are at work.
+async function running(t, spec) {
+  const clinic = await begin(t);
+  const { cluster, store } = clinic;
+  const made = cluster.load('peak', spec);
+  clinic.process = clinic.controller();
+  const job = await cluster.job('peak');
+  const pods = Array.from({ length: job.spec.parallelism }, (_, i) => cluster.runner(job, i));
+  const ready = pods.length;
+  store.tell(made, { phase: 'Running', ready, active: ready });
+  await until(
+    () => cluster.loadCondition('peak', 'Running')?.status === 'True',
+    10000,
+    'the beginning',
+  );
+  return { ...clinic, process: clinic.process, clinic, cluster, store, made, job, pods };
+}
+
+test('a test is registered, its Job is made, and the verdict is the store’s', async (t) => {
+  const { cluster, store, made, job, pods } = await running(t, { parallelism: 2 });
+  const [registration] = store.posted('runs');
+  assert.equal(registration.kind, 'LoadTest');
+  assert.deepEqual(
+    registration.targets.map(({ target }) => target),
+    ['runner-0', 'runner-1'],
+  );
+  assert.equal(registration.document.spec.connections, 10);
+  assert.equal(registration.addresses, undefined);
+  const [container] = job.spec.template.spec.containers;
+  const value = (name) => container.env.find((one) => one.name === name)?.value;
+  assert.equal(value('SONDE_TOKENS').split(',').length, 2);
+  assert.equal(value('SONDE_RUN_UID'), made.metadata.uid);
+  assert.equal(job.metadata.ownerReferences[0].uid, made.metadata.uid);
+  assert.equal(cluster.get('loadtests', 'peak').status.runners, '2/2');
+  for (const pod of pods) {
+    cluster.endRunner(pod);
+  }
+  store.tell(made, { phase: 'Over', ready: 2 });
+  assert.equal(conditionWords(await cluster.loadEnds('peak')), 'True Completed');
+  const { status } = cluster.get('loadtests', 'peak');
+  const { p50, p99, errorRate, thresholdsHeld, validity, artifact, requests } = status;
+  assert.deepEqual(
+    { p50, p99, errorRate, thresholdsHeld, validity, artifact, requests },
+    {
+      ...{ p50: '850us', p99: '231ms', errorRate: '0.12%', thresholdsHeld: '1/1' },
+      ...{ validity: 'Valid', artifact: 'a.1', requests: 100 },
+    },
+  );
+  assert.equal(cluster.loadCondition('peak', 'ThresholdsMet').status, 'True');
+  assert.equal(store.posted('conclude')[0].state, 'Succeeded');
+  assert.deepEqual(cluster.asked('DELETE', '/jobs/'), []);
+});
+
+test('a broken threshold is the verdict', async (t) => {
+  const { cluster, store, made } = await running(t);
+  const broken = { ...good.thresholds[0], value: 400, holds: false };
+  store.conclusion.load = {
+    ...{ ...good, thresholds: [broken] },
+    ...{ succeeded: false, reason: 'ThresholdBroken', message: 'p(99) is 400 ms' },
+  };
+  store.tell(made, { phase: 'Over', ready: 1, stopped: true });
+  const succeeded = await cluster.loadEnds('peak');
+  assert.equal(conditionWords(succeeded), 'False ThresholdBroken');
+  assert.equal(succeeded.message, 'p(99) is 400 ms');
+  assert.equal(
+    conditionWords(cluster.loadCondition('peak', 'ThresholdsMet')),
+    'False ThresholdBroken',
+  );
+  assert.equal(cluster.get('loadtests', 'peak').status.thresholdsHeld, '0/1');
+});
+
+test('it waits while it is paused, and for a Service that is not there yet', async (t) => {
+  const clinic = await begin(t);
+  const { cluster } = clinic;
+  cluster.drop('services', 'web');
+  cluster.load('peak', { paused: true });
+  clinic.controller();
+  const reason = () => cluster.loadCondition('peak', 'Accepted')?.reason;
+  await until(() => reason() === 'Paused', 10000, 'the pause');
+  assert.equal(cluster.get('loadtests', 'peak').status.startTime, undefined);
+  cluster.change('loadtests', 'peak', (object) => {
+    object.spec.paused = false;
+  });
+  await until(() => reason() === 'TargetNotFound', 10000, 'the wait for the Service');
+  cluster.drop('endpointslices', 'web-1');
+  cluster.service('web', { pods: [] });
+  await until(() => reason() === 'TooFewReady', 20000, 'the wait for its pods');
+  cluster.change('endpointslices', 'web-1', (object) => {
+    object.endpoints = [{ addresses: ['10.1.0.9'] }];
+  });
+  await cluster.job('peak');
+  assert.equal(cluster.loadCondition('peak', 'Accepted').status, 'True');
+});
+
+test('a document that cannot be carried out ends at once', async (t) => {
+  const clinic = await begin(t);
+  const { cluster, store } = clinic;
+  cluster.make('namespaces', {
+    name: 'clinic',
+    annotations: { 'sonde.dev/load-hosts': 'api.example.com, *.example.org' },
+  });
+  const url = (text, rate = 10) => ({
+    target: { url: text },
+    arrival: { rate, durationSeconds: 10 },
+  });
+  cluster.load('far', url('https://api.example.net/'));
+  cluster.load('fast', url('https://api.example.com/', 5000));
+  cluster.load('wrong', { parallelism: 0 });
+  cluster.load('blind', {
+    ...url('http://web.other.svc/'),
+    profile: { captures: [{ name: 'cpu', type: 'CPUProfile' }] },
+  });
+  cluster.service('away', { externalName: 'db.example.net' });
+  cluster.load('alias', { target: { service: { name: 'away' } } });
+  cluster.load('named', url('https://a.example.org/'));
+  clinic.controller();
+  const far = await cluster.loadEnds('far');
+  assert.equal(conditionWords(far), 'False HostNotAllowed');
+  assert.match(far.message, /api\.example\.net.*load-hosts/);
+  assert.match((await cluster.loadEnds('fast')).message, /5000 requests a second/);
+  assert.equal(conditionWords(await cluster.loadEnds('wrong')), 'False InvalidSpec');
+  assert.match((await cluster.loadEnds('blind')).message, /spec\.profile\.target/);
+  assert.equal(conditionWords(await cluster.loadEnds('alias')), 'False HostNotAllowed');
+  await cluster.job('named');
+  assert.deepEqual(
+    store.posted('runs').map(({ name }) => name),
+    ['named'],
+  );
+});
+
+test('with endpoints: Pods the store learns their addresses and names', async (t) => {
+  const clinic = await begin(t);
+  const { cluster, store } = clinic;
+  cluster.change('endpointslices', 'web-1', (object) => {
+    const gone = { addresses: ['10.1.0.3'], conditions: { ready: false } };
+    object.endpoints.push({ addresses: ['10.1.0.2'], targetRef: { name: 'pod-b' } }, gone);
+  });
+  cluster.load('peak', { target: { service: { name: 'web', endpoints: 'Pods' } } });
+  clinic.controller();
+  await cluster.job('peak');
+  assert.deepEqual(store.posted('runs')[0].addresses, [
+    { address: '10.1.0.1:8080', name: 'pod-a' },
+    { address: '10.1.0.2:8080', name: 'pod-b' },
+  ]);
+});
+
+test('a runner that is lost is told to the store, once, with its cause', async (t) => {
+  const { cluster, store, made, pods, process } = await running(t, {
+    ...{ parallelism: 3, onRunnerLoss: 'Continue' },
+    runner: { resources: { limits: { memory: '64Mi' } } },
+  });
+  cluster.endRunner(pods[0], { exitCode: 137, reason: 'OOMKilled' });
+  await store.wait('runners/0/lost');
+  cluster.endRunner(pods[1], { exitCode: 137, reason: 'Error' });
+  await store.wait('runners/1/lost');
+  cluster.change('pods', pods[2].metadata.name, (object) => {
+    object.metadata.deletionTimestamp = new Date(Date.now() - 60000).toISOString();
+  });
+  await store.wait('runners/2/lost');
+  const [first] = store.posted('runners/0/lost');
+  assert.equal(first.reason, 'RunnerOutOfMemory');
+  assert.match(first.message, /runner 0 .*node1.*64Mi/);
+  assert.equal(first.pod, pods[0].metadata.name);
+  assert.match(store.posted('runners/1/lost')[0].message, /exit code 137 \(Error\)/);
+  assert.match(store.posted('runners/2/lost')[0].message, /node has not said/);
+  store.tell(made, { phase: 'Running', ready: 3, active: 0, lost: 3 });
+  await until(() => cluster.get('loadtests', 'peak').status.lostRunners === 3, 10000, 'the loss');
+  assert.match(await metrics(process), /sonde_runners_lost_total 3/);
+  store.tell(made, { phase: 'Over', ready: 3, lost: 3 });
+  await cluster.loadEnds('peak');
+  for (const number of [0, 1, 2]) {
+    assert.equal(store.posted(`runners/${number}/lost`).length, 1);
+  }
+});
+
+test('a replacement that runs hides the loss before it', async (t) => {
+  const { cluster, store, job, pods } = await running(t, { onRunnerLoss: 'Replace' });
+  assert.equal(job.spec.backoffLimitPerIndex, 5);
+  cluster.endRunner(pods[0], { exitCode: 1, reason: 'Error' });
+  await store.wait('runners/0/lost');
+  const later = { attempt: 1 };
+  const second = cluster.runner(job, 0, later);
+  second.metadata.creationTimestamp = new Date(Date.now() + 60000).toISOString();
+  cluster.put('pods', second);
+  cluster.endRunner(second, { exitCode: 1, reason: 'Error', message: 'no such flag' });
+  const told = await store.wait('runners/0/lost', 2);
+  assert.match(told.message, /no such flag/);
+});
+
+test('a runner that no node takes ends the test with the scheduler’s words', async (t) => {
+  const clinic = await begin(t);
+  const { cluster, store } = clinic;
+  cluster.load('peak', { runner: { startTimeoutSeconds: 10 } });
+  clinic.controller();
+  const job = await cluster.job('peak');
+  const message = '0/1 nodes are available: 1 Insufficient cpu.';
+  cluster.runner(job, 0, {
+    status: {
+      ...{ phase: 'Pending', containerStatuses: [] },
+      conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }],
+    },
+  });
+  await until(
+    () => cluster.loadCondition('peak', 'RunnersReady')?.reason === 'RunnerUnschedulable',
+    10000,
+    'the word of the scheduler',
+  );
+  const succeeded = await cluster.loadEnds('peak', 70000);
+  assert.equal(conditionWords(succeeded), 'False RunnerUnschedulable');
+  assert.match(succeeded.message, /Insufficient cpu/);
+  assert.equal(store.posted('cancel').length, 1);
+  await until(() => cluster.asked('DELETE', '/jobs/').length === 1, 10000, 'the end of the Job');
+});
+
+test('cancel is passed on, and ends it when the store says so', async (t) => {
+  const { cluster, store, made } = await running(t);
+  cluster.change('loadtests', 'peak', (object) => {
+    object.spec.cancel = true;
+  });
+  await store.wait('/cancel');
+  store.conclusion.load = { ...good, succeeded: false, reason: 'Cancelled' };
+  store.tell(made, { phase: 'Over' });
+  assert.equal(conditionWords(await cluster.loadEnds('peak')), 'False Cancelled');
+  assert.equal(store.posted('conclude')[0].state, 'Cancelled');
+});
+
+test('at profileDue the ProfileRun is made, waited for, and concluded with', async (t) => {
+  const captures = [{ name: 'cpu', type: 'CPUProfile', durationSeconds: 5 }];
+  const { cluster, store, made } = await running(t, {
+    profile: { captures },
+    metadata: { annotations: { 'sonde.dev/requester': 'ann' } },
+  });
+  store.tell(made, { phase: 'Running', ready: 1, active: 1, profileDue: true });
+  const name = 'peak-profile';
+  await until(() => cluster.get('profileruns', name), 10000, 'the ProfileRun');
+  const { metadata, spec } = cluster.get('profileruns', name);
+  assert.equal(metadata.annotations['sonde.dev/requester'], 'ann');
+  assert.equal(metadata.ownerReferences[0].uid, made.metadata.uid);
+  assert.deepEqual(spec.target, { selector: { matchLabels: { app: 'web' } } });
+  assert.equal(spec.captures[0].durationSeconds, 5);
+  await until(
+    () => cluster.get('loadtests', 'peak').status.profileRunRefs?.[0] === name,
+    10000,
+    'the reference',
+  );
+  store.tell(made, { phase: 'Over', ready: 1 });
+  await until(() => cluster.get('profileruns', name).status?.targets, 10000, 'the profile');
+  assert.deepEqual(store.posted(`${made.metadata.uid}/conclude`), []);
+  cluster.change('profileruns', name, (object) => {
+    object.status.completionTime = new Date().toISOString();
+  });
+  await cluster.loadEnds('peak');
+  assert.deepEqual(store.posted(`${made.metadata.uid}/conclude`)[0].profiles, [metadata.uid]);
+});
+
+test('figures are written at most every five seconds, news at once', async (t) => {
+  const { cluster, store, made } = await running(t);
+  const writes = () => cluster.asked('PATCH', '/loadtests/peak/status').length;
+  const before = writes();
+  for (let i = 1; i <= 20; i++) {
+    store.tell(made, { phase: 'Running', ready: 1, active: 1, requests: i, rate: i });
+  }
+  await until(() => cluster.get('loadtests', 'peak').status.requests === 20, 20000, 'figures');
+  assert.ok(writes() - before <= 3, `${writes() - before} writes`);
+  const status = cluster.get('loadtests', 'peak').status;
+  assert.equal(status.rate, '20.0');
+});
+
+test('a controller that begins in mid-test makes nothing twice', async (t) => {
+  const { clinic, cluster, store, made, process } = await running(t, { parallelism: 2 });
+  process.child.kill('SIGKILL');
+  await process.done;
+  clinic.controller();
+  await until(() => cluster.asked('GET', '/jobs/').length > 0, 10000, 'a look at the Job');
+  store.tell(made, { phase: 'Running', ready: 2, active: 2, requests: 7 });
+  await until(() => cluster.get('loadtests', 'peak').status.requests === 7, 15000, 'figures');
+  assert.equal(cluster.loadCondition('peak', 'RunnersReady').status, 'True');
+  store.tell(made, { phase: 'Over', ready: 2 });
+  assert.equal(conditionWords(await cluster.loadEnds('peak')), 'True Completed');
+  assert.equal(store.posted('runs').length, 1);
+  assert.equal(cluster.asked('POST', '/jobs').length, 1);
+});
+
+test('pods that come while they are under load are told', async (t) => {
+  const { cluster, store, made } = await running(t);
+  const show = (requests) => store.tell(made, { phase: 'Running', ready: 1, active: 1, requests });
+  show(1);
+  await until(() => cluster.get('loadtests', 'peak').status.requests, 15000, 'figures');
+  cluster.pod('pod-b');
+  let count = 1;
+  await until(
+    () => {
+      show(++count);
+      return cluster.loadCondition('peak', 'Running').reason === 'TargetChanged';
+    },
+    20000,
+    'the change',
+  );
+  assert.match(cluster.loadCondition('peak', 'Running').message, /2 are ready now/);
+});
