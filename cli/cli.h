@@ -15,10 +15,11 @@
 
 enum sonde_exit {
     SONDE_EXIT_DONE = 0,
-    SONDE_EXIT_FAILED = 1,     /* the run, or what was asked for, failed */
-    SONDE_EXIT_USAGE = 2,      /* wrong words, or an invalid document */
-    SONDE_EXIT_NO_MATCH = 3,   /* no process, run or capture matched */
-    SONDE_EXIT_THRESHOLD = 99, /* a threshold of a load test does not hold, as k6 says it */
+    SONDE_EXIT_FAILED = 1,      /* the run, or what was asked for, failed */
+    SONDE_EXIT_USAGE = 2,       /* wrong words, or an invalid document */
+    SONDE_EXIT_NO_MATCH = 3,    /* no process, run or capture matched */
+    SONDE_EXIT_REGRESSION = 98, /* it is worse than what it was compared with */
+    SONDE_EXIT_THRESHOLD = 99,  /* a threshold of a load test does not hold, as k6 says it */
 };
 
 enum {

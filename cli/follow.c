@@ -168,10 +168,11 @@ int follow(struct following *f, struct sonde_err *err)
 
 /* ---- how it ended ---- */
 
-/* As `sonde load` ends: a threshold is told apart from all else. */
+/* As `sonde load` ends: what a build is to fail for is told apart from what went wrong. */
 static int exit_code_of(const char *reason)
 {
     return strcmp(reason, SONDE_REASON_THRESHOLD_BROKEN) == 0 ? SONDE_EXIT_THRESHOLD
+           : strcmp(reason, SONDE_REASON_REGRESSION) == 0     ? SONDE_EXIT_REGRESSION
                                                               : SONDE_EXIT_FAILED;
 }
 

@@ -82,6 +82,7 @@ test('a load test is made, followed and reported', async (t) => {
 
 const verdicts = [
   ['ThresholdBroken', 99, /p\(99\) is 312 ms/],
+  ['Regression', 98, /p\(99\) is 312 ms/],
   ['Invalid', 1, /throttled/],
   ['RunnerLost', 1, /runner 2/],
   ['HostNotAllowed', 1, /example\.com/],
