@@ -306,14 +306,20 @@ static int carry_out_all(const struct cli_settings *settings,
     return written ? written : code;
 }
 
+int apply_check(const struct cli_call *call, struct sonde_err *err)
+{
+    return call->settings.pid || call->settings.match || call->arguments.command
+               ? sonde_fail(err, SONDE_EINVALID, 0,
+                            "--pid, --match and -- COMMAND name processes of this machine: in a "
+                            "cluster spec.target does")
+               : 0;
+}
+
 int cluster_run(struct cli_call *call)
 {
     struct sonde_spec_documents documents = {0};
-    if (call->settings.pid || call->settings.match || call->arguments.command) {
-        struct sonde_err err;
-        (void)sonde_fail(&err, SONDE_EINVALID, 0,
-                         "--pid, --match and -- COMMAND name processes of this machine: in a "
-                         "cluster spec.target does");
+    struct sonde_err err;
+    if (apply_check(call, &err) < 0) {
         return cli_say_error(&err);
     }
     int code = document_read(call->arguments.positional[0], &documents);

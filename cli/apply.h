@@ -15,6 +15,9 @@ struct apply_order {
     const char *owner_name, *owner_uid;
 };
 
+/* SONDE_EINVALID for options that are about processes of this machine. */
+int apply_check(const struct cli_call *call, struct sonde_err *err) SONDE_MUST_CHECK;
+
 /* As cluster_open, for what is in one namespace; and refuses options that say two things. */
 int apply_open(const struct cli_settings *settings, struct cluster *ret,
                struct sonde_err *err) SONDE_MUST_CHECK;

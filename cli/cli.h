@@ -72,6 +72,7 @@ extern const char *const cli_outputs[];
 
 int cli_run(struct cli_call *call);
 int cli_profile(struct cli_call *call);
+int cli_rerun(struct cli_call *call);
 int cli_runs(struct cli_call *call);
 int cli_report(struct cli_call *call);
 int cli_delete(struct cli_call *call);
@@ -94,6 +95,7 @@ int cluster_rerun(struct cli_call *call);
 int cluster_run_now(struct cli_call *call);
 
 extern const struct sonde_option cli_run_options[];
+extern const struct sonde_option cli_rerun_options[];
 extern const struct sonde_option cli_profile_options[];
 extern const struct sonde_option cli_report_options[];
 extern const struct sonde_option cli_export_options[];
@@ -101,7 +103,6 @@ extern const struct sonde_option cli_compare_options[];
 extern const struct sonde_option cli_import_options[];
 extern const struct sonde_option cli_load_options[];
 extern const struct sonde_option cli_spec_options[];
-extern const struct sonde_option cluster_rerun_options[];
 extern const struct sonde_option cluster_run_now_options[];
 
 /* Says "sonde: MESSAGE" on stderr, with the remedy of err's reason on a line of its

@@ -14,13 +14,18 @@ static void say_not_kept(struct sonde_err *err)
     (void)cli_say_error(err);
 }
 
-static int create_run(const struct cli_settings *settings, const char *url, struct keep *keep,
+static int create_run(const struct cli_settings *settings, const char *url,
+                      const struct sonde_spec_document *document, struct keep *keep,
                       struct sonde_err *err)
 {
     SONDE_BUF_AUTO spec = SONDE_BUF(SONDE_DB_DOCUMENT_MAX);
-    sonde_buf_text(&spec, "{\"load\":{\"url\":");
-    sonde_buf_json_string(&spec, sonde_str(url));
-    sonde_buf_text(&spec, "}}");
+    if (document) {
+        sonde_spec_print_json(document, &spec);
+    } else {
+        sonde_buf_text(&spec, "{\"load\":{\"url\":");
+        sonde_buf_json_string(&spec, sonde_str(url));
+        sonde_buf_text(&spec, "}}");
+    }
     int r = sonde_buf_check(&spec, "the run's document", err);
     sonde_random_uuid(keep->run.uid);
     keep->run.name = settings->name ? settings->name : capture;
@@ -34,7 +39,8 @@ static int create_run(const struct cli_settings *settings, const char *url, stru
     return r;
 }
 
-void keep_begin(const struct cli_settings *settings, const char *url, struct keep *ret)
+void keep_begin(const struct cli_settings *settings, const char *url,
+                const struct sonde_spec_document *document, struct keep *ret)
 {
     struct sonde_err err;
     *ret = (struct keep){0};
@@ -43,7 +49,7 @@ void keep_begin(const struct cli_settings *settings, const char *url, struct kee
         return;
     }
     int r = store_open(settings, &ret->db, &err);
-    r = r < 0 ? r : create_run(settings, url, ret, &err);
+    r = r < 0 ? r : create_run(settings, url, document, ret, &err);
     if (r < 0) {
         say_not_kept(&err);
         sonde_db_close(SONDE_TAKE(ret->db));

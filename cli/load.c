@@ -367,7 +367,7 @@ static int carry_out(const struct cli_settings *settings, struct load_work *w,
     uint16_t port = w->places ? w->places[0].target.url.port : 0;
     r = r < 0 ? r : load_profile_plan(&w->profile, settings, w->order, port, &w->arena, err);
     if (r == 0) {
-        keep_begin(settings, w->url.data, &w->keep);
+        keep_begin(settings, w->url.data, w->order->document, &w->keep);
         w->begun_ns = sonde_clock_monotonic();
         r = w->test->search ? search(w, err) : run(w, err);
     }

@@ -13,12 +13,6 @@
 
 enum { PATH_SIZE = 128 };
 
-const struct sonde_option cluster_rerun_options[] = {
-    {"name", SONDE_OPTION_STRING, offsetof(struct cli_settings, name), .argument = "NAME",
-     .help = "of the new one (default: that of the old one and five letters)"},
-    {0},
-};
-
 const struct sonde_option cluster_run_now_options[] = {
     {"name", SONDE_OPTION_STRING, offsetof(struct cli_settings, name), .argument = "NAME",
      .help = "of the run (default: SCHEDULE-now- and five letters)"},
@@ -185,9 +179,10 @@ static int make_again(struct cluster *cluster, const struct cli_settings *settin
 int cluster_rerun(struct cli_call *call)
 {
     struct sonde_err err;
-    struct cluster cluster;
+    struct cluster cluster = {0};
     struct made made = {0};
-    int r = apply_open(&call->settings, &cluster, &err);
+    int r = apply_check(call, &err);
+    r = r < 0 ? r : apply_open(&call->settings, &cluster, &err);
     r = r < 0 ? r : find_run(&cluster, call->arguments.positional[0], &made.found, &err);
     r = r < 0 ? r : make_again(&cluster, &call->settings, &made, &err);
     const struct apply_order order = {.document = &made.document,

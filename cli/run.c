@@ -31,19 +31,41 @@ enum { SIGNALS_MAX = 5, FINISH_ATTEMPTS = 3 };
 
 #define LOAD(member) offsetof(struct cli_settings, load.member)
 
+#define LOAD_OPTIONS                                                                               \
+    {"workers",                                                                                    \
+     SONDE_OPTION_NUMBER,                                                                          \
+     LOAD(threads),                                                                                \
+     1,                                                                                            \
+     SONDE_LOAD_THREADS_MAX,                                                                       \
+     .argument = "N",                                                                              \
+     .help = "of a LoadTest: threads that send (default: 1)",                                      \
+     .letter = 'w'},                                                                               \
+        {"headers",                                                                                \
+         SONDE_OPTION_STRINGS,                                                                     \
+         LOAD(headers),                                                                            \
+         .argument = "NAME=VALUE",                                                                 \
+         .help = "… a header field, as in place of a Secret; several times",                       \
+         .letter = 'H'},                                                                           \
+        {"ca", SONDE_OPTION_STRINGS, LOAD(authorities), .argument = "FILE",                        \
+         .help = "… authorities that are trusted (PEM; default: the system's); several times"},    \
+        {"cert", SONDE_OPTION_STRING, LOAD(certificate), .argument = "FILE",                       \
+         .help = "… our own certificate (PEM)"},                                                   \
+        {"key", SONDE_OPTION_STRING, LOAD(key), .argument = "FILE", .help = "… and its key"},      \
+        {"no-store", SONDE_OPTION_FLAG, LOAD(no_store), .help = "… do not keep the results"},      \
+        {"no-progress", SONDE_OPTION_FLAG, LOAD(quiet), .help = "… say nothing meanwhile"}
+
 const struct sonde_option cli_run_options[] = {
     TARGET_OPTIONS,
-    {"workers", SONDE_OPTION_NUMBER, LOAD(threads), 1, SONDE_LOAD_THREADS_MAX, .argument = "N",
-     .help = "of a LoadTest: threads that send (default: 1)", .letter = 'w'},
-    {"headers", SONDE_OPTION_STRINGS, LOAD(headers), .argument = "NAME=VALUE",
-     .help = "… a header field, as in place of a Secret; several times", .letter = 'H'},
-    {"ca", SONDE_OPTION_STRINGS, LOAD(authorities), .argument = "FILE",
-     .help = "… authorities that are trusted (PEM; default: the system's); several times"},
-    {"cert", SONDE_OPTION_STRING, LOAD(certificate), .argument = "FILE",
-     .help = "… our own certificate (PEM)"},
-    {"key", SONDE_OPTION_STRING, LOAD(key), .argument = "FILE", .help = "… and its key"},
-    {"no-store", SONDE_OPTION_FLAG, LOAD(no_store), .help = "… do not keep the results"},
-    {"no-progress", SONDE_OPTION_FLAG, LOAD(quiet), .help = "… say nothing meanwhile"},
+    LOAD_OPTIONS,
+    {0},
+};
+
+/* Of a run in a cluster only the name. */
+const struct sonde_option cli_rerun_options[] = {
+    {"name", SONDE_OPTION_STRING, offsetof(struct cli_settings, name), .argument = "NAME",
+     .help = "of the new one (default: the old name, in a cluster with five letters behind it)"},
+    TARGET_OPTIONS,
+    LOAD_OPTIONS,
     {0},
 };
 
@@ -587,6 +609,56 @@ int cli_run(struct cli_call *call)
     code = code                        ? code
            : any_load_test(&documents) ? load_documents_run(call, file, &documents)
                                        : run_documents(call, file, &documents);
+    sonde_spec_documents_fini(&documents);
+    return code;
+}
+
+/* ---- once more ---- */
+
+static int copy_spec(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    struct sonde_buf *text = context;
+    sonde_buf_text(text, run->spec);
+    return sonde_buf_check(text, "the run's document", err);
+}
+
+/* What the run of that name was made of. */
+static int read_kept(const struct cli_call *call, struct sonde_buf *text, struct sonde_err *err)
+{
+    struct sonde_db *db = NULL;
+    char uid[SONDE_UUID_SIZE];
+    const char *run = call->arguments.positional[0];
+    int r = store_open(&call->settings, &db, err);
+    r = r < 0 ? r : sonde_db_run_resolve(db, run, NULL, uid, err);
+    r = r < 0 ? r : sonde_db_run_get(db, uid, copy_spec, text, err);
+    sonde_db_close(db);
+    if (r == 0 && strncmp(text->data, "{\"apiVersion\"", sizeof("{\"apiVersion\"") - 1) != 0) {
+        r = sonde_fail(err, SONDE_EINVALID, 0,
+                       "%.200s was made by options, of which no document is kept: give them again",
+                       run);
+    }
+    return r;
+}
+
+int cli_rerun(struct cli_call *call)
+{
+    struct sonde_err err;
+    struct sonde_spec_documents documents = {0};
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_DB_DOCUMENT_MAX);
+    const char *name = call->settings.name;
+    int r = name ? store_check_name(name, &err) : 0;
+    r = r < 0 ? r : read_kept(call, &text, &err);
+    if (r < 0) {
+        return cli_say_error(&err);
+    }
+    const char *run = call->arguments.positional[0];
+    int code = document_parse(run, sonde_buf_view(&text), &documents);
+    if (code == 0 && name) {
+        documents.items[0].metadata.name = name;
+    }
+    code = code                        ? code
+           : any_load_test(&documents) ? load_documents_run(call, run, &documents)
+                                       : run_documents(call, run, &documents);
     sonde_spec_documents_fini(&documents);
     return code;
 }
