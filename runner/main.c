@@ -326,7 +326,8 @@ static void conclude(struct program *program, struct sonde_buf *message)
                        (unsigned long long)program->sent);
         print_end("Succeeded", SONDE_REASON_COMPLETED, text, message);
     }
-    if (!program->terminated && (known || program->err.code == 0)) {
+    /* Of a pod that is ended the controller tells: another may take its place with its token. */
+    if (program->terminated || known || program->err.code == 0) {
         return;
     }
     cJSON *answer = NULL;

@@ -2,6 +2,8 @@
 /* One round: the engine on threads of its own, which are not kept waiting by the store. */
 #include "runner/round.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "load/tally_json.h"
 #include "load/validity.h"
@@ -40,7 +42,11 @@ static void hear_warm_up(void *context, int64_t end_ns, const struct sonde_load_
 {
     struct round *round = context;
     round->throttled_ns = sonde_load_throttled(own_group, groups);
-    tell(round, end_ns, true, tally);
+    /* The engine tells no parts of it; the store wants to hear of all labels. */
+    struct sonde_load_tally whole = *tally;
+    whole.parts = round->no_parts;
+    whole.part_count = round->plan.label_count;
+    tell(round, end_ns, true, &whole);
 }
 
 static void hear_second(void *context, int64_t end_ns, const struct sonde_load_tally *tally)
@@ -77,6 +83,10 @@ void round_init(struct round *round, unsigned number, const struct sonde_load_pl
 
 int round_start(struct round *round, struct sonde_err *err)
 {
+    round->no_parts = calloc(round->plan.label_count + 1, sizeof(*round->no_parts));
+    if (!round->no_parts) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
     int code = pthread_create(&round->thread, NULL, run, round);
     round->started = code == 0;
     return code ? sonde_fail(err, SONDE_EIO, code, "start a thread") : 0;
@@ -100,4 +110,5 @@ void round_fini(struct round *round)
     round_stop(round);
     round_join(round);
     sonde_load_outcome_fini(&round->outcome);
+    free(SONDE_TAKE(round->no_parts));
 }

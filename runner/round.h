@@ -13,6 +13,7 @@ struct round {
     pthread_t thread;
     bool started;
     atomic_bool stop, over;
+    struct sonde_load_tally *no_parts; /* empty ones, as many as there are labels */
     /* The thread's, until it was joined. */
     struct sonde_load_outcome outcome;
     struct sonde_err err;
@@ -24,7 +25,7 @@ struct round {
 /* The plan's parts must outlive the round. The caller calls round_fini in any case. */
 void round_init(struct round *round, unsigned number, const struct sonde_load_plan *plan,
                 struct queue *queue, struct sonde_wakeup *wakeup);
-/* Begins on a thread of its own. SONDE_EIO. */
+/* Begins on a thread of its own. SONDE_EIO, SONDE_ENOMEM. */
 int round_start(struct round *round, struct sonde_err *err) SONDE_MUST_CHECK;
 /* It ends as soon as it can: `over` is true then, and the wakeup sent. */
 void round_stop(struct round *round);

@@ -30,17 +30,16 @@ function loadTest(url, spec = {}) {
   };
 }
 
-// Answers each request, and counts them: by path, with the fields of each. It answers only while
-// `open` is true; meanwhile requests wait.
+// Answers each request after `delay` ms, and counts them: by path, with the fields of the first.
 async function countingServer(t, { delay = 0 } = {}) {
-  const counter = { requests: 0, paths: {}, headers: [], firstAt: undefined, delay };
+  const counter = { requests: 0, paths: {}, headers: [], status: 200, delay };
   const server = http.createServer((request, response) => {
-    counter.firstAt ??= process.hrtime.bigint();
     counter.requests++;
     counter.paths[request.url] = (counter.paths[request.url] ?? 0) + 1;
     if (counter.headers.length < 100) {
       counter.headers.push(request.headers);
     }
+    response.statusCode = counter.status;
     setTimeout(() => response.end('hello'), counter.delay);
   });
   server.keepAliveTimeout = 60000;
