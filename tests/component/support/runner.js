@@ -35,6 +35,7 @@ async function countingServer(t, { delay = 0 } = {}) {
   const counter = { requests: 0, paths: {}, headers: [], status: 200, delay };
   const server = http.createServer((request, response) => {
     counter.requests++;
+    counter.seen?.(request);
     counter.paths[request.url] = (counter.paths[request.url] ?? 0) + 1;
     if (counter.headers.length < 100) {
       counter.headers.push(request.headers);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// Runners of a load test with a real store, all on this machine: how far apart they begin, and what
+// memory one of them takes.
+
+const fs = require('node:fs');
+const path = require('node:path');
+const measure = require('./measure.js');
+
+const { atEnd, checkProgram, machine, main, memory, parse, quantile, root } = measure;
+const options = parse({
+  runners: 8,
+  tests: 25,
+  connections: 1000,
+  sonde: 'build/release/bin/sonde',
+});
+process.env.SONDE_BIN = path.resolve(root, options.sonde);
+
+const { LoadTest } = require('../tests/component/support/load-runners.js');
+const { countingServer, startRunner, until } = require('../tests/component/support/runner.js');
+const { Service } = require('../tests/component/support/store-service.js');
+
+const t = { after: atEnd };
+const PATIENCE_MILLISECONDS = 120000;
+
+// One request of each connection, and then another one after half a second.
+const scenario = { requests: [{ name: 'one', path: '/', thinkMilliseconds: 500 }] };
+
+async function makeTest(service, server, runners, spec) {
+  const load = await LoadTest.make(service, runners, {
+    ...{ target: { url: server.url }, scenario, arrival: { durationSeconds: 1 } },
+    ...spec,
+  });
+  const store = { port: service.port, uid: load.uid, tokens: load.tokens };
+  const processes = load.tokens.map((_, number) => startRunner(t, store, number));
+  return { load, processes };
+}
+
+// Each runner has one connection: its first request is when it began, by the server's clock.
+async function oneStart(service, server) {
+  const first = new Map();
+  server.seen = (request) => {
+    if (!first.has(request.socket)) {
+      first.set(request.socket, process.hrtime.bigint());
+    }
+  };
+  const spec = { connections: options.runners };
+  const { load, processes } = await makeTest(service, server, options.runners, spec);
+  for (const own of processes) {
+    await own.end();
+  }
+  const { json } = await load.conclude();
+  const times = [...first.values()].sort((a, b) => Number(a - b));
+  if (times.length !== options.runners) {
+    throw new Error(`${times.length} of ${options.runners} runners have sent something`);
+  }
+  return {
+    told: json.load.startSkewMicroseconds / 1000,
+    seen: Number(times.at(-1) - times[0]) / 1e6,
+  };
+}
+
+const milliseconds = (list, share) => `${quantile(list, share).toFixed(2)} ms`;
+
+function printStarts(name, list) {
+  const p99 = milliseconds(list, 0.99);
+  console.log(`${name}: p50 ${milliseconds(list, 0.5)}, p99 ${p99} of ${list.length} tests`);
+}
+
+async function starts(service) {
+  const server = await countingServer(t);
+  const told = [];
+  const seen = [];
+  for (let i = 0; i < options.tests; i++) {
+    const one = await oneStart(service, server);
+    told.push(one.told);
+    seen.push(one.seen);
+  }
+  printStarts(`start skew of ${options.runners} runners, as the result tells it`, told);
+  printStarts('the same, as the server has seen their first requests', seen);
+}
+
+// The largest resident size of one that has all of its connections.
+async function size(service) {
+  const server = await countingServer(t);
+  const spec = { connections: options.connections, maxConnections: options.connections };
+  const { load, processes } = await makeTest(service, server, 1, {
+    ...spec,
+    arrival: { durationSeconds: 30 },
+  });
+  const open = new Set();
+  server.seen = (request) => open.add(request.socket);
+  const all = () => open.size === options.connections;
+  await until(all, PATIENCE_MILLISECONDS, `${options.connections} connections`);
+  const seconds = async () => (await load.live()).json.seconds.length > 5;
+  await until(seconds, PATIENCE_MILLISECONDS, 'some seconds of it');
+  const { peak } = memory(processes[0].pid);
+  console.log(
+    `a runner with ${options.connections} connections: ${(peak / 2 ** 20).toFixed(1)} MiB`,
+  );
+}
+
+main(async () => {
+  checkProgram(path.join(path.dirname(process.env.SONDE_BIN), 'sonde-runner'));
+  console.log(machine());
+  fs.accessSync(process.env.SONDE_BIN);
+  const service = await Service.start(t);
+  await starts(service);
+  await size(service);
+});
