@@ -180,7 +180,7 @@ static double p99_of(const struct sonde_load_board_second *second)
 static void put_cell(double value, double most, unsigned rows, unsigned row, struct sonde_buf *buf)
 {
     static const char *const levels[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-    unsigned eighths = most > 0 ? (unsigned)(value / most * rows * LEVELS + 0.5) : 0;
+    unsigned eighths = most > 0 ? (unsigned)(value / most * (double)(rows * LEVELS) + 0.5) : 0;
     unsigned below = row * LEVELS;
     unsigned own = eighths > below ? eighths - below : 0;
     /* What is not nothing is seen. */
