@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The libraries that a program needs, and the Debian packages they come from."""
+"""What a program needs of Debian: libraries and data, and the packages they come from."""
 
+import fnmatch
 import functools
 import hashlib
 import os
@@ -179,3 +180,27 @@ def add_libraries(root, program, of):
     for user, used in edges:
         if packages[user] != packages[used]:
             root.depends.add((packages[user], packages[used]))
+
+
+def add_data(root, row, of):
+    """Puts files of a package that no program links to into the image: those below a directory, but
+    the ones that match a pattern of `without`. What a link leads to stands in its place."""
+    package, directory = row["package"], f"/{row['directory']}"
+    listed = content.output("dpkg-query", "--listfiles", package).splitlines()
+    wanted = [path for path in listed if path.startswith(f"{directory}/")]
+    added = 0
+    for path in sorted(wanted):
+        inside = path[len(directory) + 1 :]
+        real = os.path.realpath(path)
+        if (
+            os.path.isdir(path)
+            or not real.startswith(f"{directory}/")
+            or any(fnmatch.fnmatch(inside, pattern) for pattern in row["without"])
+        ):
+            continue
+        root.add(path[1:], read(package, real), describe(package))
+        added += 1
+    if added == 0:
+        raise content.Failure(f"{package} has nothing in {directory}: reinstall the package")
+    add_licences(root, package)
+    root.depends.add((of, describe(package)))

@@ -235,6 +235,17 @@ for (const name of names) {
   });
 }
 
+test('the controller knows the time zones of the system', () => {
+  const zones = 'usr/share/zoneinfo';
+  for (const zone of ['UTC', 'Europe/London', 'America/New_York', 'Asia/Calcutta']) {
+    assert.ok(read('controller', `${zones}/${zone}`).equals(fs.readFileSync(`/${zones}/${zone}`)));
+  }
+  const others = support
+    .files(images.controller.root)
+    .filter((file) => /zoneinfo\/(posix|right|localtime)/.test(file));
+  assert.deepEqual(others, []);
+});
+
 test('the example has all that it requires', () => {
   const script = "require('./app'); require('./models'); console.log('loaded')";
   const done = support.inside(images.patients.root, [
