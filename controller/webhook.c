@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes who makes a run, for clusters that do not serve MutatingAdmissionPolicy: the API server
- * asks here before it makes one of our kinds. Each replica answers, with a certificate of its own
- * that the authority in the Secret sonde-store-ca issued. Whom the API server trusts is for an
- * administrator to say: the right to change a MutatingWebhookConfiguration is the right to read
- * and change everything that is made in the cluster, and no rule could limit ours. */
+/* Writes who makes a run, or changes a schedule, for clusters that do not serve
+ * MutatingAdmissionPolicy: the API server asks here before it makes one of our kinds. Each replica
+ * answers, with a certificate of its own that the authority in the Secret sonde-store-ca issued.
+ * Whom the API server trusts is for an administrator to say: the right to change a
+ * MutatingWebhookConfiguration is the right to read and change everything that is made in the
+ * cluster, and no rule could limit ours. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ struct webhook {
     struct sonde_server *server; /* NULL: there is no authority yet */
     struct sonde_certificate own;
     char address[SONDE_SERVER_ADDRESS_SIZE];
+    char account[NAME_SIZE]; /* ours, as the API server names it */
     uint16_t port;
     size_t arriving; /* bytes of reviews that are not answered */
 };
@@ -65,7 +67,7 @@ static void answer(void *context, struct sonde_exchange *exchange)
     struct sonde_err err;
     SONDE_BUF_AUTO text = SONDE_BUF(ADMISSION_ANSWER_MAX);
     int r = sonde_buf_check(review, "a review", &err);
-    r = r < 0 ? r : admission_answer(sonde_buf_view(review), &text, &err);
+    r = r < 0 ? r : admission_answer(sonde_buf_view(review), webhook->account, &text, &err);
     if (r < 0) {
         sonde_exchange_fail(exchange, r == SONDE_ENOMEM ? 503 : 400, "Invalid", err.message, NULL);
         return;
@@ -99,6 +101,9 @@ int webhook_new(struct controller *controller, struct webhook **ret, struct sond
     }
     webhook->controller = controller;
     webhook->own = SONDE_CERTIFICATE;
+    (void)snprintf(webhook->account, sizeof(webhook->account),
+                   "system:serviceaccount:%s:sonde-controller",
+                   controller->settings->system_namespace);
     int r =
         sonde_server_address(controller->settings->webhook, webhook->address, &webhook->port, err);
     if (r < 0) {

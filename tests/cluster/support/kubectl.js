@@ -13,10 +13,11 @@ const named = process.env.SONDE_KUBECTL ?? 'tests/cluster/kubectl';
 const program = named.includes('/') ? path.resolve(root, named) : named;
 const outputMax = 64 << 20;
 
-// Runs kubectl in the root of the checkout: {code, stdout, stderr}. `as` is who asks, `input` text
-// or an object for its standard input.
-function kubectl(args, { as, input, seconds = 120 } = {}) {
-  const all = as ? [...args, `--as=${as}`] : args;
+// Runs kubectl in the root of the checkout: {code, stdout, stderr}. `as` is who asks, with groups,
+// `input` text or an object for its standard input.
+function kubectl(args, { as, groups = [], input, seconds = 120 } = {}) {
+  const who = groups.map((group) => `--as-group=${group}`);
+  const all = as ? [...args, `--as=${as}`, ...who] : args;
   const options = {
     cwd: root,
     timeout: seconds * 1000,

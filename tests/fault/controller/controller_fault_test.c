@@ -76,9 +76,10 @@ static int answer_review(void *context)
     (void)context;
     return admission_answer(
         SONDE_STR("{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\","
-                  "\"request\":{\"uid\":\"u\",\"operation\":\"CREATE\",\"object\":{},"
-                  "\"userInfo\":{\"username\":\"ann\"}}}"),
-        &answer, NULL);
+                  "\"request\":{\"uid\":\"u\",\"operation\":\"UPDATE\",\"kind\":{\"kind\":"
+                  "\"ProfileSchedule\"},\"object\":{\"spec\":1},\"oldObject\":{\"spec\":2},"
+                  "\"userInfo\":{\"username\":\"ann\",\"groups\":[\"a\"]}}}"),
+        "controller", &answer, NULL);
 }
 
 static const struct object_way way = {.resource = &profile_run_resource,

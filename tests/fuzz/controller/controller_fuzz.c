@@ -101,7 +101,7 @@ static void read_review(struct sonde_str text)
     SONDE_JSON_AUTO *json = NULL;
     SONDE_BUF_AUTO answer = SONDE_BUF(ADMISSION_ANSWER_MAX);
     struct sonde_err err = {0};
-    if (admission_answer(text, &answer, &err) < 0) {
+    if (admission_answer(text, "controller", &answer, &err) < 0) {
         must(err.message[0]);
         return;
     }
