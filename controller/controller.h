@@ -27,6 +27,8 @@ struct store_client;
 struct certificates;
 struct metrics_server;
 struct webhook;
+struct schedule;
+struct clock_watch;
 
 /* ---- what is carried out ---- */
 
@@ -154,15 +156,17 @@ struct controller {
     struct store_client *store;
     struct certificates *certificates;
     struct metrics_server *server;
-    struct webhook *webhook; /* NULL: none is wanted */
-    struct object *active;   /* list */
+    struct webhook *webhook;    /* NULL: none is wanted */
+    struct object *active;      /* list */
+    struct schedule *schedules; /* list */
+    struct clock_watch *clock;
     struct controller_metrics metrics;
     bool leads;
     bool stopping;
 };
 
 extern const struct sonde_kube_resource pod_resource, secret_resource, profile_run_resource,
-    load_test_resource;
+    load_test_resource, profile_schedule_resource;
 
 /* main.c: adds an object's key ("namespace/name") to the queue, now or later: its kind's function
  * is called with it. */
@@ -201,6 +205,18 @@ void run_reconcile(struct controller *controller, const char *key);
 
 /* load_way.c */
 void load_reconcile(struct controller *controller, const char *key);
+
+/* schedule.c */
+void profile_schedule_reconcile(struct controller *controller, const char *key);
+/* The clock was set: each is looked at again. */
+void schedules_wake(struct controller *controller);
+/* Frees them all; nothing calls back any more. */
+void schedules_drop(struct controller *controller);
+
+/* clock.c */
+int clock_watch_new(struct controller *controller, struct clock_watch **ret,
+                    struct sonde_err *err) SONDE_MUST_CHECK;
+void clock_watch_free(struct clock_watch *clock);
 
 /* target.c: one target's way; called by reconcile. */
 void target_step(struct target *target);

@@ -13,6 +13,7 @@
 #include "controller/controller.h"
 #include "controller/load_job.h"
 #include "controller/load_pods.h"
+#include "controller/schedule.h"
 
 #define AT(field) offsetof(struct controller_settings, field)
 #define STOP_NS (5 * SONDE_SECOND)
@@ -84,6 +85,8 @@ static const struct kind_work {
                         load_reconcile},
     [KIND_PROFILE_RUN] = {&profile_run_resource, RUNS_MAX, object_keep, object_release, owned_key,
                           run_reconcile},
+    [KIND_PROFILE_SCHEDULE] = {&profile_schedule_resource, SCHEDULES_MAX, schedule_object_keep,
+                               schedule_object_release, NULL, profile_schedule_reconcile},
 };
 
 const struct sonde_kube_resource *kind_resource(enum kind kind)
@@ -523,6 +526,7 @@ static int start(struct program *program, struct sonde_err *err)
     r = r < 0 ? r : certificates_new(controller, &controller->certificates, err);
     r = r < 0 ? r : store_client_new(controller, &controller->store, err);
     r = r < 0 ? r : start_informers(controller, err);
+    r = r < 0 ? r : clock_watch_new(controller, &controller->clock, err);
     r = r < 0 ? r : metrics_new(controller, &controller->server, err);
     return r < 0 ? r : start_election(program, err);
 }
@@ -545,6 +549,8 @@ static void finish(struct program *program)
         controller->active->pending = 0; /* nothing calls back any more */
         object_drop(controller->active);
     }
+    clock_watch_free(controller->clock);
+    schedules_drop(controller);
     certificates_free(controller->certificates);
     sonde_kube_queue_free(controller->queue);
     sonde_timer_free(controller->pump_timer);

@@ -16,6 +16,8 @@ const struct sonde_kube_resource load_test_resource = {SONDE_SPEC_GROUP, SONDE_S
                                                        "loadtests", "LoadTest"};
 const struct sonde_kube_resource profile_run_resource = {SONDE_SPEC_GROUP, SONDE_SPEC_VERSION,
                                                          "profileruns", "ProfileRun"};
+const struct sonde_kube_resource profile_schedule_resource = {
+    SONDE_SPEC_GROUP, SONDE_SPEC_VERSION, "profileschedules", "ProfileSchedule"};
 
 static const cJSON *member(const cJSON *object, const char *name)
 {

@@ -27,6 +27,7 @@ struct object;
 enum kind {
     KIND_PROFILE_RUN,
     KIND_LOAD_TEST,
+    KIND_PROFILE_SCHEDULE,
     KIND_COUNT,
 };
 

@@ -51,7 +51,8 @@ void sonde_schedule_plan(const struct sonde_schedule_state *state, int64_t now_s
 struct sonde_schedule_past {
     int64_t firing_s;
     bool succeeded;
-    bool surplus; /* said by sonde_schedule_prune: it is to be deleted */
+    const void *run; /* the caller's */
+    bool surplus;    /* said by sonde_schedule_prune: it is to be deleted */
 };
 
 /* Says which are more than the limits of their kind: the oldest. Sorts them, newest first. */

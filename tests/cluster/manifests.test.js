@@ -210,8 +210,15 @@ describe('in the whole cluster', () => {
     'get sonde.dev/profileruns',
     'list sonde.dev/profileruns',
     'watch sonde.dev/profileruns',
+    'create sonde.dev/profileruns',
+    'patch sonde.dev/profileruns',
     'delete sonde.dev/profileruns',
     'patch sonde.dev/profileruns/status',
+    ...['profileschedules', 'loadtestschedules'].flatMap((kind) => [
+      ...['get', 'list', 'watch'].map((verb) => `${verb} sonde.dev/${kind}`),
+      `patch sonde.dev/${kind}/status`,
+    ]),
+    'create authorization.k8s.io/localsubjectaccessreviews',
     'get /pods',
     'list /pods',
     'watch /pods',
@@ -490,9 +497,59 @@ describe('in the whole cluster', () => {
     for (const object of others) {
       const args = ['create', '--dry-run=server', '--filename=-'];
       const made = await json(args, { as: 'ann', input: object });
-      assert.deepEqual(made.metadata.annotations, { 'sonde.dev/requester': 'ann' });
+      const groups = { 'sonde.dev/requester-groups': 'system:authenticated' };
+      assert.deepEqual(made.metadata.annotations, {
+        'sonde.dev/requester': 'ann',
+        ...(object.kind.endsWith('Schedule') && groups),
+      });
       assert.deepEqual(made.spec.schedule, object.spec.schedule);
     }
+  });
+
+  test('of a schedule it is who changed the spec last', async () => {
+    const on = (args, as) => kubectl(['-n', space, ...args], as);
+    const change = (as, document) =>
+      on(['patch', 'profileschedule/shared', '--type=merge', '-p', JSON.stringify(document)], as);
+    const annotations = async () =>
+      (await json(['-n', space, 'get', 'profileschedule/shared'])).metadata.annotations;
+    await must(['create', '--filename=-'], { as: 'ann', input: profileSchedule('shared') });
+    const cora = { as: 'cora', groups: ['night', 'system:authenticated'] };
+    assert.equal((await change(cora, { metadata: { labels: { team: 'b' } } })).code, 0);
+    assert.equal((await annotations())['sonde.dev/requester'], 'ann');
+    assert.equal((await change(cora, { spec: { schedule: '@daily' } })).code, 0);
+    assert.deepEqual(await annotations(), {
+      'sonde.dev/requester': 'cora',
+      'sonde.dev/requester-groups': 'night\nsystem:authenticated',
+    });
+    for (const forged of ['sonde.dev/requester-groups=all', 'sonde.dev/requester-groups-']) {
+      const args = ['annotate', 'profileschedule/shared', '--overwrite', forged];
+      const { code, stderr } = await on(args, { as: 'cora' });
+      assert.notEqual(code, 0, forged);
+      assert.match(stderr, /cannot be changed/);
+    }
+    // With a change of the spec, what is forged is written over.
+    const both = {
+      metadata: { annotations: { 'sonde.dev/requester-groups': 'all' } },
+      spec: { schedule: '@weekly' },
+    };
+    assert.equal((await change({ as: 'ann' }, both)).code, 0);
+    assert.deepEqual(await annotations(), {
+      'sonde.dev/requester': 'ann',
+      'sonde.dev/requester-groups': 'system:authenticated',
+    });
+  });
+
+  test('what the controller makes for a schedule has the name of its requester', async () => {
+    const owner = { apiVersion: 'sonde.dev/v1alpha1', kind: 'ProfileSchedule', uid: 'u-1' };
+    const made = profileRun('made', { 'sonde.dev/requester': 'ann' });
+    const owned = structuredClone(made);
+    owned.metadata.ownerReferences = [{ ...owner, name: 'nightly', controller: true }];
+    const args = ['create', '--dry-run=server', '--filename=-'];
+    const kept = await json(args, { as: controller, input: owned });
+    assert.deepEqual(kept.metadata.annotations, { 'sonde.dev/requester': 'ann' });
+    await assertRefused(made, controller, /may not name "ann" as the requester/);
+    const own = await json(args, { as: 'cora', input: owned });
+    assert.deepEqual(own.metadata.annotations, { 'sonde.dev/requester': 'cora' });
   });
 
   test('what is cancelled stays cancelled', async () => {

@@ -25,6 +25,7 @@ class Cluster extends ApiServer {
     this.t = t;
     this.history = []; // {kind, version, type, object}
     this.answer = () => false; // (request, response) => whether it was answered
+    this.allows = () => true; // (spec of a review) => whether the user may do it
   }
 
   // ---- what the test does ----
@@ -90,6 +91,18 @@ class Cluster extends ApiServer {
       {
         ...{ apiVersion: 'sonde.dev/v1alpha1', kind: 'ProfileRun' },
         spec: { target, captures, ...spec },
+      },
+    );
+  }
+
+  schedule(name, { target = { podName: 'pod-a' }, metadata = {}, ...spec } = {}) {
+    const captures = [{ name: 'cpu', type: 'CPUProfile', durationSeconds: 5 }];
+    return this.make(
+      'profileschedules',
+      { name, annotations: { 'sonde.dev/requester': 'ann' }, ...metadata },
+      {
+        ...{ apiVersion: 'sonde.dev/v1alpha1', kind: 'ProfileSchedule' },
+        spec: { schedule: '* * * * *', runTemplate: { spec: { target, captures } }, ...spec },
       },
     );
   }
@@ -295,6 +308,10 @@ class Cluster extends ApiServer {
   }
 
   create({ kind, inside, body }, response) {
+    if (kind === 'localsubjectaccessreviews') {
+      this.send(response, 201, { ...body, status: { allowed: this.allows(body.spec) } });
+      return;
+    }
     if (kind !== 'events' && this.get(kind, body.metadata.name, inside)) {
       this.status(response, 409, 'AlreadyExists', `${kind} "${body.metadata.name}" already exists`);
       return;
@@ -335,7 +352,8 @@ class Cluster extends ApiServer {
       } else if (sub === 'status') {
         copy.status = body.status;
       } else {
-        Object.assign(copy, { ...body, metadata: copy.metadata });
+        const spec = body.spec && { spec: { ...object.spec, ...body.spec } };
+        Object.assign(copy, { ...body, ...spec, metadata: copy.metadata });
       }
       this.send(response, 200, this.put(kind, copy));
     }

@@ -10,6 +10,7 @@
 #include "codec/json.h"
 #include "controller/admission.h"
 #include "controller/controller.h"
+#include "controller/schedule.h"
 #include "fail.h"
 
 static const char pod_text[] =
@@ -28,6 +29,13 @@ static const char run_text[] =
     "\"durationSeconds\":5}]},\"status\":{\"targets\":[{\"podName\":\"pod-a\",\"state\":"
     "\"Capturing\"}],\"conditions\":[{\"type\":\"Accepted\",\"status\":\"True\",\"reason\":"
     "\"Accepted\",\"message\":\"\",\"lastTransitionTime\":\"2026-01-01T00:00:00Z\"}]}}";
+
+static const char schedule_text[] =
+    "{\"apiVersion\":\"sonde.dev/v1alpha1\",\"kind\":\"ProfileSchedule\",\"metadata\":{\"name\":"
+    "\"s\",\"annotations\":{\"sonde.dev/requester\":\"ann\"}},\"spec\":{\"schedule\":\"@daily\","
+    "\"baseline\":{},\"runTemplate\":{\"spec\":{\"target\":{\"podName\":\"p\"},\"captures\":[{"
+    "\"name\":"
+    "\"cpu\",\"type\":\"CPUProfile\",\"durationSeconds\":5}]}}}}";
 
 static const struct controller_settings settings = {.sidecar_image = "sidecar"};
 static struct controller controller = {.settings = &settings};
@@ -127,6 +135,37 @@ static int make_run(void *context)
     return r;
 }
 
+/* Without memory a schedule must not look as if it could never fire. */
+static int serve_schedule(void *context)
+{
+    struct schedule_view view = {0};
+    struct schedule_right rights[SCHEDULE_RIGHTS_MAX];
+    SONDE_BUF_AUTO text = SONDE_BUF(SCHEDULE_MAKE_MAX);
+    void *kept = NULL;
+    int r = schedule_object_keep(NULL, context, &kept, NULL);
+    if (r < 0) {
+        return r;
+    }
+    r = schedule_view_read(((struct schedule_object *)kept)->text, 1767323040, &view, NULL);
+    if (r == 0) {
+        assert_string_equal(view.reason, "");
+        size_t count = schedule_rights(&view, rights);
+        schedule_put_review(&view, "clinic", &rights[count - 1], &text);
+        schedule_put_made(&view, "s-1", 1767323040, &text);
+        schedule_put_baseline(view.spec, &text);
+        r = sonde_buf_check(&text, "what is made", NULL);
+    }
+    schedule_view_fini(&view);
+    schedule_object_release(NULL, kept);
+    return r;
+}
+
+static int print_schedule_status(void *context)
+{
+    SONDE_JSON_AUTO *status = schedule_status_of(context);
+    return status ? 0 : SONDE_ENOMEM;
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -149,6 +188,11 @@ static void every_allocation_may_fail(void **state)
     fail_each_allocation(print_status, &run);
     fail_each_allocation(make_run, &object);
     fail_each_allocation(answer_review, NULL);
+    cJSON *schedule = cJSON_Parse(schedule_text);
+    struct schedule_status status = {.active = {"a"}, .active_named = 1, .requester = "ann"};
+    fail_each_allocation(serve_schedule, schedule);
+    fail_each_allocation(print_schedule_status, &status);
+    cJSON_Delete(schedule);
     cJSON_Delete(run.object.results);
     cJSON_Delete(pod);
     cJSON_InitHooks(NULL);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first byte chooses what the rest is: a pod, a sidecar's termination message, a
- * status, or a question of the API server. */
+ * status, a question of the API server, or a schedule. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/json.h"
 #include "controller/admission.h"
 #include "controller/controller.h"
+#include "controller/schedule.h"
 #include "spec/reason.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -114,13 +115,62 @@ static void read_review(struct sonde_str text)
     must(sonde_json_true(response, "allowed"));
 }
 
+/* What it makes is a document that we read, and what it asks for is JSON. */
+static void make(const struct schedule_view *view)
+{
+    struct schedule_right rights[SCHEDULE_RIGHTS_MAX];
+    SONDE_BUF_AUTO made = SONDE_BUF(SCHEDULE_MAKE_MAX);
+    SONDE_BUF_AUTO review = SONDE_BUF(SCHEDULE_REVIEW_MAX);
+    SONDE_JSON_AUTO *json = NULL;
+    struct sonde_spec_documents documents;
+    char message[SCHEDULE_MESSAGE_SIZE];
+    size_t count = schedule_rights(view, rights);
+    must(count >= 1 && count <= SCHEDULE_RIGHTS_MAX);
+    schedule_put_review(view, "clinic", &rights[count - 1], &review);
+    schedule_put_denial(view, "clinic", &rights[count - 1], message);
+    must(message[0]);
+    must(review.code || sonde_json_parse(sonde_buf_view(&review), &json, NULL) == 0);
+    schedule_put_made(view, "s-1", INT64_C(1767323040), &made);
+    must(made.code || sonde_spec_parse("made", sonde_buf_view(&made), &documents, NULL) == 0);
+    if (!made.code) {
+        sonde_spec_documents_fini(&documents);
+    }
+}
+
+static void read_schedule(struct sonde_str text)
+{
+    SONDE_JSON_AUTO *json = NULL;
+    void *kept = NULL;
+    struct schedule_view view;
+    if (sonde_json_parse(text, &json, NULL) < 0 ||
+        schedule_object_keep(NULL, json, &kept, NULL) < 0) {
+        return;
+    }
+    const char *own = ((struct schedule_object *)kept)->text;
+    if (schedule_view_read(own, INT64_C(1767323040), &view, NULL) == 0) {
+        must(!view.document == !view.spec && (view.document || view.reason[0]));
+        if (view.document) {
+            make(&view);
+        }
+    }
+    schedule_view_fini(&view);
+    schedule_object_release(NULL, kept);
+    struct schedule_status status;
+    schedule_status_take(json, &status);
+    status.next_s = INT64_MAX;
+    SONDE_JSON_AUTO *written = schedule_status_of(&status);
+    char *printed = cJSON_PrintUnformatted(written);
+    must(printed && sonde_utf8_valid(sonde_str(printed)));
+    cJSON_free(printed);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1) {
         return 0;
     }
     struct sonde_str text = {(const char *)data + 1, size - 1};
-    switch (data[0] % 4) {
+    switch (data[0] % 8) {
     case 0:
         read_pod(text);
         break;
@@ -130,8 +180,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 2:
         read_status(text);
         break;
-    default:
+    case 3:
         read_review(text);
+        break;
+    default:
+        read_schedule(text);
     }
     return 0;
 }

@@ -163,8 +163,8 @@ static void the_oldest_are_too_many(void **state)
 {
     (void)state;
     struct sonde_schedule_past runs[] = {
-        {1, true, false}, {6, false, false}, {3, true, false},
-        {5, true, false}, {4, false, false}, {2, false, false},
+        {1, true, NULL, false}, {6, false, NULL, false}, {3, true, NULL, false},
+        {5, true, NULL, false}, {4, false, NULL, false}, {2, false, NULL, false},
     };
     sonde_schedule_prune(runs, SONDE_LENGTH(runs), 2, 1);
     static const struct {
