@@ -26,6 +26,7 @@ const kinds = {
   PersistentVolumeClaim: ['/api/v1', 'persistentvolumeclaims'],
   Pod: ['/api/v1', 'pods'],
   ProfileRun: ['/apis/sonde.dev/v1alpha1', 'profileruns'],
+  ProfileSchedule: ['/apis/sonde.dev/v1alpha1', 'profileschedules'],
   ReplicaSet: ['/apis/apps/v1', 'replicasets'],
   Role: ['/apis/rbac.authorization.k8s.io/v1', 'roles'],
   RoleBinding: ['/apis/rbac.authorization.k8s.io/v1', 'rolebindings'],
