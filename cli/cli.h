@@ -46,6 +46,8 @@ struct cli_settings {
     const char *directory;
     const char *name;
     bool sources;
+    int64_t count;
+    const char *from;
     struct cli_load_settings load;
     /* Of a cluster. */
     bool cluster, all_namespaces, dry_run, wait, no_wait, force;
@@ -80,6 +82,7 @@ int cli_export(struct cli_call *call);
 int cli_compare(struct cli_call *call);
 int cli_import(struct cli_call *call);
 int cli_load(struct cli_call *call);
+int cli_schedule(struct cli_call *call);
 int cli_spec(struct cli_call *call);
 int cli_version(struct cli_call *call);
 
@@ -102,6 +105,7 @@ extern const struct sonde_option cli_export_options[];
 extern const struct sonde_option cli_compare_options[];
 extern const struct sonde_option cli_import_options[];
 extern const struct sonde_option cli_load_options[];
+extern const struct sonde_option cli_schedule_options[];
 extern const struct sonde_option cli_spec_options[];
 extern const struct sonde_option cluster_run_now_options[];
 

@@ -96,6 +96,8 @@ static const struct cli_command commands[] = {
     {"load", "URL… [-c CONNECTIONS] [-d TIME | -a AMOUNT] [-R RATE] [-- COMMAND…]",
      "put a server under load, and say how long its answers take", cli_load_options, 1,
      CLI_LOAD_URLS_MAX, true, cli_load, NULL},
+    {"schedule", "FILE [--count N] [--from TIME]", "when the schedules in FILE fire",
+     cli_schedule_options, 1, 1, false, cli_schedule, NULL},
     {"spec", "crds|reference [--directory DIR]",
      "print the custom resource definitions, or the reference pages", cli_spec_options, 1, 1, false,
      cli_spec, NULL},
@@ -245,6 +247,7 @@ static int run_command(const struct cli_command *command, enum called called, in
                        char **argv)
 {
     struct cli_call call = {.settings = {.format = -1,
+                                         .count = 10,
                                          .cluster = called == AS_KUBECTL_PLUGIN,
                                          .load = {.autocannon = called == AS_AUTOCANNON}}};
     const struct sonde_option *const tables[] = {command->options, common_options,
