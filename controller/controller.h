@@ -208,6 +208,10 @@ void load_reconcile(struct controller *controller, const char *key);
 
 /* schedule.c */
 void profile_schedule_reconcile(struct controller *controller, const char *key);
+/* Appends ,"baseline":{…} to a conclusion: that of the schedule which made the object of this kind
+ * and key, if there is one that has a baseline. */
+void schedules_put_baseline(const struct controller *controller, enum kind kind, const char *key,
+                            struct sonde_buf *body);
 /* The clock was set: each is looked at again. */
 void schedules_wake(struct controller *controller);
 /* Frees them all; nothing calls back any more. */

@@ -91,12 +91,28 @@ bool object_write_status(struct object *object)
 
 /* ---- the end ---- */
 
-static void finish(struct object *object, const struct verdict *verdict)
+/* All went well, but it is worse than its schedule's baseline, as the store tells. */
+static void compare(const struct object *object, struct verdict *verdict)
+{
+    const cJSON *regression = cJSON_GetObjectItemCaseSensitive(object->results, "regression");
+    if (!verdict->succeeded || !sonde_json_true(regression, "worse")) {
+        return;
+    }
+    verdict->succeeded = false;
+    (void)snprintf(verdict->reason, sizeof(verdict->reason), "%s", SONDE_REASON_REGRESSION);
+    (void)snprintf(verdict->message, sizeof(verdict->message), "%s",
+                   sonde_json_string_or(regression, "message", ""));
+}
+
+static void finish(struct object *object, const struct verdict *own)
 {
     char note[OBJECT_MESSAGE_SIZE] = "done";
+    struct verdict last = *own;
+    const struct verdict *verdict = &last;
     object->completed = sonde_clock_realtime();
     object->phase = OBJECT_ENDING;
-    object->way->finish(object, verdict, note);
+    object->way->finish(object, own, note);
+    compare(object, &last);
     object_set_condition(object, OBJECT_SUCCEEDED, verdict->succeeded ? 'T' : 'F', verdict->reason,
                          verdict->message);
     object_event(object, !verdict->succeeded, verdict->reason, "Conclude",
@@ -188,6 +204,7 @@ static void conclude(struct object *object)
     if (object->way->conclusion) {
         object->way->conclusion(object, &body);
     }
+    schedules_put_baseline(object->controller, object->way->kind, object->key, &body);
     sonde_buf_char(&body, '}');
     (void)snprintf(path, sizeof(path), "runs/%s/conclude", object->uid);
     int r = sonde_buf_check(&body, "a conclusion", &err);

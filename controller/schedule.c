@@ -451,6 +451,45 @@ enum kind schedule_made_kind(enum kind kind)
     return KIND_PROFILE_RUN;
 }
 
+/* The schedule that owns it, or NULL. */
+static const struct sonde_kube_object *maker_of(const struct controller *controller,
+                                                const struct sonde_kube_object *object)
+{
+    const struct owned *owned = owned_of(object);
+    for (int i = 0; owned && i < KIND_COUNT; i++) {
+        char key[OBJECT_KEY_SIZE];
+        if (schedule_is((enum kind)i) &&
+            strcmp(owned->kind, kind_resource((enum kind)i)->kind) == 0) {
+            (void)snprintf(key, sizeof(key), "%.*s%s", (int)(object->name - object->key),
+                           object->key, owned->name);
+            const struct sonde_kube_object *found =
+                sonde_kube_cache_get(controller_cache(controller, (enum kind)i), sonde_str(key));
+            return found && strcmp(found->uid, owned->uid) == 0 ? found : NULL;
+        }
+    }
+    return NULL;
+}
+
+void schedules_put_baseline(const struct controller *controller, enum kind kind, const char *key,
+                            struct sonde_buf *body)
+{
+    struct sonde_err err;
+    const struct sonde_kube_object *schedule = maker_of(
+        controller, sonde_kube_cache_get(controller_cache(controller, kind), sonde_str(key)));
+    if (!schedule) {
+        return;
+    }
+    struct schedule_view view;
+    const struct schedule_object *kept = schedule->kept;
+    int r = schedule_view_read(kept->text, sonde_clock_realtime() / SONDE_SECOND, &view, &err);
+    if (r < 0) {
+        body->code = r; /* it is concluded later */
+    } else if (view.spec) {
+        schedule_put_baseline(view.spec, body);
+    }
+    schedule_view_fini(&view);
+}
+
 static void wake_each(void *context, const struct sonde_kube_object *object)
 {
     const struct watched *watched = context;

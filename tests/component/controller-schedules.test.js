@@ -7,6 +7,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { conditionWords, open, until } = require('./support/cluster.js');
+const { fakeStore } = require('./support/service.js');
 
 const minuteMs = 60_000;
 const text = (time) => new Date(time).toISOString().replace(/\.\d+/, '');
@@ -418,6 +419,45 @@ test('the oldest that are more than the history keeps are deleted', async (t) =>
   }
   await until(() => it.status().lastSuccessfulTime, 10000, 'the last success');
   assert.ok(cluster.asked('DELETE', '/profileruns').every(({ body }) => body.preconditions.uid));
+});
+
+// A run of a schedule with a baseline, of which the store says this.
+async function compared(t, regression) {
+  const { clinic, cluster, it } = await nightly(t, {
+    baseline: { strategy: 'RollingMedian', runs: 5 },
+  });
+  clinic.store = await fakeStore(t, (step, _count, response, { url }) => {
+    if (step === 'conclude') {
+      response.end(JSON.stringify({ artifacts: [{ id: 'a' }], regression }));
+    }
+    return step === 'conclude' || url.includes('/changes');
+  });
+  clinic.controller();
+  await it.made();
+  await cluster.attached('pod-a');
+  const sidecar = clinic.sidecar('pod-a');
+  sidecar.runs();
+  sidecar.ends('{"state":"Succeeded","reason":"Completed","processes":[{"pid":7}]}');
+  const ended = await cluster.ends(it.name, 30000);
+  const { baseline } = JSON.parse(clinic.store.bodies.conclude);
+  assert.deepEqual(baseline, { strategy: 'RollingMedian', runs: 5 });
+  return { cluster, it, ended };
+}
+
+test('one that is worse than the baseline fails, with all that it captured', async (t) => {
+  const message = 'loadVisits takes 12 % more';
+  const regression = { worse: true, message, with: 'nightly-1' };
+  const { cluster, it, ended } = await compared(t, regression);
+  assert.equal(conditionWords(ended), 'False Regression');
+  assert.match(ended.message, new RegExp(message));
+  assert.equal(conditionWords(cluster.condition(it.name, 'ArtifactsStored')), 'True Completed');
+  await until(() => it.status().activeCount === 0, 10000, 'no active run');
+  assert.equal(it.status().lastSuccessfulTime, undefined);
+});
+
+test('one that is not worse succeeds', async (t) => {
+  const { ended } = await compared(t, { worse: false, message: 'as before', with: 'nightly-1' });
+  assert.equal(conditionWords(ended), 'True Completed');
 });
 
 test('nothing is asked for where nothing changes', async (t) => {
