@@ -166,7 +166,7 @@ struct controller {
 };
 
 extern const struct sonde_kube_resource pod_resource, secret_resource, profile_run_resource,
-    load_test_resource, profile_schedule_resource;
+    load_test_resource, profile_schedule_resource, load_test_schedule_resource;
 
 /* main.c: adds an object's key ("namespace/name") to the queue, now or later: its kind's function
  * is called with it. */
@@ -208,6 +208,7 @@ void load_reconcile(struct controller *controller, const char *key);
 
 /* schedule.c */
 void profile_schedule_reconcile(struct controller *controller, const char *key);
+void load_test_schedule_reconcile(struct controller *controller, const char *key);
 /* Appends ,"baseline":{…} to a conclusion: that of the schedule which made the object of this kind
  * and key, if there is one that has a baseline. */
 void schedules_put_baseline(const struct controller *controller, enum kind kind, const char *key,

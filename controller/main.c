@@ -85,6 +85,8 @@ static const struct kind_work {
                         load_reconcile},
     [KIND_PROFILE_RUN] = {&profile_run_resource, RUNS_MAX, object_keep, object_release, owned_key,
                           run_reconcile},
+    [KIND_LOAD_TEST_SCHEDULE] = {&load_test_schedule_resource, SCHEDULES_MAX, schedule_object_keep,
+                                 schedule_object_release, NULL, load_test_schedule_reconcile},
     [KIND_PROFILE_SCHEDULE] = {&profile_schedule_resource, SCHEDULES_MAX, schedule_object_keep,
                                schedule_object_release, NULL, profile_schedule_reconcile},
 };

@@ -18,6 +18,8 @@ const struct sonde_kube_resource profile_run_resource = {SONDE_SPEC_GROUP, SONDE
                                                          "profileruns", "ProfileRun"};
 const struct sonde_kube_resource profile_schedule_resource = {
     SONDE_SPEC_GROUP, SONDE_SPEC_VERSION, "profileschedules", "ProfileSchedule"};
+const struct sonde_kube_resource load_test_schedule_resource = {
+    SONDE_SPEC_GROUP, SONDE_SPEC_VERSION, "loadtestschedules", "LoadTestSchedule"};
 
 static const cJSON *member(const cJSON *object, const char *name)
 {

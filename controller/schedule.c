@@ -438,17 +438,21 @@ void profile_schedule_reconcile(struct controller *controller, const char *key)
     reconcile_schedule(controller, KIND_PROFILE_SCHEDULE, key);
 }
 
+void load_test_schedule_reconcile(struct controller *controller, const char *key)
+{
+    reconcile_schedule(controller, KIND_LOAD_TEST_SCHEDULE, key);
+}
+
 /* ---- for others ---- */
 
 bool schedule_is(enum kind kind)
 {
-    return kind == KIND_PROFILE_SCHEDULE;
+    return kind == KIND_PROFILE_SCHEDULE || kind == KIND_LOAD_TEST_SCHEDULE;
 }
 
 enum kind schedule_made_kind(enum kind kind)
 {
-    (void)kind;
-    return KIND_PROFILE_RUN;
+    return kind == KIND_PROFILE_SCHEDULE ? KIND_PROFILE_RUN : KIND_LOAD_TEST;
 }
 
 /* The schedule that owns it, or NULL. */

@@ -460,6 +460,45 @@ test('one that is not worse succeeds', async (t) => {
   assert.equal(conditionWords(ended), 'True Completed');
 });
 
+test('a LoadTestSchedule makes LoadTests, with Secrets that its author may read', async (t) => {
+  const clinic = await open(t);
+  const { cluster } = clinic;
+  const firing = due();
+  const secretKeyRef = { name: 'api', key: 'token' };
+  const spec = {
+    target: { service: { name: 'web' } },
+    scenario: {
+      requests: [{ name: 'one', path: '/' }],
+      headersFrom: [{ name: 'Authorization', secretKeyRef }],
+    },
+    arrival: { rate: 10, durationSeconds: 10 },
+  };
+  const annotations = { 'sonde.dev/requester': 'ann' };
+  cluster.make(
+    'loadtestschedules',
+    { name: 'load', creationTimestamp: aWhileAgo(), annotations },
+    {
+      ...{ apiVersion: 'sonde.dev/v1alpha1', kind: 'LoadTestSchedule' },
+      spec: { schedule: firing.schedule, testTemplate: { spec } },
+    },
+  );
+  clinic.controller();
+  const name = `load-${firing.minutes}`;
+  const made = await until(() => cluster.get('loadtests', name), 15000, 'the test');
+  assert.deepEqual(made.spec.scenario, spec.scenario);
+  assert.equal(made.metadata.ownerReferences[0].kind, 'LoadTestSchedule');
+  const asked = cluster.asked('POST', '/localsubjectaccessreviews');
+  assert.deepEqual(
+    asked.map(({ body }) => body.spec.resourceAttributes),
+    [
+      { verb: 'create', namespace: 'clinic', group: 'sonde.dev', resource: 'loadtests' },
+      { verb: 'get', namespace: 'clinic', resource: 'secrets', name: 'api' },
+    ],
+  );
+  const status = () => cluster.get('loadtestschedules', 'load').status;
+  await until(() => status()?.active?.includes(name), 10000, 'the test in status.active');
+});
+
 test('nothing is asked for where nothing changes', async (t) => {
   const { clinic, cluster, it } = await nightly(t);
   clinic.controller();
