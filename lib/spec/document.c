@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/options.h"
 #include "codec/yaml.h"
+#include "spec/budget.h"
 #include "spec/formats.h"
 #include "spec/reader.h"
 #include "spec/reason.h"
@@ -367,4 +368,46 @@ void sonde_spec_documents_fini(struct sonde_spec_documents *documents)
         documents->problem_count = 0;
         documents->problem_total = 0;
     }
+}
+
+static int read_budget(struct sonde_reader *reader, const struct sonde_documents *trees,
+                       const struct sonde_run_budget **ret)
+{
+    const struct sonde_object *object = &sonde_object_run_budget;
+    const struct sonde_node *node = trees->count ? trees->items[0] : NULL;
+    void *budget = sonde_arena_alloc(&reader->documents->arena, object->size);
+    *ret = budget;
+    if (!budget) {
+        return SONDE_ENOMEM;
+    }
+    if (trees->count > 1) {
+        const struct sonde_node *second = trees->items[1];
+        return sonde_reader_problem(reader, second->line, second->column, NULL,
+                                    "a budget is one document");
+    }
+    if (!node || node->type != SONDE_NODE_MAP || node->count == 0) {
+        return sonde_reader_problem(reader, node ? node->line : 1, node ? node->column : 1, NULL,
+                                    "a budget must be a map of fields, such as thresholds");
+    }
+    return sonde_reader_object(reader, object, node, node, NULL, budget);
+}
+
+int sonde_spec_parse_budget(const char *name, struct sonde_str text,
+                            struct sonde_spec_documents *documents,
+                            const struct sonde_run_budget **ret, struct sonde_err *err)
+{
+    *documents = (struct sonde_spec_documents){.arena = SONDE_ARENA(SONDE_SPEC_ARENA_MAX)};
+    struct sonde_reader reader = {.name = name, .documents = documents};
+    struct sonde_documents trees;
+    int code = sonde_yaml_parse(name, text, &trees, err);
+    if (code == 0) {
+        code = read_budget(&reader, &trees, ret);
+        documents->count = 1; /* a text without a document is a problem of its own */
+        code = judge(documents, name, code, err);
+        documents->count = 0;
+    } else if (err && code != SONDE_ENOMEM) {
+        err->reason = SONDE_REASON_INVALID_SPEC;
+    }
+    sonde_documents_fini(&trees);
+    return code;
 }
