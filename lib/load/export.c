@@ -9,6 +9,7 @@
 #include "histogram/wire.h"
 #include "load/report.h"
 #include "load/summary.h"
+#include "load/xml.h"
 
 typedef unsigned long long number;
 
@@ -107,47 +108,6 @@ int sonde_load_export_csv(const struct sonde_load_result *result, struct sonde_b
 
 /* ---- JUnit ---- */
 
-/* Without what XML 1.0 §2.2 has no place for. Line feeds stay. */
-static void put_xml(const char *text, struct sonde_buf *buf)
-{
-    static const char not_a_character[] = "\xef\xbf"; /* … be or bf: U+FFFE, U+FFFF */
-    static const struct {
-        char c;
-        const char *entity;
-    } entities[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}};
-    SONDE_BUF_AUTO clean = SONDE_BUF(buf->maximum);
-    struct sonde_str rest = sonde_str(text);
-    while (rest.length) {
-        sonde_cell_clean(&clean, sonde_str_split(&rest, '\n'));
-        sonde_buf_text(&clean, rest.length ? "\n" : "");
-    }
-    for (size_t i = 0; i < clean.length; i++) {
-        const char *at = clean.data + i;
-        const char *instead = NULL;
-        for (size_t k = 0; k < SONDE_LENGTH(entities); k++) {
-            instead = *at == entities[k].c ? entities[k].entity : instead;
-        }
-        if (strncmp(at, not_a_character, 2) == 0 && (unsigned char)at[2] >= 0xbe) {
-            instead = "?";
-            i += 2;
-        }
-        if (instead) {
-            sonde_buf_text(buf, instead);
-        } else {
-            sonde_buf_char(buf, *at);
-        }
-    }
-    buf->code = buf->code ? buf->code : clean.code;
-}
-
-/*  NAME="VALUE" */
-static void put_attribute(const char *name, const char *value, struct sonde_buf *buf)
-{
-    sonde_buf_printf(buf, " %s=\"", name);
-    put_xml(value, buf);
-    sonde_buf_char(buf, '"');
-}
-
 static const char *name_of(const struct sonde_load_result *result)
 {
     return result->asked.title ? result->asked.title : result->asked.url;
@@ -157,8 +117,8 @@ static void begin_case(const struct sonde_load_result *result, const char *name,
                        struct sonde_buf *buf)
 {
     sonde_buf_text(buf, "    <testcase");
-    put_attribute("classname", name_of(result), buf);
-    put_attribute("name", name, buf);
+    sonde_xml_attribute("classname", name_of(result), buf);
+    sonde_xml_attribute("name", name, buf);
     sonde_buf_printf(buf, " time=\"%.3f\">", seconds_of(result->duration_ns));
 }
 
@@ -167,9 +127,9 @@ static void put_outcome(const char *element, const char *type, const char *messa
 {
     sonde_buf_printf(buf, "<%s", element);
     if (type) {
-        put_attribute("type", type, buf);
+        sonde_xml_attribute("type", type, buf);
     }
-    put_attribute("message", message, buf);
+    sonde_xml_attribute("message", message, buf);
     sonde_buf_text(buf, "/>");
 }
 
@@ -214,18 +174,18 @@ int sonde_load_export_junit(const struct sonde_load_result *result, struct sonde
     }
     sonde_time_format(result->start_ns, time);
     sonde_buf_text(buf, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite");
-    put_attribute("name", name_of(result), buf);
+    sonde_xml_attribute("name", name_of(result), buf);
     sonde_buf_printf(buf,
                      " tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" time=\"%.3f\"",
                      result->verdict_count + 1, failures, skipped, seconds_of(result->duration_ns));
-    put_attribute("timestamp", time, buf);
+    sonde_xml_attribute("timestamp", time, buf);
     sonde_buf_text(buf, ">\n    <properties>\n      <property name=\"url\"");
-    put_attribute("value", result->asked.url, buf);
+    sonde_xml_attribute("value", result->asked.url, buf);
     sonde_buf_text(buf, "/>\n    </properties>\n");
     put_cases(result, buf);
     sonde_load_summary_text(result, &summary);
     sonde_buf_text(buf, "    <system-out>");
-    put_xml(summary.data ? summary.data : "", buf);
+    sonde_xml_text(summary.data ? summary.data : "", buf);
     sonde_buf_text(buf, "</system-out>\n  </testsuite>\n</testsuites>\n");
     buf->code = buf->code ? buf->code : summary.code;
     return sonde_buf_check(buf, "the results as JUnit's XML", err);

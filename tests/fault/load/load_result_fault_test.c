@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "fail.h"
+#include "load/checks.h"
 #include "load/compare.h"
 #include "load/export.h"
 #include "load/regression_load.h"
@@ -96,6 +97,26 @@ static int judge_it(void *context)
     return r;
 }
 
+/* … and said as checks. */
+static int check_it(void *context)
+{
+    (void)context;
+    struct sonde_checks checks;
+    SONDE_BUF_AUTO text = SONDE_BUF(1 << 20);
+    sonde_checks_init(&checks);
+    checks.report = "a report\n";
+    int r = sonde_checks_add(&checks, SONDE_CHECK_BUDGET, SONDE_CHECK_FAILED, "it", NULL, "%d", 1);
+    if (r == 0) {
+        sonde_checks_text(&checks, &text);
+        sonde_checks_json(&checks, &text);
+        sonde_checks_junit(&checks, &text);
+        sonde_checks_markdown(&checks, &text);
+        r = text.code;
+    }
+    sonde_checks_fini(&checks);
+    return r;
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -103,6 +124,7 @@ static void every_allocation_may_fail(void **state)
     fail_each_allocation(export_it, NULL);
     fail_each_allocation(compare_it, NULL);
     fail_each_allocation(judge_it, NULL);
+    fail_each_allocation(check_it, NULL);
 }
 
 int main(void)
