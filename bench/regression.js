@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// Nights that are alike, and nights of a slower build: which ones are called a regression?
+//
+// Each night is a fresh service (regression/service.js) under the same load, with a profile; the
+// first ones are a history, then good nights and slower ones follow in a random order. Then each is
+// judged against the good ones before it.
+
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const {
+  checkProgram,
+  finish,
+  firstOutput,
+  machine,
+  main,
+  parse,
+  quantile,
+  random,
+  run,
+  start,
+  temporaryDirectory,
+} = require('./measure');
+
+const SLOWER = [5, 10, 50]; // percent
+const WARM_UP_SECONDS = 3;
+
+const options = parse({
+  sonde: 'build/release/bin/sonde',
+  nights: 'build/release/tests/regression_nights',
+  quiet: 100, // nights that are judged
+  slower: 10, // of each kind
+  history: 10,
+  seconds: 15,
+  rate: 100,
+  together: 2, // nights at once
+  priority: 0, // of SCHED_RR, as root may have it, for service and client
+  seed: 20260101,
+  keep: '', // a directory for what is measured; one that is there already is only judged
+});
+
+function shuffled(values, next) {
+  const all = [...values];
+  for (let i = all.length - 1; i > 0; i--) {
+    const k = Math.floor(next() * (i + 1));
+    [all[i], all[k]] = [all[k], all[i]];
+  }
+  return all;
+}
+
+// On a machine that others use too, what is measured else is the scheduler.
+function prefer(command, args) {
+  return options.priority
+    ? ['chrt', ['-r', String(options.priority), command, ...args]]
+    : [command, args];
+}
+
+function writeTest(directory, url, number) {
+  const document = path.join(directory, `${number}.json`);
+  const cpu = { name: 'cpu', type: 'CPUProfile', windowSeconds: 2 };
+  const spec = {
+    target: { url },
+    scenario: { requests: [{ name: 'page', path: '/' }] },
+    arrival: { rate: options.rate, durationSeconds: options.seconds },
+    warmUpSeconds: WARM_UP_SECONDS,
+    profile: { captures: [{ ...cpu, durationSeconds: options.seconds - 3 }] },
+  };
+  const kind = { apiVersion: 'sonde.dev/v1alpha1', kind: 'LoadTest', metadata: { name: 'night' } };
+  fs.writeFileSync(document, JSON.stringify({ ...kind, spec }));
+  return document;
+}
+
+async function night(directory, number, percent) {
+  const store = path.join(directory, 'stores', String(number));
+  const environment = { ...process.env, SLOWER_PERCENT: String(percent) };
+  const script = path.join(__dirname, 'regression/service.js');
+  const service = start(...prefer(process.execPath, [script]), { env: environment });
+  const url = (await firstOutput(service)).trim();
+  const document = writeTest(directory, url, number);
+  const test = start(
+    ...prefer(options.program, [
+      ...['run', document, '--store', store, '--no-progress', '--output', 'json'],
+      ...['--workers', '2'], // they sleep between requests: several nights share the cores
+    ]),
+  );
+  const result = await test.ended;
+  service.child.kill('SIGTERM');
+  await service.ended;
+  const kept = path.join(directory, `${String(number).padStart(4, '0')}-${percent}.json`);
+  run(options.program, ['export', 'night', '--store', store, '--format', 'raw', '-o', kept]);
+  return { kept, message: result.stderr.split('\n')[0], code: result.code };
+}
+
+async function collect(directory) {
+  const judged = shuffled(
+    [
+      ...Array.from({ length: options.quiet }, () => 0),
+      ...SLOWER.flatMap((percent) => Array.from({ length: options.slower }, () => percent)),
+    ],
+    random(options.seed),
+  );
+  const order = [...Array.from({ length: options.history }, () => 0), ...judged];
+  for (let i = 0; i < order.length; i += options.together) {
+    const some = order.slice(i, i + options.together);
+    const load = os.loadavg()[0].toFixed(1);
+    const done = await Promise.all(some.map((percent, k) => night(directory, i + k, percent)));
+    for (const [k, one] of done.entries()) {
+      console.error(
+        `${i + k + 1} of ${order.length}: ${some[k]} %, a load of ${load}, ${one.code}`,
+      );
+    }
+  }
+}
+
+function describe(paths) {
+  const results = paths.map((file) => JSON.parse(fs.readFileSync(file, 'utf8')));
+  const invalid = results.filter((result) => !result.validity.valid).length;
+  console.log(`${results.length} nights, ${invalid} of them Invalid: judged all the same`);
+  for (const name of ['p50', 'p90', 'p99']) {
+    const middles = results
+      .map((result) => result.confidence[name])
+      .filter(Boolean)
+      .map(([low, high]) => (Math.log(low) + Math.log(high)) / 2);
+    const mean = middles.reduce((sum, value) => sum + value, 0) / middles.length;
+    const variance = middles.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    const deviation = Math.sqrt(variance / (middles.length - 1));
+    const middle = Math.exp(quantile(middles, 0.5)) / 1000;
+    console.log(
+      `${name} of quiet nights: median ${middle.toFixed(2)} ms, from night to night ± ${(100 * deviation).toFixed(1)} %`,
+    );
+  }
+}
+
+main(async () => {
+  options.program = checkProgram(options.sonde);
+  const judge = checkProgram(options.nights);
+  console.log(`${machine()}\nseed ${options.seed}`);
+  const directory = options.keep ? path.resolve(options.keep) : temporaryDirectory();
+  const isThere = options.keep && fs.existsSync(directory);
+  fs.mkdirSync(path.join(directory, 'stores'), { recursive: true });
+  if (!isThere) {
+    await collect(directory);
+  }
+  const nights = fs
+    .readdirSync(directory)
+    .filter((name) => /^\d{4}-\d+\.json$/.test(name))
+    .sort();
+  const list = path.join(directory, 'list');
+  const lines = nights.map((name) => `${/-(\d+)/.exec(name)[1]} ${path.join(directory, name)}\n`);
+  fs.writeFileSync(list, lines.join(''));
+  describe(
+    nights.filter((name) => /-0\.json$/.test(name)).map((name) => path.join(directory, name)),
+  );
+  for (const reference of [1, 7]) {
+    console.log(`compared with the median of the last ${reference}:`);
+    console.log((await finish(start(judge, [list, String(reference)]), judge)).stdout);
+  }
+});
