@@ -18,7 +18,8 @@ enum sonde_exit {
     SONDE_EXIT_FAILED = 1,      /* the run, or what was asked for, failed */
     SONDE_EXIT_USAGE = 2,       /* wrong words, or an invalid document */
     SONDE_EXIT_NO_MATCH = 3,    /* no process, run or capture matched */
-    SONDE_EXIT_REGRESSION = 98, /* it is worse than what it was compared with */
+    SONDE_EXIT_BUDGET = 97,     /* the run costs more than its budget allows */
+    SONDE_EXIT_REGRESSION = 98, /* the run is worse than its baseline */
     SONDE_EXIT_THRESHOLD = 99,  /* a threshold of a load test does not hold, as k6 says it */
 };
 
@@ -49,6 +50,8 @@ struct cli_settings {
     int64_t count;
     const char *from;
     struct cli_load_settings load;
+    const char *baseline, *budget; /* what a run is held against */
+    int64_t baseline_runs;
     /* Of a cluster. */
     bool cluster, all_namespaces, dry_run, wait, no_wait, force;
     const char *kubeconfig, *context, *namespace, *system_namespace;
@@ -80,6 +83,7 @@ int cli_report(struct cli_call *call);
 int cli_delete(struct cli_call *call);
 int cli_export(struct cli_call *call);
 int cli_compare(struct cli_call *call);
+int cli_check(struct cli_call *call);
 int cli_import(struct cli_call *call);
 int cli_load(struct cli_call *call);
 int cli_schedule(struct cli_call *call);
@@ -103,6 +107,7 @@ extern const struct sonde_option cli_profile_options[];
 extern const struct sonde_option cli_report_options[];
 extern const struct sonde_option cli_export_options[];
 extern const struct sonde_option cli_compare_options[];
+extern const struct sonde_option cli_check_options[];
 extern const struct sonde_option cli_import_options[];
 extern const struct sonde_option cli_load_options[];
 extern const struct sonde_option cli_schedule_options[];

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "cli/check.h"
 #include "cli/cli.h"
 #include "cli/load_test.h"
 #include "cli/load_work.h"
@@ -439,6 +440,15 @@ static void end_server(struct load_server *server, bool tested)
     atomic_store(&group, 0);
 }
 
+/* What is not kept cannot be held against anything. */
+static int check_is_kept(const struct cli_call *call, struct sonde_err *err)
+{
+    return check_is_wanted(&call->settings) && call->settings.load.no_store
+               ? sonde_fail(err, SONDE_EINVALID, 0,
+                            "--baseline and --budget need the results: leave out --no-store")
+               : 0;
+}
+
 int load_run(struct cli_call *call, const struct load_order *order)
 {
     struct sonde_err err;
@@ -453,7 +463,10 @@ int load_run(struct cli_call *call, const struct load_order *order)
     atomic_store(&stopping, load_was_interrupted());
     (void)signal(SIGINT, interrupt);
     (void)signal(SIGTERM, interrupt);
-    int r = call->settings.name ? store_check_name(call->settings.name, &err) : 0;
+    struct check check;
+    int r = check_begin(&call->settings, &check, &err);
+    r = r < 0 || !call->settings.name ? r : store_check_name(call->settings.name, &err);
+    r = r < 0 ? r : check_is_kept(call, &err);
     r = r < 0 ? r : start_server(call, &server, &err);
     if (r == 0 && s->warm_up.given) {
         r = warm_up(call, &warm_settings, &warm_test, &warm, &err);
@@ -461,7 +474,12 @@ int load_run(struct cli_call *call, const struct load_order *order)
     }
     r = r < 0 ? r : carry_out(&call->settings, &work, &err);
     int code = r < 0 ? cli_say_error(&err) : print(call, &work);
+    bool kept = work.keep.db != NULL;
     keep_end(&work.keep, r < 0 ? NULL : &work.result, &err);
+    if (r == 0 && kept) {
+        code = check_run(&check, work.keep.run.uid, code);
+    }
+    check_fini(&check);
     end_server(&server, r == 0);
     load_work_fini(&work);
     load_work_fini(&warm);

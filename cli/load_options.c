@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "cli/check.h"
 #include "cli/cli.h"
 #include "load/engine.h"
 
@@ -129,6 +130,7 @@ const struct sonde_option cli_load_options[] = {
     {"statusCodes", SONDE_OPTION_FLAG, AT(accepted), .help = NULL},
     {"name", SONDE_OPTION_STRING, offsetof(struct cli_settings, name), .argument = "NAME",
      .help = "of the run that the results are kept as (default: load)"},
+    CLI_CHECK_OPTIONS,
     {"no-store", SONDE_OPTION_FLAG, AT(no_store), .help = "do not keep the results"},
     {"json", SONDE_OPTION_FLAG, AT(json), .help = "the same as --output json", .letter = 'j'},
     {"no-progress", SONDE_OPTION_FLAG, AT(quiet), .help = "say nothing meanwhile"},

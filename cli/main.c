@@ -84,6 +84,9 @@ static const struct cli_command commands[] = {
     {"compare", "A B [--capture NAME] [--format text|json|html] [-o FILE]",
      "what changed from run A to run B, and how sure that is", cli_compare_options, 2, 2, false,
      cli_compare, cluster_compare},
+    {"check", "RUN [--baseline RUN] [--budget FILE] [--format text|json|junit|markdown] [-o FILE]",
+     "whether a run kept its thresholds, its baseline and a budget", cli_check_options, 1, 1, false,
+     cli_check, NULL},
     {"delete", "RUN", "remove a run and what it captured", NULL, 1, 1, false, cli_delete,
      cluster_delete},
     {"export",
@@ -115,12 +118,13 @@ static void print_help(FILE *to)
     sonde_options_help(common_options, &options);
     sonde_buf_text(&options, "\noptions of a cluster (all implied by the name kubectl-sonde):\n");
     sonde_options_help(cluster_options, &options);
-    (void)fprintf(to,
-                  "\noptions of every command:\n%s\n"
-                  "RUN is a name, the beginning of a uid, or `last`.\n"
-                  "Exit codes: 0 done, 1 failed, 2 wrong usage or an invalid document, "
-                  "3 nothing matched.\n",
-                  options.data ? options.data : "");
+    (void)fprintf(
+        to,
+        "\noptions of every command:\n%s\n"
+        "RUN is a name, the beginning of a uid, or `last`.\n"
+        "Exit codes: 0 done, 1 failed, 2 wrong usage or an invalid document, "
+        "3 nothing matched,\n97 over budget, 98 worse than the baseline, 99 a broken threshold.\n",
+        options.data ? options.data : "");
 }
 
 static void print_command_help(const struct cli_command *command)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/check.h"
 #include "cli/document.h"
 #include "cli/load_run.h"
 #include "cli/progress.h"
@@ -57,6 +58,7 @@ enum { SIGNALS_MAX = 5, FINISH_ATTEMPTS = 3 };
 const struct sonde_option cli_run_options[] = {
     TARGET_OPTIONS,
     LOAD_OPTIONS,
+    CLI_CHECK_OPTIONS,
     {0},
 };
 
@@ -66,6 +68,7 @@ const struct sonde_option cli_rerun_options[] = {
      .help = "of the new one (default: the old name, in a cluster with five letters behind it)"},
     TARGET_OPTIONS,
     LOAD_OPTIONS,
+    CLI_CHECK_OPTIONS,
     {0},
 };
 
@@ -478,7 +481,8 @@ static int check_documents(const char *file, const struct sonde_spec_documents *
 }
 
 static int run_all(struct sonde_db *db, struct sonde_loop *loop, struct target *target,
-                   const struct sonde_spec_documents *documents, struct signals *signals, bool json)
+                   const struct sonde_spec_documents *documents, struct signals *signals, bool json,
+                   const struct check *check)
 {
     int code = SONDE_EXIT_DONE;
     bool any = false;
@@ -503,7 +507,8 @@ static int run_all(struct sonde_db *db, struct sonde_loop *loop, struct target *
             sonde_buf_str(&out, sonde_buf_view(&reports));
             any = true;
         }
-        code = job.run.state == SONDE_RUN_SUCCEEDED ? code : SONDE_EXIT_FAILED;
+        code = job.run.state == SONDE_RUN_SUCCEEDED ? check_run(check, job.run.uid, code)
+                                                    : SONDE_EXIT_FAILED;
     }
     sonde_buf_text(&out, json ? "]}\n" : "");
     int written = cli_write_output(&to_stdout, &out);
@@ -547,7 +552,7 @@ static int hear_signals(struct sonde_loop *loop, struct signals *signals, bool o
 }
 
 static int run_on_target(struct cli_call *call, const struct sonde_spec_documents *documents,
-                         struct sonde_db *db, struct sonde_loop *loop)
+                         struct sonde_db *db, struct sonde_loop *loop, const struct check *check)
 {
     struct sonde_signal *handles[SIGNALS_MAX] = {NULL};
     struct target target = TARGET_NONE;
@@ -562,7 +567,7 @@ static int run_on_target(struct cli_call *call, const struct sonde_spec_document
     r = r < 0 ? r : target_find(call, loop, family, &target, &err);
     int code = r < 0 ? cli_say_error(&err)
                      : run_all(db, loop, &target, documents, &signals,
-                               call->settings.output == CLI_OUTPUT_JSON);
+                               call->settings.output == CLI_OUTPUT_JSON, check);
     if (target.child) {
         code = wait_for_command(loop, &target, code);
     }
@@ -579,16 +584,19 @@ static int run_documents(struct cli_call *call, const char *name,
     struct sonde_err err;
     struct sonde_db *db = NULL;
     struct sonde_loop *loop = NULL;
-    int r = check_documents(name, documents, &err);
+    struct check check;
+    int r = check_begin(&call->settings, &check, &err);
+    r = r < 0 ? r : check_documents(name, documents, &err);
     /* The store before the target: where nothing can be kept, nothing is touched. */
     int store = r < 0 ? r : store_open(&call->settings, &db, &err);
     store = store < 0 ? store : sonde_loop_new(&loop, &err);
-    int code = store < 0 ? cli_say_error(&err) : run_on_target(call, documents, db, loop);
+    int code = store < 0 ? cli_say_error(&err) : run_on_target(call, documents, db, loop, &check);
     if (r == 0 && store < 0) {
         code = SONDE_EXIT_FAILED;
     }
     sonde_loop_free(loop);
     sonde_db_close(db);
+    check_fini(&check);
     return code;
 }
 

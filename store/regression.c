@@ -31,6 +31,7 @@ static int read_baseline(const cJSON *json, struct sonde_results_baseline *ret,
         return sonde_fail(err, SONDE_EINVALID, 0, "baseline.runs is from 1 to %d",
                           SONDE_REGRESSION_HISTORY_MAX);
     }
+    ret->runs = ret->strategy == SONDE_BASELINE_ROLLING_MEDIAN ? ret->runs : 1;
     return ret->strategy == SONDE_BASELINE_PINNED && !ret->run[0]
                ? sonde_fail(err, SONDE_EINVALID, 0, "baseline.runName is missing")
                : 0;

@@ -57,6 +57,31 @@ static int add_run(void *context, const struct sonde_run *run, struct sonde_err 
     return 0;
 }
 
+/* The last one of that name that succeeded before, or whatever else the text names. */
+static int find_pinned(struct sonde_db *db, const char *uid, const struct self *self,
+                       const char *text, char ret[SONDE_UUID_SIZE], struct sonde_err *err)
+{
+    const struct sonde_runs_good wanted = {.namespace = self->namespace,
+                                           .kind = self->kind,
+                                           .schedule = "",
+                                           .name = text,
+                                           .before_ns = self->created_ns,
+                                           .except_uid = uid};
+    struct past found = {.count = 0};
+    int r = sonde_db_runs_good(db, &wanted, 1, add_run, &found, err);
+    if (r == 0 && found.count) {
+        memcpy(ret, found.runs[0].uid, SONDE_UUID_SIZE);
+        return 0;
+    }
+    r = r < 0
+            ? r
+            : sonde_db_run_resolve(db, text, self->namespace[0] ? self->namespace : NULL, ret, err);
+    return r == 0 && strcmp(ret, uid) == 0
+               ? sonde_fail(err, SONDE_ENOTFOUND, 0,
+                            "no run called %.100s has succeeded before this one", text)
+               : r;
+}
+
 static int find_past(struct sonde_db *db, const char *uid, const struct self *self,
                      const struct sonde_results_baseline *baseline, struct past *ret,
                      struct sonde_err *err)
@@ -65,8 +90,7 @@ static int find_past(struct sonde_db *db, const char *uid, const struct self *se
     char pinned[SONDE_UUID_SIZE] = "";
     int r = 0;
     if (baseline->strategy == SONDE_BASELINE_PINNED) {
-        r = sonde_db_run_resolve(db, baseline->run, self->namespace[0] ? self->namespace : NULL,
-                                 pinned, err);
+        r = find_pinned(db, uid, self, baseline->run, pinned, err);
         r = r < 0 ? r : sonde_db_run_get(db, pinned, copy_self, &like, err);
         r = r < 0 ? r : sonde_db_run_get(db, pinned, add_run, ret, err);
     }
@@ -244,7 +268,7 @@ static int look(void *context, const struct sonde_artifact *artifact, struct son
 
 static void finish(const struct sonde_results_baseline *baseline, struct sonde_regression *ret)
 {
-    size_t wanted = baseline->strategy == SONDE_BASELINE_ROLLING_MEDIAN ? baseline->runs : 1;
+    size_t wanted = baseline->runs ? baseline->runs : 1;
     ret->reference = wanted < ret->runs ? wanted : ret->runs;
     if (ret->runs == 0) {
         sonde_regression_refuse(ret, "no run like this one has succeeded before it: there is "

@@ -12,8 +12,9 @@ enum { SONDE_RESULTS_NIGHTS = 20 }; /* runs that tell how nights differ */
 /* How a run is compared. */
 struct sonde_results_baseline {
     enum sonde_baseline_strategy strategy;
-    size_t runs;     /* of the rolling median */
-    const char *run; /* the pinned one: a name, or the beginning of a uid */
+    size_t runs; /* whose median counts; 0 as 1 */
+    const char
+        *run; /* the pinned one: a name (its last that succeeded), or the beginning of a uid */
 };
 
 /* Compares a run, whose artifacts are there, with runs that succeeded before it: those of its

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "results/checks.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "analysis/functions.h"
+#include "codec/json.h"
+#include "load/judge.h"
+#include "results/load_test.h"
+#include "results/reader.h"
+#include "spec/reason.h"
+
+enum { LINE_SIZE = 512 };
+
+static const char unmeasured[] = "nothing of it was measured";
+
+/* ---- the run ---- */
+
+struct reading {
+    struct sonde_checks *checks;
+    bool of_status; /* the comparison is taken from there */
+};
+
+static enum sonde_check_state state_of(bool keeps)
+{
+    return keeps ? SONDE_CHECK_PASSED : SONDE_CHECK_FAILED;
+}
+
+/* The reason of a run that failed for what is a check of its own. */
+static bool has_check_of_its_own(const char *reason)
+{
+    static const char *const reasons[] = {SONDE_REASON_THRESHOLD_BROKEN, SONDE_REASON_REGRESSION};
+    bool has = false;
+    for (size_t i = 0; i < SONDE_LENGTH(reasons); i++) {
+        has = has || strcmp(reason, reasons[i]) == 0;
+    }
+    return has;
+}
+
+static int add_kept_measure(struct sonde_checks *checks, const cJSON *measure,
+                            struct sonde_err *err)
+{
+    bool worse = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(measure, "worse"));
+    return sonde_checks_add(checks, SONDE_CHECK_REGRESSION, state_of(!worse),
+                            sonde_json_string_or(measure, "name", ""), err, "%.1000s: %.100s",
+                            sonde_json_string_or(measure, "text", ""),
+                            sonde_json_string_or(measure, "verdict", ""));
+}
+
+static int add_kept(struct sonde_checks *checks, const cJSON *kept, struct sonde_err *err)
+{
+    const cJSON *measure;
+    int r = 0;
+    if (!cJSON_IsObject(kept)) {
+        return 0;
+    }
+    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(kept, "compared"))) {
+        return sonde_checks_add(checks, SONDE_CHECK_REGRESSION, SONDE_CHECK_SKIPPED, "the baseline",
+                                err, "%.1000s", sonde_json_string_or(kept, "message", ""));
+    }
+    cJSON_ArrayForEach(measure, cJSON_GetObjectItemCaseSensitive(kept, "measures"))
+    {
+        r = r < 0 ? r : add_kept_measure(checks, measure, err);
+    }
+    return r;
+}
+
+static int read_run(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    struct reading *reading = context;
+    struct sonde_checks *checks = reading->checks;
+    SONDE_JSON_AUTO *status = NULL;
+    int r = sonde_json_parse(sonde_str(run->status), &status, err);
+    checks->name = sonde_checks_keep(checks, run->name);
+    checks->uid = sonde_checks_keep(checks, run->uid);
+    checks->target = sonde_checks_keep(checks, sonde_json_string_or(status, "target", ""));
+    checks->start_ns = run->created_ns;
+    checks->seconds =
+        run->completed_ns > 0 ? (double)(run->completed_ns - run->created_ns) / 1e9 : 0;
+    if (r < 0 || !checks->name || !checks->uid || !checks->target) {
+        return r < 0 ? r : sonde_fail(err, SONDE_ENOMEM, 0, "the checks: out of memory");
+    }
+    bool well = run->state == SONDE_RUN_SUCCEEDED || has_check_of_its_own(run->reason);
+    r = sonde_checks_add(checks, SONDE_CHECK_RUN, state_of(well), "the run came to its end", err,
+                         "%s%s%.1000s", well ? "" : run->reason,
+                         !well && run->message[0] ? ": " : "", well ? "" : run->message);
+    const cJSON *kept = cJSON_GetObjectItemCaseSensitive(status, "regression");
+    return r < 0 || !reading->of_status ? r : add_kept(checks, kept, err);
+}
+
+static int add_regression(struct sonde_checks *checks, const struct sonde_regression *regression,
+                          struct sonde_err *err)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CHECKS_BYTES_MAX);
+    SONDE_JSON_AUTO *json = NULL;
+    sonde_regression_json(regression, &text);
+    int r = sonde_buf_check(&text, "the comparison", err);
+    r = r < 0 ? r : sonde_json_parse(sonde_buf_view(&text), &json, err);
+    return r < 0 ? r : add_kept(checks, json, err);
+}
+
+/* ---- load tests ---- */
+
+static int add_verdict(struct sonde_checks *checks, enum sonde_check_kind kind,
+                       const struct sonde_load_verdict *verdict, bool valid, struct sonde_err *err)
+{
+    if (isnan(verdict->statistic)) {
+        return sonde_checks_add(checks, kind, SONDE_CHECK_FAILED, verdict->text, err, "%s",
+                                unmeasured);
+    }
+    bool doubtful = verdict->keeps && !valid;
+    return sonde_checks_add(checks, kind, doubtful ? SONDE_CHECK_SKIPPED : state_of(verdict->keeps),
+                            verdict->text, err, "it was %.6g%s", verdict->statistic,
+                            doubtful ? ", but the test cannot be believed" : "");
+}
+
+static int add_budgeted(struct sonde_checks *checks, const struct sonde_load_result *result,
+                        const char *text, struct sonde_err *err)
+{
+    struct sonde_load_verdict verdict = {.text = text};
+    int r = sonde_threshold_parse(sonde_str(text), &verdict.threshold, err);
+    if (r < 0) {
+        return r;
+    }
+    (void)sonde_load_judge(&verdict, 1, &result->tally, (double)result->duration_ns / 1e9);
+    return add_verdict(checks, SONDE_CHECK_BUDGET, &verdict, result->validity.valid, err);
+}
+
+/* Gives the run of the profile that was taken meanwhile; "": there is none. */
+static int check_load(struct sonde_db *db, const char *uid, const struct sonde_run_budget *budget,
+                      struct sonde_checks *checks, char ret_profile[SONDE_UUID_SIZE],
+                      struct sonde_err *err)
+{
+    struct sonde_load_result result;
+    int r = sonde_results_load_test_find(db, uid, NULL, NULL, &result, err);
+    for (size_t i = 0; r == 0 && i < result.profile_count && !ret_profile[0]; i++) {
+        const struct sonde_load_profiled *profile = &result.profiles[i];
+        (void)snprintf(ret_profile, SONDE_UUID_SIZE, "%s", profile->run ? profile->run : "");
+    }
+    for (size_t i = 0; r == 0 && i < result.verdict_count; i++) {
+        r = add_verdict(checks, SONDE_CHECK_THRESHOLD, &result.verdicts[i], result.validity.valid,
+                        err);
+    }
+    for (size_t i = 0; r == 0 && budget && i < budget->thresholds.count; i++) {
+        r = add_budgeted(checks, &result, budget->thresholds.items[i], err);
+    }
+    sonde_load_result_fini(&result);
+    return r;
+}
+
+/* ---- profiles ---- */
+
+/* The end of a path: "patients.js" and "routes/patients.js" are of "/app/routes/patients.js". */
+static bool is_file(struct sonde_str path, const char *file)
+{
+    if (!file) {
+        return true;
+    }
+    size_t length = strlen(file);
+    return sonde_str_ends(path, file) &&
+           (path.length == length || path.data[path.length - length - 1] == '/');
+}
+
+static int check_function(struct sonde_checks *checks, const struct sonde_profile *profile,
+                          const struct sonde_function_table *table,
+                          const struct sonde_budget_function *wanted, struct sonde_err *err)
+{
+    char name[LINE_SIZE];
+    int64_t taken = 0;
+    int64_t busy = table->whole - table->categories[SONDE_CATEGORY_IDLE];
+    for (size_t i = 0; i < table->function_count; i++) {
+        const struct sonde_function *function = &table->functions[i];
+        const struct sonde_frame *frame = &profile->frames[function->frame];
+        if (sonde_str_is(sonde_frame_name(frame), wanted->name) &&
+            is_file(sonde_frame_position(frame)->file, wanted->file)) {
+            taken += frame->category == SONDE_CATEGORY_APP ? function->blamed : function->self;
+        }
+    }
+    double percent = 100 * sonde_share(taken, busy);
+    double milliseconds = 1000 * sonde_share(taken, table->whole);
+    int r = 0;
+    (void)snprintf(name, sizeof(name), "%s%s%s", wanted->name, wanted->file ? " " : "",
+                   wanted->file ? wanted->file : "");
+    if (wanted->percent != SONDE_SPEC_ABSENT) {
+        r = sonde_checks_add(checks, SONDE_CHECK_BUDGET,
+                             state_of(percent <= (double)wanted->percent), name, err,
+                             "it takes %.1f %% of the busy time, of at most %lld", percent,
+                             (long long)wanted->percent);
+    }
+    if (r == 0 && wanted->milliseconds_second != SONDE_SPEC_ABSENT) {
+        r = sonde_checks_add(checks, SONDE_CHECK_BUDGET,
+                             state_of(milliseconds <= (double)wanted->milliseconds_second), name,
+                             err, "it takes %.1f ms of each second, of at most %lld", milliseconds,
+                             (long long)wanted->milliseconds_second);
+    }
+    return r;
+}
+
+static int check_time(const struct sonde_profile *profile, const struct sonde_run_budget *budget,
+                      struct sonde_checks *checks, struct sonde_err *err)
+{
+    struct sonde_function_table table;
+    int r = sonde_function_table_init(profile, &table, err);
+    if (r < 0) {
+        return r;
+    }
+    for (size_t i = 0; i < budget->functions.count && r == 0; i++) {
+        r = check_function(checks, profile, &table, &budget->functions.items[i], err);
+    }
+    if (r == 0 && budget->busy_percent != SONDE_SPEC_ABSENT) {
+        int64_t busy = table.whole - table.categories[SONDE_CATEGORY_IDLE];
+        double percent = 100 * sonde_share(busy, table.whole);
+        r = sonde_checks_add(checks, SONDE_CHECK_BUDGET,
+                             state_of(percent <= (double)budget->busy_percent), "busy time", err,
+                             "%.1f %% of the time, of at most %lld", percent,
+                             (long long)budget->busy_percent);
+    }
+    sonde_function_table_fini(&table);
+    return r;
+}
+
+static int check_bytes(const struct sonde_profile *profile, const struct sonde_run_budget *budget,
+                       struct sonde_checks *checks, struct sonde_err *err)
+{
+    struct sonde_function_table table;
+    int r = budget->allocated_kilobytes == SONDE_SPEC_ABSENT
+                ? 1
+                : sonde_function_table_init(profile, &table, err);
+    if (r != 0) {
+        return r < 0 ? r : 0;
+    }
+    double kilobytes = (double)table.whole / 1000;
+    r = sonde_checks_add(checks, SONDE_CHECK_BUDGET,
+                         state_of(kilobytes <= (double)budget->allocated_kilobytes), "allocations",
+                         err, "%.0f kB, of at most %lld", kilobytes,
+                         (long long)budget->allocated_kilobytes);
+    sonde_function_table_fini(&table);
+    return r;
+}
+
+/* ---- what the run has ---- */
+
+enum { TIME, BYTES, PROFILES };
+
+struct found {
+    bool load;
+    char captures[PROFILES][SONDE_DB_ARTIFACT_NAME_MAX + 1]; /* the first of each; "": none */
+};
+
+static int look(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
+{
+    struct found *found = context;
+    unsigned units = sonde_results_units(artifact->type);
+    (void)err;
+    found->load = found->load || strcmp(artifact->type, SONDE_ARTIFACT_LOAD_RESULT) == 0;
+    char *name = found->captures[units & (1U << SONDE_PROFILE_NANOSECONDS) ? TIME : BYTES];
+    if (units && sonde_results_is_profile(artifact->type) && !name[0]) {
+        (void)snprintf(name, sizeof(found->captures[0]), "%s", artifact->capture);
+    }
+    return 0;
+}
+
+static int check_profile(struct sonde_db *db, const char *uid, const char *capture,
+                         const struct sonde_run_budget *budget, struct sonde_checks *checks,
+                         struct sonde_err *err)
+{
+    struct sonde_profile profile = {0};
+    SONDE_BUF_AUTO name = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
+    int r = sonde_results_profile(db, uid, capture, &profile, &name, err);
+    if (r == 0) {
+        r = (profile.unit == SONDE_PROFILE_BYTES ? check_bytes : check_time)(&profile, budget,
+                                                                             checks, err);
+    }
+    sonde_profile_fini(&profile);
+    return r;
+}
+
+/* A budget for what was not measured is not kept. */
+static int add_missing(const struct sonde_run_budget *budget, const struct found *found,
+                       struct sonde_checks *checks, struct sonde_err *err)
+{
+    const struct {
+        bool wanted, there;
+        const char *name, *what;
+    } parts[] = {
+        {budget->thresholds.count > 0, found->load, "thresholds", "load test"},
+        {budget->functions.count > 0 || budget->busy_percent != SONDE_SPEC_ABSENT,
+         found->captures[TIME][0] != '\0', "functions", "CPU profile"},
+        {budget->allocated_kilobytes != SONDE_SPEC_ABSENT, found->captures[BYTES][0] != '\0',
+         "maxAllocatedKilobytes", "profile of allocations"},
+    };
+    int r = 0;
+    for (size_t i = 0; i < SONDE_LENGTH(parts) && r == 0; i++) {
+        if (parts[i].wanted && !parts[i].there) {
+            r = sonde_checks_add(checks, SONDE_CHECK_BUDGET, SONDE_CHECK_FAILED, parts[i].name, err,
+                                 "%s: the run has no %s", unmeasured, parts[i].what);
+        }
+    }
+    return r;
+}
+
+static int add_report(struct sonde_db *db, const char *uid,
+                      const struct sonde_results_checks_wanted *wanted, struct sonde_checks *checks,
+                      struct sonde_err *err)
+{
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CHECKS_BYTES_MAX / 2);
+    const struct sonde_results_request request = {.format = SONDE_RESULTS_TEXT,
+                                                  .heap_bytes_max = wanted->heap_bytes_max};
+    int r = sonde_results_report(db, uid, &request, &text, err);
+    if (r < 0) {
+        return r;
+    }
+    checks->report = sonde_checks_keep(checks, text.data ? text.data : "");
+    return checks->report ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "the checks: out of memory");
+}
+
+int sonde_results_checks(struct sonde_db *db, const char *uid,
+                         const struct sonde_results_checks_wanted *wanted,
+                         struct sonde_checks *checks, struct sonde_err *err)
+{
+    const struct sonde_run_budget *budget = wanted->budget;
+    struct reading reading = {checks, wanted->regression == NULL};
+    struct found found = {0};
+    int r = sonde_db_artifacts(db, uid, look, &found, err);
+    r = r < 0 ? r : sonde_db_run_get(db, uid, read_run, &reading, err);
+    char profile[SONDE_UUID_SIZE] = "";
+    r = r < 0 || !found.load ? r : check_load(db, uid, budget, checks, profile, err);
+    if (r == 0 && profile[0]) { /* what is missing then is said */
+        r = sonde_db_artifacts(db, profile, look, &found, err);
+    }
+    for (int i = 0; i < PROFILES && r == 0 && budget; i++) {
+        r = found.captures[i][0] ? check_profile(db, profile[0] ? profile : uid, found.captures[i],
+                                                 budget, checks, err)
+                                 : 0;
+    }
+    r = r < 0 || !budget ? r : add_missing(budget, &found, checks, err);
+    r = r < 0 || !wanted->regression ? r : add_regression(checks, wanted->regression, err);
+    return r < 0 || !wanted->report ? r : add_report(db, uid, wanted, checks, err);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// A run held against a baseline and a budget, as CI does it.
+
+const assert = require('node:assert/strict');
+const http = require('node:http');
+const test = require('node:test');
+const { listen } = require('./support/load.js');
+const { Sonde, exited, start } = require('./support/sonde.js');
+
+const BUDGET = 97;
+const REGRESSION = 98;
+const THRESHOLD = 99;
+// Without a rate there is no pace that a busy machine could miss.
+const CLOSED = ['-c', '2', '-a', '60', '--no-progress'];
+
+// Answers after so long: `wait` may be changed.
+async function startServer(t) {
+  const server = http.createServer((_request, response) => {
+    setTimeout(() => response.end('hello'), server.wait);
+  });
+  server.wait = 1;
+  const port = await listen(t, server);
+  return { server, url: `http://127.0.0.1:${port}/` };
+}
+
+function budget(sonde, text) {
+  return sonde.document('budget.yaml', text);
+}
+
+test('a load test is held against the last good one of a name', async (t) => {
+  const sonde = new Sonde(t);
+  const { server, url } = await startServer(t);
+  const load = (name) => {
+    return sonde.run(['load', url, ...CLOSED, '--name', name, '--baseline', 'main']);
+  };
+  const first = await load('main');
+  exited(first, 0);
+  assert.match(first.stderr, /^skipped baseline: the baseline: .*no run/m);
+  const quiet = await sonde.run(['check', 'main', '--baseline', 'main']);
+  exited(quiet, 0);
+  server.wait = 300;
+  const slow = await load('pull-7');
+  exited(slow, REGRESSION);
+  assert.match(slow.stderr, /^failed {2}baseline: p50: p50 is \d+ % \[.*\] slower: .*: worse$/m);
+  const report = await sonde.report('pull-7');
+  assert.deepEqual([report.state, report.reason], ['Failed', 'Regression']);
+  assert.equal(report.regression.with, 'main');
+  assert.match(report.message, /^p50 is \d+ % \[\d+, \d+\] slower than main: .* → /);
+  // Said again by its own status, and by any other baseline.
+  const again = await sonde.run(['check', 'pull-7']);
+  exited(again, REGRESSION);
+  const same = await sonde.run(['check', 'pull-7', '--baseline', report.uid]);
+  exited(same, 0);
+  assert.match(same.stdout, /^skipped baseline: .*has succeeded before this one$/m);
+});
+
+test('another load is not compared', async (t) => {
+  const sonde = new Sonde(t);
+  const { server, url } = await startServer(t);
+  exited(await sonde.run(['load', url, ...CLOSED, '--name', 'main']), 0);
+  server.wait = 300;
+  const words = ['-c', '3', '-a', '30', '--no-progress', '--baseline', 'main'];
+  const other = await sonde.run(['load', url, ...words]);
+  exited(other, 0);
+  assert.match(other.stderr, /another load \(closed: 2 connections; this one: closed: 3 conn/);
+});
+
+test('a budget is kept or not, in every format', async (t) => {
+  const sonde = new Sonde(t);
+  const { url } = await startServer(t);
+  const file = budget(
+    sonde,
+    [
+      'thresholds:',
+      '- "http_reqs: count>1"',
+      '- "http_req_duration: p(50)<0.001"',
+      'functions: [{name: readVisits, maxPercent: 10}]',
+    ].join('\n'),
+  );
+  const words = ['load', url, ...CLOSED, '--name', 'main', '--budget', file];
+  const load = await sonde.run(words);
+  exited(load, BUDGET);
+  assert.match(load.stderr, /^failed {2}budget: http_req_duration: p\(50\)<0\.001: it was \d/m);
+  assert.match(load.stderr, /^failed {2}budget: functions: nothing of it was measured: .*CPU/m);
+  assert.match(load.stderr, /^4 checks: 2 passed, 2 failed, 0 skipped$/m);
+  const state = (await sonde.report('main')).state;
+  assert.equal(state, 'Succeeded'); // it is CI's budget, not the run's
+  const check = async (format) => {
+    const done = await sonde.run(['check', 'last', '--budget', file, '--format', format]);
+    exited(done, BUDGET);
+    return done.stdout;
+  };
+  const json = JSON.parse(await check('json'));
+  assert.equal(json.verdict, 'BudgetExceeded');
+  assert.deepEqual(
+    json.checks.map((one) => [one.kind, one.state]),
+    [
+      ['run', 'passed'],
+      ['budget', 'passed'],
+      ['budget', 'failed'],
+      ['budget', 'failed'],
+    ],
+  );
+  const junit = await check('junit');
+  assert.match(junit, /tests="4" failures="2" errors="0" skipped="0"/);
+  assert.match(junit, /<system-out>main {2}Succeeded/);
+  const markdown = await check('markdown');
+  assert.match(markdown, /^### ❌ main: BudgetExceeded$/m);
+  assert.match(markdown, /^<details><summary>Report<\/summary>$/m);
+  // A threshold that breaks comes first.
+  const broken = await sonde.run([...words, '--threshold', 'http_reqs: count<1']);
+  exited(broken, THRESHOLD);
+});
+
+test('a profile is held against its functions', async (t) => {
+  const sonde = new Sonde(t);
+  const file = budget(sonde, 'functions: [{name: hot, maxPercent: 100}]\nmaxBusyPercent: 1\n');
+  const work = 'let x = 0; for (let i = 0; i < 2e7; i++) { x += i % 7; } return x;';
+  const script = sonde.document('work.js', `function hot() { ${work} } setInterval(hot, 60);`);
+  const spec = {
+    target: { podName: 'local' },
+    captures: [{ name: 'cpu', type: 'CPUProfile', durationSeconds: 2, windowSeconds: 1 }],
+  };
+  const kind = { apiVersion: 'sonde.dev/v1alpha1', kind: 'ProfileRun', metadata: { name: 'main' } };
+  const document = sonde.document('run.yaml', JSON.stringify({ ...kind, spec }));
+  const { pid } = start(t, process.execPath, [script]);
+  const run = await sonde.run(['run', document, '--budget', file, '--pid', String(pid)]);
+  exited(run, BUDGET);
+  assert.match(run.stderr, /^failed {2}budget: busy time: \d+\.\d % of the time, of at most 1$/m);
+  assert.match(run.stderr, /^3 checks: 2 passed, 1 failed, 0 skipped$/m);
+});
+
+test('a budget that is wrong is refused before anything is done', async (t) => {
+  const sonde = new Sonde(t);
+  const file = budget(sonde, 'maxBusyPercent: 60\nfunctions:\n- {name: a}\n');
+  for (const words of [
+    ['load', 'http://127.0.0.1:1/', '--budget', file],
+    ['check', 'last', '--budget', file],
+  ]) {
+    const refused = await sonde.run(words);
+    exited(refused, 2);
+    assert.match(refused.stderr, /budget\.yaml:3:3: functions\[0\]: must have maxPercent or/);
+  }
+  const load = (...words) => sonde.run(['load', 'http://127.0.0.1:1/', ...words]);
+  exited(await load('--no-store', '--baseline', 'main'), 2);
+  exited(await load('--baseline-runs', '3'), 2);
+  exited(await load('--budget', `${file}.missing`), 1);
+  assert.deepEqual(await sonde.runs(), []);
+});
