@@ -90,7 +90,9 @@ static void start_flush(struct loads *loads)
 static int add_event(struct loads *loads, const struct load_test *test,
                      const struct load_said *said, struct sonde_err *err)
 {
-    char *body = said->body ? cJSON_PrintUnformatted(said->body) : strdup("{}");
+    char *body = said->text.length ? strndup(said->text.data, said->text.length)
+                 : said->body      ? cJSON_PrintUnformatted(said->body)
+                                   : strdup("{}");
     size_t at = loads->event_count;
     if (!body) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
@@ -351,7 +353,7 @@ static int say_lost(struct loads *loads, struct load_test *test,
               SONDE_FIELD_STR("run", sonde_str(test->kept->uid)),
               SONDE_FIELD_STR("target", sonde_str(name)),
               SONDE_FIELD_STR("why", sonde_str(silent->message)));
-    const struct load_said said = {LOAD_EVENT_LOST, silent->runner, now_us, body};
+    const struct load_said said = {LOAD_EVENT_LOST, silent->runner, now_us, body, {0}};
     const struct sonde_target target = {.run_uid = test->kept->uid, .name = name};
     int r = load_say(loads, test, &said, &effect, err);
     return r < 0 || !effect.replaced ? r : sonde_db_token_release(loads->service->db, &target, err);
@@ -507,8 +509,8 @@ void loads_failed(struct loads *loads, const char *uid, const char *target, cons
     if (!test || !made || succeeded || load_runner_number(target, &number) < 0) {
         return;
     }
-    const struct load_said said = {LOAD_EVENT_LOST, (unsigned)number,
-                                   sonde_clock_realtime() / SONDE_MICROSECOND, body};
+    const struct load_said said = {
+        LOAD_EVENT_LOST, (unsigned)number, sonde_clock_realtime() / SONDE_MICROSECOND, body, {0}};
     if (load_say(loads, test, &said, &effect, &err) < 0) {
         SONDE_LOG(&loads->service->log, SONDE_LOG_WARN, "a runner's last word was not taken",
                   SONDE_FIELD_STR("error", sonde_str(err.message)));

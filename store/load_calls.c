@@ -112,7 +112,7 @@ static bool say(struct call *call, enum load_event_kind kind, struct load_effect
     if (!body) {
         return false;
     }
-    const struct load_said said = {kind, runner, now_us(), body};
+    const struct load_said said = {kind, runner, now_us(), body, sonde_buf_view(&call->body)};
     if (load_say(call->service->loads, test, &said, ret, &err) < 0) {
         refuse(call, &err, ret->expected);
         return false;
@@ -203,7 +203,8 @@ static bool put_ready(struct loads *loads, struct load_test *test, struct call *
     }
     int r = sonde_json_parse(sonde_buf_view(&call->body), &body, &err);
     r = r < 0 ? r : load_runner_number(call->target, &number);
-    const struct load_said said = {LOAD_EVENT_READY, (unsigned)number, now_us(), body};
+    const struct load_said said = {LOAD_EVENT_READY, (unsigned)number, now_us(), body,
+                                   sonde_buf_view(&call->body)};
     r = r < 0 ? r : load_say(loads, test, &said, &effect, &err);
     if (r < 0) {
         sonde_buf_text(ret, "{\"wait\":true}\n"); /* it asks again, and is told why */
@@ -298,7 +299,8 @@ void loads_lost(struct call *call)
         return;
     }
     (void)snprintf(name, sizeof(name), "runner-%lld", (long long)number);
-    const struct load_said said = {LOAD_EVENT_LOST, (unsigned)number, now_us(), body};
+    const struct load_said said = {LOAD_EVENT_LOST, (unsigned)number, now_us(), body,
+                                   sonde_buf_view(&call->body)};
     const struct sonde_target target = {.run_uid = call->uid, .name = name};
     int r = load_say(loads, test, &said, &effect, &err);
     if (r == 0 && effect.replaced) {

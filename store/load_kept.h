@@ -34,6 +34,7 @@ struct load_said {
     unsigned runner;
     int64_t time_us;
     const cJSON *body;
+    struct sonde_str text; /* of the body; empty: it is made of it */
 };
 
 /* What comes of it, as far as its kind has that. */

@@ -70,9 +70,12 @@ static int take_count(struct sonde_str *at, int64_t *ret)
 /* A run of empty counters is the negative of its length; a single one is 0. */
 static void put_counts(const struct sonde_histogram *histogram, struct sonde_buf *buf)
 {
-    int64_t empty = 0;
+    const struct sonde_histogram_layout *layout = &histogram->layout;
     uint64_t left = histogram->total;
-    for (uint32_t i = 0; left; i++) {
+    int64_t least = histogram->minimum < layout->highest ? histogram->minimum : layout->highest;
+    uint32_t first = left ? sonde_histogram_index(layout, least) : 0;
+    int64_t empty = first;
+    for (uint32_t i = first; left; i++) {
         uint64_t count = histogram->counts[i];
         if (count == 0) {
             empty++;

@@ -107,7 +107,7 @@ void sonde_load_archive_text(struct sonde_load_archive *archive, char *text, siz
 
 /* ---- histograms and tallies ---- */
 
-static void add_histogram(struct sonde_load_archive *a, struct sonde_histogram *h)
+static void add_histogram(struct sonde_load_archive *a, struct sonde_histogram *h, bool wanted)
 {
     int64_t least = 0;
     int64_t most = 0;
@@ -119,7 +119,11 @@ static void add_histogram(struct sonde_load_archive *a, struct sonde_histogram *
     sonde_load_archive_signed(a, &most);
     sonde_load_archive_number(a, &clipped);
     sonde_load_archive_number(a, &length);
-    if (a->code == 0 && sonde_histogram_unpack(cut(a, length), h, NULL) < 0) {
+    struct sonde_str packed = cut(a, length);
+    if (!wanted) {
+        return;
+    }
+    if (a->code == 0 && sonde_histogram_unpack(packed, h, NULL) < 0) {
         fail(a, SONDE_EPARSE);
     }
     if (least < 0 || most < least) {
@@ -132,15 +136,14 @@ static void add_histogram(struct sonde_load_archive *a, struct sonde_histogram *
     }
 }
 
-void sonde_load_archive_histogram(struct sonde_load_archive *archive,
-                                  struct sonde_histogram *histogram)
+static void carry_histogram(struct sonde_load_archive *a, struct sonde_histogram *histogram,
+                            bool wanted)
 {
-    struct sonde_load_archive *a = archive;
     bool any = histogram->total > 0;
     if (!a->to) {
         sonde_load_archive_flag(a, &any);
         if (any) {
-            add_histogram(a, histogram);
+            add_histogram(a, histogram, wanted);
         }
         return;
     }
@@ -156,6 +159,12 @@ void sonde_load_archive_histogram(struct sonde_load_archive *archive,
     put(a, packed.length);
     sonde_buf_str(a->to, sonde_buf_view(&packed));
     a->code = a->code ? a->code : packed.code;
+}
+
+void sonde_load_archive_histogram(struct sonde_load_archive *archive,
+                                  struct sonde_histogram *histogram)
+{
+    carry_histogram(archive, histogram, true);
 }
 
 /* Adds what is read to the number; else writes it. */
@@ -183,19 +192,24 @@ static void carry_statuses(struct sonde_load_archive *a, struct sonde_load_tally
     }
 }
 
-void sonde_load_archive_own(struct sonde_load_archive *archive, struct sonde_load_tally *tally)
+void sonde_load_archive_counts(struct sonde_load_archive *archive, struct sonde_load_tally *tally)
 {
     struct sonde_load_archive *a = archive;
-    struct sonde_load_tally *t = tally;
     for (const struct sonde_load_interval_field *f = sonde_load_tally_fields; f->name; f++) {
-        sum(a, (uint64_t *)((char *)t + f->offset));
+        sum(a, (uint64_t *)((char *)tally + f->offset));
     }
     for (int i = 0; i < SONDE_LOAD_ERRORS; i++) {
-        sum(a, &t->errors[i]);
+        sum(a, &tally->errors[i]);
     }
-    carry_statuses(a, t);
+    carry_statuses(a, tally);
+}
+
+void sonde_load_archive_own(struct sonde_load_archive *archive, struct sonde_load_tally *tally)
+{
+    sonde_load_archive_counts(archive, tally);
     for (const struct sonde_load_result_histogram *h = sonde_load_tally_histograms; h->name; h++) {
-        sonde_load_archive_histogram(a, (struct sonde_histogram *)((char *)t + h->offset));
+        struct sonde_histogram *own = (struct sonde_histogram *)((char *)tally + h->offset);
+        carry_histogram(archive, own, !archive->brief || own == &tally->response);
     }
 }
 

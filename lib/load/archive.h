@@ -11,6 +11,7 @@
 struct sonde_load_archive {
     struct sonde_buf *to;  /* where it is written; NULL: it is read */
     struct sonde_str from; /* what is left to be read */
+    bool brief;            /* of a tally no histogram but that of the response is read */
     int code; /* the first failure, SONDE_EPARSE or SONDE_ENOMEM: what is read then is 0 */
 };
 
@@ -37,6 +38,9 @@ void sonde_load_archive_intervals(struct sonde_load_archive *archive,
 void sonde_load_archive_own(struct sonde_load_archive *archive, struct sonde_load_tally *tally);
 void sonde_load_archive_part(struct sonde_load_archive *archive, struct sonde_load_tally *part,
                              size_t label);
+
+/* What is read of a tally's beginning: its counts, without histograms. */
+void sonde_load_archive_counts(struct sonde_load_archive *archive, struct sonde_load_tally *tally);
 
 /* 0, or the failure with a message. */
 int sonde_load_archive_check(const struct sonde_load_archive *archive,

@@ -405,13 +405,13 @@ static int find_sending(struct sonde_load_coordination *c, unsigned number, unsi
     return 0;
 }
 
-/* Reads it into the scratch. */
-static int read_tally(struct sonde_load_coordination *c, struct sonde_str tally,
-                      struct sonde_err *err)
+/* Reads its counts into the scratch. */
+static int read_counts(struct sonde_load_coordination *c, struct sonde_str tally,
+                       struct sonde_err *err)
 {
     struct sonde_load_archive archive = {.from = tally};
     sonde_load_tally_clear(&c->second);
-    sonde_load_archive_tally(&archive, &c->second);
+    sonde_load_archive_counts(&archive, &c->second);
     return sonde_load_archive_check(&archive, err);
 }
 
@@ -435,7 +435,7 @@ static int take_interval(struct sonde_load_coordination *c, struct runner *own,
 {
     int64_t second = (sent->end_us + SECOND_US / 2) / SECOND_US;
     second = second > own->reached ? second : own->reached;
-    int r = read_tally(c, sent->tally, err);
+    int r = read_counts(c, sent->tally, err);
     if (r == 0) {
         r = sent->warm_up ? take_warm_up(c, sent->tally, err)
                           : course_keep(c, second, sent->end_us, sent->tally, err);

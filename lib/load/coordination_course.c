@@ -93,6 +93,14 @@ static void judge(struct sonde_load_coordination *c, int64_t end_ns, int64_t now
     }
 }
 
+void course_measure(struct sonde_load_coordination *c)
+{
+    if (c->measured) {
+        c->p50_us = sonde_histogram_quantile(&c->result.tally.response, 0.5);
+        c->p99_us = sonde_histogram_quantile(&c->result.tally.response, 0.99);
+    }
+}
+
 static void show(struct sonde_load_coordination *c)
 {
     const struct sonde_load_tally *t = &c->second;
@@ -148,7 +156,7 @@ static int add_tallies(struct sonde_load_coordination *c, const struct pending *
         sonde_load_archive_number(&archive, &length);
         struct sonde_str one = {archive.from.data, (size_t)length};
         struct sonde_load_archive all = {.from = one};
-        struct sonde_load_archive second = {.from = one};
+        struct sonde_load_archive second = {.from = one, .brief = true};
         sonde_load_archive_tally(&all, &c->result.tally);
         sonde_load_archive_tally(&second, &c->second);
         r = sonde_load_archive_check(&all, err);
@@ -175,6 +183,7 @@ static int take_second(struct sonde_load_coordination *c, int64_t now_us, struct
     c->first = (c->first + 1) % SONDE_LOAD_LEAD_MAX;
     c->complete = number;
     show(c);
+    course_measure(c);
     judge(c, end_ns, now_us);
     look_for_profile(c, end_ns);
     return 0;

@@ -39,13 +39,14 @@ void sonde_load_coordination_state(const struct sonde_load_coordination *c,
 {
     const struct sonde_load_result *result = c->measured ? &c->result : &c->best;
     const struct sonde_load_tally *t = &result->tally;
-    bool any = c->measured || c->best_rate > 0;
     *ret = (struct sonde_load_state){
         .phase = c->phase,
         .round = c->round,
         .seconds = c->complete,
         .requests = t->answered,
         .error_rate = share(t->failed + t->wrong, t->failed + t->answered),
+        .p50_us = c->p50_us,
+        .p99_us = c->p99_us,
         .profile_due = c->profile_due,
         .stopped = c->stopping,
         .cancelled = c->cancelled,
@@ -53,10 +54,6 @@ void sonde_load_coordination_state(const struct sonde_load_coordination *c,
         .message = c->message,
     };
     count_runners(c, ret);
-    if (any) {
-        ret->p50_us = sonde_histogram_quantile(&t->response, 0.5);
-        ret->p99_us = sonde_histogram_quantile(&t->response, 0.99);
-    }
     if (c->shown_count) {
         ret->rate = (double)sonde_load_coordination_second(c, c->shown_count - 1)->answered;
     }

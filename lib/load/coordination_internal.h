@@ -93,6 +93,7 @@ struct sonde_load_coordination {
     int64_t skew_us; /* the worst of all rounds */
     struct sonde_load_shown shown[SONDE_LOAD_SHOWN_SECONDS];
     uint64_t shown_count;
+    int64_t p50_us, p99_us; /* of all so far */
     struct sonde_load_tally second; /* scratch, without parts */
 };
 
@@ -120,6 +121,8 @@ int course_advance(struct sonde_load_coordination *c, int64_t now_us,
  * counts as not sent. */
 int course_miss(struct sonde_load_coordination *c, const struct runner *runner, int64_t from_us,
                 int64_t to_us, struct sonde_err *err) SONDE_MUST_CHECK;
+/* How long requests took so far: quantiles are sums of many counters, and asked for often. */
+void course_measure(struct sonde_load_coordination *c);
 /* All seconds that came, and what is to be thought of the round. */
 int course_end(struct sonde_load_coordination *c, int64_t now_us,
                struct sonde_err *err) SONDE_MUST_CHECK;

@@ -293,5 +293,8 @@ int sonde_load_coordination_restore(struct sonde_load_coordination *c, struct so
     }
     carry(&a, c);
     lend(c);
+    if (a.code == 0) {
+        course_measure(c);
+    }
     return sonde_load_archive_check(&a, err);
 }
