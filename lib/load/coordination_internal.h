@@ -93,7 +93,7 @@ struct sonde_load_coordination {
     int64_t skew_us; /* the worst of all rounds */
     struct sonde_load_shown shown[SONDE_LOAD_SHOWN_SECONDS];
     uint64_t shown_count;
-    int64_t p50_us, p99_us; /* of all so far */
+    int64_t p50_us, p99_us;         /* of all so far */
     struct sonde_load_tally second; /* scratch, without parts */
 };
 
