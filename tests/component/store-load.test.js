@@ -5,6 +5,7 @@
 
 const assert = require('node:assert/strict');
 const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const { LoadTest, tally } = require('./support/load-runners.js');
@@ -150,6 +151,34 @@ test('a store that was killed goes on where it was', async (t) => {
   // What was kept of it while it went on is gone.
   const state = await load.runners[0].ready();
   refused(state, 409, 'Conflict');
+});
+
+// Members that nobody knows are passed over, but kept with what was said until the state of the
+// test takes its place, which it does each 32 MiB.
+test('a long test does not take more and more of the disk', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 2);
+  await load.begin();
+  const padding = 'x'.repeat(1 << 20);
+  const database = path.join(service.directory, 'store', 'runs.db');
+  let largest = 0;
+  for (let second = 0; second < 50; second++) {
+    for (const runner of load.runners) {
+      const own = tally(times(runner.number, second));
+      assert.equal((await runner.second({ ...own, padding })).status, 200);
+    }
+    largest = Math.max(largest, fs.statSync(database).size + fs.statSync(`${database}-wal`).size);
+    if (second === 40) {
+      await service.restart('SIGKILL');
+    }
+  }
+  assert.ok(largest < 90 << 20, `${largest}`);
+  await service.restart('SIGKILL');
+  for (const runner of load.runners) {
+    assert.equal((await runner.finish()).status, 200);
+  }
+  const { json } = await load.conclude();
+  assert.deepEqual([json.load.succeeded, json.load.requests], [true, sum(load.runners, 'sent')]);
 });
 
 test('runners and their tokens are told apart', async (t) => {

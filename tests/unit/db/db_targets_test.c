@@ -134,6 +134,10 @@ static void a_token_is_for_one_target_and_one_instance(void **state)
     reopen(f);
     assert_int_equal(sonde_db_token_use(f->db, &pod, token_a, "i1", 999, &f->err), 0);
     denied(f, &pod, token_a, "i2", 10, "TokenUsed");
+    /* Another process is to take its place: whichever comes first. */
+    assert_int_equal(sonde_db_token_release(f->db, &pod, &f->err), 0);
+    assert_int_equal(sonde_db_token_use(f->db, &pod, token_a, "i2", 10, &f->err), 0);
+    denied(f, &pod, token_a, "i1", 10, "TokenUsed");
     assert_int_equal(sonde_db_token_use(f->db, &pod, token_a, "", 10, &f->err), SONDE_EINVALID);
     const struct sonde_target done = {.run_uid = UID,
                                       .name = "patients-0",
