@@ -249,7 +249,7 @@ static void finish_step(struct store *store)
     store->failing_since = 0;
     if (store->step == STEP_PUT) {
         store->step = STEP_COMMIT;
-    } else if (store->step == STEP_COMMIT) {
+    } else if (store->step == STEP_COMMIT && store->first) {
         struct upload *upload = store->first;
         store->first = upload->next;
         store->last = store->first ? store->last : &store->first;
@@ -273,7 +273,7 @@ static void try_again(struct store *store, const struct sonde_err *err)
         return;
     }
     /* What the store had of it may be gone with its last process. */
-    bool repeats = store->step == STEP_COMMIT && !store->first->streamed;
+    bool repeats = store->step == STEP_COMMIT && store->first && !store->first->streamed;
     store->step = repeats ? STEP_PUT : store->step;
     sonde_timer_start(store->retry_timer, AGAIN_NS, 0);
 }
