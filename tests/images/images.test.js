@@ -46,6 +46,11 @@ function programOf(name) {
   return `usr/bin/${program ?? 'node'}`;
 }
 
+function programsOf(name) {
+  const beside = table.images[name].beside ?? [];
+  return [programOf(name), ...beside.map((file) => `usr/bin/${file}`)];
+}
+
 test('the same source gives the same bytes at another place and time', () => {
   assert.deepEqual(Object.keys(built.first), names);
   assert.deepEqual(built.second, built.first);
@@ -162,8 +167,7 @@ for (const name of names) {
       }
       const programs = images[name].entries.filter(({ mode }) => mode === '-rwxr-xr-x');
       const others = programs.map((entry) => entry.name).filter((file) => !INTERPRETER.test(file));
-      const beside = (row.beside ?? []).map((file) => `usr/bin/${file}`);
-      assert.deepEqual(others.sort(), [programOf(name), ...beside].sort());
+      assert.deepEqual(others.sort(), programsOf(name).sort());
     });
 
     test('has each library that is needed, and no other', () => {
@@ -174,19 +178,21 @@ for (const name of names) {
       assert.equal(interpreter.length, 1);
       wanted.add(path.basename(interpreter[0]));
       assert.deepEqual(there.map((file) => path.basename(file)).sort(), [...wanted].sort());
-      const list = support.inside(images[name].root, [
-        `/${interpreter[0]}`,
-        '--list',
-        `/${programOf(name)}`,
-      ]);
-      assert.equal(list.status, 0, list.stderr);
-      assert.doesNotMatch(list.stdout, /not found/);
+      for (const program of programsOf(name)) {
+        const command = [`/${interpreter[0]}`, '--list', `/${program}`];
+        const list = support.inside(images[name].root, command);
+        assert.equal(list.status, 0, list.stderr);
+        assert.doesNotMatch(list.stdout, /not found/);
+      }
     });
 
     test('starts with nothing but what is in it', () => {
-      const done = support.inside(images[name].root, [`/${programOf(name)}`, '--version']);
-      assert.equal(done.status, 0, done.stderr);
-      assert.match(done.stdout, row.program ? /\b\d+\.\d+\.\d+\b/ : new RegExp(`^v${row.node}\\.`));
+      for (const program of programsOf(name)) {
+        const done = support.inside(images[name].root, [`/${program}`, '--version']);
+        const version = row.program ? /\b\d+\.\d+\.\d+\b/ : new RegExp(`^v${row.node}\\.`);
+        assert.equal(done.status, 0, done.stderr);
+        assert.match(done.stdout, version);
+      }
     });
 
     test('holds the licences', () => {
