@@ -8,6 +8,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
+const { makePair } = require('./support/certificates.js');
 const { countingServer, loadTest, playStore } = require('./support/runner.js');
 const { startRunner, startRunners, until } = require('./support/runner.js');
 const { temporary } = require('./support/sonde.js');
@@ -176,6 +177,35 @@ test('secrets arrive at the server, and nowhere else', async (t) => {
     assert.ok(environment.includes('SONDE_STORE') && !environment.includes('hush'));
     assert.ok(!store.tokens.some((token) => environment.includes(token)));
   }
+});
+
+test('who we are and whom we trust is of Secrets, too', async (t) => {
+  const directory = temporary(t);
+  const valid = { begins: -1, ends: 1 };
+  const own = makePair(directory, 'authority', valid);
+  const issued = (name) => makePair(directory, name, { issuer: own, names: ['web'], ...valid });
+  const [pair, client] = [issued('server'), issued('client')];
+  const server = await countingServer(t, {
+    tls: {
+      ...{ cert: pair.certificate, key: pair.key, ca: own.certificate },
+      ...{ requestCert: true, rejectUnauthorized: true },
+    },
+  });
+  const names = [];
+  server.seen = ({ socket }) => names.push(socket.getPeerCertificate().subject.CN);
+  fs.mkdirSync(path.join(directory, 'client'));
+  fs.writeFileSync(path.join(directory, 'client', 'tls.crt'), client.certificate);
+  fs.writeFileSync(path.join(directory, 'client', 'tls.key'), client.key);
+  const tls = {
+    ...{ serverName: 'web', clientCertificateSecretName: 'client' },
+    caSecretKeyRef: { name: 'authority', key: 'ca.crt' },
+  };
+  const arrival = { rate: 20, durationSeconds: 1 };
+  const store = await playStore(t, loadTest(server.url, { arrival, http: { tls } }), 1);
+  store.directory = directory;
+  await allSucceed(startRunners(t, store, { env: { SONDE_AUTHORITY: own.certificate } }));
+  assert.equal(store.sum('answered'), server.requests);
+  assert.ok(names.length > 0 && names.every((name) => name === 'client'));
 });
 
 test('ConfigMaps are files of their names', async (t) => {

@@ -8,6 +8,7 @@ const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const http = require('node:http');
+const https = require('node:https');
 const path = require('node:path');
 const hdr = require('hdr-histogram-js');
 const { listen } = require('./load.js');
@@ -31,9 +32,10 @@ function loadTest(url, spec = {}) {
 }
 
 // Answers each request after `delay` ms, and counts them: by path, with the fields of the first.
-async function countingServer(t, { delay = 0 } = {}) {
+// `tls`: options of https.
+async function countingServer(t, { delay = 0, tls } = {}) {
   const counter = { requests: 0, paths: {}, headers: [], status: 200, delay };
-  const server = http.createServer((request, response) => {
+  const take = (request, response) => {
     counter.requests++;
     counter.seen?.(request);
     counter.paths[request.url] = (counter.paths[request.url] ?? 0) + 1;
@@ -42,10 +44,11 @@ async function countingServer(t, { delay = 0 } = {}) {
     }
     response.statusCode = counter.status;
     setTimeout(() => response.end('hello'), counter.delay);
-  });
+  };
+  const server = tls ? https.createServer(tls, take) : http.createServer(take);
   server.keepAliveTimeout = 60000;
   counter.port = await listen(t, server);
-  counter.url = `http://127.0.0.1:${counter.port}/`;
+  counter.url = `${tls ? 'https' : 'http'}://127.0.0.1:${counter.port}/`;
   return counter;
 }
 
