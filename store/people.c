@@ -9,7 +9,7 @@
 #include "results/results.h"
 #include "store/service.h"
 
-static void log_download(const struct call *call, const char *what)
+void people_log(const struct call *call, const char *what)
 {
     call->service->metrics.downloads++;
     SONDE_LOG(&call->service->log, SONDE_LOG_INFO, "download",
@@ -38,8 +38,7 @@ static int look_for_heap(void *context, const struct sonde_artifact *artifact,
     return 0;
 }
 
-/* Whether nothing of a heap is asked for, or the person may see it. False: it is answered. */
-static bool may_see(struct call *call, const char *uid, const char *name)
+bool people_may_see(struct call *call, const char *uid, const char *name)
 {
     struct sonde_err err;
     struct heap_search search = {.name = name};
@@ -287,16 +286,16 @@ void people_report(struct call *call)
         return;
     }
     const char *capture = capture_of(call);
-    if (call_resolve(call) && may_see(call, call->uid, capture)) {
-        log_download(call, "report");
+    if (call_resolve(call) && people_may_see(call, call->uid, capture)) {
+        people_log(call, "report");
         add_report(call, (enum sonde_results_report_format)format, capture);
     }
 }
 
 void people_findings(struct call *call)
 {
-    if (call_resolve(call) && may_see(call, call->uid, NULL)) {
-        log_download(call, "findings");
+    if (call_resolve(call) && people_may_see(call, call->uid, NULL)) {
+        people_log(call, "findings");
         add_report(call, SONDE_RESULTS_JSON, NULL);
     }
 }
@@ -342,13 +341,13 @@ void people_compare(struct call *call)
         call_fail_by(call, &err);
         return;
     }
-    if (!may_see(call, call->uid, capture) || !may_see(call, after, capture)) {
+    if (!people_may_see(call, call->uid, capture) || !people_may_see(call, after, capture)) {
         return;
     }
     char argument[SONDE_DB_ARTIFACT_NAME_MAX + SONDE_UUID_SIZE + 16];
     (void)snprintf(argument, sizeof(argument), "%c %s %.300s", (char)('0' + format), after,
                    capture ? capture : "");
-    log_download(call, argument + 2);
+    people_log(call, argument + 2);
     jobs_add(call, compare, argument);
 }
 
@@ -389,10 +388,10 @@ void people_export(struct call *call)
         return;
     }
     const char *name = sonde_exchange_parameter(call->exchange, "name");
-    if (!call_resolve(call) || !may_see(call, call->uid, name)) {
+    if (!call_resolve(call) || !people_may_see(call, call->uid, name)) {
         return;
     }
-    log_download(call, name);
+    people_log(call, name);
     if (format == SONDE_RESULTS_RAW && download_wanted(call)) {
         struct sonde_err err;
         struct sonde_results_kept kept;
@@ -469,10 +468,10 @@ void people_artifact(struct call *call)
         return;
     }
     const char *name = id + SONDE_UUID_SIZE;
-    if (!may_see(call, call->uid, name)) {
+    if (!people_may_see(call, call->uid, name)) {
         return;
     }
-    log_download(call, name);
+    people_log(call, name);
     if (!download_wanted(call)) {
         jobs_add(call, artifact, name);
         return;

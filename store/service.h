@@ -223,6 +223,11 @@ void download_closed(struct call *call);
 /* Whether what was asked for is no heap even now, when it has been read: a run may get one while
  * a person waits. */
 bool people_may_still_see(struct call *call);
+/* Whether nothing of a heap is asked for, of a capture of that name or (NULL) of all, or the person
+ * may see it. False: it is answered. */
+bool people_may_see(struct call *call, const char *uid, const char *name);
+/* Notes that a person got something. */
+void people_log(const struct call *call, const char *what);
 void people_list(struct call *call);
 void people_run(struct call *call);
 void people_document(struct call *call);
@@ -237,6 +242,9 @@ void put_run(const struct sonde_run *run, struct sonde_buf *buf);
 /* Appends the run's artifacts as a JSON array. */
 int put_artifacts(struct sonde_db *db, const char *uid, struct sonde_buf *buf,
                   struct sonde_err *err) SONDE_MUST_CHECK;
+
+/* check.c */
+void people_check(struct call *call);
 
 /* jobs.c: what takes long is done on a thread of the pool, with its own database. */
 struct job_result {
