@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "cli/check.h"
+#include "cli/cluster_check.h"
 #include "cli/document.h"
 #include "cli/follow.h"
 #include "codec/json.h"
@@ -180,6 +182,7 @@ static int carry_out(struct cluster *cluster, const struct cli_settings *setting
         return cli_say_error(&err);
     }
     int code = follow_say_end(&following);
+    code = code ? code : cluster_check_run(cluster, settings, order->namespace, uid);
     bool json = settings->output == CLI_OUTPUT_JSON;
     if (following.ended && put_report(cluster, uid, order->namespace, json, out, &err) < 0) {
         /* A run that failed before anything was touched has none. */
@@ -276,7 +279,15 @@ int apply_open(const struct cli_settings *settings, struct cluster *ret, struct 
     if (settings->wait && settings->no_wait) {
         return sonde_fail(err, SONDE_EINVALID, 0, "either --wait or --no-wait");
     }
-    int r = cluster_open(settings, ret, err);
+    if (settings->no_wait && check_is_wanted(settings)) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "--baseline and --budget are about what came of the run: leave out "
+                          "--no-wait");
+    }
+    struct check check; /* what is wrong with a budget is said before anything is made */
+    int r = check_begin(settings, &check, err);
+    check_fini(&check);
+    r = r < 0 ? r : cluster_open(settings, ret, err);
     return r == 0 && !ret->namespace[0]
                ? sonde_fail(err, SONDE_EINVALID, 0, "a run is made in one namespace: leave out -A")
                : r;

@@ -11,11 +11,11 @@
 
 enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT, FORMAT_MARKDOWN };
 
-static const char *const formats[] = {"text", "json", "junit", "markdown", NULL};
+const char *const check_formats[] = {"text", "json", "junit", "markdown", NULL};
 
 const struct sonde_option cli_check_options[] = {
     CLI_CHECK_OPTIONS,
-    {"format", SONDE_OPTION_CHOICE, offsetof(struct cli_settings, format), .choices = formats,
+    {"format", SONDE_OPTION_CHOICE, offsetof(struct cli_settings, format), .choices = check_formats,
      .argument = "text|json|junit|markdown",
      .help = "for a person, a program, a CI server, a comment (default: as --output)"},
     {"file", SONDE_OPTION_STRING, offsetof(struct cli_settings, file), .argument = "FILE",
@@ -80,7 +80,7 @@ static int check_it(const struct check *check, struct sonde_db *db, const char *
     return r;
 }
 
-static int exit_code_of(const struct sonde_checks *checks)
+int check_exit_code(enum sonde_check_kind verdict)
 {
     static const int codes[] = {
         [SONDE_CHECK_RUN] = SONDE_EXIT_FAILED,
@@ -89,7 +89,7 @@ static int exit_code_of(const struct sonde_checks *checks)
         [SONDE_CHECK_BUDGET] = SONDE_EXIT_BUDGET,
         [SONDE_CHECK_KINDS] = SONDE_EXIT_DONE,
     };
-    return codes[sonde_checks_verdict(checks)];
+    return codes[verdict];
 }
 
 int check_run(const struct check *check, const char *uid, int code)
@@ -105,7 +105,7 @@ int check_run(const struct check *check, const char *uid, int code)
     int r = store_open(check->settings, &db, &err);
     r = r < 0 ? r : check_it(check, db, uid, true, false, &checks, &err);
     sonde_db_close(db);
-    int own = r < 0 ? cli_say_error(&err) : exit_code_of(&checks);
+    int own = r < 0 ? cli_say_error(&err) : check_exit_code(sonde_checks_verdict(&checks));
     if (r == 0) {
         sonde_checks_text(&checks, &text);
         (void)fputs(text.data ? text.data : "", stderr);
@@ -126,7 +126,7 @@ static int print(const struct cli_call *call, const struct sonde_checks *checks)
     int format = call->settings.format >= 0 ? call->settings.format : call->settings.output;
     prints[format](checks, &text);
     int written = cli_write_output(&call->settings, &text);
-    return written ? written : exit_code_of(checks);
+    return written ? written : check_exit_code(sonde_checks_verdict(checks));
 }
 
 int cli_check(struct cli_call *call)

@@ -23,6 +23,10 @@
         {"budget", SONDE_OPTION_STRING, offsetof(struct cli_settings, budget), .argument = "FILE", \
          .help = "fail when it costs more than this file allows: docs/ci.md"}
 
+extern const char *const check_formats[]; /* of `sonde check`, NULL at the end */
+/* The exit code of a verdict; SONDE_CHECK_KINDS: all was kept. */
+int check_exit_code(enum sonde_check_kind verdict);
+
 struct check {
     const struct cli_settings *settings;
     struct sonde_buf text; /* of the budget's file */

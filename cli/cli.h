@@ -95,6 +95,7 @@ int cluster_profile(struct cli_call *call);
 int cluster_runs(struct cli_call *call);
 int cluster_report(struct cli_call *call);
 int cluster_compare(struct cli_call *call);
+int cluster_check(struct cli_call *call);
 int cluster_export(struct cli_call *call);
 int cluster_delete(struct cli_call *call);
 int cluster_watch(struct cli_call *call);

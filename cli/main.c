@@ -86,7 +86,7 @@ static const struct cli_command commands[] = {
      cli_compare, cluster_compare},
     {"check", "RUN [--baseline RUN] [--budget FILE] [--format text|json|junit|markdown] [-o FILE]",
      "whether a run kept its thresholds, its baseline and a budget", cli_check_options, 1, 1, false,
-     cli_check, NULL},
+     cli_check, cluster_check},
     {"delete", "RUN", "remove a run and what it captured", NULL, 1, 1, false, cli_delete,
      cluster_delete},
     {"export",

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// `kubectl sonde check`, and `run` with a baseline or a budget: in a real store behind an API server
+// that is played.
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const test = require('node:test');
+const { ApiServer } = require('./support/api-server.js');
+const { LoadTest, tally } = require('./support/load-runners.js');
+const { bin, exited, start, temporary } = require('./support/sonde.js');
+const { Service, personToken } = require('./support/store-service.js');
+const { until } = require('./support/wait.js');
+
+const plugin = path.join(path.dirname(bin), 'kubectl-sonde');
+const BUDGET = 97;
+const REGRESSION = 98;
+const THRESHOLD = 99;
+const thresholds = ['http_req_duration: p(99) < 900'];
+
+async function cluster(t) {
+  const service = await Service.start(t);
+  const server = await new ApiServer(t).start();
+  server.forward(service, personToken);
+  const env = { ...process.env, KUBECONFIG: server.kubeconfig() };
+  const begin = (args) => start(t, plugin, args, { env });
+  return { service, server, begin, run: (args) => begin(args).done };
+}
+
+// A test whose requests took about so many µs, in seconds that differ a little.
+async function tested(service, name, microseconds, uid) {
+  const load = new LoadTest(service, 2, { thresholds }, { name });
+  load.uid = uid ?? load.uid;
+  assert.ok((await load.register()).status <= 201);
+  await load.begin();
+  for (let second = 0; second < 10; second++) {
+    const times = Array.from({ length: 100 }, (_, i) => microseconds + 10 * i + 7 * (second % 3));
+    for (const runner of load.runners) {
+      assert.equal((await runner.second(tally(times))).status, 200);
+    }
+  }
+  for (const runner of load.runners) {
+    assert.equal((await runner.finish()).status, 200);
+  }
+  assert.equal((await load.conclude()).status, 200);
+  return load;
+}
+
+function budget(t, text) {
+  const file = path.join(temporary(t), 'budget.yaml');
+  fs.writeFileSync(file, text);
+  return file;
+}
+
+test('a run is held against a baseline in its namespace', async (t) => {
+  const { service, run } = await cluster(t);
+  await tested(service, 'main', 10000);
+  await tested(service, 'pull-7', 10010);
+  await tested(service, 'pull-8', 40000);
+  const quiet = await run(['check', 'pull-7', '--baseline', 'main']);
+  exited(quiet, 0);
+  assert.match(quiet.stdout, /0 failed/);
+  const slow = await run(['check', 'pull-8', '--baseline', 'main']);
+  exited(slow, REGRESSION);
+  assert.match(slow.stdout, /^failed {2}baseline: p50: .* slower: .*: worse$/m);
+  const missing = await run(['check', 'pull-8', '--baseline', 'nothing']);
+  exited(missing, 0);
+  assert.match(missing.stdout, /^skipped baseline/m);
+  const json = await run(['check', 'pull-8', '--baseline', 'main', '--output', 'json']);
+  exited(json, REGRESSION);
+  assert.equal(JSON.parse(json.stdout).verdict, 'Regression');
+  const file = path.join(temporary(t), 'junit.xml');
+  const junit = ['check', 'pull-8', '--baseline', 'main', '--format', 'junit', '-o', file];
+  exited(await run(junit), REGRESSION);
+  assert.match(fs.readFileSync(file, 'utf8'), /<testsuite.* failures="[1-9]/);
+  const markdown = ['check', 'pull-8', '--baseline', 'main', '--format', 'markdown'];
+  assert.match((await run(markdown)).stdout, /^### ❌ pull\\?-8: Regression$/m);
+  exited(await run(['check', 'nothing']), 3);
+  exited(await run(['check', 'pull-8', '--baseline', 'main', '-n', 'billing']), 3);
+  exited(await run(['check', '../x']), 2);
+});
+
+test('a run is held against a budget', async (t) => {
+  const { service, run } = await cluster(t);
+  await tested(service, 'main', 10000);
+  const kept = budget(t, 'thresholds:\n- "http_req_duration: p(50)<100"\n');
+  exited(await run(['check', 'main', '--budget', kept]), 0);
+  const over = budget(t, 'thresholds:\n- "http_req_duration: p(50)<1"\n');
+  const result = await run(['check', 'main', '--budget', over]);
+  exited(result, BUDGET);
+  assert.match(result.stdout, /^failed {2}budget: http_req_duration: p\(50\)<1/m);
+  const wrong = await run(['check', 'main', '--budget', budget(t, 'thresholds: 7\n')]);
+  exited(wrong, 2);
+  assert.match(wrong.stderr, /budget\.yaml:1:\d+: thresholds/);
+  const long = budget(t, `# ${'long '.repeat(1000)}\nmaxBusyPercent: 5\n`);
+  const refused = await run(['check', 'main', '--budget', long]);
+  exited(refused, 1);
+  assert.match(refused.stderr, /budget\.yaml: it is too long.*leave out its comments/);
+});
+
+test('what the store is asked wrongly it refuses', async (t) => {
+  const service = await Service.start(t);
+  const kept = await service.run();
+  for (const query of [
+    'format=pdf',
+    'runs=0',
+    'runs=x',
+    `baseline=${'a'.repeat(300)}`,
+    'budget=7',
+  ]) {
+    const answer = await service.person('GET', `runs/${kept.uid}/check?namespace=clinic&${query}`);
+    assert.equal(answer.status, 400, `${query}: ${answer.text}`);
+  }
+  const other = await service.person('GET', `runs/${kept.uid}/check?namespace=billing`);
+  assert.equal(other.status, 404);
+});
+
+test('run waits, and ends with the verdict of its baseline', async (t) => {
+  const { service, server, begin, run } = await cluster(t);
+  await tested(service, 'main', 10000);
+  const uid = '11111111-2222-4333-8444-555555555555';
+  const spec = {
+    ...{ target: { service: { name: 'patients', port: 80 } }, thresholds },
+    scenario: { requests: [{ name: 'one', path: '/' }] },
+    ...{ arrival: { rate: 100, durationSeconds: 60 }, parallelism: 2 },
+  };
+  const document = { apiVersion: 'sonde.dev/v1alpha1', kind: 'LoadTest', spec };
+  const file = path.join(temporary(t), 'test.json');
+  fs.writeFileSync(file, JSON.stringify({ ...document, metadata: { name: 'pull-9' } }));
+  const words = ['run', file, '--wait', '--baseline', 'main'];
+  exited(await run([...words.slice(0, 2), '--no-wait', '--baseline', 'main']), 2);
+  const running = begin(words);
+  await until(() => server.watches.length > 0, 20000, 'the watch');
+  await tested(service, 'pull-9', 40000, uid);
+  server.change('loadtests/clinic/pull-9', { Succeeded: ['True', 'Completed', ''] });
+  const result = await running.done;
+  exited(result, REGRESSION);
+  assert.match(result.stderr, /^failed {2}baseline: p50: /m);
+  assert.match(result.stdout, /2000 requests/);
+  // What has failed by itself has that verdict.
+  server.objects.clear();
+  const again = begin(words);
+  await until(() => server.watches.length > 1, 20000, 'the watch');
+  server.change('loadtests/clinic/pull-9', { Succeeded: ['False', 'ThresholdBroken', 'p(99)'] });
+  exited(await again.done, THRESHOLD);
+});
