@@ -20,13 +20,13 @@ static int read_baseline(const cJSON *json, struct sonde_results_baseline *ret,
     while (found < SONDE_LENGTH(strategies) && strcmp(strategies[found], strategy) != 0) {
         found++;
     }
-    *ret = (struct sonde_results_baseline){.strategy = (enum sonde_baseline_strategy)found,
-                                           .runs = (size_t)runs,
-                                           .run = sonde_json_string_or(json, "runName", "")};
     if (found == SONDE_LENGTH(strategies)) {
         return sonde_fail(err, SONDE_EINVALID, 0,
                           "baseline.strategy is LastGood, RollingMedian or Pinned");
     }
+    *ret = (struct sonde_results_baseline){.strategy = (enum sonde_baseline_strategy)found,
+                                           .runs = (size_t)runs,
+                                           .run = sonde_json_string_or(json, "runName", "")};
     if (runs < 1 || runs > SONDE_REGRESSION_HISTORY_MAX) {
         return sonde_fail(err, SONDE_EINVALID, 0, "baseline.runs is from 1 to %d",
                           SONDE_REGRESSION_HISTORY_MAX);
