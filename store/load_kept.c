@@ -48,6 +48,20 @@ static int apply_done(struct load_kept *kept, const struct load_said *said, stru
                                                 &ret->next, &ret->changed, err);
 }
 
+static int apply_lost(struct load_kept *kept, const struct load_said *said, struct load_effect *ret,
+                      struct sonde_err *err)
+{
+    const struct sonde_load_lost lost = {
+        .runner = said->runner,
+        .final = sonde_json_true(said->body, "final"),
+        .pod = sonde_json_string_or(said->body, "pod", ""),
+        .reason = sonde_json_string_or(said->body, "reason", ""),
+        .message = sonde_json_string_or(said->body, "message", ""),
+    };
+    return sonde_load_coordination_lost(kept->coordination, &lost, said->time_us, &ret->replaced,
+                                        &ret->changed, err);
+}
+
 int load_kept_apply(struct load_kept *kept, const struct load_said *said, struct load_effect *ret,
                     struct sonde_err *err)
 {
@@ -60,11 +74,7 @@ int load_kept_apply(struct load_kept *kept, const struct load_said *said, struct
     case LOAD_EVENT_DONE:
         return apply_done(kept, said, ret, err);
     case LOAD_EVENT_LOST:
-        return sonde_load_coordination_lost(kept->coordination, said->runner,
-                                            sonde_json_true(said->body, "final"),
-                                            sonde_json_string_or(said->body, "reason", ""),
-                                            sonde_json_string_or(said->body, "message", ""),
-                                            said->time_us, &ret->replaced, &ret->changed, err);
+        return apply_lost(kept, said, ret, err);
     case LOAD_EVENT_CANCEL:
         return sonde_load_coordination_cancel(kept->coordination, said->time_us, &ret->changed,
                                               err);

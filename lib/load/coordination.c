@@ -555,15 +555,15 @@ int sonde_load_coordination_done(struct sonde_load_coordination *c,
 
 /* ---- what others say ---- */
 
-static void note_loss(struct sonde_load_coordination *c, unsigned number, bool replaced,
-                      const char *reason, const char *message)
+static void note_loss(struct sonde_load_coordination *c, const struct sonde_load_lost *lost,
+                      bool replaced)
 {
     if (c->loss_count < SONDE_LOAD_RUNNERS_MAX) {
         struct sonde_load_loss *loss = &c->losses[c->loss_count];
         *loss = (struct sonde_load_loss){
-            .runner = number, .second = c->measured ? c->complete : -1, .replaced = replaced};
-        (void)snprintf(loss->reason, sizeof(loss->reason), "%s", reason);
-        (void)snprintf(loss->message, sizeof(loss->message), "%s", message);
+            .runner = lost->runner, .second = c->measured ? c->complete : -1, .replaced = replaced};
+        (void)snprintf(loss->reason, sizeof(loss->reason), "%s", lost->reason);
+        (void)snprintf(loss->message, sizeof(loss->message), "%s", lost->message);
     }
     c->loss_count++;
 }
@@ -584,28 +584,39 @@ static bool goes_on(const struct sonde_load_coordination *c, bool final)
     return false;
 }
 
-int sonde_load_coordination_lost(struct sonde_load_coordination *c, unsigned runner, bool final,
-                                 const char *reason, const char *message, int64_t now_us,
+/* Of a process whose place another has taken, or that is known to have ended. */
+static bool is_old_news(const struct runner *own, const struct sonde_load_lost *lost)
+{
+    bool same = strcmp(own->pod, lost->pod) == 0;
+    return lost->pod[0] && own->pod[0] && (own->state == RUNNER_ABSENT ? same : !same);
+}
+
+int sonde_load_coordination_lost(struct sonde_load_coordination *c,
+                                 const struct sonde_load_lost *lost, int64_t now_us,
                                  bool *ret_replaced, bool *ret_changed, struct sonde_err *err)
 {
     struct runner *own;
     *ret_changed = false;
     *ret_replaced = false;
-    int r = find(c, runner, &own, err);
+    int r = find(c, lost->runner, &own, err);
     /* One that was done may go: the others are still at it, or there is another round. */
     bool leaves = r == 0 && own->state == RUNNER_DONE && !coordination_is_search(c);
     if (r < 0 || c->phase == SONDE_LOAD_ENDED || own->state == RUNNER_LOST || leaves) {
         return r;
     }
+    if (is_old_news(own, lost)) {
+        *ret_replaced = own->state == RUNNER_ABSENT;
+        return 0;
+    }
     bool ends = c->stopping && ends_here(c); /* all of them are to end */
-    bool goes = ends || goes_on(c, final);
+    bool goes = ends || goes_on(c, lost->final);
     bool replaced = goes && !ends && c->test->on_runner_loss == SONDE_LOSS_REPLACE;
     *ret_changed = true;
     *ret_replaced = replaced;
-    note_loss(c, runner, replaced, reason, message);
+    note_loss(c, lost, replaced);
     if (!goes) {
-        coordination_fail(c, reason[0] ? reason : SONDE_REASON_RUNNER_LOST, now_us, "runner-%u: %s",
-                          runner, message);
+        coordination_fail(c, lost->reason[0] ? lost->reason : SONDE_REASON_RUNNER_LOST, now_us,
+                          "runner-%u: %s", lost->runner, lost->message);
     }
     if (!replaced || own->state != RUNNER_DONE) { /* what is done, is done */
         own->state = replaced ? RUNNER_ABSENT : RUNNER_LOST;

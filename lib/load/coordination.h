@@ -116,10 +116,17 @@ int sonde_load_coordination_done(struct sonde_load_coordination *c,
 
 /* ---- what others say ---- */
 
-/* A runner has ended. `final`: by its own word, so that another in its place would, too.
- * SONDE_ENOTFOUND, SONDE_ENOMEM. *ret_replaced: another may take its place. */
-int sonde_load_coordination_lost(struct sonde_load_coordination *c, unsigned runner, bool final,
-                                 const char *reason, const char *message, int64_t now_us,
+/* A runner has ended. */
+struct sonde_load_lost {
+    unsigned runner;
+    bool final;      /* by its own word: another in its place would, too */
+    const char *pod; /* whose process it was; "": nobody says. What is said of one that another has
+                        taken the place of, or is said twice, changes nothing */
+    const char *reason, *message;
+};
+/* SONDE_ENOTFOUND, SONDE_ENOMEM. *ret_replaced: another may take its place. */
+int sonde_load_coordination_lost(struct sonde_load_coordination *c,
+                                 const struct sonde_load_lost *lost, int64_t now_us,
                                  bool *ret_replaced, bool *ret_changed,
                                  struct sonde_err *err) SONDE_MUST_CHECK;
 /* All runners are to end now. */

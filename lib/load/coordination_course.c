@@ -231,7 +231,7 @@ static int put_missed(struct sonde_load_coordination *c, const struct runner *ru
     for (int64_t at = from_us > warm_us ? from_us : warm_us; r == 0 && at < to_us; at += STEP_US) {
         int64_t length = to_us - at < STEP_US ? to_us - at : STEP_US;
         double rate = sonde_arrivals_rate(&arrivals, (at + length / 2) * SONDE_MICROSECOND);
-        due += rate * (double)length / SECOND_US / c->count;
+        due += rate * (double)length / (double)SECOND_US / c->count;
         uint64_t whole = (uint64_t)due < most ? (uint64_t)due : most;
         due -= (double)(uint64_t)due;
         most -= most == UINT64_MAX ? 0 : whole;

@@ -72,7 +72,7 @@ struct sonde_load_answer_ready sim_ready(struct sim *sim, unsigned runner, unsig
                                            .uncertainty_us = 100,
                                            .labels = sim->labels,
                                            .label_count = sim->label_count,
-                                           .pod = "pod",
+                                           .pod = sim->pod ? sim->pod : "pod",
                                            .node = "node"};
     must(sonde_load_coordination_ready(sim->c, &ready, sim->now_us, &answer, &changed, &err), &err);
     return answer;
@@ -188,9 +188,9 @@ bool sim_lost(struct sim *sim, unsigned runner, bool final)
     struct sonde_err err = {0};
     bool changed;
     bool replaced;
-    must(sonde_load_coordination_lost(sim->c, runner, final, "RunnerLost", "evicted", sim->now_us,
-                                      &replaced, &changed, &err),
-         &err);
+    const struct sonde_load_lost lost = {
+        .runner = runner, .final = final, .pod = "", .reason = "RunnerLost", .message = "evicted"};
+    must(sonde_load_coordination_lost(sim->c, &lost, sim->now_us, &replaced, &changed, &err), &err);
     return replaced;
 }
 

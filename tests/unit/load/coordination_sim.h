@@ -20,6 +20,7 @@ struct sim {
     uint64_t random;
     const struct sonde_load_label *labels;
     size_t label_count;
+    const char *pod;             /* that is ready next; NULL: "pod" */
     struct sonde_load_tally all; /* what was sent and taken, of the measured time of the round */
 };
 

@@ -386,6 +386,34 @@ static void another_takes_the_place(void **state)
     sim_end(&sim);
 }
 
+/* The controller says it again, not knowing that it was heard. */
+static void the_loss_of_a_pod_counts_once(void **state)
+{
+    (void)state;
+    struct sim sim;
+    struct sonde_err err;
+    bool changed;
+    bool replaced;
+    const struct sonde_load_lost lost = {.pod = "first", .reason = "", .message = "evicted"};
+    sim_begin(&sim, 1, "  onRunnerLoss: Replace\n");
+    sim.pod = "first";
+    sim.now_us = sim_start(&sim, 1, 0).start_us;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            sonde_load_coordination_lost(sim.c, &lost, sim.now_us, &replaced, &changed, &err), 0);
+        assert_true(replaced);
+        assert_int_equal(changed, i == 0);
+    }
+    sim.pod = "second";
+    assert_int_equal(sim_ready(&sim, 0, 0).kind, SONDE_LOAD_BEGIN);
+    assert_int_equal(
+        sonde_load_coordination_lost(sim.c, &lost, sim.now_us, &replaced, &changed, &err), 0);
+    assert_false(changed);
+    assert_int_equal(sim_state(&sim).active, 1);
+    assert_int_equal(sim_state(&sim).lost, 1);
+    sim_end(&sim);
+}
+
 static void whoever_is_not_replaced_fails_the_test(void **state)
 {
     (void)state;
@@ -671,6 +699,7 @@ int main(void)
         cmocka_unit_test(a_loss_before_the_start_ends_the_test),
         cmocka_unit_test(the_others_continue),
         cmocka_unit_test(another_takes_the_place),
+        cmocka_unit_test(the_loss_of_a_pod_counts_once),
         cmocka_unit_test(whoever_is_not_replaced_fails_the_test),
         cmocka_unit_test(a_last_word_is_final),
         cmocka_unit_test(silence_is_a_loss),
