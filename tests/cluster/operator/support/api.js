@@ -20,6 +20,7 @@ const kinds = {
   Event: ['/apis/events.k8s.io/v1', 'events'],
   Job: ['/apis/batch/v1', 'jobs'],
   Lease: ['/apis/coordination.k8s.io/v1', 'leases'],
+  LoadTest: ['/apis/sonde.dev/v1alpha1', 'loadtests'],
   Namespace: ['/api/v1', 'namespaces'],
   Node: ['/api/v1', 'nodes'],
   PersistentVolume: ['/api/v1', 'persistentvolumes'],
@@ -31,6 +32,7 @@ const kinds = {
   Role: ['/apis/rbac.authorization.k8s.io/v1', 'roles'],
   RoleBinding: ['/apis/rbac.authorization.k8s.io/v1', 'rolebindings'],
   Secret: ['/api/v1', 'secrets'],
+  Service: ['/api/v1', 'services'],
   ServiceAccount: ['/api/v1', 'serviceaccounts'],
   StatefulSet: ['/apis/apps/v1', 'statefulsets'],
 };

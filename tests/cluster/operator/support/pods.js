@@ -150,9 +150,10 @@ async function inspectorEverOpened(pod, name) {
 }
 
 // What the service answers: {pid, version}.
-function answer(pod, port = 8080) {
+function answer(pod, port = 8080, path = '/') {
   return new Promise((resolve, reject) => {
-    const request = http.get({ host: pod.status.podIP, port, agent: false }, (response) => {
+    const options = { host: pod.status.podIP, port, path, agent: false };
+    const request = http.get(options, (response) => {
       let text = '';
       response.on('data', (part) => {
         text += part;

@@ -6,6 +6,8 @@
 //   handler   it handles SIGUSR1 itself
 //   cluster   a primary with two workers
 //   patient   it keeps a Visit each time it works, and blocks its loop each second
+// Requests for /load are counted, and /count says how many there were; /slow?ms=N makes the answers
+// to those that follow come so much later.
 
 const cluster = require('node:cluster');
 const http = require('node:http');
@@ -18,6 +20,8 @@ const mode = process.env.MODE ?? '';
 const blockMilliseconds = 120;
 const visits = [];
 let sink = 0;
+let loaded = 0;
+let slowMilliseconds = 0;
 
 class Visit {
   constructor(number) {
@@ -66,9 +70,19 @@ function work() {
 }
 
 function serve() {
-  const server = http.createServer((_request, response) => {
+  const server = http.createServer((request, response) => {
+    const { pathname, searchParams } = new URL(request.url, 'http://h');
+    if (pathname === '/load') {
+      loaded++;
+      setTimeout(() => response.end('ok'), slowMilliseconds);
+      return;
+    }
+    if (pathname === '/slow') {
+      slowMilliseconds = Number(searchParams.get('ms'));
+    }
+    const { pid, version } = process;
     response.setHeader('connection', 'close');
-    response.end(`${JSON.stringify({ pid: process.pid, version: process.version })}\n`);
+    response.end(`${JSON.stringify({ pid, version, loaded })}\n`);
   });
   server.listen(port, () => console.log(`process ${process.pid} serves on ${port}`));
   setInterval(work, period);
