@@ -266,13 +266,16 @@ static int look(void *context, const struct sonde_artifact *artifact, struct son
     return 0;
 }
 
-static void finish(const struct sonde_results_baseline *baseline, struct sonde_regression *ret)
+static void finish(const struct sonde_results_baseline *baseline, size_t found,
+                   struct sonde_regression *ret)
 {
     size_t wanted = baseline->runs ? baseline->runs : 1;
     ret->reference = wanted < ret->runs ? wanted : ret->runs;
     if (ret->runs == 0) {
-        sonde_regression_refuse(ret, "no run like this one has succeeded before it: there is "
-                                     "nothing to compare with yet");
+        sonde_regression_refuse(ret, found ? "not compared: those that succeeded before were asked "
+                                             "for another load, or cannot be read"
+                                           : "no run like this one has succeeded before it: there "
+                                             "is nothing to compare with yet");
         return;
     }
     if (ret->reference > 1) {
@@ -304,7 +307,7 @@ static int compare(struct sonde_db *db, const char *uid, const struct past *past
         return 0;
     }
     if (r == 0) {
-        finish(baseline, ret);
+        finish(baseline, past->count, ret);
     }
     return r < 0 ? r : 0;
 }

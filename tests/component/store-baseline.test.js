@@ -5,6 +5,7 @@
 
 const assert = require('node:assert/strict');
 const test = require('node:test');
+const { LoadTest, tally } = require('./support/load-runners.js');
 const { Service } = require('./support/store-service.js');
 const { pageData } = require('./support/page.js');
 
@@ -87,6 +88,50 @@ test('a run that is worse than its schedule was has failed', async (t) => {
   assert.equal(next.answer.json.regression.with, 'nightly-4');
   const other = await night(service, 'weekly-1', QUIET, { schedule: 'weekly' });
   assert.match(other.answer.json.regression.message, /nothing to compare with yet/);
+});
+
+// A load test of the schedule, whose requests took about so many µs.
+async function loaded(service, name, microseconds, more = {}) {
+  const load = await LoadTest.make(service, 2, more.spec, { name, schedule: 'nightly' });
+  await load.begin();
+  const times = Array.from({ length: 100 }, (_, i) => microseconds + i * 50);
+  for (let second = 0; second < 12; second++) {
+    for (const runner of load.runners) {
+      assert.equal((await runner.second(tally(times))).status, 200);
+    }
+  }
+  for (const runner of load.runners) {
+    await runner.finish();
+  }
+  const conclude = () => load.conclude({ baseline: { strategy: 'LastGood' } });
+  return { load, conclude, json: (await conclude()).json };
+}
+
+test('a load test that is slower than its schedule was has failed', async (t) => {
+  const service = await Service.start(t);
+  const first = await loaded(service, 'nightly-1', 10_000);
+  assert.equal(first.json.load.succeeded, true);
+  assert.match(first.json.regression.message, /nothing to compare with yet/);
+  const quiet = await loaded(service, 'nightly-2', 10_100);
+  assert.equal(quiet.json.regression.worse, false);
+  assert.equal(quiet.json.regression.with, 'nightly-1');
+  const slow = await loaded(service, 'nightly-3', 15_000);
+  const { load, regression } = slow.json;
+  assert.equal(regression.worse, true);
+  assert.match(regression.message, /^p50 is \d+ % \[\d+, \d+\] slower than nightly-2: .* → /);
+  assert.deepEqual([load.succeeded, load.reason], [false, 'Regression']);
+  assert.equal(load.message, regression.message);
+  assert.deepEqual((await slow.conclude()).json, slow.json);
+  const { json } = await service.person(
+    'GET',
+    'runs/nightly-3/report?namespace=clinic&format=json',
+  );
+  assert.deepEqual([json.state, json.reason], ['Failed', 'Regression']);
+  // Another load is not compared, and that is said.
+  const spec = { arrival: { rate: 300, durationSeconds: 60 } };
+  const other = await loaded(service, 'nightly-4', 15_000, { spec });
+  assert.equal(other.json.load.succeeded, true);
+  assert.match(other.json.regression.message, /were asked for another load/);
 });
 
 test('a run is compared with one that is named', async (t) => {
