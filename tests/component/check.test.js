@@ -118,15 +118,19 @@ test('a profile is held against its functions', async (t) => {
   const sonde = new Sonde(t);
   const file = budget(sonde, 'functions: [{name: hot, maxPercent: 100}]\nmaxBusyPercent: 1\n');
   const work = 'let x = 0; for (let i = 0; i < 2e7; i++) { x += i % 7; } return x;';
-  const script = sonde.document('work.js', `function hot() { ${work} } setInterval(hot, 60);`);
+  const script = sonde.document(
+    'work.js',
+    `function hot() { ${work} } setInterval(hot, 60); console.error('ready');`,
+  );
   const spec = {
     target: { podName: 'local' },
     captures: [{ name: 'cpu', type: 'CPUProfile', durationSeconds: 2, windowSeconds: 1 }],
   };
   const kind = { apiVersion: 'sonde.dev/v1alpha1', kind: 'ProfileRun', metadata: { name: 'main' } };
   const document = sonde.document('run.yaml', JSON.stringify({ ...kind, spec }));
-  const { pid } = start(t, process.execPath, [script]);
-  const run = await sonde.run(['run', document, '--budget', file, '--pid', String(pid)]);
+  const target = start(t, process.execPath, [script]);
+  await target.says(/ready/);
+  const run = await sonde.run(['run', document, '--budget', file, '--pid', String(target.pid)]);
   exited(run, BUDGET);
   assert.match(run.stderr, /^failed {2}budget: busy time: \d+\.\d % of the time, of at most 1$/m);
   assert.match(run.stderr, /^3 checks: 2 passed, 1 failed, 0 skipped$/m);
