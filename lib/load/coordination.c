@@ -288,7 +288,9 @@ static void take_labels(struct sonde_load_coordination *c, const struct sonde_lo
     }
     c->labelled = true;
     c->label_count = ready->label_count;
-    memcpy(c->labels, ready->labels, ready->label_count * sizeof(*c->labels));
+    for (size_t i = 0; i < ready->label_count; i++) {
+        c->labels[i] = ready->labels[i];
+    }
     for (size_t i = 0; i < c->verdict_count; i++) {
         if (sonde_load_check_threshold(&c->verdicts[i], c->labels, c->label_count, &err) < 0) {
             coordination_fail(c, SONDE_REASON_INVALID_SPEC, now_us, "%s", err.message);
