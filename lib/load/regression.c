@@ -137,7 +137,8 @@ static double variance_of(const struct past *past, double usual, unsigned *ret_d
         squares += (past->values[i] - mean) * (past->values[i] - mean);
     }
     *ret_degrees = (unsigned)(SONDE_REGRESSION_PRIOR + past->count - 1);
-    double drawn = (SONDE_REGRESSION_PRIOR * usual * usual + squares) / (double)*ret_degrees;
+    double drawn =
+        ((double)SONDE_REGRESSION_PRIOR * usual * usual + squares) / (double)*ret_degrees;
     double own = past->count > 1 ? squares / (double)(past->count - 1) : 0;
     return own > drawn ? own : drawn; /* nights that differ more than usual are believed */
 }

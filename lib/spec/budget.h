@@ -18,7 +18,7 @@ struct sonde_budget_function {
 };
 
 struct sonde_run_budget {
-    SONDE_LIST(const char *) thresholds; /* of a load test: threshold.h */
+    SONDE_LIST(char *const) thresholds; /* of a load test: threshold.h */
     SONDE_LIST(struct sonde_budget_function) functions;
     int64_t busy_percent;        /* of the captured time; SONDE_SPEC_ABSENT: any */
     int64_t allocated_kilobytes; /* of a profile of allocations: all of them; the same */
