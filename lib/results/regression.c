@@ -207,7 +207,6 @@ static int add_profile(void *context, const struct sonde_comparison *comparison,
 {
     struct profiles *profiles = context;
     struct sonde_regression *regression = profiles->regression;
-    (void)err;
     for (size_t i = 0; i < comparison->count; i++) {
         const struct sonde_compare_function *function = &comparison->functions[i];
         const struct sonde_compare_value *value = value_of(function);
@@ -219,6 +218,9 @@ static int add_profile(void *context, const struct sonde_comparison *comparison,
         struct sonde_regression_measure *m =
             profiles->begun ? find(regression, name)
                             : sonde_regression_add(regression, name, SONDE_REGRESSION_BUSY);
+        if (!m && !profiles->begun && regression->count < SONDE_REGRESSION_MEASURES_MAX) {
+            return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+        }
         if (m) { /* beyond the maximum there are only small ones */
             m->now = side_of(value, SONDE_AFTER);
             m->history[regression->runs] = side_of(value, SONDE_BEFORE);

@@ -9,8 +9,10 @@
 
 #include "fail.h"
 #include "heap_runs.h"
+#include "results/checks.h"
 #include "results/covered_sources.h"
 #include "results/page.h"
+#include "results/regression.h"
 #include "results/results.h"
 
 struct expected {
@@ -192,6 +194,45 @@ static void waits_take_no_allocation_for_granted(void **state)
                   SONDE_STR("{\"waits\":[{\"process\":\"w1\",\"startMicroseconds\":0,\"stretches\":"
                             "\"w50000 0 50000\"}]}"));
     fail_each_allocation(read_waits, &runs);
+    heap_runs_fini(&runs);
+}
+
+/* The same as ever, or nothing. */
+static int compare_with_baseline(void *context)
+{
+    const struct heap_runs *runs = context;
+    const struct sonde_results_baseline baseline = {.strategy = SONDE_BASELINE_PINNED,
+                                                    .run = runs->before};
+    struct sonde_regression regression;
+    struct sonde_checks checks;
+    sonde_checks_init(&checks);
+    int r = sonde_results_regression(runs->db, runs->after, &baseline, &regression, NULL);
+    if (r == 0) {
+        const struct sonde_results_checks_wanted wanted = {.regression = &regression};
+        assert_true(regression.compared && regression.count == 1);
+        assert_string_equal(regression.measures[0].name, "f /a.js");
+        r = sonde_results_checks(runs->db, runs->after, &wanted, &checks, NULL);
+        assert_true(r < 0 || checks.count == 2);
+    }
+    sonde_checks_fini(&checks);
+    sonde_regression_fini(&regression);
+    return r;
+}
+
+static void baselines_take_no_allocation_for_granted(void **state)
+{
+    (void)state;
+    struct heap_runs runs;
+    const struct sonde_artifact artifact = {
+        .name = "cpu.0", .capture = "cpu", .type = SONDE_ARTIFACT_CPU_PROFILE};
+    const struct sonde_str profile =
+        SONDE_STR("{\"nodes\":[{\"id\":1,\"callFrame\":{\"functionName\":\"f\",\"url\":"
+                  "\"file:///a.js\"}}],\"startTime\":0,\"endTime\":50000,\"samples\":[1,1],"
+                  "\"timeDeltas\":[0,25000]}");
+    heap_runs_init(&runs);
+    heap_runs_add(&runs, runs.before, &artifact, profile);
+    heap_runs_add(&runs, runs.after, &artifact, profile);
+    fail_each_allocation(compare_with_baseline, &runs);
     heap_runs_fini(&runs);
 }
 
@@ -403,6 +444,7 @@ int main(void)
         cmocka_unit_test(heap_snapshots_take_no_allocation_for_granted),
         cmocka_unit_test(measures_take_no_allocation_for_granted),
         cmocka_unit_test(waits_take_no_allocation_for_granted),
+        cmocka_unit_test(baselines_take_no_allocation_for_granted),
         cmocka_unit_test(a_comparison_of_many_classes_keeps_to_its_bound),
         cmocka_unit_test(comparisons_of_coverage_keep_to_their_memory),
         cmocka_unit_test(a_map_that_lies_costs_a_walk_over_it),
