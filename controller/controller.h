@@ -159,6 +159,7 @@ struct controller {
     struct webhook *webhook;    /* NULL: none is wanted */
     struct object *active;      /* list */
     struct schedule *schedules; /* list */
+    int schedule_requests;      /* of all of them, under way */
     struct clock_watch *clock;
     struct controller_metrics metrics;
     bool leads;

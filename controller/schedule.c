@@ -10,6 +10,7 @@
 #include "controller/schedule_work.h"
 #include "spec/reason.h"
 
+#define AGAIN_NS (100 * SONDE_MILLISECOND)
 #define UNSEEN_NS (60 * SONDE_SECOND) /* what was made is in the cache by then, or gone again */
 
 /* What a look finds. */
@@ -59,11 +60,13 @@ void schedule_drop(struct schedule *schedule)
 void schedule_hold(struct schedule *schedule)
 {
     schedule->pending++;
+    schedule->controller->schedule_requests++;
 }
 
 bool schedule_release(struct schedule *schedule)
 {
     bool gone = schedule->gone;
+    schedule->controller->schedule_requests--;
     if (--schedule->pending == 0 && gone) {
         cJSON_Delete(schedule->applied);
         free(schedule);
@@ -404,6 +407,10 @@ static void look_at(struct schedule *schedule, const struct sonde_kube_object *o
 
 static void reconcile_schedule(struct controller *controller, enum kind kind, const char *key)
 {
+    if (controller->schedule_requests >= SCHEDULE_REQUESTS_MAX) {
+        controller_wake(controller, kind, key, AGAIN_NS);
+        return;
+    }
     struct schedule *schedule = find(controller, kind, key);
     const struct sonde_kube_object *object =
         sonde_kube_cache_get(controller_cache(controller, kind), sonde_str(key));

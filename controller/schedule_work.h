@@ -9,6 +9,9 @@
 enum {
     SCHEDULE_RUNS_MAX = 20000,   /* of one schedule */
     SCHEDULE_DELETIONS_MAX = 20, /* under way */
+    /* Of all schedules, under way: at midnight a thousand may be due, and each request that waits
+     * costs memory. The others are looked at a little later. */
+    SCHEDULE_REQUESTS_MAX = 32,
 };
 
 struct schedule {

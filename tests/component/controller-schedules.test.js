@@ -499,6 +499,34 @@ test('a LoadTestSchedule makes LoadTests, with Secrets that its author may read'
   await until(() => status()?.active?.includes(name), 10000, 'the test in status.active');
 });
 
+test('many schedules do not ask all at once', async (t) => {
+  const clinic = await open(t);
+  const { cluster } = clinic;
+  const held = [];
+  let most = 0;
+  cluster.answer = (request, response) => {
+    const isStatus = request.method === 'PATCH' && request.sub === 'status';
+    if (isStatus) {
+      held.push(() => cluster.serve(request, response));
+      most = Math.max(most, held.length);
+    }
+    return isStatus;
+  };
+  const names = Array.from({ length: 100 }, (_, index) => `one-${index}`);
+  for (const name of names) {
+    cluster.schedule(name, { suspend: true });
+  }
+  clinic.controller();
+  const all = () => {
+    for (const answer of held.splice(0)) {
+      answer();
+    }
+    return names.every((name) => cluster.get('profileschedules', name).status);
+  };
+  await until(all, 60000, 'all to have a status');
+  assert.ok(most > 1 && most <= 32, `${most} at once`);
+});
+
 test('nothing is asked for where nothing changes', async (t) => {
   const { clinic, cluster, it } = await nightly(t);
   clinic.controller();
