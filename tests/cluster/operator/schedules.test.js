@@ -72,6 +72,25 @@ class Schedule {
   }
 }
 
+// A Service with one pod behind it, and a LoadTestSchedule that loads it each minute.
+async function applyLoad(space, person, name) {
+  await space.deployment(name, 1);
+  const ports = [{ port: 80, targetPort: 8080 }];
+  await space.create('v1', 'Service', name, { spec: { selector: { app: name }, ports } });
+  const test = {
+    target: { service: { name, port: 80 } },
+    scenario: { requests: [{ name: 'one', path: '/' }] },
+    arrival: { rate: 20, durationSeconds: 3 },
+  };
+  const object = {
+    ...{ apiVersion: 'sonde.dev/v1alpha1', kind: 'LoadTestSchedule' },
+    metadata: { name, namespace: space.name },
+    spec: { schedule: '* * * * *', testTemplate: { spec: test } },
+  };
+  const { code, stderr } = await person.apply(JSON.stringify(object));
+  assert.equal(code, 0, stderr);
+}
+
 const minutesOf = ({ metadata }) => Number(metadata.name.split('-').at(-1));
 
 before(() => system.recovered());
@@ -88,6 +107,7 @@ test('schedules of every minute', { concurrency: true }, async (t) => {
     apply('allow', { durationSeconds: longSeconds, concurrencyPolicy: 'Allow' }),
     apply('replace', { durationSeconds: longSeconds, concurrencyPolicy: 'Replace' }),
     apply('denied', {}, eve),
+    applyLoad(space, ann, 'loaded'),
   ]);
   for (const { metadata } of await list('RoleBinding', space.name)) {
     if (metadata.name.startsWith('eve-')) {
@@ -142,6 +162,21 @@ test('schedules of every minute', { concurrency: true }, async (t) => {
       const runs = await replace.has(2, 60);
       assert.equal(minutesOf(runs[1]), minutesOf(runs[0]) + 1);
       await replace.change({ suspend: true });
+    }),
+
+    t.test('a LoadTestSchedule makes LoadTests', async () => {
+      const made = async () => (await list('LoadTest', space.name))[0];
+      const { metadata } = await until(made, fireSeconds, 'a LoadTest');
+      assert.match(metadata.name, /^loaded-[0-9]+$/);
+      assert.equal(metadata.annotations['sonde.dev/requester'], ann.user);
+      await patch('LoadTestSchedule', space.name, 'loaded', { spec: { suspend: true } });
+      const over = (found) => hasEnded(found) && found;
+      const ended = await watch('LoadTest', space.name, metadata.name, over, 120, 'has ended');
+      // On a busy machine the generator may have been late, which is another test's matter.
+      const { reason } = condition(ended, 'Succeeded');
+      assert.ok(['Completed', 'Invalid'].includes(reason), JSON.stringify(ended.status));
+      const told = (schedule) => schedule?.status.activeCount === 0;
+      await watch('LoadTestSchedule', space.name, 'loaded', told, 30, 'has no active test');
     }),
 
     t.test('who may no longer profile makes nothing', async () => {

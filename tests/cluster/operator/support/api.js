@@ -21,6 +21,7 @@ const kinds = {
   Job: ['/apis/batch/v1', 'jobs'],
   Lease: ['/apis/coordination.k8s.io/v1', 'leases'],
   LoadTest: ['/apis/sonde.dev/v1alpha1', 'loadtests'],
+  LoadTestSchedule: ['/apis/sonde.dev/v1alpha1', 'loadtestschedules'],
   Namespace: ['/api/v1', 'namespaces'],
   Node: ['/api/v1', 'nodes'],
   PersistentVolume: ['/api/v1', 'persistentvolumes'],
