@@ -82,7 +82,7 @@ struct load {
     /* spec.profile */
     char profile[SONDE_KUBE_NAME_MAX + 1]; /* the ProfileRun's name */
     char profile_uid[OBJECT_UID_SIZE];
-    bool profile_made, profile_failed;
+    bool profile_made, profile_failed, profile_cancelled;
     int profile_tries;
     int64_t profile_at; /* monotonic: it is tried again */
 };

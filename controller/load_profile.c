@@ -82,6 +82,46 @@ static const struct sonde_kube_object *find(const struct load *load)
     return owned && strcmp(owned->uid, object->uid) == 0 ? found : NULL;
 }
 
+static void cancelled(void *context, const struct sonde_kube_response *response,
+                      const struct sonde_err *err)
+{
+    struct load *load = context;
+    (void)response;
+    if (err->code && err->code != SONDE_ENOTFOUND && err->code != SONDE_ECONFLICT) {
+        load->profile_cancelled = false;
+        object_wake(&load->object, AGAIN_NS);
+    }
+    object_end_hold(&load->object);
+}
+
+/* What it would see from now on is a service without load. It keeps what it has. */
+static void cancel(struct load *load, const struct sonde_kube_object *found)
+{
+    struct object *object = &load->object;
+    struct sonde_err err;
+    SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
+    SONDE_BUF_AUTO body = SONDE_BUF(256);
+    sonde_buf_printf(&body, "{\"metadata\":{\"uid\":\"%s\"},\"spec\":{\"cancel\":true}}",
+                     found->uid);
+    int r = sonde_kube_path(&(struct sonde_kube_target){&profile_run_resource, object->namespace,
+                                                        found->name, NULL, NULL},
+                            &path, &err);
+    r = r < 0 ? r : sonde_buf_check(&path, "the path of a ProfileRun", &err);
+    struct sonde_kube_request_options options = {.method = "PATCH",
+                                                 .path = sonde_buf_view(&path),
+                                                 .content_type = SONDE_KUBE_MERGE_PATCH,
+                                                 .body = sonde_buf_view(&body),
+                                                 .context = load,
+                                                 .done = cancelled};
+    r = r < 0 ? r : sonde_kube_send(object->controller->kube, &options, NULL, &err);
+    if (r < 0) {
+        object_wake(object, AGAIN_NS);
+        return;
+    }
+    load->profile_cancelled = true;
+    object_hold(object);
+}
+
 /* Before it is made the Service is known: after a restart it is read again. */
 static void start(struct load *load)
 {
@@ -117,6 +157,10 @@ bool load_follow_profile(struct load *load)
     int64_t left = object_deadline(object) * SONDE_SECOND - sonde_clock_realtime();
     if (found) {
         const struct object_kept *kept = found->kept;
+        bool early = object->ending_reason[0] || load->live.stopped;
+        if (early && !kept->finished && !load->profile_cancelled) {
+            cancel(load, found);
+        }
         return kept->finished || left < ENOUGH_NS;
     }
     int64_t patience = load->profile_at - sonde_clock_monotonic();

@@ -334,6 +334,29 @@ test('at profileDue the ProfileRun is made, waited for, and concluded with', asy
   assert.deepEqual(store.posted(`${made.metadata.uid}/conclude`)[0].profiles, [metadata.uid]);
 });
 
+for (const end of ['cancel', 'abort']) {
+  test(`the ProfileRun of a test that ends early is cancelled: ${end}`, async (t) => {
+    const captures = [{ name: 'cpu', type: 'CPUProfile', durationSeconds: 60 }];
+    const { cluster, store, made } = await running(t, { profile: { captures } });
+    store.tell(made, { phase: 'Running', ready: 1, active: 1, profileDue: true });
+    await until(() => cluster.get('profileruns', 'peak-profile'), 10000, 'the ProfileRun');
+    assert.equal(cluster.get('profileruns', 'peak-profile').spec.cancel ?? false, false);
+    if (end === 'cancel') {
+      cluster.change('loadtests', 'peak', (object) => {
+        object.spec.cancel = true;
+      });
+    } else {
+      store.tell(made, { phase: 'Running', ready: 1, active: 1, profileDue: true, stopped: true });
+    }
+    await until(
+      () => cluster.get('profileruns', 'peak-profile').spec.cancel === true,
+      10000,
+      'its end',
+    );
+    assert.equal(cluster.asked('PATCH', '/profileruns/peak-profile').length, 1);
+  });
+}
+
 test('figures are written at most every five seconds, news at once', async (t) => {
   const { cluster, store, made } = await running(t);
   const writes = () => cluster.asked('PATCH', '/loadtests/peak/status').length;
