@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/load.h"
 
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,20 +48,6 @@ static bool judge(struct load_work *w, int64_t end_ns)
     return sonde_load_judge(w->verdicts, w->verdict_count, &w->outcome.tally, (double)end_ns / 1e9);
 }
 
-/* One that the test is to end for. What nothing was measured of yet is not broken, unless nothing
- * could be sent at all. */
-static bool any_ends(struct load_work *w, int64_t end_ns)
-{
-    bool any = false;
-    bool waits = w->outcome.tally.sent > 0;
-    (void)judge(w, end_ns);
-    for (size_t i = 0; i < w->verdict_count; i++) {
-        const struct sonde_load_verdict *own = &w->verdicts[i];
-        any = any || (w->aborts[i] && !own->keeps && !(waits && isnan(own->statistic)));
-    }
-    return any;
-}
-
 static uint64_t errors_of(const struct sonde_load_tally *tally)
 {
     uint64_t sum = 0;
@@ -94,9 +79,11 @@ static void check_going(struct load_work *w, int64_t end_ns)
 {
     const struct cli_load_settings *s = w->settings;
     const struct sonde_load_test *test = w->test;
-    if (test->abort_on_fail.count && end_ns >= test->delay_abort_seconds * SONDE_SECOND &&
-        any_ends(w, end_ns)) {
-        atomic_store(&stopping, true);
+    if (test->abort_on_fail.count && end_ns >= test->delay_abort_seconds * SONDE_SECOND) {
+        (void)judge(w, end_ns);
+        if (sonde_load_aborts(w->verdicts, w->verdict_count, &w->outcome.tally)) {
+            atomic_store(&stopping, true);
+        }
     }
     const struct sonde_load_tally *all = &w->outcome.tally;
     w->sent_ns = all->sent > w->sent ? end_ns : w->sent_ns;

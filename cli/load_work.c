@@ -98,36 +98,12 @@ static int read_tls(struct load_work *w, struct sonde_err *err)
     return r;
 }
 
-static int read_threshold(struct load_work *w, const char *text, bool aborts, struct sonde_err *err)
-{
-    struct sonde_load_verdict *verdict = w->verdicts;
-    while (verdict < w->verdicts + w->verdict_count && strcmp(verdict->text, text) != 0) {
-        verdict++;
-    }
-    size_t number = (size_t)(verdict - w->verdicts);
-    w->aborts[number] = w->aborts[number] || aborts;
-    if (number < w->verdict_count) {
-        return 0;
-    }
-    if (number == SONDE_LENGTH(w->verdicts)) {
-        return sonde_fail(err, SONDE_ELIMIT, 0, "more than %zu thresholds", number);
-    }
-    w->verdict_count++;
-    verdict->text = text;
-    int r = sonde_threshold_parse(sonde_str(text), &verdict->threshold, err);
-    return r < 0 ? r
-                 : sonde_load_check_threshold(verdict, w->plan.labels, w->plan.label_count, err);
-}
-
 static int read_thresholds(struct load_work *w, struct sonde_err *err)
 {
-    const struct sonde_load_test *test = w->test;
-    int r = 0;
-    for (size_t i = 0; i < test->thresholds.count && r == 0; i++) {
-        r = read_threshold(w, test->thresholds.items[i], false, err);
-    }
-    for (size_t i = 0; i < test->abort_on_fail.count && r == 0; i++) {
-        r = read_threshold(w, test->abort_on_fail.items[i], true, err);
+    int r = sonde_load_verdicts_of(w->test, SONDE_LENGTH(w->verdicts), w->verdicts,
+                                   &w->verdict_count, err);
+    for (size_t i = 0; i < w->verdict_count && r == 0; i++) {
+        r = sonde_load_check_threshold(&w->verdicts[i], w->plan.labels, w->plan.label_count, err);
     }
     return r;
 }

@@ -41,7 +41,6 @@ struct load_work {
     struct keep keep;
     struct sonde_load_live live;
     struct sonde_load_verdict verdicts[LOAD_VERDICTS_MAX];
-    bool aborts[LOAD_VERDICTS_MAX]; /* the test is to end for it */
     size_t verdict_count;
     uint64_t sent;        /* so far … */
     int64_t sent_ns;      /* … and when that was last more than before */

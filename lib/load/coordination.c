@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "load/coordination.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,38 +13,6 @@
 #define SILENCE_US (INT64_C(1000000) * SONDE_LOAD_SILENCE_SECONDS)
 
 /* ---- life ---- */
-
-static int add_threshold(struct sonde_load_coordination *c, const char *text, bool aborts,
-                         struct sonde_err *err)
-{
-    size_t at = 0;
-    while (at < c->verdict_count && strcmp(c->verdicts[at].text, text) != 0) {
-        at++;
-    }
-    if (at == VERDICTS_MAX) {
-        return sonde_fail(err, SONDE_ELIMIT, 0, "more than %d thresholds", VERDICTS_MAX);
-    }
-    c->aborts[at] = c->aborts[at] || aborts;
-    if (at < c->verdict_count) {
-        return 0;
-    }
-    c->verdicts[at] = (struct sonde_load_verdict){.text = text, .statistic = NAN};
-    c->verdict_count++;
-    return sonde_threshold_parse(sonde_str(text), &c->verdicts[at].threshold, err);
-}
-
-static int add_thresholds(struct sonde_load_coordination *c, struct sonde_err *err)
-{
-    const struct sonde_load_test *test = c->test;
-    int r = 0;
-    for (size_t i = 0; i < test->thresholds.count && r == 0; i++) {
-        r = add_threshold(c, test->thresholds.items[i], false, err);
-    }
-    for (size_t i = 0; i < test->abort_on_fail.count && r == 0; i++) {
-        r = add_threshold(c, test->abort_on_fail.items[i], true, err);
-    }
-    return r;
-}
 
 /* Of a search: the rate and the length of the round. */
 static void plan_round(struct sonde_load_coordination *c)
@@ -91,7 +58,8 @@ int sonde_load_coordination_new(const struct sonde_load_coordination_options *op
     r = r < 0 || c->count <= SONDE_LOAD_RUNNERS_MAX
             ? r
             : sonde_fail(err, SONDE_ELIMIT, 0, "more than %d runners", SONDE_LOAD_RUNNERS_MAX);
-    r = r < 0 ? r : add_thresholds(c, err);
+    r = r < 0 ? r
+              : sonde_load_verdicts_of(c->test, VERDICTS_MAX, c->verdicts, &c->verdict_count, err);
     if (r < 0) {
         sonde_load_coordination_free(c);
         *ret = NULL;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The seconds of a load test on several runners: they are added up, judged, and make the result. */
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "load/arrivals.h"
 #include "load/coordination_internal.h"
@@ -71,24 +69,12 @@ int course_keep(struct sonde_load_coordination *c, int64_t second, int64_t end_u
 
 /* ---- a second that all have sent ---- */
 
-/* One that the round is to end for. What nothing was measured of yet is not broken, unless nothing
- * could be sent at all. */
-static bool any_ends(const struct sonde_load_coordination *c)
-{
-    bool any = false;
-    bool waits = c->result.tally.sent > 0;
-    for (size_t i = 0; i < c->verdict_count; i++) {
-        const struct sonde_load_verdict *own = &c->verdicts[i];
-        any = any || (c->aborts[i] && !own->keeps && !(waits && isnan(own->statistic)));
-    }
-    return any;
-}
-
 static void judge(struct sonde_load_coordination *c, int64_t end_ns, int64_t now_us)
 {
     (void)sonde_load_judge(c->verdicts, c->verdict_count, &c->result.tally,
                            (double)end_ns / (double)SONDE_SECOND);
-    if (end_ns >= c->test->delay_abort_seconds * SONDE_SECOND && any_ends(c)) {
+    if (end_ns >= c->test->delay_abort_seconds * SONDE_SECOND &&
+        sonde_load_aborts(c->verdicts, c->verdict_count, &c->result.tally)) {
         coordination_stop(c, now_us);
     }
 }

@@ -60,7 +60,6 @@ struct sonde_load_coordination {
     int64_t created_us;
     struct sonde_load_plan plan; /* its arrival is that of the round */
     struct sonde_load_verdict verdicts[VERDICTS_MAX];
-    bool aborts[VERDICTS_MAX];
     size_t verdict_count;
     bool labelled; /* by the first that was ready */
     struct sonde_load_label labels[SONDE_LOAD_LABELS_MAX];

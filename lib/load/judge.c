@@ -2,6 +2,7 @@
 #include "load/judge.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Of latencies, in ms. */
 static double of_latencies(const struct sonde_threshold *threshold,
@@ -107,6 +108,39 @@ static bool tells(const struct sonde_threshold *threshold, const struct sonde_lo
     return more || !sonde_load_is_bound(threshold, tally);
 }
 
+static int add_verdict(const char *text, bool aborts, size_t most, struct sonde_load_verdict *all,
+                       size_t *count, struct sonde_err *err)
+{
+    size_t at = 0;
+    while (at < *count && strcmp(all[at].text, text) != 0) {
+        at++;
+    }
+    if (at < *count) {
+        all[at].aborts = all[at].aborts || aborts;
+        return 0;
+    }
+    if (at == most) {
+        return sonde_fail(err, SONDE_ELIMIT, 0, "more than %zu thresholds", most);
+    }
+    all[at] = (struct sonde_load_verdict){.text = text, .statistic = NAN, .aborts = aborts};
+    (*count)++;
+    return sonde_threshold_parse(sonde_str(text), &all[at].threshold, err);
+}
+
+int sonde_load_verdicts_of(const struct sonde_load_test *test, size_t most,
+                           struct sonde_load_verdict *ret, size_t *ret_count, struct sonde_err *err)
+{
+    int r = 0;
+    *ret_count = 0;
+    for (size_t i = 0; i < test->thresholds.count && r == 0; i++) {
+        r = add_verdict(test->thresholds.items[i], false, most, ret, ret_count, err);
+    }
+    for (size_t i = 0; i < test->abort_on_fail.count && r == 0; i++) {
+        r = add_verdict(test->abort_on_fail.items[i], true, most, ret, ret_count, err);
+    }
+    return r;
+}
+
 int sonde_load_check_threshold(const struct sonde_load_verdict *verdict,
                                const struct sonde_load_label *labels, size_t count,
                                struct sonde_err *err)
@@ -144,4 +178,16 @@ bool sonde_load_judge(struct sonde_load_verdict *verdicts, size_t count,
         all = all && own->keeps;
     }
     return all;
+}
+
+bool sonde_load_aborts(const struct sonde_load_verdict *verdicts, size_t count,
+                       const struct sonde_load_tally *tally)
+{
+    bool any = false;
+    bool waits = tally->sent > 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct sonde_load_verdict *own = &verdicts[i];
+        any = any || (own->aborts && !own->keeps && !(waits && isnan(own->statistic)));
+    }
+    return any;
 }

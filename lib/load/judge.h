@@ -4,6 +4,7 @@
 #define SONDE_LOAD_JUDGE_H
 
 #include "load/tally.h"
+#include "spec/kinds.h"
 #include "spec/threshold.h"
 
 /* What a threshold is about, in its unit: of the tally, of so many seconds. NAN: nothing of it was
@@ -26,7 +27,14 @@ struct sonde_load_verdict {
     struct sonde_threshold threshold;
     double statistic; /* NAN: nothing was measured */
     bool keeps;
+    bool aborts; /* the test is to end when it does not hold */
 };
+
+/* Of a test's thresholds and abortOnFail, each text once: *ret_count of them, `most` at most.
+ * SONDE_EINVALID, SONDE_ELIMIT. */
+int sonde_load_verdicts_of(const struct sonde_load_test *test, size_t most,
+                           struct sonde_load_verdict *ret, size_t *ret_count,
+                           struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* SONDE_EINVALID where it is about a part of the requests that there is none of, or of which it is
  * not told. */
@@ -37,5 +45,10 @@ int sonde_load_check_threshold(const struct sonde_load_verdict *verdict,
 /* Judges all of them, those with a tag by the part that it names: false when one does not hold. */
 bool sonde_load_judge(struct sonde_load_verdict *verdicts, size_t count,
                       const struct sonde_load_tally *tally, double seconds);
+
+/* Whether the test is to end, by how they were judged. What nothing was measured of yet is not
+ * broken, unless nothing could be sent at all. */
+bool sonde_load_aborts(const struct sonde_load_verdict *verdicts, size_t count,
+                       const struct sonde_load_tally *tally);
 
 #endif

@@ -204,6 +204,43 @@ static void thresholds_are_of_parts(void **state)
     sonde_load_tally_fini(&all);
 }
 
+static void each_threshold_is_judged_once(void **state)
+{
+    (void)state;
+    const char *const kept[] = {"http_req_failed: rate<0.5", "http_req_duration: p(50)<10"};
+    const char *const ending[] = {"http_req_duration: p(50)<10", "http_reqs: count>0"};
+    const struct sonde_load_test test = {.thresholds = {kept, 2}, .abort_on_fail = {ending, 2}};
+    struct sonde_load_verdict verdicts[3];
+    struct sonde_err err;
+    size_t count = 7;
+    assert_int_equal(sonde_load_verdicts_of(&test, 3, verdicts, &count, &err), 0);
+    assert_int_equal(count, 3);
+    assert_false(verdicts[0].aborts);
+    assert_true(verdicts[1].aborts);
+    assert_true(verdicts[2].aborts);
+    assert_ptr_equal(verdicts[2].text, ending[1]);
+    assert_int_equal(sonde_load_verdicts_of(&test, 2, verdicts, &count, &err), SONDE_ELIMIT);
+    assert_string_equal(err.message, "more than 2 thresholds");
+}
+
+static void only_a_broken_one_ends_the_test(void **state)
+{
+    (void)state;
+    struct sonde_load_tally tally;
+    struct sonde_err err;
+    assert_int_equal(sonde_load_tally_init(&tally, &err), 0);
+    struct sonde_load_verdict verdicts[] = {{.keeps = false}, {.keeps = true, .aborts = true}};
+    assert_false(sonde_load_aborts(verdicts, 2, &tally));
+    verdicts[1].keeps = false;
+    assert_true(sonde_load_aborts(verdicts, 2, &tally));
+    /* Nothing was answered yet: it may come. When nothing can be sent, it will not. */
+    verdicts[1].statistic = NAN;
+    assert_true(sonde_load_aborts(verdicts, 2, &tally));
+    tally.sent = 1;
+    assert_false(sonde_load_aborts(verdicts, 2, &tally));
+    sonde_load_tally_fini(&tally);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +249,8 @@ int main(void)
         cmocka_unit_test(what_has_no_answer_holds_nothing_from_above),
         cmocka_unit_test(tallies_add_up),
         cmocka_unit_test(thresholds_are_of_parts),
+        cmocka_unit_test(each_threshold_is_judged_once),
+        cmocka_unit_test(only_a_broken_one_ends_the_test),
     };
     return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
 }
