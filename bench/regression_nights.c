@@ -110,7 +110,7 @@ static int simulate(uint64_t seed)
                     for (int i = 0; i < NIGHTS; i++) {
                         found += is_found(&w, slowers[s], &seed);
                     }
-                    (void)printf("%6.1f %%", 100.0 * found / NIGHTS);
+                    (void)printf("%6.1f %%", 100.0 * found / (double)NIGHTS);
                 }
                 (void)printf("\n");
             }
