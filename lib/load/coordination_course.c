@@ -90,6 +90,10 @@ void course_measure(struct sonde_load_coordination *c)
 static void show(struct sonde_load_coordination *c)
 {
     const struct sonde_load_tally *t = &c->second;
+    int64_t length = sonde_load_plan_seconds(&c->plan.arrival);
+    if (length && c->complete > length && t->answered + t->failed + t->censored == 0) {
+        return; /* the last answers were waited for, and there were none */
+    }
     c->shown[c->shown_count++ % SONDE_LOAD_SHOWN_SECONDS] = (struct sonde_load_shown){
         .round = c->round,
         .second = c->complete,

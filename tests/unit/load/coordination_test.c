@@ -658,6 +658,23 @@ static void seconds_are_told_by_their_end(void **state)
 
 /* ---- what is saved ---- */
 
+/* The wait for the last answers is no second in which the service answered nothing. */
+static void an_empty_wait_for_answers_is_not_told(void **state)
+{
+    (void)state;
+    enum { SECONDS = 3 };
+    static const struct sim_second nothing = {0};
+    struct sim sim;
+    sim_begin(&sim, 1, "  arrival: {rate: 1000, durationSeconds: 3}\n");
+    (void)sim_start(&sim, 1, 0);
+    send_all(&sim, 1, SECONDS);
+    (void)sim_second(&sim, 0, &nothing);
+    assert_int_equal(sim_state(&sim).seconds, SECONDS + 1);
+    assert_int_equal(sonde_load_coordination_shown(sim.c), SECONDS);
+    all_done(&sim, 1);
+    sim_end(&sim);
+}
+
 static void what_was_saved_by_another_is_refused(void **state)
 {
     (void)state;
@@ -710,6 +727,7 @@ int main(void)
         cmocka_unit_test(a_profile_is_due_when_it_is_steady),
         cmocka_unit_test(a_warm_up_is_counted_apart),
         cmocka_unit_test(seconds_are_told_by_their_end),
+        cmocka_unit_test(an_empty_wait_for_answers_is_not_told),
         cmocka_unit_test(what_was_saved_by_another_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
