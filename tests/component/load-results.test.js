@@ -266,7 +266,8 @@ test('two of them compared: what got slower, and how sure that is', async (t) =>
   assert.equal(median.sure, true);
   assert.ok(median.low > 20000 && median.high < 200000, JSON.stringify(median));
   assert.ok(median.low <= median.after - median.before, JSON.stringify(median));
-  assert.ok(Number.isFinite(changes.rate.low) && changes.rate.low <= changes.rate.high);
+  // (Of seconds that have too much to do with each other, on a busy machine, nothing is claimed.)
+  assert.ok(!('low' in changes.rate) || changes.rate.low <= changes.rate.high);
   const text = await compare('before', 'after');
   assert.match(text, /^before {2}\w{8} {2}before {2}load: open: 50 requests a second, for 1[23]/);
   assert.match(text, /\n50 % .* \(\+[\d.]+ ms to \+[\d.]+ ms\) {2}slower\n/);

@@ -36,18 +36,20 @@ for (const sourcemap of ['external', 'linked', 'inline', 'bare']) {
     exited(result, 0);
     const line = lineOf(path.join(sources, 'checksum.ts'), 'function checksumOf');
     const report = await sonde.report();
-    const [top] = report.captures[0].functions;
+    const { functions } = report.captures[0];
     if (sourcemap === 'external') {
-      assert.ok(top.url.endsWith('dist/server.js'));
+      assert.ok(functions[0].url.endsWith('dist/server.js'));
       return;
     }
-    assert.match(top.sourceFile, /bundle\/checksum\.ts$/);
-    assert.equal(top.sourceLine, line);
+    // (Its caller is sampled more on a machine that is too busy to sample in time.)
+    const found = functions.find(({ sourceFile }) => /bundle\/checksum\.ts$/.test(sourceFile));
+    assert.equal(found?.sourceLine, line, JSON.stringify(functions.slice(0, 5)));
     assert.match(result.stdout, new RegExp(`checksum\\.ts:${line}`));
     // The maps are kept with the run: the bundle is not needed any more.
     await target.stop();
     fs.rmSync(path.join(directory, 'dist'), { recursive: true });
-    assert.equal((await sonde.report()).captures[0].functions[0].sourceLine, line);
+    const again = (await sonde.report()).captures[0].functions;
+    assert.ok(again.some(({ sourceLine }) => sourceLine === line));
     const page = await sonde.run(['report', 'last', '--format', 'html']);
     assert.match(linesOf(page.stdout, 'checksum.ts').get(line), /function checksumOf/);
     const folded = await sonde.run(['export', 'last', '--format', 'folded']);

@@ -53,7 +53,7 @@ static void reopen(struct fixture *f)
 /* Copies what a callback is given. */
 struct seen {
     struct sonde_run run;
-    char texts[7][256];
+    char texts[8][256];
     int count;
     char uids[8][SONDE_UUID_SIZE];
 };
@@ -62,8 +62,8 @@ static int see(void *context, const struct sonde_run *run, struct sonde_err *err
 {
     (void)err;
     struct seen *seen = context;
-    const char *const texts[] = {run->name,   run->namespace, run->kind,   run->spec,
-                                 run->status, run->reason,    run->message};
+    const char *const texts[] = {run->name,   run->namespace, run->kind,    run->spec,
+                                 run->status, run->reason,    run->message, run->schedule};
     for (size_t i = 0; i < SONDE_LENGTH(texts); i++) {
         assert_non_null(texts[i]);
         (void)snprintf(seen->texts[i], sizeof(seen->texts[i]), "%s", texts[i]);
@@ -249,7 +249,7 @@ static void good_runs_of_a_schedule_are_found(void **state)
         for (int i = 0; i < seen.count; i++) {
             assert_string_equal(seen.uids[i], uids[order[i]]);
         }
-        assert_string_equal(seen.run.schedule, "nightly");
+        assert_string_equal(seen.texts[7], "nightly");
     }
     struct seen seen = {0};
     wanted.name = "nightly-1";

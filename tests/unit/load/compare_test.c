@@ -68,7 +68,7 @@ static void what_got_slower_is_sure(void **state)
 static void of_equal_ones_it_may_be_chance(void **state)
 {
     (void)state;
-    enum { ROUNDS = 40, ENOUGH = 33 }; /* 38 are expected */
+    enum { ROUNDS = 40, ENOUGH = 31 }; /* 37 or 38 are expected */
     uint64_t seed = test_seed();
     int medians = 0;
     int rates = 0;
