@@ -330,7 +330,13 @@ test('hostile words change nothing', async (t) => {
   refused(await first.interval(good, { end: 1e12 }), 503, 'Busy');
   refused(await first.interval(good, { round: 7 }), 409, 'Conflict');
   refused(await first.ask('POST', '/interval', Buffer.from('{"round":')), 400, 'Malformed');
-  refused(await first.ask('POST', '/interval', Buffer.alloc(3 << 20, ' ')), 413, 'TooLarge');
+  // The answer may come, and the connection end, before all is written.
+  const large = await first
+    .ask('POST', '/interval', Buffer.alloc(3 << 20, ' '))
+    .catch(({ code }) => code);
+  if (!['EPIPE', 'ECONNRESET'].includes(large)) {
+    refused(large, 413, 'TooLarge');
+  }
   refused(await first.ask('POST', '/done', { round: 0 }), 400, 'Malformed');
   refused(await first.ask('GET', '/orders?wait=-1'), 400, 'Invalid');
   for (const runner of load.runners) {

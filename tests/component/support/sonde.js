@@ -14,10 +14,11 @@ const root = path.resolve(__dirname, '../../..');
 const nobody = 65534;
 const bin = path.resolve(root, process.env.SONDE_BIN ?? 'build/dev/bin/sonde');
 
-// A directory that goes when the test ends.
+// A directory that goes when the test ends, also while a program that ends then still writes there.
 function temporary(t, prefix = 'sonde-component-') {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), prefix));
-  t.after(() => fs.rmSync(directory, { recursive: true, force: true }));
+  const again = { maxRetries: 20, retryDelay: 100 };
+  t.after(() => fs.rmSync(directory, { recursive: true, force: true, ...again }));
   return directory;
 }
 
