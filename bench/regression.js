@@ -3,14 +3,16 @@
 
 // Nights that are alike, and nights of a slower build: which ones are called a regression?
 //
-// Each night is a fresh service (regression/service.js) under the same load, with a profile; the
-// first ones are a history, then good nights and slower ones follow in a random order. Then each is
-// judged against the good ones before it.
+// Each night is a service, started afresh, under the same load, with a profile; the first ones are a
+// history, then good nights and slower ones follow in a random order. Then each is judged against the
+// good ones before it. The service waits for others most of the time (regression/service.js), or is
+// the example (examples/patients, made slower by regression/slower.js).
 
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const {
+  atEnd,
   checkProgram,
   finish,
   firstOutput,
@@ -19,24 +21,27 @@ const {
   parse,
   quantile,
   random,
+  root,
   run,
   start,
   temporaryDirectory,
 } = require('./measure');
 
 const SLOWER = [5, 10, 50]; // percent
-const WARM_UP_SECONDS = 3;
+const WARM_UP_SECONDS = 5;
+const SERVICE_CORE = 0;
+const CLIENT_CORE = 1;
 
 const options = parse({
   sonde: 'build/release/bin/sonde',
+  service: 'waiting', // or patients
   nights: 'build/release/tests/regression_nights',
   quiet: 100, // nights that are judged
   slower: 10, // of each kind
   history: 10,
   seconds: 15,
   rate: 100,
-  together: 2, // nights at once
-  priority: 0, // of SCHED_RR, as root may have it, for service and client
+  priority: 0, // of SCHED_RR, as root may have it, for service, database and client
   seed: 20260101,
   keep: '', // a directory for what is measured; one that is there already is only judged
 });
@@ -51,18 +56,35 @@ function shuffled(values, next) {
 }
 
 // On a machine that others use too, what is measured else is the scheduler.
-function prefer(command, args) {
-  return options.priority
-    ? ['chrt', ['-r', String(options.priority), command, ...args]]
-    : [command, args];
+function prefer(core, command, args) {
+  const priority = options.priority ? ['chrt', '-r', String(options.priority)] : [];
+  const [first, ...others] = ['taskset', '-c', String(core), ...priority, command, ...args];
+  return [first, others];
 }
+
+const services = {
+  waiting: {
+    path: '/',
+    script: [path.join(__dirname, 'regression/service.js')],
+    environment: () => ({}),
+  },
+  patients: {
+    path: '/patients/joined?page={{page}}',
+    script: [
+      ...['--require', path.join(__dirname, 'regression/slower.js')],
+      path.join(root, 'examples/patients/server.js'),
+    ],
+    environment: startDatabase,
+  },
+};
 
 function writeTest(directory, url, number) {
   const document = path.join(directory, `${number}.json`);
+  const data = { page: { range: [1, 100] } };
   const cpu = { name: 'cpu', type: 'CPUProfile', windowSeconds: 2 };
   const spec = {
     target: { url },
-    scenario: { requests: [{ name: 'page', path: '/' }] },
+    scenario: { requests: [{ name: 'page', path: options.kind.path, data }] },
     arrival: { rate: options.rate, durationSeconds: options.seconds },
     warmUpSeconds: WARM_UP_SECONDS,
     profile: { captures: [{ ...cpu, durationSeconds: options.seconds - 3 }] },
@@ -72,17 +94,34 @@ function writeTest(directory, url, number) {
   return document;
 }
 
+// The example's database, filled; its service is not needed.
+function startDatabase() {
+  const directory = temporaryDirectory();
+  const environment = path.join(root, 'tests/environment');
+  atEnd(() => run(path.join(environment, 'patients'), ['stop', directory]));
+  run(path.join(environment, 'patients'), ['start', directory]);
+  const database = path.join(directory, 'database');
+  const [, socket] = /^socket=(.*) pid=/.exec(
+    run(path.join(environment, 'database'), ['start', database]),
+  );
+  return { DB_SOCKET: socket, DB_USER: 'root', DB_NAME: 'clinic', PORT: '0' };
+}
+
+async function startService(percent) {
+  const command = prefer(SERVICE_CORE, process.execPath, options.kind.script);
+  const env = { ...process.env, ...options.environment, SLOWER_PERCENT: String(percent) };
+  const service = start(...command, { env });
+  const [url] = /http:\S+/.exec(await firstOutput(service));
+  return { service, url };
+}
+
 async function night(directory, number, percent) {
   const store = path.join(directory, 'stores', String(number));
-  const environment = { ...process.env, SLOWER_PERCENT: String(percent) };
-  const script = path.join(__dirname, 'regression/service.js');
-  const service = start(...prefer(process.execPath, [script]), { env: environment });
-  const url = (await firstOutput(service)).trim();
+  const { service, url } = await startService(percent);
   const document = writeTest(directory, url, number);
   const test = start(
-    ...prefer(options.program, [
+    ...prefer(CLIENT_CORE, options.program, [
       ...['run', document, '--store', store, '--no-progress', '--output', 'json'],
-      ...['--workers', '2'], // they sleep between requests: several nights share the cores
     ]),
   );
   const result = await test.ended;
@@ -102,22 +141,19 @@ async function collect(directory) {
     random(options.seed),
   );
   const order = [...Array.from({ length: options.history }, () => 0), ...judged];
-  for (let i = 0; i < order.length; i += options.together) {
-    const some = order.slice(i, i + options.together);
+  for (const [i, percent] of order.entries()) {
     const load = os.loadavg()[0].toFixed(1);
-    const done = await Promise.all(some.map((percent, k) => night(directory, i + k, percent)));
-    for (const [k, one] of done.entries()) {
-      console.error(
-        `${i + k + 1} of ${order.length}: ${some[k]} %, a load of ${load}, ${one.code}`,
-      );
-    }
+    const { code, message } = await night(directory, i, percent);
+    console.error(
+      `${i + 1} of ${order.length}: ${percent} %, a load of ${load}, ${code}: ${message}`,
+    );
   }
 }
 
 function describe(paths) {
   const results = paths.map((file) => JSON.parse(fs.readFileSync(file, 'utf8')));
   const invalid = results.filter((result) => !result.validity.valid).length;
-  console.log(`${results.length} nights, ${invalid} of them Invalid: judged all the same`);
+  console.log(`${results.length} quiet nights, ${invalid} of them Invalid: judged all the same`);
   for (const name of ['p50', 'p90', 'p99']) {
     const middles = results
       .map((result) => result.confidence[name])
@@ -135,12 +171,17 @@ function describe(paths) {
 
 main(async () => {
   options.program = checkProgram(options.sonde);
+  options.kind = services[options.service];
+  if (!options.kind) {
+    throw new Error(`--service is ${Object.keys(services).join(' or ')}`);
+  }
   const judge = checkProgram(options.nights);
   console.log(`${machine()}\nseed ${options.seed}`);
   const directory = options.keep ? path.resolve(options.keep) : temporaryDirectory();
   const isThere = options.keep && fs.existsSync(directory);
   fs.mkdirSync(path.join(directory, 'stores'), { recursive: true });
   if (!isThere) {
+    options.environment = options.kind.environment();
     await collect(directory);
   }
   const nights = fs
