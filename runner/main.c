@@ -5,9 +5,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "runner/round.h"
 #include "runner/runner.h"
 #include "spec/reason.h"
@@ -402,16 +402,6 @@ static void free_handles(struct program *program)
     sonde_loop_free(program->loop);
 }
 
-/* Connections are as many as the document says, not as a shell would want. */
-static void raise_limits(void)
-{
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &files);
-    }
-}
-
 static int work_out(struct program *program)
 {
     struct sonde_err err;
@@ -447,7 +437,7 @@ int main(int argc, char **argv)
     (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
     (void)mallopt(M_TRIM_THRESHOLD, 128 << 10);
     (void)signal(SIGPIPE, SIG_IGN);
-    raise_limits();
+    sonde_raise_files();
     queue_init(&program.queue);
     int code = work_out(&program);
     free_handles(&program);

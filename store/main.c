@@ -345,6 +345,7 @@ int main(int argc, char **argv)
     (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
     (void)mallopt(M_ARENA_MAX, 2);
     (void)signal(SIGPIPE, SIG_IGN);
+    sonde_raise_files();
     int r = sonde_options_parse(tables, 1, argc - 1, argv + 1, &program.settings, &arguments, &err);
     if (r == 0 && arguments.count > 0) {
         r = sonde_fail(&err, SONDE_EINVALID, 0, "%.100s: only options are taken (see --help)",

@@ -27,6 +27,10 @@ int sonde_read_file(int dirfd, const char *path, struct sonde_buf *buf,
 int sonde_read_input(const char *path, struct sonde_buf *buf,
                      struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* Lets the process have as many descriptors as it may: connections are as many as it is to serve,
+ * not as a shell would want. */
+void sonde_raise_files(void);
+
 /* Creates the directory and its missing parents with mode 0700. */
 int sonde_make_directories(const char *path, struct sonde_err *err) SONDE_MUST_CHECK;
 

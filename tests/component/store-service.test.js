@@ -6,6 +6,7 @@
 const assert = require('node:assert/strict');
 const { execFileSync } = require('node:child_process');
 const { randomBytes, randomInt, randomUUID } = require('node:crypto');
+const { once } = require('node:events');
 const fs = require('node:fs');
 const https = require('node:https');
 const net = require('node:net');
@@ -14,27 +15,9 @@ const test = require('node:test');
 const { zstdDecompressSync } = require('node:zlib');
 const { ApiServer } = require('./support/api-server.js');
 const { pageData } = require('./support/page.js');
-const { Service, Sidecar, program, sha256 } = require('./support/store-service.js');
+const { Service, Sidecar, profileBytes, program, sha256 } = require('./support/store-service.js');
 const { exited, isSanitized, start, temporary } = require('./support/sonde.js');
-const { node } = require('./support/target.js');
 const { until } = require('./support/wait.js');
-
-// A CPU profile of which hot() has most.
-let profile;
-function profileBytes() {
-  if (!profile) {
-    const directory = fs.mkdtempSync('/tmp/sonde-profile-');
-    const work =
-      'function hot() { let x = 0; for (let i = 0; i < 3e8; i++) { x += i % 7; } return x; } hot();';
-    const script = path.join(directory, 'work.js');
-    fs.writeFileSync(script, work);
-    const flags = ['--cpu-prof', `--cpu-prof-dir=${directory}`, '--cpu-prof-name=p'];
-    execFileSync(node(22), [...flags, script]);
-    profile = fs.readFileSync(path.join(directory, 'p'));
-    fs.rmSync(directory, { recursive: true });
-  }
-  return profile;
-}
 
 function refused(answer, status, code) {
   assert.deepEqual([answer.status, answer.json?.code], [status, code], answer.text);
@@ -803,6 +786,21 @@ test('who holds connections shuts out nobody else', async (t) => {
   const sidecar = await service.run();
   assert.equal((await sidecar.beat()).status, 200);
   assert.equal((await service.ask('GET', '/healthz')).status, 200);
+});
+
+test("a shell's limit of descriptors does not bound its connections", async (t) => {
+  const service = await Service.start(t, [], ['prlimit', '--nofile=128:2048']);
+  const held = [2, 3, 4].flatMap((last) =>
+    Array.from({ length: 60 }, async () => {
+      const localAddress = `127.0.0.${last}`;
+      const socket = net.connect({ port: service.port, host: '127.0.0.1', localAddress });
+      t.after(() => socket.destroy());
+      socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n');
+      const [answer] = await once(socket, 'data');
+      return answer.toString().slice(0, 12);
+    }),
+  );
+  assert.deepEqual(new Set(await Promise.all(held)), new Set(['HTTP/1.1 200']));
 });
 
 test('old runs go, and the oldest when there is too much', async (t) => {

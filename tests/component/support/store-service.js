@@ -3,11 +3,13 @@
 
 // sonde-store as a service of one test, and requests to it.
 
+const { execFileSync } = require('node:child_process');
 const { createHash, randomBytes, randomUUID } = require('node:crypto');
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const { bin, start, temporary } = require('./sonde.js');
+const { node } = require('./target.js');
 const { until } = require('./wait.js');
 
 const program = path.join(path.dirname(bin), 'sonde-store');
@@ -17,18 +19,46 @@ const never = 4_000_000_000;
 
 const sha256 = (data) => createHash('sha256').update(data).digest('hex');
 
+// A CPU profile of which hot() has most.
+let profile;
+function profileBytes() {
+  if (!profile) {
+    const directory = fs.mkdtempSync('/tmp/sonde-profile-');
+    const work =
+      'function hot() { let x = 0; for (let i = 0; i < 3e8; i++) { x += i % 7; } return x; } hot();';
+    const script = path.join(directory, 'work.js');
+    fs.writeFileSync(script, work);
+    const flags = ['--cpu-prof', `--cpu-prof-dir=${directory}`, '--cpu-prof-name=p'];
+    execFileSync(node(22), [...flags, script]);
+    profile = fs.readFileSync(path.join(directory, 'p'));
+    fs.rmSync(directory, { recursive: true });
+  }
+  return profile;
+}
+
+// Does it with the store's file, as another program might, and gives the rows.
+function sql(service, text) {
+  const file = path.join(service.directory, 'store', 'runs.db');
+  const script =
+    'import sqlite3,sys; c=sqlite3.connect(sys.argv[1], timeout=20); ' +
+    'print(c.execute(sys.argv[2]).fetchall()); c.commit()';
+  return execFileSync('python3', ['-c', script, file, text]).toString();
+}
+
 class Service {
-  static async start(t, more = []) {
+  // `wrap` runs it: ['prlimit', …].
+  static async start(t, more = [], wrap = []) {
     const directory = temporary(t);
     fs.writeFileSync(path.join(directory, 'controller'), `${controllerToken}\n`);
     fs.writeFileSync(path.join(directory, 'person'), `${personToken}\n`);
-    const service = new Service(t, directory, more);
+    const service = new Service(t, directory, more, wrap);
     await service.begin();
     return service;
   }
 
-  constructor(t, directory, more) {
+  constructor(t, directory, more, wrap = []) {
     this.t = t;
+    this.wrap = wrap;
     this.directory = directory;
     this.more = more;
     this.agent = new http.Agent({ keepAlive: true });
@@ -37,7 +67,9 @@ class Service {
 
   async begin() {
     const file = (name) => path.join(this.directory, name);
-    this.running = start(this.t, program, [
+    const [command, ...first] = [...this.wrap, program];
+    this.running = start(this.t, command, [
+      ...first,
       ...['--directory', file('store'), '--listen', '127.0.0.1:0'],
       ...['--controller-token-file', file('controller')],
       ...['--person-token-file', file('person')],
@@ -197,4 +229,6 @@ class Sidecar {
   }
 }
 
-module.exports = { Service, Sidecar, controllerToken, personToken, program, sha256, until };
+module.exports = {
+  ...{ Service, Sidecar, controllerToken, personToken, profileBytes, program, sha256, sql, until },
+};
