@@ -49,7 +49,8 @@ struct sonde_exchange {
     struct sonde_exchange *next, **at;
     void *state;
     uint64_t received;
-    uint64_t late; /* bytes of the body after the answer */
+    uint64_t late;                        /* bytes of the body after the answer */
+    const char *query_names[QUERIES_MAX]; /* that were asked for */
     char *queries[QUERIES_MAX];
     size_t query_count;
     const char *header_names[SONDE_SERVER_HEADERS_MAX];
@@ -349,6 +350,11 @@ const char *sonde_exchange_header(const struct sonde_exchange *exchange, const c
 
 const char *sonde_exchange_query(struct sonde_exchange *exchange, const char *name)
 {
+    for (size_t i = 0; i < exchange->query_count; i++) {
+        if (strcmp(exchange->query_names[i], name) == 0) {
+            return exchange->queries[i];
+        }
+    }
     const char *raw =
         MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, name);
     if (!raw || strlen(raw) > QUERY_MAX || exchange->query_count == QUERIES_MAX) {
@@ -356,6 +362,7 @@ const char *sonde_exchange_query(struct sonde_exchange *exchange, const char *na
     }
     char *value = malloc(strlen(raw) + 1);
     if (value && sonde_percent_decode(sonde_str(raw), value, strlen(raw) + 1) == 0) {
+        exchange->query_names[exchange->query_count] = name;
         exchange->queries[exchange->query_count++] = value;
         return value;
     }

@@ -89,7 +89,9 @@ const struct sonde_route *sonde_exchange_route(const struct sonde_exchange *exch
 const char *sonde_exchange_parameter(const struct sonde_exchange *exchange, const char *name);
 /* NULL when absent; the name in any case. */
 const char *sonde_exchange_header(const struct sonde_exchange *exchange, const char *name);
-/* The value of a query's parameter, decoded; NULL when absent or badly encoded. */
+/* The value of a query's parameter, decoded, however often it is asked for; NULL when absent or
+ * badly encoded, or when more than 8 others were asked for. The name lives as long as the exchange.
+ */
 const char *sonde_exchange_query(struct sonde_exchange *exchange, const char *name);
 /* What a handler keeps with the exchange, freed by itself in `closed`. */
 void sonde_exchange_set_state(struct sonde_exchange *exchange, void *state);
