@@ -23,6 +23,7 @@ static const char artifact_name[] = "load.0";
 struct profiled_run {
     struct sonde_load_result *result;
     struct sonde_load_profiled *ret;
+    bool is_cpu; /* CPU time, and nothing else, was captured */
 };
 
 static const char *copy(struct sonde_load_result *result, const char *text)
@@ -30,9 +31,22 @@ static const char *copy(struct sonde_load_result *result, const char *text)
     return sonde_arena_copy(&result->arena, sonde_str(text)).data;
 }
 
+/* "38% loadVisits patients.js:41" becomes "38% of the busy time: loadVisits patients.js:41". */
+static const char *title_of(const struct profiled_run *taking, const char *top)
+{
+    char text[SONDE_RESULTS_TOP_MAX + 64];
+    size_t digits = strspn(top, "0123456789");
+    if (!taking->is_cpu || digits == 0 || strncmp(top + digits, "% ", 2) != 0) {
+        return copy(taking->result, top);
+    }
+    (void)snprintf(text, sizeof(text), "%.*s%% of the busy time: %s", (int)digits, top,
+                   top + digits + 2);
+    return copy(taking->result, text);
+}
+
 static int take_profile(void *context, const struct sonde_run *run, struct sonde_err *err)
 {
-    const struct profiled_run *taking = context;
+    struct profiled_run *taking = context;
     struct sonde_load_result *result = taking->result;
     SONDE_JSON_AUTO *document = NULL;
     int r = sonde_json_parse(sonde_str(run->spec), &document, err);
@@ -41,6 +55,9 @@ static int take_profile(void *context, const struct sonde_run *run, struct sonde
     int64_t from_ns = run->created_ns - result->start_ns;
     int64_t to_ns = run->completed_ns - result->start_ns;
     bool well = run->state == SONDE_RUN_SUCCEEDED;
+    taking->is_cpu = cJSON_GetArraySize(captures) == 1 &&
+                     strcmp(sonde_json_string_or(cJSON_GetArrayItem(captures, 0), "type", ""),
+                            SONDE_ARTIFACT_CPU_PROFILE) == 0;
     *taking->ret = (struct sonde_load_profiled){
         .type = copy(result, sonde_json_string_or(cJSON_GetArrayItem(captures, 0), "name", "?")),
         .run = copy(result, run->uid),
@@ -59,13 +76,13 @@ static int read_profile(struct sonde_db *db, const char *uid, const struct job_b
                         struct sonde_err *err)
 {
     struct sonde_results_summary summary = {0};
-    struct profiled_run taking = {result, ret};
+    struct profiled_run taking = {.result = result, .ret = ret};
     int r = sonde_db_run_get(db, uid, take_profile, &taking, err);
     if (r < 0 || ret->failure) {
         return r;
     }
     if (sonde_results_summary(db, uid, bounds->heap_bytes, &summary, NULL) == 0 && summary.top[0]) {
-        ret->title = copy(result, summary.top);
+        ret->title = title_of(&taking, summary.top);
     }
     if (sonde_load_profiled_measure(ret, &result->intervals, NULL) < 0) {
         ret->p99_without_us = 0; /* not known */
