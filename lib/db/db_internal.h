@@ -40,6 +40,10 @@ int db_begin(struct sonde_db *db, struct sonde_err *err) SONDE_MUST_CHECK;
 /* Commits when code is 0, else rolls back; returns the first failure. */
 int db_end(struct sonde_db *db, int code, struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* sonde_db_run_update within a transaction, and without the reserve. */
+int db_update_run(struct sonde_db *db, const struct sonde_run *run,
+                  struct sonde_err *err) SONDE_MUST_CHECK;
+
 /* Creates a file in incoming/ whose name (into `name`) is the prefix and a uuid, and locks it: it
  * stays while the descriptor is open; then a sweep removes it. */
 int db_create_locked(struct sonde_db *db, const char *prefix, char *name, size_t size, int *ret,

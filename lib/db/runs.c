@@ -71,15 +71,13 @@ int sonde_db_run_create(struct sonde_db *db, const struct sonde_run *run, struct
     return db_step(db, statement, err);
 }
 
-static int update_run(struct sonde_db *db, const struct sonde_run *run, struct sonde_err *err)
+/* `sql` has these as ?1 to ?5, its uid as ?6 and SONDE_RUN_SUCCEEDED as ?7. */
+static int set_run(struct sonde_db *db, const char *sql, const struct sonde_run *run,
+                   const char *refusal, struct sonde_err *err)
 {
     DB_STATEMENT *statement = NULL;
     int r = check_document(run->status, "a run's status", err);
-    r = r < 0 ? r
-              : db_prepare(db,
-                           "UPDATE runs SET state = ?, reason = ?, message = ?, status = ?,"
-                           " completed = ? WHERE uid = ? AND state < ?",
-                           &statement, err);
+    r = r < 0 ? r : db_prepare(db, sql, &statement, err);
     if (r < 0) {
         return r;
     }
@@ -92,40 +90,28 @@ static int update_run(struct sonde_db *db, const struct sonde_run *run, struct s
     (void)sqlite3_bind_int(statement, 7, SONDE_RUN_SUCCEEDED);
     r = db_step(db, statement, err);
     if (r == 0 && sqlite3_changes(db->sqlite) == 0) {
-        return sonde_fail(err, SONDE_ECONFLICT, 0, "run %s has ended, or was deleted", run->uid);
+        return sonde_fail(err, SONDE_ECONFLICT, 0, "run %s %s", run->uid, refusal);
     }
     return r;
+}
+
+#define SET "UPDATE runs SET state = ?1, reason = ?2, message = ?3, status = ?4"
+
+int db_update_run(struct sonde_db *db, const struct sonde_run *run, struct sonde_err *err)
+{
+    return set_run(db, SET ", completed = ?5 WHERE uid = ?6 AND state < ?7", run,
+                   "has ended, or was deleted", err);
 }
 
 int sonde_db_run_update(struct sonde_db *db, const struct sonde_run *run, struct sonde_err *err)
 {
-    int r = update_run(db, run, err);
-    return db_use_reserve(db, r, RESERVE_FOR_DELETE) ? update_run(db, run, err) : r;
+    int r = db_update_run(db, run, err);
+    return db_use_reserve(db, r, RESERVE_FOR_DELETE) ? db_update_run(db, run, err) : r;
 }
 
 int sonde_db_run_judge(struct sonde_db *db, const struct sonde_run *run, struct sonde_err *err)
 {
-    DB_STATEMENT *statement = NULL;
-    int r = check_document(run->status, "a run's status", err);
-    r = r < 0 ? r
-              : db_prepare(db,
-                           "UPDATE runs SET state = ?, reason = ?, message = ?, status = ?"
-                           " WHERE uid = ? AND state = ?",
-                           &statement, err);
-    if (r < 0) {
-        return r;
-    }
-    (void)sqlite3_bind_int(statement, 1, (int)run->state);
-    db_text(statement, 2, run->reason);
-    db_text(statement, 3, run->message);
-    db_text(statement, 4, run->status ? run->status : "{}");
-    db_text(statement, 5, run->uid);
-    (void)sqlite3_bind_int(statement, 6, SONDE_RUN_SUCCEEDED);
-    r = db_step(db, statement, err);
-    if (r == 0 && sqlite3_changes(db->sqlite) == 0) {
-        return sonde_fail(err, SONDE_ECONFLICT, 0, "run %s has not succeeded", run->uid);
-    }
-    return r;
+    return set_run(db, SET " WHERE uid = ?6 AND state = ?7", run, "has not succeeded", err);
 }
 
 /* Also of another container: locks are seen by all that see the file. */
