@@ -12,6 +12,16 @@
 #define TICK_NS (200 * SONDE_MILLISECOND)
 #define TELL_NS SONDE_SECOND
 
+static int keep(struct loads *loads, struct sonde_err *err);
+
+static void start_flush(struct loads *loads)
+{
+    if (!loads->flushing) {
+        loads->flushing = true;
+        sonde_timer_start(loads->flush, FLUSH_NS, 0);
+    }
+}
+
 /* ---- tests ---- */
 
 static void forget(struct loads *loads, struct load_test *test)
@@ -26,16 +36,53 @@ static void forget(struct loads *loads, struct load_test *test)
     free(test);
 }
 
-static int open_test(struct loads *loads, const char *uid, struct sonde_err *err)
+static struct load_test *in_memory(const struct loads *loads, const char *uid)
 {
-    struct load_test *test = NULL;
-    if (loads->count == LOADS_MAX) {
+    struct load_test *test = loads->first;
+    while (test && strcmp(test->kept->uid, uid) != 0) {
+        test = test->next;
+    }
+    return test;
+}
+
+/* One that is over gives way, as nobody may ever conclude it: it is on the disk. Of several that of
+ * which the controller has known for longest. */
+static int make_room(struct loads *loads, struct sonde_err *err)
+{
+    struct load_test *oldest = NULL;
+    if (loads->count < LOADS_MAX) {
+        return 0;
+    }
+    for (struct load_test *test = loads->first; test; test = test->next) {
+        bool over = test->told.phase == SONDE_LOAD_ENDED;
+        oldest = over && (!oldest || test->told_ns < oldest->told_ns) ? test : oldest;
+    }
+    if (!oldest) {
         return sonde_fail(err, SONDE_EBUSY, 0, "%d load tests go on: wait until one has ended",
                           LOADS_MAX);
     }
+    forget(loads, oldest);
+    return 0;
+}
+
+static int say_cancel(struct loads *loads, struct load_test *test, struct sonde_err *err)
+{
+    struct load_effect effect;
+    const struct load_said said = {.kind = LOAD_EVENT_CANCEL,
+                                   .time_us = sonde_clock_realtime() / SONDE_MICROSECOND};
+    return load_say(loads, test, &said, &effect, err);
+}
+
+static int open_test(struct loads *loads, const char *uid, struct sonde_err *err)
+{
+    struct load_test *test = NULL;
+    int r = make_room(loads, err);
+    if (r < 0) {
+        return r;
+    }
     test = calloc(1, sizeof(*test));
-    int r = test ? load_kept_open(loads->service->db, uid, &test->kept, err)
-                 : sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
+    r = test ? load_kept_open(loads->service->db, uid, &test->kept, err)
+             : sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
     if (r < 0) {
         free(test);
         return r;
@@ -43,7 +90,15 @@ static int open_test(struct loads *loads, const char *uid, struct sonde_err *err
     test->next = loads->first;
     loads->first = test;
     loads->count++;
-    return 0;
+    test->dirty = true;
+    start_flush(loads);
+    /* The run may be noted as cancelled without that ever having been said here. */
+    r = test->kept->cancelled ? say_cancel(loads, test, err) : 0;
+    test = r < 0 ? in_memory(loads, uid) : NULL;
+    if (test) {
+        forget(loads, test);
+    }
+    return r;
 }
 
 static int read_ended(void *context, const struct sonde_run *run, struct sonde_err *err)
@@ -53,13 +108,13 @@ static int read_ended(void *context, const struct sonde_run *run, struct sonde_e
     return 0;
 }
 
-static struct load_test *in_memory(struct loads *loads, const char *uid)
+static bool is_said(const struct loads *loads, const char *uid)
 {
-    struct load_test *test = loads->first;
-    while (test && strcmp(test->kept->uid, uid) != 0) {
-        test = test->next;
+    size_t i = 0;
+    while (i < loads->event_count && strcmp(loads->uids[i], uid) != 0) {
+        i++;
     }
-    return test;
+    return i < loads->event_count;
 }
 
 struct load_test *load_find(struct loads *loads, const char *uid, struct sonde_err *err)
@@ -69,26 +124,29 @@ struct load_test *load_find(struct loads *loads, const char *uid, struct sonde_e
     if (test) {
         return test;
     }
-    int r = sonde_db_run_get(loads->service->db, uid, read_ended, &ended, err);
+    /* What is read must have all that was said. */
+    int r = is_said(loads, uid) ? keep(loads, err) : 0;
+    r = r < 0 ? r : sonde_db_run_get(loads->service->db, uid, read_ended, &ended, err);
     if (r == 0 && ended) {
         r = sonde_fail(err, SONDE_ECONFLICT, 0, "the load test has ended");
     }
     r = r < 0 ? r : open_test(loads, uid, err);
+    if (r == SONDE_EVERSION) {
+        err->code = SONDE_ECONFLICT; /* it cannot go on; how it ends, load_conclude.c says */
+    }
     return r < 0 ? NULL : loads->first;
 }
 
 /* ---- what is said ---- */
 
-static void start_flush(struct loads *loads)
+static void put_name(unsigned runner, char ret[LOAD_RUNNER_SIZE])
 {
-    if (!loads->flushing) {
-        loads->flushing = true;
-        sonde_timer_start(loads->flush, FLUSH_NS, 0);
-    }
+    (void)snprintf(ret, LOAD_RUNNER_SIZE, "runner-%u", runner);
 }
 
 static int add_event(struct loads *loads, const struct load_test *test,
-                     const struct load_said *said, struct sonde_err *err)
+                     const struct load_said *said, const struct load_effect *effect,
+                     struct sonde_err *err)
 {
     char *body = said->text.length ? strndup(said->text.data, said->text.length)
                  : said->body      ? cJSON_PrintUnformatted(said->body)
@@ -98,6 +156,7 @@ static int add_event(struct loads *loads, const struct load_test *test,
         return sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
     }
     memcpy(loads->uids[at], test->kept->uid, sizeof(loads->uids[at]));
+    put_name(said->runner, loads->runners[at]);
     loads->bodies[at] = body;
     loads->events[at] = (struct sonde_load_event){
         .uid = loads->uids[at],
@@ -105,6 +164,8 @@ static int add_event(struct loads *loads, const struct load_test *test,
         .runner = said->runner,
         .time_us = said->time_us,
         .body = sonde_str(body),
+        .released = effect->replaced ? loads->runners[at] : NULL,
+        .refused = effect->was_there,
     };
     loads->event_count++;
     return 0;
@@ -121,7 +182,7 @@ int load_say(struct loads *loads, struct load_test *test, const struct load_said
     }
     int r = load_kept_apply(test->kept, said, ret, err);
     if (r == 0 && ret->changed) {
-        r = add_event(loads, test, said, err);
+        r = add_event(loads, test, said, ret, err);
         test->dirty = true;
         start_flush(loads);
     }
@@ -146,21 +207,21 @@ void load_answer(struct loads *loads, struct call *call, unsigned status, struct
 
 /* ---- who waits ---- */
 
-bool load_wait(struct loads *loads, struct call *call, int64_t seconds)
+void load_wait(struct loads *loads, const struct load_poll *poll, int64_t seconds)
 {
     size_t people = 0;
-    bool person = call->endpoint->caller == CALLER_PERSON;
+    bool person = poll->call->endpoint->caller == CALLER_PERSON;
     for (size_t i = 0; i < loads->poll_count; i++) {
         people += loads->polls[i].call->endpoint->caller == CALLER_PERSON;
     }
     if (loads->poll_count == LOAD_POLLS_MAX || (person && people >= LOAD_WATCHERS_MAX)) {
-        call_fail(call, 503, "Busy", "too many wait for load tests: try again in a while");
-        return false;
+        call_fail(poll->call, 503, "Busy", "too many wait for load tests: try again in a while");
+        return;
     }
-    loads->polls[loads->poll_count++] = (struct load_poll){
-        .call = call, .until_ns = sonde_clock_monotonic() + seconds * SONDE_SECOND};
-    call_keep(call);
-    return true;
+    struct load_poll *own = &loads->polls[loads->poll_count++];
+    *own = *poll;
+    own->until_ns = sonde_clock_monotonic() + seconds * SONDE_SECOND;
+    call_keep(own->call);
 }
 
 /* Lets go those that were answered, or whose peer has gone. */
@@ -188,29 +249,54 @@ static void serve(struct loads *loads, struct load_poll *poll, bool over)
         poll->ended = true;
         return;
     }
-    if (load_poll_answer(loads, test, poll->call, over, &text)) {
+    if (load_poll_answer(test, poll, over, &text)) {
         poll->ended = true;
         load_answer(loads, poll->call, 200, sonde_buf_view(&text));
     }
 }
 
-/* What one of them changes may be what others wait for. */
+static bool has_news(const struct loads *loads, const struct load_poll *poll)
+{
+    const struct load_test *test = in_memory(loads, poll->call->uid);
+    return !test || test->serving; /* one that was forgotten is read anew */
+}
+
 static void serve_polls(struct loads *loads)
 {
-    for (bool again = true; again;) {
-        again = false;
-        for (struct load_test *test = loads->first; test; test = test->next) {
-            again = again || test->dirty;
-            test->dirty = false;
-        }
-        for (size_t i = 0; i < loads->poll_count && again; i++) {
-            struct load_poll *poll = &loads->polls[i];
-            if (!poll->ended && poll->call->exchange) {
-                serve(loads, poll, loads->service->stopping);
-            }
+    for (struct load_test *test = loads->first; test; test = test->next) {
+        test->serving = test->dirty;
+        test->dirty = false;
+    }
+    for (size_t i = 0; i < loads->poll_count; i++) {
+        struct load_poll *poll = &loads->polls[i];
+        if (!poll->ended && poll->call->exchange && has_news(loads, poll)) {
+            serve(loads, poll, loads->service->stopping);
         }
     }
     sweep_polls(loads);
+}
+
+/* The test's run is no more. */
+static void drop(struct loads *loads, const char *uid)
+{
+    struct sonde_err err;
+    struct load_test *test = in_memory(loads, uid);
+    (void)sonde_fail(&err, SONDE_ENOTFOUND, 0, "the load test was deleted");
+    for (size_t i = 0; i < loads->answer_count; i++) {
+        if (strcmp(loads->answers[i].call->uid, uid) == 0) {
+            call_fail_by(loads->answers[i].call, &err);
+        }
+    }
+    for (size_t i = 0; i < loads->poll_count; i++) {
+        struct load_poll *poll = &loads->polls[i];
+        if (!poll->ended && strcmp(poll->call->uid, uid) == 0) {
+            call_fail_by(poll->call, &err);
+            poll->ended = true;
+        }
+    }
+    if (test) {
+        forget(loads, test);
+    }
 }
 
 /* ---- what the controller is told ---- */
@@ -280,12 +366,15 @@ static void forget_said(struct loads *loads, const struct sonde_err *why)
     }
 }
 
-static void count_bytes(struct loads *loads)
+static void take_said(struct loads *loads)
 {
     for (size_t i = 0; i < loads->event_count; i++) {
-        struct load_test *test = in_memory(loads, loads->events[i].uid);
-        if (test) {
-            test->kept->event_bytes += loads->events[i].body.length;
+        const struct sonde_load_event *event = &loads->events[i];
+        struct load_test *test = in_memory(loads, event->uid);
+        if (event->gone) {
+            drop(loads, event->uid);
+        } else if (test) {
+            test->kept->event_bytes += event->body.length;
         }
     }
 }
@@ -305,29 +394,43 @@ static void give_answers(struct loads *loads, int r, const struct sonde_err *err
     loads->answer_count = 0;
 }
 
-void loads_flush(struct loads *loads)
+/* Writes what was said, and answers. An error is none of those who are answered. */
+static int keep(struct loads *loads, struct sonde_err *err)
 {
-    struct sonde_err err = {0};
-    int r = 0;
+    int r = loads->event_count
+                ? sonde_db_load_add(loads->service->db, loads->events, loads->event_count, err)
+                : 0;
+    if (r < 0) {
+        bool passes = r == SONDE_ENOSPACE || r == SONDE_EBUSY || r == SONDE_ENOMEM;
+        r = err->code = passes ? r : SONDE_EIO;
+        forget_said(loads, err);
+    } else {
+        take_said(loads);
+    }
+    drop_events(loads);
+    give_answers(loads, r, err);
+    return r;
+}
+
+static int flush_now(struct loads *loads, struct sonde_err *err)
+{
     loads->flushing = false;
     sonde_timer_stop(loads->flush);
     serve_polls(loads);
-    if (loads->event_count) {
-        r = sonde_db_load_add(loads->service->db, loads->events, loads->event_count, &err);
-    }
-    if (r < 0) {
-        forget_said(loads, &err);
-    } else {
-        count_bytes(loads);
-    }
-    drop_events(loads);
-    give_answers(loads, r, &err);
+    int r = keep(loads, err);
     for (struct load_test *test = loads->first; test; test = test->next) {
         tell(loads, test);
         if (test->kept->event_bytes > LOAD_STATE_BYTES && !test->concluding) {
             keep_state(loads, test);
         }
     }
+    return r;
+}
+
+void loads_flush(struct loads *loads)
+{
+    struct sonde_err err;
+    (void)!flush_now(loads, &err); /* who has said it is told, and the log */
 }
 
 static void flush(void *context)
@@ -340,7 +443,7 @@ static void flush(void *context)
 static int say_lost(struct loads *loads, struct load_test *test,
                     const struct sonde_load_silent *silent, int64_t now_us, struct sonde_err *err)
 {
-    char name[SONDE_TARGET_NAME_MAX + 1];
+    char name[LOAD_RUNNER_SIZE];
     struct load_effect effect;
     SONDE_JSON_AUTO *body = cJSON_CreateObject();
     if (!cJSON_AddBoolToObject(body, "final", silent->final) ||
@@ -348,15 +451,13 @@ static int say_lost(struct loads *loads, struct load_test *test,
         !cJSON_AddStringToObject(body, "message", silent->message)) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
     }
-    (void)snprintf(name, sizeof(name), "runner-%u", silent->runner);
+    put_name(silent->runner, name);
     SONDE_LOG(&loads->service->log, SONDE_LOG_WARN, "a runner is given up",
               SONDE_FIELD_STR("run", sonde_str(test->kept->uid)),
               SONDE_FIELD_STR("target", sonde_str(name)),
               SONDE_FIELD_STR("why", sonde_str(silent->message)));
     const struct load_said said = {LOAD_EVENT_LOST, silent->runner, now_us, body, {0}};
-    const struct sonde_target target = {.run_uid = test->kept->uid, .name = name};
-    int r = load_say(loads, test, &said, &effect, err);
-    return r < 0 || !effect.replaced ? r : sonde_db_token_release(loads->service->db, &target, err);
+    return load_say(loads, test, &said, &effect, err);
 }
 
 /* False: it was forgotten. */
@@ -482,45 +583,65 @@ int loads_create(struct loads *loads, const char *uid, const char *addresses, st
     return r < 0 || in_memory(loads, uid) ? r : open_test(loads, uid, err);
 }
 
-void loads_cancel(struct loads *loads, const char *uid)
+int loads_check_room(struct loads *loads, const char *uid, int64_t runners, struct sonde_err *err)
 {
-    struct sonde_err err;
-    struct load_effect effect;
-    struct load_test *test = in_memory(loads, uid);
-    const struct load_said said = {.kind = LOAD_EVENT_CANCEL,
-                                   .time_us = sonde_clock_realtime() / SONDE_MICROSECOND};
-    if (test && load_say(loads, test, &said, &effect, &err) < 0) {
-        SONDE_LOG(&loads->service->log, SONDE_LOG_ERROR, "a load test cannot be cancelled",
-                  SONDE_FIELD_STR("error", sonde_str(err.message)));
+    int64_t all = runners;
+    for (const struct load_test *test = loads->first; test; test = test->next) {
+        bool over = test->concluding || test->told.phase == SONDE_LOAD_ENDED;
+        all += over ? 0 : test->kept->documents.items[0].load_test->parallelism;
     }
+    if (in_memory(loads, uid)) {
+        return 0;
+    }
+    return all > LOAD_RUNNERS_MAX
+               ? sonde_fail(err, SONDE_EBUSY, 0,
+                            "load tests of %d runners in all can go on: wait until one has ended",
+                            LOAD_RUNNERS_MAX)
+               : make_room(loads, err);
 }
 
-void loads_failed(struct loads *loads, const char *uid, const char *target, const cJSON *word)
+void loads_drop(struct loads *loads, const char *uid)
 {
-    struct sonde_err err;
+    drop(loads, uid);
+}
+
+int loads_cancel(struct loads *loads, const char *uid, struct sonde_err *err)
+{
+    struct load_test *test = load_find(loads, uid, err);
+    int r = test ? say_cancel(loads, test, err) : err->code;
+    return r == SONDE_ECONFLICT ? 0 : r;
+}
+
+int loads_failed(struct loads *loads, const char *uid, const char *target, const cJSON *word,
+                 struct sonde_err *err)
+{
     struct load_effect effect;
     int64_t number = 0;
-    struct load_test *test = in_memory(loads, uid);
+    if (strcmp(sonde_json_string_or(word, "state", ""), "Succeeded") == 0 ||
+        load_runner_number(target, &number) < 0) {
+        return 0;
+    }
     SONDE_JSON_AUTO *body = cJSON_CreateObject();
-    bool made = body && cJSON_AddBoolToObject(body, "final", true) &&
-                cJSON_AddStringToObject(body, "reason", sonde_json_string_or(word, "reason", "")) &&
-                cJSON_AddStringToObject(body, "message", sonde_json_string_or(word, "message", ""));
-    bool succeeded = strcmp(sonde_json_string_or(word, "state", ""), "Succeeded") == 0;
-    if (!test || !made || succeeded || load_runner_number(target, &number) < 0) {
-        return;
+    if (!body || !cJSON_AddBoolToObject(body, "final", true) ||
+        !cJSON_AddStringToObject(body, "reason", sonde_json_string_or(word, "reason", "")) ||
+        !cJSON_AddStringToObject(body, "message", sonde_json_string_or(word, "message", ""))) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
     }
     const struct load_said said = {
         LOAD_EVENT_LOST, (unsigned)number, sonde_clock_realtime() / SONDE_MICROSECOND, body, {0}};
-    if (load_say(loads, test, &said, &effect, &err) < 0) {
-        SONDE_LOG(&loads->service->log, SONDE_LOG_WARN, "a runner's last word was not taken",
-                  SONDE_FIELD_STR("error", sonde_str(err.message)));
-    }
+    struct load_test *test = load_find(loads, uid, err);
+    int r = test ? load_say(loads, test, &said, &effect, err) : err->code;
+    r = r < 0 ? r : flush_now(loads, err);
+    bool nobody = r == SONDE_ECONFLICT || r == SONDE_ENOTFOUND;
+    return nobody ? 0 : r; /* the test is over, or there is none */
 }
 
 void loads_conclude(struct loads *loads, const char *uid)
 {
+    struct sonde_err err;
+    (void)load_find(loads, uid, &err); /* what it may have to say by itself is kept, too */
     loads_flush(loads);
-    struct load_test *test = in_memory(loads, uid);
+    struct load_test *test = load_find(loads, uid, &err);
     if (test) {
         test->concluding = true;
         test->dirty = true;

@@ -142,7 +142,10 @@ void loads_ready(struct call *call)
         return;
     }
     if (effect.answer.kind == SONDE_LOAD_WAIT && seconds > 0) {
-        (void)load_wait(loads, call, seconds);
+        struct load_poll poll = {.call = call};
+        if (find_runner(call, &poll.runner)) {
+            load_wait(loads, &poll, seconds);
+        }
         return;
     }
     SONDE_BUF_AUTO text = SONDE_BUF(LOAD_ANSWER_MAX);
@@ -170,82 +173,76 @@ void loads_done(struct call *call)
 
 /* ---- what it waits for ---- */
 
-static bool put_orders(const struct load_test *test, struct call *call, bool over,
+static bool put_orders(const struct load_test *test, const struct load_poll *poll, bool over,
                        struct sonde_buf *ret)
 {
     struct sonde_load_state state = {0};
-    int64_t round = 0;
-    const char *asked = sonde_exchange_query(call->exchange, "round");
     bool stop = true;
     if (!test->concluding) {
-        sonde_load_coordination_state(test->kept->coordination, &state);
-        round = state.round;
-        if (asked && sonde_parse_i64(sonde_str(asked), 0, UINT16_MAX, &round) < 0) {
-            round = state.round;
-        }
-        stop = sonde_load_coordination_stops(test->kept->coordination, (unsigned)round);
+        const struct sonde_load_coordination *c = test->kept->coordination;
+        sonde_load_coordination_state(c, &state);
+        stop =
+            sonde_load_coordination_stops(c, poll->round < 0 ? state.round : (unsigned)poll->round);
     }
     sonde_buf_printf(ret, "{\"stop\":%s,\"cancel\":%s}\n", stop ? "true" : "false",
                      state.cancelled || test->concluding ? "true" : "false");
     return over || stop || state.cancelled;
 }
 
-static bool put_ready(struct loads *loads, struct load_test *test, struct call *call, bool over,
+/* One that is there no more may have died long ago, though nobody has seen its connection end: if
+ * it lives, it says again that it is ready. */
+static bool put_ready(const struct load_test *test, const struct load_poll *poll, bool over,
                       struct sonde_buf *ret)
 {
-    struct sonde_err err;
-    struct load_effect effect;
-    int64_t number = 0;
-    SONDE_JSON_AUTO *body = NULL;
-    if (test->concluding) {
-        sonde_buf_text(ret, "{\"over\":true}\n");
-        return true;
+    struct sonde_load_answer_ready answer = {.kind = SONDE_LOAD_OVER, .reason = "", .message = ""};
+    if (!test->concluding &&
+        !sonde_load_coordination_answer(test->kept->coordination, poll->runner, &answer)) {
+        answer.kind = SONDE_LOAD_WAIT;
+        over = true;
     }
-    int r = sonde_json_parse(sonde_buf_view(&call->body), &body, &err);
-    r = r < 0 ? r : load_runner_number(call->target, &number);
-    const struct load_said said = {LOAD_EVENT_READY, (unsigned)number, now_us(), body,
-                                   sonde_buf_view(&call->body)};
-    r = r < 0 ? r : load_say(loads, test, &said, &effect, &err);
-    if (r < 0) {
-        sonde_buf_text(ret, "{\"wait\":true}\n"); /* it asks again, and is told why */
-        return true;
-    }
-    sonde_load_answer_write(&effect.answer, ret);
-    return over || effect.answer.kind != SONDE_LOAD_WAIT;
+    sonde_load_answer_write(&answer, ret);
+    return over || answer.kind != SONDE_LOAD_WAIT;
 }
 
-/* Of the query. */
-static uint64_t since_of(struct call *call)
-{
-    const char *text = sonde_exchange_query(call->exchange, "since");
-    uint64_t since = 0;
-    return text && sonde_parse_u64(sonde_str(text), 0, UINT32_MAX, &since) == 0 ? since : 0;
-}
-
-static bool put_live(const struct load_test *test, struct call *call, bool over,
+static bool put_live(const struct load_test *test, const struct load_poll *poll, bool over,
                      struct sonde_buf *ret)
 {
     struct sonde_load_state state;
-    uint64_t since = since_of(call);
     if (test->concluding) {
         sonde_buf_printf(ret,
                          "{\"phase\":\"Over\",\"thresholds\":[],\"seconds\":[],\"next\":%llu}\n",
-                         (unsigned long long)since);
+                         (unsigned long long)poll->since);
         return true;
     }
     const struct sonde_load_coordination *c = test->kept->coordination;
     sonde_load_coordination_state(c, &state);
-    sonde_load_live_write(c, since, ret);
-    return over || sonde_load_coordination_shown(c) > since || state.phase == SONDE_LOAD_ENDED;
+    sonde_load_live_write(c, poll->since, ret);
+    return over || sonde_load_coordination_shown(c) > poll->since ||
+           state.phase == SONDE_LOAD_ENDED;
 }
 
-bool load_poll_answer(struct loads *loads, struct load_test *test, struct call *call, bool over,
+bool load_poll_answer(const struct load_test *test, const struct load_poll *poll, bool over,
                       struct sonde_buf *ret)
 {
-    void (*what)(struct call *) = call->endpoint->answer;
-    return what == loads_ready    ? put_ready(loads, test, call, over, ret)
-           : what == loads_orders ? put_orders(test, call, over, ret)
-                                  : put_live(test, call, over, ret);
+    void (*what)(struct call *) = poll->call->endpoint->answer;
+    return what == loads_ready    ? put_ready(test, poll, over, ret)
+           : what == loads_orders ? put_orders(test, poll, over, ret)
+                                  : put_live(test, poll, over, ret);
+}
+
+/* What is asked for: what is no number is passed over. */
+static struct load_poll poll_of(struct call *call)
+{
+    struct load_poll poll = {.call = call, .round = -1};
+    const char *since = sonde_exchange_query(call->exchange, "since");
+    const char *round = sonde_exchange_query(call->exchange, "round");
+    if (!since || sonde_parse_u64(sonde_str(since), 0, UINT32_MAX, &poll.since) < 0) {
+        poll.since = 0;
+    }
+    if (!round || sonde_parse_i64(sonde_str(round), 0, UINT16_MAX, &poll.round) < 0) {
+        poll.round = -1;
+    }
+    return poll;
 }
 
 /* Now, or when there is news. */
@@ -253,14 +250,15 @@ static void answer_or_wait(struct call *call, struct load_test *test)
 {
     struct loads *loads = call->service->loads;
     SONDE_BUF_AUTO text = SONDE_BUF(LOAD_ANSWER_MAX);
+    const struct load_poll poll = poll_of(call);
     int64_t seconds = wait_of(call);
     if (seconds < 0) {
         return;
     }
-    if (load_poll_answer(loads, test, call, seconds == 0, &text)) {
+    if (load_poll_answer(test, &poll, seconds == 0, &text)) {
         load_answer(loads, call, 200, sonde_buf_view(&text));
     } else {
-        (void)load_wait(loads, call, seconds);
+        load_wait(loads, &poll, seconds);
     }
 }
 
@@ -279,7 +277,6 @@ void loads_lost(struct call *call)
 {
     struct sonde_err err;
     struct load_effect effect;
-    char name[SONDE_TARGET_NAME_MAX + 1];
     int64_t number = 0;
     struct loads *loads = call->service->loads;
     SONDE_JSON_AUTO *body = call_json(call);
@@ -298,21 +295,17 @@ void loads_lost(struct call *call)
         call_fail(call, 404, "NotFound", "a runner has a number from 0 to 99");
         return;
     }
-    (void)snprintf(name, sizeof(name), "runner-%lld", (long long)number);
     const struct load_said said = {LOAD_EVENT_LOST, (unsigned)number, now_us(), body,
                                    sonde_buf_view(&call->body)};
-    const struct sonde_target target = {.run_uid = call->uid, .name = name};
-    int r = load_say(loads, test, &said, &effect, &err);
-    if (r == 0 && effect.replaced) {
-        r = sonde_db_token_release(call->service->db, &target, &err);
-    }
-    if (r < 0) {
+    if (load_say(loads, test, &said, &effect, &err) < 0) {
         call_fail_by(call, &err);
-    } else {
-        load_answer(loads, call, 200,
-                    effect.replaced ? SONDE_STR("{\"replaced\":true}\n")
-                                    : SONDE_STR("{\"replaced\":false}\n"));
+        return;
     }
+    load_answer(loads, call, 200,
+                effect.replaced ? SONDE_STR("{\"replaced\":true}\n")
+                                : SONDE_STR("{\"replaced\":false}\n"));
+    /* At once: until then the token is that of the process that is given up. */
+    loads_flush(loads);
 }
 
 void loads_live(struct call *call)
@@ -326,8 +319,9 @@ void loads_live(struct call *call)
         answer_or_wait(call, test);
     } else if (err.code == SONDE_ECONFLICT) {
         const struct load_test over = {.concluding = true};
+        const struct load_poll poll = poll_of(call);
         SONDE_BUF_AUTO text = SONDE_BUF(LOAD_ANSWER_MAX);
-        (void)put_live(&over, call, true, &text);
+        (void)put_live(&over, &poll, true, &text);
         call_answer(call, 200, sonde_buf_view(&text));
     } else {
         call_fail_by(call, &err);

@@ -231,9 +231,30 @@ static int end_run(struct sonde_db *db, const char *uid, const cJSON *words, con
     sonde_buf_char(&status, '}');
     int r = sonde_buf_check(&status, "the run's status", err);
     run.status = status.data;
-    r = r < 0 ? r : sonde_db_run_update(db, &run, err);
-    r = r == SONDE_ECONFLICT ? 0 : r;
-    return r < 0 ? r : sonde_db_load_remove(db, uid, err);
+    r = r < 0 ? r : sonde_db_load_end(db, &run, err);
+    return r == SONDE_ECONFLICT ? 0 : r; /* asked again: it stays as it ended */
+}
+
+static int end_by(struct sonde_db *db, const char *uid, const cJSON *words,
+                  const struct sonde_load_conclusion *conclusion, struct sonde_buf *load,
+                  struct sonde_err *err)
+{
+    const struct end end = end_of(words, conclusion);
+    put_load(uid, conclusion, &end, load);
+    int r = sonde_buf_check(load, "the verdict", err);
+    return r < 0 ? r : end_run(db, uid, words, &end, sonde_buf_view(load), err);
+}
+
+/* What is kept cannot be read: there is no result, and it has not succeeded. */
+static int end_unread(struct sonde_db *db, const char *uid, const cJSON *words, int why,
+                      struct sonde_buf *load, struct sonde_err *err)
+{
+    struct sonde_load_conclusion conclusion = {0};
+    (void)snprintf(conclusion.reason, sizeof(conclusion.reason), "%s",
+                   why == SONDE_EVERSION ? SONDE_REASON_INTERRUPTED : SONDE_REASON_STORE_FAILED);
+    (void)snprintf(conclusion.message, sizeof(conclusion.message), "%.400s: run it again",
+                   err->message);
+    return end_by(db, uid, words, &conclusion, load, err);
 }
 
 /* Makes the result, and ends the run. */
@@ -243,6 +264,9 @@ static int conclude(struct sonde_db *db, const char *uid, const cJSON *words,
     struct load_kept *kept = NULL;
     struct sonde_load_conclusion conclusion = {0};
     int r = load_kept_open(db, uid, &kept, err);
+    if (r == SONDE_EVERSION || r == SONDE_EPARSE) {
+        return end_unread(db, uid, words, r, load, err);
+    }
     if (r < 0) {
         return r;
     }
@@ -253,12 +277,7 @@ static int conclude(struct sonde_db *db, const char *uid, const cJSON *words,
         r = r < 0 ? r : add_profiles(db, words, bounds, conclusion.result, err);
         r = r < 0 ? r : keep_result(db, uid, conclusion.result, err);
     }
-    if (r == 0) {
-        const struct end end = end_of(words, &conclusion);
-        put_load(uid, &conclusion, &end, load);
-        r = sonde_buf_check(load, "the verdict", err);
-        r = r < 0 ? r : end_run(db, uid, words, &end, sonde_buf_view(load), err);
-    }
+    r = r < 0 ? r : end_by(db, uid, words, &conclusion, load, err);
     load_kept_free(kept);
     return r;
 }

@@ -58,6 +58,8 @@ static int apply_lost(struct load_kept *kept, const struct load_said *said, stru
         .reason = sonde_json_string_or(said->body, "reason", ""),
         .message = sonde_json_string_or(said->body, "message", ""),
     };
+    struct sonde_load_answer_ready told;
+    ret->was_there = sonde_load_coordination_answer(kept->coordination, said->runner, &told);
     return sonde_load_coordination_lost(kept->coordination, &lost, said->time_us, &ret->replaced,
                                         &ret->changed, err);
 }
@@ -160,6 +162,7 @@ static int take_row(void *context, const struct sonde_load_row *row, struct sond
 static int take_document(void *context, const struct sonde_run *run, struct sonde_err *err)
 {
     struct load_kept *kept = context;
+    kept->cancelled = run->cancelled;
     kept->document = strdup(run->spec);
     return kept->document ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
 }
@@ -179,6 +182,19 @@ static int repeat(void *context, const struct sonde_load_event *event, struct so
     return r < 0 ? sonde_err_wrap(err, r, "what is kept of run %s", kept->uid) : 0;
 }
 
+/* Its state and what came since belong together, whoever writes meanwhile. */
+static int read_kept(struct load_kept *kept, struct sonde_db *db, struct sonde_err *err)
+{
+    int r = sonde_db_read_begin(db, err);
+    if (r < 0) {
+        return r;
+    }
+    r = sonde_db_run_get(db, kept->uid, take_document, kept, err);
+    r = r < 0 ? r : sonde_db_load_get(db, kept->uid, take_row, kept, err);
+    r = r < 0 ? r : sonde_db_load_events(db, kept->uid, repeat, kept, err);
+    return sonde_db_read_end(db, r, err);
+}
+
 int load_kept_open(struct sonde_db *db, const char *uid, struct load_kept **ret,
                    struct sonde_err *err)
 {
@@ -189,9 +205,7 @@ int load_kept_open(struct sonde_db *db, const char *uid, struct load_kept **ret,
     kept->tally = SONDE_BUF(SONDE_LOAD_TALLY_MAX);
     (void)snprintf(kept->uid, sizeof(kept->uid), "%s", uid);
     int r = sonde_load_tally_init(&kept->scratch, err);
-    r = r < 0 ? r : sonde_db_run_get(db, uid, take_document, kept, err);
-    r = r < 0 ? r : sonde_db_load_get(db, uid, take_row, kept, err);
-    r = r < 0 ? r : sonde_db_load_events(db, uid, repeat, kept, err);
+    r = r < 0 ? r : read_kept(kept, db, err);
     if (r < 0) {
         load_kept_free(kept);
         return r;

@@ -26,6 +26,7 @@ struct load_kept {
     struct sonde_buf tally;
     struct sonde_load_label labels[SONDE_LOAD_LABELS_MAX];
     size_t event_bytes; /* since its state was kept */
+    bool cancelled;     /* its run is to end */
 };
 
 /* Something that is said of a test; the body is that of its request. */
@@ -44,7 +45,7 @@ struct load_effect {
     bool stop;
     uint64_t expected;
     bool next;
-    bool replaced;
+    bool replaced, was_there; /* of LOST: another takes its place; it had been ready */
 };
 
 /* Whether a document is that of a load test on several runners that can be carried out; its

@@ -493,11 +493,13 @@ void people_delete(struct call *call)
     if (!call_resolve(call)) {
         return;
     }
+    loads_flush(call->service->loads); /* what was said of it belongs to nothing afterwards */
     if (sonde_db_run_delete(call->service->db, call->uid, &err) < 0) {
         call_fail_by(call, &err);
         return;
     }
     silence_forget(call->service->silence, call->uid, NULL);
+    loads_drop(call->service->loads, call->uid);
     call->service->metrics.removed++;
     SONDE_LOG(&call->service->log, SONDE_LOG_INFO, "run deleted",
               SONDE_FIELD_STR("user", sonde_str(call->user)),

@@ -66,19 +66,20 @@ static int read_run(const cJSON *json, struct sonde_run *run, char **ret_documen
     return *ret_document ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
 }
 
-/* What a load test has beside its run. A document that cannot be carried out is refused. */
-static int check_load(const cJSON *json, const struct sonde_run *run, const char *document,
-                      struct sonde_err *err)
+/* Before anything of a load test is kept: a document that cannot be carried out is refused, and one
+ * for which there is no room. */
+static int check_load(struct loads *loads, const cJSON *json, const struct sonde_run *run,
+                      const char *document, struct sonde_err *err)
 {
     int64_t runners = 0;
     int r = load_kept_check(document, &runners, err);
     const cJSON *targets = cJSON_GetObjectItemCaseSensitive(json, "targets");
     int count = cJSON_GetArraySize(targets);
-    if (r == 0 && strcmp(run->kind, LOAD_TEST) == 0 && targets && count > runners) {
+    if (r == 0 && targets && count > runners) {
         return sonde_fail(err, SONDE_EINVALID, 0, "%d targets of a test with %lld runners", count,
                           (long long)runners);
     }
-    return r;
+    return r < 0 ? r : loads_check_room(loads, run->uid, runners, err);
 }
 
 static int create_load(struct call *call, const cJSON *json, const char *uid, struct sonde_err *err)
@@ -106,7 +107,7 @@ void runs_create(struct call *call)
     int r = read_run(json, &run, &document, &err);
     bool is_load = r == 0 && strcmp(run.kind, LOAD_TEST) == 0;
     bool created = false;
-    r = r < 0 || !is_load ? r : check_load(json, &run, document, &err);
+    r = r < 0 || !is_load ? r : check_load(call->service->loads, json, &run, document, &err);
     if (r == 0) {
         run.spec = document;
         r = sonde_db_run_create(call->service->db, &run, &err);
@@ -128,16 +129,27 @@ void runs_create(struct call *call)
     call_answer(call, created ? 201 : 200, sonde_str(text));
 }
 
+int runs_read_kind(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    (void)err;
+    *(bool *)context = strcmp(run->kind, LOAD_TEST) == 0;
+    return 0;
+}
+
 void runs_cancel(struct call *call)
 {
     struct sonde_err err;
+    bool is_load = false;
+    struct service *service = call->service;
     (void)snprintf(call->uid, sizeof(call->uid), "%s",
                    sonde_exchange_parameter(call->exchange, "run"));
-    if (sonde_db_run_cancel(call->service->db, call->uid, &err) < 0) {
+    int r = sonde_db_run_cancel(service->db, call->uid, &err);
+    r = r < 0 ? r : sonde_db_run_get(service->db, call->uid, runs_read_kind, &is_load, &err);
+    r = r < 0 || !is_load ? r : loads_cancel(service->loads, call->uid, &err);
+    if (r < 0) {
         call_fail_by(call, &err);
     } else {
-        loads_cancel(call->service->loads, call->uid);
-        load_answer(call->service->loads, call, 200, SONDE_STR("{}\n"));
+        load_answer(service->loads, call, 200, SONDE_STR("{}\n"));
     }
 }
 
@@ -265,13 +277,6 @@ static int end_run(struct sonde_db *db, const char *uid, const cJSON *words, str
     return r == SONDE_ECONFLICT ? 0 : r; /* asked again: it stays as it ended */
 }
 
-static int read_kind(void *context, const struct sonde_run *run, struct sonde_err *err)
-{
-    (void)err;
-    *(bool *)context = strcmp(run->kind, LOAD_TEST) == 0;
-    return 0;
-}
-
 /* What was captured is there also when it cannot be analysed: that is said, and no failure. */
 void put_summary(struct sonde_db *db, const char *uid, const struct job_bounds *bounds,
                  struct sonde_buf *buf)
@@ -347,7 +352,7 @@ void runs_conclude(struct call *call)
     (void)snprintf(call->uid, sizeof(call->uid), "%s",
                    sonde_exchange_parameter(call->exchange, "run"));
     bool is_load = false;
-    int r = sonde_db_run_get(db, call->uid, read_kind, &is_load, &err);
+    int r = sonde_db_run_get(db, call->uid, runs_read_kind, &is_load, &err);
     r = r < 0 ? r : put_baseline(words, &text, &err);
     if (r == 0 && is_load) {
         conclude_load(call, words);

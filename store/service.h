@@ -150,6 +150,8 @@ void sidecar_done(struct call *call);
 void runs_create(struct call *call);
 void runs_cancel(struct call *call);
 void runs_conclude(struct call *call);
+/* For sonde_db_run_get: *(bool *)context is whether the run is a load test. */
+int runs_read_kind(void *context, const struct sonde_run *run, struct sonde_err *err);
 
 /* changes.c */
 int changes_new(struct service *service, struct changes **ret,
@@ -186,9 +188,17 @@ void loads_free(struct loads *loads);
 /* A run that was created is one. `addresses` is JSON. */
 int loads_create(struct loads *loads, const char *uid, const char *addresses,
                  struct sonde_err *err) SONDE_MUST_CHECK;
-void loads_cancel(struct loads *loads, const char *uid);
-/* The last word of a target: a runner that could not go on. */
-void loads_failed(struct loads *loads, const char *uid, const char *target, const cJSON *word);
+/* Whether there is room for a test that has so many runners, or it is there. SONDE_EBUSY. */
+int loads_check_room(struct loads *loads, const char *uid, int64_t runners,
+                     struct sonde_err *err) SONDE_MUST_CHECK;
+/* Its run was deleted. */
+void loads_drop(struct loads *loads, const char *uid);
+/* To be answered by load_answer. One that has ended stays as it is. */
+int loads_cancel(struct loads *loads, const char *uid, struct sonde_err *err) SONDE_MUST_CHECK;
+/* The last word of a target, which may be a runner that could not go on: that is on the disk when
+ * it returns 0. */
+int loads_failed(struct loads *loads, const char *uid, const char *target, const cJSON *word,
+                 struct sonde_err *err) SONDE_MUST_CHECK;
 /* Keeps all that was said of it; from now on nothing is taken any more. */
 void loads_conclude(struct loads *loads, const char *uid);
 /* Keeps what was said, and answers. */

@@ -92,6 +92,22 @@ static struct upload *find(struct call *call, const char *name)
     return NULL;
 }
 
+/* A load test's runner has the same kind of token, but sends no artifacts. True: it was refused. */
+static bool refuse_runner(struct call *call)
+{
+    struct sonde_err err;
+    bool is_load = false;
+    if (sonde_db_run_get(call->service->db, call->uid, runs_read_kind, &is_load, &err) < 0) {
+        call_fail_by(call, &err);
+        return true;
+    }
+    if (is_load) {
+        call->service->metrics.denied++;
+        call_fail(call, 403, "Denied", "the token is that of a load test's runner");
+    }
+    return is_load;
+}
+
 /* ---- PUT ---- */
 
 struct room {
@@ -205,7 +221,7 @@ void upload_begin(struct call *call)
     struct uploads *uploads = call->service->uploads;
     char process[SONDE_TARGET_NAME_MAX + 32];
     int64_t room = 0;
-    if (!describe(call, &artifact)) {
+    if (refuse_runner(call) || !describe(call, &artifact)) {
         return;
     }
     struct upload *before = find(call, artifact.name);
@@ -373,7 +389,7 @@ void sidecar_commit(struct call *call)
     struct sonde_err err;
     SONDE_JSON_AUTO *json = call_json(call);
     struct wanted wanted = {.name = sonde_exchange_parameter(call->exchange, "name")};
-    if (!json) {
+    if (!json || refuse_runner(call)) {
         return;
     }
     if (sonde_json_integer(json, "bytes", &wanted.bytes, &err) < 0 ||
@@ -417,7 +433,7 @@ void sidecar_heartbeat(struct call *call)
 {
     struct sonde_err err;
     SONDE_JSON_AUTO *json = call_json(call);
-    if (!json) {
+    if (!json || refuse_runner(call)) {
         return;
     }
     const char *word = sonde_json_string_or(json, "phase", "");
@@ -442,15 +458,16 @@ void sidecar_done(struct call *call)
         return;
     }
     char *result = result_keep(json);
-    int r = result ? reach(call, SONDE_TARGET_DONE, result, &err)
+    int r = result ? loads_failed(call->service->loads, call->uid, call->target, json, &err)
                    : sonde_fail(&err, SONDE_ENOMEM, 0, "the store is out of memory");
+    /* Last: with this its token is spent, and it could not say it again. */
+    r = r < 0 ? r : reach(call, SONDE_TARGET_DONE, result, &err);
     cJSON_free(result);
     if (r < 0) {
         call_fail_by(call, &err);
         return;
     }
     silence_forget(call->service->silence, call->uid, call->target);
-    loads_failed(call->service->loads, call->uid, call->target, json);
     for (struct upload *upload = call->service->uploads->first, *next; upload; upload = next) {
         next = upload->next;
         if (!upload->sender && strcmp(upload->uid, call->uid) == 0 &&

@@ -65,6 +65,8 @@ static const char *const migrations[] = {
     " kind INTEGER NOT NULL, runner INTEGER NOT NULL, time INTEGER NOT NULL,"
     " body BLOB NOT NULL) STRICT;"
     "CREATE INDEX load_events_run ON load_events (run, id);",
+    /* Instances that another one is to take the place of, a line each. */
+    "ALTER TABLE tokens ADD COLUMN refused TEXT NOT NULL DEFAULT '';",
 };
 
 enum { VERSION = (int)SONDE_LENGTH(migrations) };
@@ -142,6 +144,16 @@ int db_execute(struct sonde_db *db, const char *sql, struct sonde_err *err)
 int db_begin(struct sonde_db *db, struct sonde_err *err)
 {
     return db_execute(db, "BEGIN IMMEDIATE", err);
+}
+
+int sonde_db_read_begin(struct sonde_db *db, struct sonde_err *err)
+{
+    return db_execute(db, "BEGIN", err);
+}
+
+int sonde_db_read_end(struct sonde_db *db, int code, struct sonde_err *err)
+{
+    return db_end(db, code, err);
 }
 
 int db_end(struct sonde_db *db, int code, struct sonde_err *err)

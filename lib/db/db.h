@@ -61,6 +61,11 @@ int sonde_db_open(const char *directory, struct sonde_db **ret,
                   struct sonde_err *err) SONDE_MUST_CHECK;
 void sonde_db_close(struct sonde_db *db);
 
+/* Reads between these see the store as it was at the first of them, whoever writes meanwhile; they
+ * are not nested. The end returns the code of what was read, or its own failure. */
+int sonde_db_read_begin(struct sonde_db *db, struct sonde_err *err) SONDE_MUST_CHECK;
+int sonde_db_read_end(struct sonde_db *db, int code, struct sonde_err *err) SONDE_MUST_CHECK;
+
 /* Adds a run with its uid, name, namespace, kind, spec, schedule, state and created_ns. The handle
  * owns it: a run that has not ended when the handle is closed, or its process dies, is read as
  * Failed with reason Interrupted. SONDE_EEXISTS when the uid is there. */

@@ -2,6 +2,7 @@
 #include "db/loads.h"
 
 #include "db/db_internal.h"
+#include "db/targets.h"
 
 static void bind_bytes(sqlite3_stmt *statement, int index, struct sonde_str bytes)
 {
@@ -84,16 +85,24 @@ int sonde_db_loads(struct sonde_db *db, sonde_load_run_callback callback, void *
     return r;
 }
 
-static int add_events(struct sonde_db *db, const struct sonde_load_event *events, size_t count,
+static int release(struct sonde_db *db, const struct sonde_load_event *event, struct sonde_err *err)
+{
+    const struct sonde_target target = {.run_uid = event->uid, .name = event->released};
+    return event->released ? sonde_db_token_release(db, &target, event->refused, err) : 0;
+}
+
+/* What is deleted meanwhile is no reason to refuse what is said of others. */
+static int add_events(struct sonde_db *db, struct sonde_load_event *events, size_t count,
                       struct sonde_err *err)
 {
     DB_STATEMENT *statement = NULL;
-    int r = db_prepare(db,
-                       "INSERT INTO load_events (run, kind, runner, time, body)"
-                       " VALUES (?,?,?,?,?)",
-                       &statement, err);
+    int r =
+        db_prepare(db,
+                   "INSERT INTO load_events (run, kind, runner, time, body)"
+                   " SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM loads WHERE run = ?1)",
+                   &statement, err);
     for (size_t i = 0; i < count && r == 0; i++) {
-        const struct sonde_load_event *event = &events[i];
+        struct sonde_load_event *event = &events[i];
         (void)sqlite3_reset(statement);
         db_text(statement, 1, event->uid);
         (void)sqlite3_bind_int(statement, 2, event->kind);
@@ -101,11 +110,13 @@ static int add_events(struct sonde_db *db, const struct sonde_load_event *events
         (void)sqlite3_bind_int64(statement, 4, event->time_us);
         bind_bytes(statement, 5, event->body);
         r = db_step(db, statement, err);
+        event->gone = r == 0 && sqlite3_changes(db->sqlite) == 0;
+        r = r < 0 || event->gone ? r : release(db, event, err);
     }
     return r;
 }
 
-int sonde_db_load_add(struct sonde_db *db, const struct sonde_load_event *events, size_t count,
+int sonde_db_load_add(struct sonde_db *db, struct sonde_load_event *events, size_t count,
                       struct sonde_err *err)
 {
     int r = db_begin(db, err);
@@ -179,13 +190,26 @@ int sonde_db_load_save(struct sonde_db *db, const char *uid, struct sonde_str st
     return r < 0 ? r : db_end(db, save(db, uid, state, err), err);
 }
 
-int sonde_db_load_remove(struct sonde_db *db, const char *uid, struct sonde_err *err)
+static int remove_load(struct sonde_db *db, const char *uid, struct sonde_err *err)
+{
+    int r = run_on(db, "DELETE FROM load_events WHERE run = ?", uid, err);
+    return r < 0 ? r : run_on(db, "DELETE FROM loads WHERE run = ?", uid, err);
+}
+
+static int end_load(struct sonde_db *db, const struct sonde_run *run, struct sonde_err *err)
 {
     int r = db_begin(db, err);
     if (r < 0) {
         return r;
     }
-    r = run_on(db, "DELETE FROM load_events WHERE run = ?", uid, err);
-    r = r < 0 ? r : run_on(db, "DELETE FROM loads WHERE run = ?", uid, err);
-    return db_end(db, r, err);
+    int updated = db_update_run(db, run, err);
+    r = updated == SONDE_ECONFLICT ? 0 : updated;
+    r = db_end(db, r < 0 ? r : remove_load(db, run->uid, err), err);
+    return r < 0 ? r : updated;
+}
+
+int sonde_db_load_end(struct sonde_db *db, const struct sonde_run *run, struct sonde_err *err)
+{
+    int r = end_load(db, run, err);
+    return db_use_reserve(db, r, RESERVE_FOR_DELETE) ? end_load(db, run, err) : r;
 }

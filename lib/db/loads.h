@@ -34,9 +34,12 @@ struct sonde_load_event {
     unsigned runner;
     int64_t time_us;
     struct sonde_str body;
+    const char *released; /* the target whose tokens are let go of with it; NULL: none */
+    bool refused;         /* … but not to the instance that they were bound to */
+    bool gone;            /* set: its test has ended or was deleted, and it is not kept */
 };
-/* All or none of them, durably, in this order. */
-int sonde_db_load_add(struct sonde_db *db, const struct sonde_load_event *events, size_t count,
+/* All or none of them, but for those that are gone, durably, in this order. */
+int sonde_db_load_add(struct sonde_db *db, struct sonde_load_event *events, size_t count,
                       struct sonde_err *err) SONDE_MUST_CHECK;
 typedef int (*sonde_load_event_callback)(void *context, const struct sonde_load_event *event,
                                          struct sonde_err *err);
@@ -46,8 +49,8 @@ int sonde_db_load_events(struct sonde_db *db, const char *uid, sonde_load_event_
 /* The state takes the place of the one before, and of all events. SONDE_ENOTFOUND. */
 int sonde_db_load_save(struct sonde_db *db, const char *uid, struct sonde_str state,
                        struct sonde_err *err) SONDE_MUST_CHECK;
-/* Removes all of it; the run stays. */
-int sonde_db_load_remove(struct sonde_db *db, const char *uid,
-                         struct sonde_err *err) SONDE_MUST_CHECK;
+/* As sonde_db_run_update, and what is kept here goes at the same time, in any case. */
+int sonde_db_load_end(struct sonde_db *db, const struct sonde_run *run,
+                      struct sonde_err *err) SONDE_MUST_CHECK;
 
 #endif

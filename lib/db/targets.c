@@ -120,8 +120,9 @@ int sonde_db_token_use(struct sonde_db *db, const struct sonde_target *target, c
                           SONDE_INSTANCE_MAX);
     }
     int r = db_prepare(db,
-                       "SELECT expires, instance, spent FROM tokens"
-                       " WHERE run = ? AND target = ? AND sha256 = ?",
+                       "SELECT expires, instance, spent,"
+                       " instr(char(10) || refused, char(10) || ?4 || char(10)) FROM tokens"
+                       " WHERE run = ?1 AND target = ?2 AND sha256 = ?3",
                        &statement, err);
     if (r < 0) {
         return r;
@@ -129,6 +130,7 @@ int sonde_db_token_use(struct sonde_db *db, const struct sonde_target *target, c
     db_text(statement, 1, target->run_uid);
     db_text(statement, 2, target->name);
     db_text(statement, 3, sha256);
+    db_text(statement, 4, instance);
     r = db_step(db, statement, err);
     if (r < 0) {
         return r;
@@ -149,21 +151,23 @@ int sonde_db_token_use(struct sonde_db *db, const struct sonde_target *target, c
         return sonde_fail_reason(err, SONDE_EDENIED, "TokenUsed",
                                  "the token is in use by another process");
     }
+    if (sqlite3_column_int(statement, 3)) {
+        return sonde_fail_reason(err, SONDE_EDENIED, "TokenUsed",
+                                 "this process was given up: another one takes its place");
+    }
     return bound[0] ? 0 : bind_instance(db, sha256, instance, err);
 }
 
-int sonde_db_token_release(struct sonde_db *db, const struct sonde_target *target,
+int sonde_db_token_release(struct sonde_db *db, const struct sonde_target *target, bool refuse,
                            struct sonde_err *err)
 {
-    DB_STATEMENT *statement = NULL;
-    int r = db_prepare(db, "UPDATE tokens SET instance = '' WHERE run = ? AND target = ?",
-                       &statement, err);
-    if (r < 0) {
-        return r;
-    }
-    db_text(statement, 1, target->run_uid);
-    db_text(statement, 2, target->name);
-    return db_step(db, statement, err);
+    /* Of those that are refused the last 31 or more. */
+    static const char sql[] =
+        "UPDATE tokens SET instance = '', refused = CASE ?3 WHEN 0 THEN refused"
+        " ELSE substr(refused || instance || char(10), -2048) END"
+        " WHERE run = ?1 AND target = ?2 AND instance != ''";
+    const char *const keys[] = {target->run_uid, target->name};
+    return write_row(db, sql, keys, 2, refuse, err);
 }
 
 static int reach(struct sonde_db *db, const struct sonde_target *target, struct sonde_err *err)

@@ -42,12 +42,13 @@ int sonde_db_token_add(struct sonde_db *db, const struct sonde_target *target, c
 
 /* Checks a token at its use. The first use binds it to the instance. SONDE_EDENIED with a reason:
  * TokenUnknown (also of another run or target), TokenExpired, TokenSpent, TokenUsed (by another
- * instance). */
+ * instance, or one that is to come). */
 int sonde_db_token_use(struct sonde_db *db, const struct sonde_target *target, const char *sha256,
                        const char *instance, int64_t now, struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Lets go of the instance that the tokens of a target are bound to: the next one may use them. */
-int sonde_db_token_release(struct sonde_db *db, const struct sonde_target *target,
+/* Lets go of the instance that the tokens of a target are bound to: the next one may use them.
+ * `refuse`: but not that one, should it still live. */
+int sonde_db_token_release(struct sonde_db *db, const struct sonde_target *target, bool refuse,
                            struct sonde_err *err) SONDE_MUST_CHECK;
 
 /* The phase becomes that of *target unless it is there or further already: then 1. With

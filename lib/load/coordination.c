@@ -347,6 +347,17 @@ int sonde_load_coordination_ready(struct sonde_load_coordination *c,
     return r;
 }
 
+bool sonde_load_coordination_answer(const struct sonde_load_coordination *c, unsigned runner,
+                                    struct sonde_load_answer_ready *ret)
+{
+    if (runner >= c->count ||
+        (c->runners[runner].state == RUNNER_ABSENT && c->phase != SONDE_LOAD_ENDED)) {
+        return false;
+    }
+    answer(c, &c->runners[runner], ret);
+    return true;
+}
+
 /* ---- intervals ---- */
 
 static void add_totals(struct runner_totals *to, const struct sonde_load_tally *from)

@@ -82,6 +82,11 @@ int sonde_load_coordination_ready(struct sonde_load_coordination *c,
                                   struct sonde_load_answer_ready *ret, bool *ret_changed,
                                   struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* What a runner that was ready is told by now; nothing changes. False: it is not there any more, as
+ * it was lost or the round is over, and would have to say again that it is ready. */
+bool sonde_load_coordination_answer(const struct sonde_load_coordination *c, unsigned runner,
+                                    struct sonde_load_answer_ready *ret);
+
 /* What came of a second. */
 struct sonde_load_sent {
     unsigned runner, round;

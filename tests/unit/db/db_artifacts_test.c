@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
 
 #include "base/file.h"
 #include "db_helpers.h"
@@ -283,14 +282,9 @@ static int open_blob(void *context, const struct sonde_artifact *artifact, struc
 /* As another version may have left it. */
 static void set_stored(struct fixture *f, const char *value)
 {
-    char path[2 * PATH_SIZE];
     char sql[64];
-    sqlite3 *sqlite = NULL;
-    (void)snprintf(path, sizeof(path), "%s/runs.db", f->directory);
     (void)snprintf(sql, sizeof(sql), "UPDATE artifacts SET stored = %s", value);
-    assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(sqlite, sql, NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(sqlite), SQLITE_OK);
+    run_sql_in(f->directory, sql);
 }
 
 static void a_blob_that_was_cut_is_not_opened(void **state)

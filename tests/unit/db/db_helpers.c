@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -61,6 +62,16 @@ size_t count_files(const char *directory, const char *name)
     files_seen = 0;
     REQUIRE(nftw(path, count_one, 16, FTW_PHYS) == 0);
     return files_seen;
+}
+
+void run_sql_in(const char *directory, const char *sql)
+{
+    char path[PATH_SIZE + 16];
+    sqlite3 *sqlite = NULL;
+    (void)snprintf(path, sizeof(path), "%s/runs.db", directory);
+    REQUIRE(sqlite3_open(path, &sqlite) == SQLITE_OK);
+    REQUIRE(sqlite3_exec(sqlite, sql, NULL, NULL, NULL) == SQLITE_OK);
+    REQUIRE(sqlite3_close(sqlite) == SQLITE_OK);
 }
 
 struct sonde_db *open_store(const char *directory)

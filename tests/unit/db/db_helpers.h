@@ -26,6 +26,9 @@ size_t count_files(const char *directory, const char *name);
 
 struct sonde_db *open_store(const char *directory);
 
+/* Does it with the store's file, as another program might. */
+void run_sql_in(const char *directory, const char *sql);
+
 /* Text number `number`, NUL-terminated and the caller's: long, short, repetitive and random ones.
  */
 char *make_content(uint64_t number, size_t *ret_length);

@@ -135,9 +135,23 @@ static void a_token_is_for_one_target_and_one_instance(void **state)
     assert_int_equal(sonde_db_token_use(f->db, &pod, token_a, "i1", 999, &f->err), 0);
     denied(f, &pod, token_a, "i2", 10, "TokenUsed");
     /* Another process is to take its place: whichever comes first. */
-    assert_int_equal(sonde_db_token_release(f->db, &pod, &f->err), 0);
+    assert_int_equal(sonde_db_token_release(f->db, &pod, false, &f->err), 0);
     assert_int_equal(sonde_db_token_use(f->db, &pod, token_a, "i2", 10, &f->err), 0);
     denied(f, &pod, token_a, "i1", 10, "TokenUsed");
+    /* Any but the one before, for good. */
+    for (char next = '3'; next <= '9'; next++) {
+        const char instance[] = {'i', next, '\0'};
+        const char before[] = {'i', (char)(next - 1), '\0'};
+        assert_int_equal(sonde_db_token_release(f->db, &pod, true, &f->err), 0);
+        assert_int_equal(sonde_db_token_release(f->db, &pod, true, &f->err), 0); /* again */
+        denied(f, &pod, token_a, before, 10, "TokenUsed");
+        assert_int_equal(sonde_db_token_use(f->db, &pod, token_a, instance, 10, &f->err), 0);
+    }
+    assert_int_equal(sonde_db_token_release(f->db, &pod, true, &f->err), 0);
+    reopen(f);
+    denied(f, &pod, token_a, "i2", 10, "TokenUsed");
+    denied(f, &pod, token_a, "i9", 10, "TokenUsed");
+    assert_int_equal(sonde_db_token_use(f->db, &pod, token_a, "i1", 10, &f->err), 0);
     assert_int_equal(sonde_db_token_use(f->db, &pod, token_a, "", 10, &f->err), SONDE_EINVALID);
     const struct sonde_target done = {.run_uid = UID,
                                       .name = "patients-0",

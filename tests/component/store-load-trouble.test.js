@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// Load tests on several runners in a real store: what dies, is deleted, or cannot be kept.
+
+const assert = require('node:assert/strict');
+const test = require('node:test');
+const { LoadTest, tally } = require('./support/load-runners.js');
+const { Service, Sidecar, sql } = require('./support/store-service.js');
+const { until } = require('./support/wait.js');
+
+function refused(answer, status, code) {
+  assert.deepEqual([answer.status, answer.json?.code], [status, code], answer.text);
+  assert.ok(answer.json.message.length > 10);
+}
+
+const own = tally([1000, 2000]);
+
+// Nothing of that kind can be kept from now on: as if the disk refused it.
+const kinds = { lost: 4, cancel: 5 };
+const refuse = (service, kind) =>
+  sql(
+    service,
+    `CREATE TRIGGER no BEFORE INSERT ON load_events WHEN NEW.kind = ${kinds[kind]} ` +
+      "BEGIN SELECT RAISE(ABORT, 'no'); END",
+  );
+const allow = (service) => sql(service, 'DROP TRIGGER no');
+
+const asSidecar = (runner) =>
+  Object.assign(new Sidecar(runner.test.service, runner.test.uid, `runner-${runner.number}`), {
+    ...{ token: runner.token, instance: runner.instance },
+  });
+
+const failure = {
+  state: 'Failed',
+  reason: 'HostNotAllowed',
+  message: 'patients.example is outside',
+};
+
+async function state(load) {
+  return (await load.live()).json;
+}
+
+// The store does not see for a while that a connection has died.
+test('a runner that died while it waited does not begin', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 3, { onRunnerLoss: 'Replace' });
+  const [first, second, third] = load.runners;
+  const dead = first.ready();
+  const others = [second.ready()];
+  await until(async () => (await state(load)).ready === 2, 10000, 'two to be ready');
+  assert.deepEqual((await load.lost(0)).json, { replaced: true });
+  // Should it live, it has to say so again.
+  assert.deepEqual((await dead).json, { wait: true });
+  others.push(third.ready());
+  await until(async () => (await state(load)).ready === 2, 10000, 'the third to be ready');
+  assert.equal((await state(load)).phase, 'Waiting');
+  first.renew();
+  const starts = await Promise.all([first.ready(), ...others]);
+  assert.ok(starts.every(({ json }) => json.start === starts[0].json.start));
+  assert.equal(starts[0].json.from, undefined, 'it takes part from the beginning');
+  for (const runner of load.runners) {
+    assert.equal((await runner.second(own)).status, 200);
+    await runner.finish();
+  }
+  const { json } = await load.conclude();
+  assert.deepEqual([json.load.succeeded, json.load.requests], [true, 6]);
+});
+
+test('a process that another takes the place of is not let in again', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 2, {
+    ...{ onRunnerLoss: 'Replace', connections: 2, arrival: { durationSeconds: 60 } },
+  });
+  await load.begin();
+  const [first, second] = load.runners;
+  await first.second(own);
+  await second.second(own);
+  const orders = second.ask('GET', '/orders?wait=1');
+  assert.deepEqual((await load.lost(1)).json, { replaced: true });
+  // It was only out of reach, and would end the test by its last word.
+  assert.equal((await orders).status, 200);
+  refused(await second.interval(own), 403, 'TokenUsed');
+  refused(await second.ready(), 403, 'TokenUsed');
+  refused(await asSidecar(second).done(failure), 403, 'TokenUsed');
+  await service.restart('SIGKILL');
+  refused(await second.interval(own), 403, 'TokenUsed');
+  second.renew();
+  const { json } = await second.ready();
+  const end = json.from + 1_000_000;
+  assert.equal((await second.second(own, { end })).status, 200);
+  while (first.sequence * 1_000_000 < end) {
+    assert.equal((await first.second(own)).status, 200);
+  }
+  await first.finish();
+  assert.equal((await second.finish()).status, 200);
+  const concluded = (await load.conclude()).json.load;
+  assert.deepEqual([concluded.reason, concluded.lostRunners], ['Completed', 1]);
+  assert.equal(concluded.requests, 2 * first.sequence + 4);
+});
+
+test('a test that is deleted takes no other with it', async (t) => {
+  const service = await Service.start(t);
+  const stays = await LoadTest.make(service, 2);
+  await stays.begin();
+  const orders = stays.runners[0].ask('GET', '/orders?round=0&wait=20');
+  for (let i = 0; i < 10; i++) {
+    const goes = await LoadTest.make(service, 2, {}, { name: `other-${i}` });
+    await goes.begin();
+    const waiting = goes.runners[0].ask('GET', '/orders?round=0&wait=20');
+    const answers = await Promise.all([
+      ...stays.runners.map((runner) => runner.second(own)),
+      goes.lost(0),
+      service.person('DELETE', `runs/${goes.uid}?namespace=clinic`),
+      goes.runners[1].second(own),
+      ...stays.runners.map((runner) => runner.interval(own, { sequence: runner.sequence })),
+    ]);
+    const [one, two, , deleted] = answers;
+    assert.deepEqual([one.status, two.status, deleted.status], [200, 200, 200]);
+    const { status } = await waiting;
+    assert.ok([200, 404].includes(status), `${status}`);
+    assert.ok([401, 404].includes((await goes.runners[1].second(own)).status));
+  }
+  for (const runner of stays.runners) {
+    assert.equal((await runner.finish({ stopped: true })).status, 200);
+  }
+  assert.equal((await orders).json.stop, true);
+  const { json } = await stays.conclude();
+  assert.deepEqual([json.load.succeeded, json.load.requests], [true, 40]);
+});
+
+// By another process on the same directory.
+test('one whose run is gone is told so, and only that one', async (t) => {
+  const service = await Service.start(t);
+  const stays = await LoadTest.make(service, 1);
+  const goes = await LoadTest.make(service, 1, {}, { name: 'other' });
+  await Promise.all([stays.begin(), goes.begin()]);
+  sql(service, `DELETE FROM loads WHERE run = '${goes.uid}'`);
+  const waiting = goes.runners[0].ask('GET', '/orders?round=0&wait=20');
+  const [gone, kept] = await Promise.all([
+    goes.runners[0].second(own),
+    stays.runners[0].second(own),
+  ]);
+  assert.deepEqual([gone.status, kept.status], [404, 200]);
+  assert.equal((await waiting).status, 404);
+});
+
+test('a cancellation that could not be kept is said again', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 1);
+  await load.begin();
+  const [runner] = load.runners;
+  const cancel = () => service.controller('POST', `runs/${load.uid}/cancel`, {});
+  const orders = async () => (await runner.ask('GET', '/orders?round=0&wait=1')).json;
+  refuse(service, 'cancel');
+  assert.equal((await cancel()).status, 500);
+  allow(service);
+  assert.equal((await cancel()).status, 200);
+  assert.deepEqual(await orders(), { stop: true, cancel: true });
+  await service.restart('SIGKILL');
+  assert.deepEqual(await orders(), { stop: true, cancel: true });
+  await runner.finish({ stopped: true });
+  assert.equal((await load.conclude()).json.load.reason, 'Cancelled');
+});
+
+test('a run that is noted as cancelled is told so after a restart', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 1);
+  await load.begin();
+  refuse(service, 'cancel');
+  await service.controller('POST', `runs/${load.uid}/cancel`, {});
+  allow(service);
+  await service.restart('SIGKILL');
+  const { json } = await load.runners[0].ask('GET', '/orders?round=0&wait=10');
+  assert.deepEqual(json, { stop: true, cancel: true });
+});
+
+test('the last word of a runner is kept before it is answered', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 2);
+  await load.begin();
+  const [first, second] = load.runners;
+  refuse(service, 'lost');
+  assert.equal((await asSidecar(first).done(failure)).status, 500);
+  allow(service);
+  assert.equal((await asSidecar(first).done(failure)).status, 200);
+  await service.restart('SIGKILL');
+  const orders = await second.ask('GET', '/orders?round=0&wait=20');
+  assert.deepEqual(orders.json, { stop: true, cancel: false });
+  await second.finish({ stopped: true });
+  const { json } = await load.conclude();
+  assert.deepEqual([json.load.succeeded, json.load.reason], [false, 'HostNotAllowed']);
+});
+
+test('who watches is told each second once, however many news come before it', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 12);
+  await load.begin();
+  for (const runner of load.runners) {
+    await runner.second(own);
+  }
+  assert.equal((await state(load)).next, 1);
+  let early = true;
+  const waiting = load.live('&since=1&wait=20').then(({ json }) => [json, early]);
+  const orders = load.runners[0].ask('GET', '/orders?round=0&wait=20');
+  // One by one: each is on the disk by itself.
+  for (const runner of load.runners.slice(0, 11)) {
+    assert.equal((await runner.second(own)).status, 200);
+  }
+  early = false;
+  assert.equal((await load.runners[11].second(own)).status, 200);
+  const [json, wasEarly] = await waiting;
+  assert.equal(wasEarly, false, JSON.stringify(json));
+  assert.deepEqual([json.seconds.map(({ second }) => second), json.next], [[2], 2]);
+  await service.controller('POST', `runs/${load.uid}/cancel`, {});
+  assert.deepEqual((await orders).json, { stop: true, cancel: true });
+});
+
+test('the token of a runner is good for nothing that sidecars do', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 1);
+  await load.begin();
+  const sidecar = asSidecar(load.runners[0]);
+  refused(await sidecar.put('cpu.0', Buffer.from('{}')), 403, 'Denied');
+  refused(await sidecar.commit('cpu.0', Buffer.from('{}')), 403, 'Denied');
+  refused(await sidecar.beat(), 403, 'Denied');
+  assert.deepEqual(await sidecar.artifacts(), []);
+  assert.equal((await load.runners[0].second(own)).status, 200);
+});
+
+test('a test for which there is no room leaves nothing behind', async (t) => {
+  const service = await Service.start(t);
+  const tests = [];
+  for (let i = 0; i < 64; i++) {
+    tests.push(await LoadTest.make(service, 1, {}, { name: `test-${i}` }));
+  }
+  const more = new LoadTest(service, 1, {}, { name: 'more' });
+  refused(await more.register(), 503, 'Busy');
+  assert.equal((await service.person('GET', `runs/${more.uid}?namespace=clinic`)).status, 404);
+  // One that is over, and that nobody concludes, does not keep others out.
+  const [forgotten] = tests;
+  await service.controller('POST', `runs/${forgotten.uid}/cancel`, {});
+  await until(async () => (await state(forgotten)).phase === 'Over', 10000, 'its end');
+  assert.equal((await more.register()).status, 201);
+  refused(await new LoadTest(service, 1, {}).register(), 503, 'Busy');
+  const { json } = await forgotten.conclude();
+  assert.deepEqual([json.load.succeeded, json.load.reason], [false, 'Cancelled']);
+  await service.restart('SIGKILL');
+  await more.begin();
+  assert.equal((await more.runners[0].second(own)).status, 200);
+});
+
+test('as many runners go on as can be connected', async (t) => {
+  const service = await Service.start(t);
+  const tests = [];
+  for (let i = 0; i < 3; i++) {
+    tests.push(await LoadTest.make(service, 100, {}, { name: `test-${i}` }));
+  }
+  const more = new LoadTest(service, 1, {}, { name: 'more' });
+  refused(await more.register(), 503, 'Busy');
+  await tests[0].conclude({ state: 'Failed', reason: 'RunnersNotReady', message: 'no node' });
+  assert.equal((await more.register()).status, 201);
+});
+
+test('what another version has kept is no verdict', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 1);
+  await load.begin();
+  const [runner] = load.runners;
+  await runner.second(own);
+  sql(service, `UPDATE loads SET state = x'630101' WHERE run = '${load.uid}'`);
+  await service.restart('SIGKILL');
+  const again = await runner.second(own);
+  refused(again, 409, 'Conflict');
+  assert.match(again.json.message, /another version of the store/);
+  assert.equal((await state(load)).phase, 'Over');
+  assert.equal((await asSidecar(runner).done(failure)).status, 200);
+  const { status, json, text } = await load.conclude();
+  assert.equal(status, 200, text);
+  assert.deepEqual([json.load.succeeded, json.load.reason], [false, 'Interrupted']);
+  assert.match(json.load.message, /another version of the store .* run it again/);
+  assert.deepEqual(json.artifacts, []);
+  const run = await service.person('GET', `runs/${load.uid}?namespace=clinic`);
+  assert.deepEqual([run.json.state, run.json.reason], ['Failed', 'Interrupted']);
+  assert.equal(sql(service, 'SELECT * FROM loads'), '[]\n');
+});
