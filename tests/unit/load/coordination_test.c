@@ -386,6 +386,44 @@ static void another_takes_the_place(void **state)
     sim_end(&sim);
 }
 
+static bool is_told(const struct sim *sim, unsigned runner, enum sonde_load_answer_kind kind)
+{
+    struct sonde_load_answer_ready answer;
+    return sonde_load_coordination_answer(sim->c, runner, &answer) && answer.kind == kind;
+}
+
+static bool is_there(const struct sim *sim, unsigned runner)
+{
+    struct sonde_load_answer_ready answer;
+    return sonde_load_coordination_answer(sim->c, runner, &answer);
+}
+
+/* Whoever asks for it, may be dead by now. */
+static void to_look_at_who_waits_makes_nobody_ready(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_begin(&sim, 2, "  onRunnerLoss: Replace\n");
+    assert_false(is_there(&sim, 0));
+    assert_false(is_there(&sim, 2));
+    (void)sim_ready(&sim, 0, 0);
+    assert_true(is_told(&sim, 0, SONDE_LOAD_WAIT));
+    assert_true(sim_lost(&sim, 0, false));
+    assert_false(is_there(&sim, 0));
+    (void)sim_ready(&sim, 1, 0);
+    assert_true(is_told(&sim, 1, SONDE_LOAD_WAIT));
+    assert_false(is_there(&sim, 0));
+    assert_int_equal(sim_state(&sim).ready, 1);
+    sim_renew(&sim, 0);
+    struct sonde_load_answer_ready last = sim_ready(&sim, 0, 0);
+    assert_int_equal(last.kind, SONDE_LOAD_BEGIN);
+    assert_int_equal(last.from_us, 0);
+    assert_true(is_told(&sim, 1, SONDE_LOAD_BEGIN));
+    (void)sim_conclude(&sim);
+    assert_true(is_told(&sim, 0, SONDE_LOAD_OVER));
+    sim_end(&sim);
+}
+
 /* The controller says it again, not knowing that it was heard. */
 static void the_loss_of_a_pod_counts_once(void **state)
 {
@@ -716,6 +754,7 @@ int main(void)
         cmocka_unit_test(a_loss_before_the_start_ends_the_test),
         cmocka_unit_test(the_others_continue),
         cmocka_unit_test(another_takes_the_place),
+        cmocka_unit_test(to_look_at_who_waits_makes_nobody_ready),
         cmocka_unit_test(the_loss_of_a_pod_counts_once),
         cmocka_unit_test(whoever_is_not_replaced_fails_the_test),
         cmocka_unit_test(a_last_word_is_final),
