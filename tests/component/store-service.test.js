@@ -593,6 +593,9 @@ test('a heap is seen with the right to heaps alone', async (t) => {
     assert.equal(answer.status, 200, where);
     assert.equal(answer.text, bytes.toString());
   }
+  // Both runs are still known when the caller has been asked about: that one is no heap, is seen.
+  const compared = await ask('compare?before=slow&after=slow&format=json&capture=snapshot', 'bob');
+  refused(compared, 400, 'Malformed');
 });
 
 // A profile that takes a while to be analysed: `nodes` functions below each other by tens.
