@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is too old, or too much, goes: the oldest runs that have ended first. */
+/* What is too old, or too much, goes: the oldest runs that have ended first. What the next run of a
+ * schedule is compared with stays. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,8 @@
 
 #define INTERVAL_NS (600 * SONDE_SECOND)
 #define SOON_NS (100 * SONDE_MILLISECOND)
+/* Of a schedule that has made nothing for so long nobody waits for a comparison. */
+#define HELD_NS (365 * INT64_C(86400) * SONDE_SECOND)
 
 enum { AT_A_TIME = 100, MUCH_AT_A_TIME = 10 }; /* runs: others wait meanwhile */
 
@@ -47,7 +50,8 @@ static int remove_old(struct retention *retention, struct sonde_run_weight *some
         int64_t keep = retention->options.keep_ns[i];
         before_ns[i] = keep > 0 ? now_ns - keep : INT64_MIN;
     }
-    int r = sonde_db_ended(retention->service->db, before_ns, some, AT_A_TIME, &count, err);
+    int r = sonde_db_ended(retention->service->db, before_ns, now_ns - HELD_NS, some, AT_A_TIME,
+                           &count, err);
     for (size_t i = 0; i < count && r == 0; i++) {
         removed += remove_run(retention, &some[i], SONDE_STR("age"));
     }
@@ -66,7 +70,7 @@ static int remove_much(struct retention *retention, struct sonde_err *err)
         if (r < 0 || bytes <= retention->options.bytes_max) {
             return r;
         }
-        r = sonde_db_heaviest(db, &run, err);
+        r = sonde_db_heaviest(db, sonde_clock_realtime() - HELD_NS, &run, err);
         if (r < 0 || !remove_run(retention, &run, SONDE_STR("size"))) {
             return r < 0 && r != SONDE_ENOTFOUND ? r : 0;
         }

@@ -91,9 +91,10 @@ int sonde_db_runs(struct sonde_db *db, const char *namespace, int limit,
 /* What a run is compared with: those of its kind that succeeded before it. */
 struct sonde_runs_good {
     const char *namespace, *kind;
-    const char *schedule;   /* that made them; "": … */
-    const char *name;       /* … those that no schedule made, of this name; NULL: of any */
-    int64_t before_ns;      /* created before that */
+    const char *schedule;   /* that made them; "": those that none made; NULL: whoever did */
+    const char *name;       /* of this name; NULL: of any */
+    int64_t since_ns;       /* created at that time or later … */
+    int64_t before_ns;      /* … and before that */
     const char *except_uid; /* NULL: none */
 };
 /* Calls back for these, newest first, at most `limit`. */
@@ -111,6 +112,12 @@ int sonde_db_run_resolve(struct sonde_db *db, const char *text, const char *name
 int sonde_db_run_delete(struct sonde_db *db, const char *uid,
                         struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* Members of a run's status that say what is compared with it: how many of the newest runs of its
+ * schedule that succeeded the next one is; when (seconds since 1970) one was that it was pinned
+ * for. */
+#define SONDE_STATUS_NIGHTS "nights"
+#define SONDE_STATUS_PINNED "pinnedAt"
+
 /* A run that has ended, and what it keeps. */
 struct sonde_run_weight {
     char uid[SONDE_UUID_SIZE];
@@ -120,15 +127,19 @@ struct sonde_run_weight {
 };
 
 /* Runs that ended before the time which their class has in before_ns (since 1970; INT64_MIN: none),
- * those that ended first: at most `maximum` into ret, *ret_count of them. */
+ * those that ended first: at most `maximum` into ret, *ret_count of them. Runs that others are
+ * compared with are left out: those of class SONDE_DATA_PROFILE which succeeded and are the newest
+ * of their schedule, as many as it compares with, or were pinned; when the schedule has made a run,
+ * or one was compared with the pinned one, since held_ns. */
 int sonde_db_ended(struct sonde_db *db, const int64_t before_ns[SONDE_DATA_CLASSES],
-                   struct sonde_run_weight *ret, size_t maximum, size_t *ret_count,
+                   int64_t held_ns, struct sonde_run_weight *ret, size_t maximum, size_t *ret_count,
                    struct sonde_err *err) SONDE_MUST_CHECK;
 /* The bytes that the artifacts of runs which have ended take: compressed, each content once. */
 int sonde_db_ended_bytes(struct sonde_db *db, int64_t *ret, struct sonde_err *err) SONDE_MUST_CHECK;
-/* Of the namespace whose ended runs have most of them, the run with artifacts that ended first.
- * SONDE_ENOTFOUND when there is none. */
-int sonde_db_heaviest(struct sonde_db *db, struct sonde_run_weight *ret,
+/* Of the namespace whose ended runs have most of them, the run with artifacts that ended first;
+ * those that others are compared with (as of sonde_db_ended) last. SONDE_ENOTFOUND when there is
+ * none. */
+int sonde_db_heaviest(struct sonde_db *db, int64_t held_ns, struct sonde_run_weight *ret,
                       struct sonde_err *err) SONDE_MUST_CHECK;
 
 struct sonde_artifact {

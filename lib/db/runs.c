@@ -182,20 +182,23 @@ int sonde_db_runs(struct sonde_db *db, const char *namespace, int limit,
     return r < 0 ? r : 0;
 }
 
+#define GOOD_RUNS(made)                                                                            \
+    "SELECT " COLUMNS " FROM runs WHERE namespace = ?1 AND " made " AND created < ?3"              \
+    " AND kind = ?4 AND (?5 = '' OR name = ?5) AND uid != ?6 AND state = ?7 AND created >= ?9"     \
+    " ORDER BY created DESC, uid LIMIT ?8"
+
 int sonde_db_runs_good(struct sonde_db *db, const struct sonde_runs_good *wanted, int limit,
                        sonde_run_callback callback, void *context, struct sonde_err *err)
 {
-    static const char sql[] =
-        "SELECT " COLUMNS " FROM runs WHERE namespace = ?1 AND schedule = ?2 AND created < ?3"
-        " AND kind = ?4 AND (?5 = '' OR name = ?5) AND uid != ?6 AND state = ?7"
-        " ORDER BY created DESC, uid LIMIT ?8";
     DB_STATEMENT *statement = NULL;
-    int r = db_prepare(db, sql, &statement, err);
+    int r = db_prepare(db, wanted->schedule ? GOOD_RUNS("schedule = ?2") : GOOD_RUNS("?2 = ''"),
+                       &statement, err);
     if (r < 0) {
         return r;
     }
     db_text(statement, 1, wanted->namespace);
     db_text(statement, 2, wanted->schedule);
+    (void)sqlite3_bind_int64(statement, 9, wanted->since_ns);
     (void)sqlite3_bind_int64(statement, 3, wanted->before_ns);
     db_text(statement, 4, wanted->kind);
     db_text(statement, 5, wanted->name);
@@ -217,25 +220,43 @@ static int take_weight(struct sonde_db *db, sqlite3_stmt *statement, struct sond
     return db_columns_check(db, err);
 }
 
+/* What others are compared with, of the runs that `places` has. A status that is no JSON says
+ * nothing. */
+#define PLACES                                                                                     \
+    "places AS (SELECT uid AS placed, ROW_NUMBER() OVER (PARTITION BY namespace, schedule, kind"   \
+    " ORDER BY created DESC, uid) AS place, latest FROM runs JOIN (SELECT namespace AS space,"     \
+    " schedule AS maker, kind AS what, MAX(created) AS latest FROM runs WHERE schedule != ''"      \
+    " GROUP BY namespace, schedule, kind) ON space = namespace AND maker = schedule"               \
+    " AND what = kind WHERE state = ?1)"
+#define STATUS_NUMBER(name)                                                                        \
+    "COALESCE(json_extract(CASE WHEN json_valid(status) THEN status ELSE '{}' END, '$." name       \
+    "'), 0)"
+#define IS_HELD                                                                                    \
+    "(state = ?1 AND highest = 0 AND ((latest >= ?2 AND place <= " STATUS_NUMBER(                  \
+        SONDE_STATUS_NIGHTS) ") OR " STATUS_NUMBER(SONDE_STATUS_PINNED) " * 1000000000 >= ?2))"
+
 int sonde_db_ended(struct sonde_db *db, const int64_t before_ns[SONDE_DATA_CLASSES],
-                   struct sonde_run_weight *ret, size_t maximum, size_t *ret_count,
+                   int64_t held_ns, struct sonde_run_weight *ret, size_t maximum, size_t *ret_count,
                    struct sonde_err *err)
 {
     static const char sql[] =
-        "SELECT runs.uid, completed, COALESCE(SUM(stored), 0), COALESCE(MAX(class), 0) AS highest"
+        "WITH " PLACES ", old AS (SELECT runs.uid AS uid, state, status, completed,"
+        " COALESCE(SUM(stored), 0) AS bytes, COALESCE(MAX(class), 0) AS highest"
         " FROM runs LEFT JOIN artifacts ON artifacts.run = runs.uid WHERE state >= ?1"
-        " GROUP BY runs.uid HAVING completed < CASE highest WHEN 0 THEN ?2 WHEN 1 THEN ?3 ELSE ?4"
-        " END ORDER BY completed, runs.uid LIMIT ?5";
+        " GROUP BY runs.uid HAVING completed < CASE highest WHEN 0 THEN ?3 WHEN 1 THEN ?4 ELSE ?5"
+        " END) SELECT uid, completed, bytes, highest FROM old LEFT JOIN places ON placed = uid"
+        " WHERE " IS_HELD " IS NOT 1 ORDER BY completed, uid LIMIT ?6";
     DB_STATEMENT *statement = NULL;
     int r = db_prepare(db, sql, &statement, err);
     if (r < 0) {
         return r;
     }
     (void)sqlite3_bind_int(statement, 1, SONDE_RUN_SUCCEEDED);
+    (void)sqlite3_bind_int64(statement, 2, held_ns);
     for (int i = 0; i < SONDE_DATA_CLASSES; i++) {
-        (void)sqlite3_bind_int64(statement, 2 + i, before_ns[i]);
+        (void)sqlite3_bind_int64(statement, 3 + i, before_ns[i]);
     }
-    (void)sqlite3_bind_int64(statement, 2 + SONDE_DATA_CLASSES, (int64_t)maximum);
+    (void)sqlite3_bind_int64(statement, 3 + SONDE_DATA_CLASSES, (int64_t)maximum);
     *ret_count = 0;
     while (*ret_count < maximum && (r = db_step(db, statement, err)) == 1) {
         r = take_weight(db, statement, &ret[(*ret_count)++], err);
@@ -264,21 +285,24 @@ int sonde_db_ended_bytes(struct sonde_db *db, int64_t *ret, struct sonde_err *er
     return r < 0 ? r : 0;
 }
 
-int sonde_db_heaviest(struct sonde_db *db, struct sonde_run_weight *ret, struct sonde_err *err)
+int sonde_db_heaviest(struct sonde_db *db, int64_t held_ns, struct sonde_run_weight *ret,
+                      struct sonde_err *err)
 {
     static const char sql[] =
-        "WITH weights AS (SELECT uid, namespace, completed, SUM(stored) AS bytes,"
-        " MAX(class) AS highest FROM runs JOIN artifacts ON run = uid WHERE state >= ?"
-        " GROUP BY uid)"
+        "WITH " PLACES ", weights AS (SELECT uid, namespace, state, status, completed,"
+        " SUM(stored) AS bytes, MAX(class) AS highest FROM runs JOIN artifacts ON run = uid"
+        " WHERE state >= ?1 GROUP BY uid)"
         " SELECT uid, completed, bytes, highest FROM weights JOIN (SELECT namespace AS tenant,"
         " SUM(bytes) AS all_bytes FROM weights GROUP BY namespace) ON tenant = namespace"
-        " ORDER BY all_bytes DESC, tenant, completed, uid LIMIT 1";
+        " LEFT JOIN places ON placed = uid"
+        " ORDER BY all_bytes DESC, tenant, " IS_HELD " IS 1, completed, uid LIMIT 1";
     DB_STATEMENT *statement = NULL;
     int r = db_prepare(db, sql, &statement, err);
     if (r < 0) {
         return r;
     }
     (void)sqlite3_bind_int(statement, 1, SONDE_RUN_SUCCEEDED);
+    (void)sqlite3_bind_int64(statement, 2, held_ns);
     r = db_step(db, statement, err);
     if (r == 0) {
         return sonde_fail(err, SONDE_ENOTFOUND, 0, "no run that has ended has artifacts");

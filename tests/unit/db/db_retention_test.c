@@ -10,7 +10,7 @@
 
 #include "db_helpers.h"
 
-enum { MANY = SONDE_DB_RUNS_LISTED_MAX + 50 };
+enum { MANY = SONDE_DB_RUNS_LISTED_MAX + 50, HELD_NS = 1000 };
 
 static const int64_t any_time[SONDE_DATA_CLASSES] = {INT64_MAX, INT64_MAX, INT64_MAX};
 
@@ -49,16 +49,23 @@ static void end_at(struct fixture *f, unsigned number, int64_t completed_ns)
     assert_int_equal(sonde_db_run_update(f->db, &run, &f->err), 0);
 }
 
-static void create_in(struct fixture *f, unsigned number, const char *namespace)
+static void create_by(struct fixture *f, unsigned number, const char *namespace,
+                      const char *schedule, int64_t created_ns)
 {
     struct sonde_run run = {.name = "run",
                             .namespace = namespace,
                             .kind = "ProfileRun",
                             .spec = "{}",
+                            .schedule = schedule,
                             .state = SONDE_RUN_RUNNING,
-                            .created_ns = number};
+                            .created_ns = created_ns};
     make_uid(number, run.uid);
     assert_int_equal(sonde_db_run_create(f->db, &run, &f->err), 0);
+}
+
+static void create_in(struct fixture *f, unsigned number, const char *namespace)
+{
+    create_by(f, number, namespace, "", number);
 }
 
 static void create(struct fixture *f, unsigned number)
@@ -95,8 +102,9 @@ static void expect(struct fixture *f, const int64_t before_ns[SONDE_DATA_CLASSES
     struct sonde_run_weight found[8];
     char uid[SONDE_UUID_SIZE];
     size_t found_count = 0;
-    assert_int_equal(
-        sonde_db_ended(f->db, before_ns, found, SONDE_LENGTH(found), &found_count, &f->err), 0);
+    assert_int_equal(sonde_db_ended(f->db, before_ns, HELD_NS, found, SONDE_LENGTH(found),
+                                    &found_count, &f->err),
+                     0);
     assert_int_equal(found_count, count);
     for (size_t i = 0; i < count; i++) {
         make_uid(numbers[i], uid);
@@ -125,7 +133,7 @@ static void each_class_has_its_time(void **state)
     expect(f, (const int64_t[]){101, 201, INT64_MIN}, (const unsigned[]){3, 2}, 2);
     struct sonde_run_weight found[8];
     size_t count = 0;
-    assert_int_equal(sonde_db_ended(f->db, any_time, found, 3, &count, &f->err), 0);
+    assert_int_equal(sonde_db_ended(f->db, any_time, HELD_NS, found, 3, &count, &f->err), 0);
     assert_int_equal(count, 3);
     assert_int_equal(found[0].bytes, 0);
     assert_in_range(found[2].bytes, 20, 100); /* two blobs */
@@ -167,7 +175,7 @@ static void expect_heaviest(struct fixture *f, unsigned number)
     char uid[SONDE_UUID_SIZE];
     struct sonde_run_weight heaviest;
     make_uid(number, uid);
-    assert_int_equal(sonde_db_heaviest(f->db, &heaviest, &f->err), 0);
+    assert_int_equal(sonde_db_heaviest(f->db, HELD_NS, &heaviest, &f->err), 0);
     assert_string_equal(heaviest.uid, uid);
     assert_int_equal(sonde_db_run_delete(f->db, uid, &f->err), 0);
 }
@@ -176,7 +184,7 @@ static void whoever_has_most_gives_first(void **state)
 {
     struct fixture *f = *state;
     struct sonde_run_weight none;
-    assert_int_equal(sonde_db_heaviest(f->db, &none, &f->err), SONDE_ENOTFOUND);
+    assert_int_equal(sonde_db_heaviest(f->db, HELD_NS, &none, &f->err), SONDE_ENOTFOUND);
     for (unsigned i = 0; i < 7; i++) {
         create_in(f, i, i < 2 ? "billing" : "clinic");
         char content[2] = {(char)('a' + i)};
@@ -192,7 +200,7 @@ static void whoever_has_most_gives_first(void **state)
     for (size_t i = 0; i < SONDE_LENGTH(order); i++) {
         expect_heaviest(f, order[i]);
     }
-    assert_int_equal(sonde_db_heaviest(f->db, &none, &f->err), SONDE_ENOTFOUND);
+    assert_int_equal(sonde_db_heaviest(f->db, HELD_NS, &none, &f->err), SONDE_ENOTFOUND);
 }
 
 static void the_oldest_is_found_among_many(void **state)
@@ -205,6 +213,59 @@ static void the_oldest_is_found_among_many(void **state)
     expect(f, (const int64_t[]){1002, 0, 0}, (const unsigned[]){0, 1}, 2);
 }
 
+/* A run of a schedule that compares with the last two, with an artifact of that class. */
+static void night(struct fixture *f, unsigned number, const char *schedule,
+                  enum sonde_run_state state, enum sonde_data_class class, const char *status)
+{
+    char content[2] = {(char)('a' + number)};
+    struct sonde_run run = {.state = state,
+                            .reason = "Completed",
+                            .message = "",
+                            .status = status,
+                            .completed_ns = 100 + number};
+    create_by(f, number, "clinic", schedule, HELD_NS + number);
+    add(f, number, "a", class, content);
+    make_uid(number, run.uid);
+    assert_int_equal(sonde_db_run_update(f->db, &run, &f->err), 0);
+}
+
+static void what_others_are_compared_with_is_held(void **state)
+{
+    struct fixture *f = *state;
+    static const char two[] = "{\"" SONDE_STATUS_NIGHTS "\":2}";
+    night(f, 0, "nightly", SONDE_RUN_SUCCEEDED, SONDE_DATA_PROFILE, two);
+    night(f, 1, "nightly", SONDE_RUN_SUCCEEDED, SONDE_DATA_PROFILE, two);
+    night(f, 2, "nightly", SONDE_RUN_SUCCEEDED, SONDE_DATA_PROFILE, two);
+    night(f, 3, "nightly", SONDE_RUN_FAILED, SONDE_DATA_PROFILE, two);
+    night(f, 4, "hourly", SONDE_RUN_SUCCEEDED, SONDE_DATA_PROFILE, "{}"); /* has no baseline */
+    night(f, 5, "weekly", SONDE_RUN_SUCCEEDED, SONDE_DATA_HEAP, two);
+    night(f, 6, "", SONDE_RUN_SUCCEEDED, SONDE_DATA_PROFILE, two);
+    night(f, 7, "", SONDE_RUN_SUCCEEDED, SONDE_DATA_PROFILE, "{\"" SONDE_STATUS_PINNED "\":1}");
+    night(f, 8, "", SONDE_RUN_SUCCEEDED, SONDE_DATA_PROFILE, "{\"" SONDE_STATUS_PINNED "\":0}");
+    expect(f, any_time, (const unsigned[]){0, 3, 4, 5, 6, 8}, 6);
+    static const unsigned order[] = {0, 3, 4, 5, 6, 8, 1, 2, 7}; /* where room is needed */
+    for (size_t i = 0; i < SONDE_LENGTH(order); i++) {
+        expect_heaviest(f, order[i]);
+    }
+}
+
+/* Of a schedule that was deleted. */
+static void what_nobody_compares_with_any_more_goes(void **state)
+{
+    struct fixture *f = *state;
+    struct sonde_run run = {.state = SONDE_RUN_SUCCEEDED,
+                            .reason = "Completed",
+                            .message = "",
+                            .status = "{\"" SONDE_STATUS_NIGHTS "\":20}",
+                            .completed_ns = 100};
+    create_by(f, 0, "clinic", "nightly", HELD_NS - 1);
+    make_uid(0, run.uid);
+    assert_int_equal(sonde_db_run_update(f->db, &run, &f->err), 0);
+    expect(f, any_time, (const unsigned[]){0}, 1);
+    create_by(f, 1, "clinic", "nightly", HELD_NS); /* it was not */
+    expect(f, any_time, NULL, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +273,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(bytes_are_those_of_the_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whoever_has_most_gives_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_oldest_is_found_among_many, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_others_are_compared_with_is_held, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_nobody_compares_with_any_more_goes, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

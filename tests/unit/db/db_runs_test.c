@@ -258,6 +258,15 @@ static void good_runs_of_a_schedule_are_found(void **state)
     wanted.schedule = "";
     assert_int_equal(sonde_db_runs_good(f->db, &wanted, 9, see, &seen, &f->err), 0);
     assert_int_equal(seen.count, 1);
+    wanted.schedule = NULL; /* whoever made it */
+    assert_int_equal(sonde_db_runs_good(f->db, &wanted, 9, see, &seen, &f->err), 0);
+    assert_int_equal(seen.count, 3);
+    wanted.name = NULL;
+    wanted.since_ns = 3;
+    struct seen since = {0};
+    assert_int_equal(sonde_db_runs_good(f->db, &wanted, 9, see, &since, &f->err), 0);
+    assert_int_equal(since.count, 2); /* also that of another schedule */
+    assert_string_equal(since.uids[1], uids[3]);
 }
 
 static int refuse(void *context, const struct sonde_run *run, struct sonde_err *err)
