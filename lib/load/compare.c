@@ -173,32 +173,6 @@ static double failed_of(const struct sonde_load_tally *t)
     return ended ? (double)(t->failed + t->wrong) / (double)ended : NAN;
 }
 
-bool sonde_load_is_open(const struct sonde_load_asked *asked)
-{
-    return asked->arrival.stages.count > 0 || asked->arrival.rate != SONDE_SPEC_ABSENT;
-}
-
-bool sonde_load_is_same(const struct sonde_load_asked *a, const struct sonde_load_asked *b)
-{
-    const struct sonde_arrival *x = &a->arrival;
-    const struct sonde_arrival *y = &b->arrival;
-    if (sonde_load_is_open(a) != sonde_load_is_open(b) || a->pipelining != b->pipelining ||
-        x->stages.count != y->stages.count) {
-        return false;
-    }
-    if (!sonde_load_is_open(a)) {
-        return a->connections == b->connections;
-    }
-    bool same = x->distribution == y->distribution;
-    for (size_t i = 0; i < x->stages.count; i++) {
-        const struct sonde_stage *s = &x->stages.items[i];
-        const struct sonde_stage *t = &y->stages.items[i];
-        same = same && s->rate == t->rate && s->ramp == t->ramp &&
-               s->duration_seconds == t->duration_seconds;
-    }
-    return same && (x->stages.count > 0 || x->rate == y->rate);
-}
-
 int sonde_load_compare(const struct sonde_load_side *before, const struct sonde_load_side *after,
                        struct sonde_load_comparison *ret, struct sonde_err *err)
 {
@@ -221,28 +195,4 @@ int sonde_load_compare(const struct sonde_load_side *before, const struct sonde_
 bool sonde_load_change_is_sure(const struct sonde_load_change *change)
 {
     return change->told && (change->low > 0 || change->high < 0);
-}
-
-const char *sonde_load_asked_said(const struct sonde_load_asked *asked,
-                                  char ret[SONDE_LOAD_COMPARE_ASKED_MAX])
-{
-    const struct sonde_arrival *arrival = &asked->arrival;
-    const char *random =
-        arrival->distribution == SONDE_ARRIVAL_POISSON ? ", at random distances" : "";
-    int64_t most = 0;
-    for (size_t i = 0; i < arrival->stages.count; i++) {
-        most = arrival->stages.items[i].rate > most ? arrival->stages.items[i].rate : most;
-    }
-    if (arrival->stages.count) {
-        (void)snprintf(ret, SONDE_LOAD_COMPARE_ASKED_MAX,
-                       "open: %zu stages, up to %lld requests a second%s", arrival->stages.count,
-                       (long long)most, random);
-    } else if (sonde_load_is_open(asked)) {
-        (void)snprintf(ret, SONDE_LOAD_COMPARE_ASKED_MAX, "open: %lld requests a second%s",
-                       (long long)arrival->rate, random);
-    } else {
-        (void)snprintf(ret, SONDE_LOAD_COMPARE_ASKED_MAX, "closed: %u connections",
-                       asked->connections);
-    }
-    return ret;
 }

@@ -50,6 +50,13 @@ bool sonde_load_is_open(const struct sonde_load_asked *asked);
 /* Whether latencies of both can be laid beside each other. How long they went on, and where to,
  * does not matter. */
 bool sonde_load_is_same(const struct sonde_load_asked *a, const struct sonde_load_asked *b);
+/* What was asked of one otherwise than of the other, so that one cannot be the baseline of the
+ * other: "the timeout" …; NULL: nothing that the results have. Of searches the plan counts: the
+ * rate is what came of it. */
+const char *sonde_load_differs(const struct sonde_load_result *a,
+                               const struct sonde_load_result *b);
+/* Whether both went to the same path, on whichever host. */
+bool sonde_load_is_same_path(const struct sonde_load_asked *a, const struct sonde_load_asked *b);
 
 /* "open: 400 requests a second" …. Returns ret. */
 const char *sonde_load_asked_said(const struct sonde_load_asked *asked,

@@ -51,7 +51,39 @@ void sonde_regression_refuse(struct sonde_regression *regression, const char *fo
     regression->compared = regression->worse = false;
 }
 
+bool sonde_regression_has_run(const struct sonde_regression *regression, size_t run)
+{
+    for (size_t i = 0; i < regression->count; i++) {
+        if (regression->measures[i].history[run].there) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void sonde_regression_close_up(struct sonde_regression *regression)
+{
+    size_t kept = 0;
+    for (size_t run = 0; run < regression->runs; run++) {
+        if (sonde_regression_has_run(regression, run)) {
+            for (size_t i = 0; i < regression->count; i++) {
+                regression->measures[i].history[kept] = regression->measures[i].history[run];
+            }
+            kept++;
+        }
+    }
+    regression->runs = kept;
+}
+
 /* ---- statistics ---- */
+
+double sonde_regression_share_error(double measured, size_t windows, double share, double samples)
+{
+    enum { WINDOWS_THAT_TELL = 4 };
+    double least = samples > 0 ? sqrt(share * (1 - share) / samples) : 0;
+    double own = measured > 0 ? measured : 0;
+    return windows >= WINDOWS_THAT_TELL || own > least ? own : least;
+}
 
 double sonde_student_beyond(double t, unsigned degrees)
 {

@@ -82,6 +82,10 @@ struct sonde_regression_measure *sonde_regression_add(struct sonde_regression *r
                                                       enum sonde_regression_unit unit);
 void sonde_regression_fini(struct sonde_regression *regression);
 
+/* Whether anything is there of that run of the history. */
+bool sonde_regression_has_run(const struct sonde_regression *regression, size_t run);
+/* Leaves the runs out of the history of which nothing is there. */
+void sonde_regression_close_up(struct sonde_regression *regression);
 /* Judges all measures by the first `runs` of their histories, and says in `message` what is worse,
  * by how much, than what `with` names. */
 void sonde_regression_judge(struct sonde_regression *regression);
@@ -96,6 +100,12 @@ void sonde_regression_say(const struct sonde_regression_measure *measure, const 
 /* Appends some lines; one JSON object, described in docs/regression.md. The buffer's errors. */
 void sonde_regression_text(const struct sonde_regression *regression, struct sonde_buf *buf);
 void sonde_regression_json(const struct sonde_regression *regression, struct sonde_buf *buf);
+
+/* The standard error of a share of the busy time, as far as a profile of so many samples of it
+ * tells (0: not known) and its windows do: `measured` is what their variance says (negative:
+ * unknown). Of a few windows that is itself hardly known; samples are at least a binomial sample
+ * then. */
+double sonde_regression_share_error(double measured, size_t windows, double share, double samples);
 
 /* The chance that Student's t, of so many degrees of freedom (at least 1), is above t: Abramowitz
  * and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4. */

@@ -18,6 +18,7 @@ static const struct quantile {
 
 static const char failed_name[] = "the share of failed requests";
 static const char rate_name[] = "the rate of answers";
+static const char highest_name[] = "the highest rate";
 
 static struct sonde_regression_value quantile_of(const struct sonde_load_result *result,
                                                  const char *key)
@@ -52,6 +53,17 @@ static struct sonde_regression_value rate_of(const struct sonde_load_result *res
     return (struct sonde_regression_value){rate > 0, rate, 0};
 }
 
+/* The rate that a search has found lies anywhere between its bounds alike: the standard deviation
+ * of a uniform distribution. */
+static struct sonde_regression_value highest_of(const struct sonde_load_result *result)
+{
+    struct sonde_load_search_result found = sonde_load_search_result(result->search);
+    double width = found.upper > found.lower && found.lower > 0
+                       ? log((double)found.upper / (double)found.lower)
+                       : (double)result->search->plan.precision_percent / 100;
+    return (struct sonde_regression_value){found.lower > 0, (double)found.lower, width / sqrt(12)};
+}
+
 static int add_measure(struct sonde_regression *regression, const char *name,
                        enum sonde_regression_unit unit, double usual,
                        const struct sonde_regression_value *now, struct sonde_err *err)
@@ -65,12 +77,24 @@ static int add_measure(struct sonde_regression *regression, const char *name,
     return 0;
 }
 
+/* Latencies of a search are those at the rate that it has found: only that rate is compared. */
+static int begin_search(struct sonde_regression *regression, const struct sonde_load_result *now,
+                        struct sonde_err *err)
+{
+    static const double usual = 0.05; /* trials that are near to a threshold keep it or not */
+    const struct sonde_regression_value highest = highest_of(now);
+    return add_measure(regression, highest_name, SONDE_REGRESSION_RATE, usual, &highest, err);
+}
+
 int sonde_regression_load_begin(struct sonde_regression *regression,
                                 const struct sonde_load_result *now, struct sonde_err *err)
 {
     const struct sonde_regression_value failed = failed_of(now);
     const struct sonde_regression_value rate = rate_of(now);
     int r = 0;
+    if (now->search) {
+        return begin_search(regression, now, err);
+    }
     for (size_t i = 0; i < SONDE_LENGTH(quantiles) && r == 0; i++) {
         const struct sonde_regression_value value = quantile_of(now, quantiles[i].key);
         r = add_measure(regression, quantiles[i].name, SONDE_REGRESSION_TIME, quantiles[i].usual,
@@ -89,8 +113,13 @@ bool sonde_regression_load_add(struct sonde_regression *regression,
 {
     size_t at = regression->runs;
     if (at == SONDE_REGRESSION_HISTORY_MAX || !other->validity.valid ||
-        !sonde_load_is_same(&now->asked, &other->asked)) {
+        sonde_load_differs(now, other)) {
         return false;
+    }
+    regression->runs++;
+    if (now->search) {
+        regression->measures[0].history[at] = highest_of(other);
+        return true;
     }
     for (size_t i = 0; i < SONDE_LENGTH(quantiles); i++) {
         regression->measures[i].history[at] = quantile_of(other, quantiles[i].key);
@@ -99,6 +128,5 @@ bool sonde_regression_load_add(struct sonde_regression *regression,
     if (regression->count > SONDE_LENGTH(quantiles) + 1) {
         regression->measures[SONDE_LENGTH(quantiles) + 1].history[at] = rate_of(other);
     }
-    regression->runs++;
     return true;
 }

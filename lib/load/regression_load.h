@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What load tests are judged by: quantiles of the response, the share of requests that failed, and
- * without a rate of its own how many were answered a second. Pure. */
+ * without a rate of its own how many were answered a second; a search by the highest rate. Pure. */
 #ifndef SONDE_LOAD_REGRESSION_LOAD_H
 #define SONDE_LOAD_REGRESSION_LOAD_H
 
@@ -12,7 +12,7 @@ int sonde_regression_load_begin(struct sonde_regression *regression,
                                 const struct sonde_load_result *now,
                                 struct sonde_err *err) SONDE_MUST_CHECK;
 /* Adds the next run of the history, newest first. False, and nothing is added, when it was asked
- * for another load than `now`, or cannot be believed. */
+ * for something else than `now` (sonde_load_differs), or cannot be believed. */
 bool sonde_regression_load_add(struct sonde_regression *regression,
                                const struct sonde_load_result *now,
                                const struct sonde_load_result *other);

@@ -16,7 +16,7 @@ struct words {
 
 static const struct words all_words[SONDE_REGRESSION_UNITS] = {
     [SONDE_REGRESSION_TIME] = {"microseconds", "slower", "faster", " %", true},
-    [SONDE_REGRESSION_RATE] = {"per second", "more", "fewer", " %", true},
+    [SONDE_REGRESSION_RATE] = {"per second", "higher", "lower", " %", true},
     [SONDE_REGRESSION_FAILED] = {"share", "more", "fewer", " points", false},
     [SONDE_REGRESSION_BUSY] = {"share of busy time", "more", "less", " points", false},
 };

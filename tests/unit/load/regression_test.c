@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "codec/json.h"
+#include "load/compare.h"
 #include "load/regression_load.h"
 #include "made.h"
 #include "seed.h"
@@ -82,7 +83,7 @@ static void each_unit_has_its_direction(void **state)
         const char *said;
     } table[] = {
         {SONDE_REGRESSION_TIME, 1000, 1500, 500, "it is 50 % [45, 55] slower: 1.00 ms → 1.50 ms"},
-        {SONDE_REGRESSION_RATE, 400, 300, 500, "it is 25 % [22, 28] fewer: 400.0/s → 300.0/s"},
+        {SONDE_REGRESSION_RATE, 400, 300, 500, "it is 25 % [22, 28] lower: 400.0/s → 300.0/s"},
         {SONDE_REGRESSION_FAILED, 0.03, 0.08, 0.01,
          "it is 5.0 points [4.7, 5.3] more: 3.0 % → 8.0 %"},
         {SONDE_REGRESSION_BUSY, 0.2, 0.273, 0.1,
@@ -241,6 +242,70 @@ static void quiet_nights_are_not_flagged_and_slow_ones_are(void **state)
     }
 }
 
+/* Shares of the busy time in quiet nights, as a profile of so many samples shows them in one
+ * window, for each of ten functions. */
+static int called_worse(int nights, size_t runs, unsigned samples, uint64_t *seed)
+{
+    enum { FUNCTIONS = 10 };
+    int found = 0;
+    for (int night = 0; night < nights; night++) {
+        struct sonde_regression *r = begin(runs, 1);
+        for (size_t i = 0; i < FUNCTIONS; i++) {
+            struct sonde_regression_measure *m = add(r, "f", SONDE_REGRESSION_BUSY, 0, 0);
+            for (size_t k = 0; k <= runs; k++) {
+                unsigned hits = 0;
+                for (unsigned n = 0; n < samples; n++) {
+                    hits += sonde_random_next(seed) % 10 < 2;
+                }
+                double share = (double)hits / samples;
+                *(k == runs ? &m->now : &m->history[k]) = (struct sonde_regression_value){
+                    true, share, sonde_regression_share_error(-1, 1, share, samples)};
+            }
+        }
+        sonde_regression_judge(r);
+        found += r->worse;
+        sonde_regression_fini(r);
+    }
+    return found;
+}
+
+/* 1 of 100 is allowed; the bound is six standard deviations above. */
+static void quiet_nights_of_one_window_are_not_called_worse(void **state)
+{
+    (void)state;
+    uint64_t seed = test_seed();
+    for (size_t runs = 1; runs <= 7; runs += 6) {
+        int found = called_worse(500, runs, 300, &seed);
+        if (found > 18) {
+            fail_msg("%d of 500, with %zu before", found, runs);
+        }
+    }
+}
+
+static void the_error_of_a_share_is_that_of_its_windows_when_they_tell(void **state)
+{
+    (void)state;
+    double least = sqrt(0.25 / 100);
+    assert_true(sonde_regression_share_error(-1, 1, 0.5, 100) == least);
+    assert_true(sonde_regression_share_error(0.001, 3, 0.5, 100) == least);
+    assert_true(sonde_regression_share_error(0.2, 3, 0.5, 100) == 0.2);
+    assert_true(sonde_regression_share_error(0.001, 4, 0.5, 100) == 0.001);
+    assert_true(sonde_regression_share_error(-1, 1, 0.5, 0) == 0);
+}
+
+static void runs_of_which_nothing_is_there_are_left_out(void **state)
+{
+    (void)state;
+    struct sonde_regression *r = begin(3, 1);
+    struct sonde_regression_measure *m = add(r, "p50", SONDE_REGRESSION_TIME, 1, 1);
+    m->history[0].there = m->history[2].there = false;
+    m->history[1].value = 42;
+    sonde_regression_close_up(r);
+    assert_int_equal(r->runs, 1);
+    assert_true(m->history[0].there && m->history[0].value == 42);
+    sonde_regression_fini(r);
+}
+
 /* ---- load tests ---- */
 
 static void make(uint64_t rate, int64_t latency_us, uint64_t seed, struct sonde_load_result *ret)
@@ -282,6 +347,94 @@ static void load_tests_are_compared_by_their_quantiles(void **state)
         sonde_regression_fini(r);
         sonde_load_result_fini(&now);
     }
+}
+
+/* A search that breaks at this rate, and keeps half of it. */
+static void look_for(int64_t breaks, struct sonde_load_search *search,
+                     struct sonde_load_result *result)
+{
+    const struct sonde_rate_search plan = {
+        .start_rate = breaks / 2, .max_rate = 100000, .trial_seconds = 30, .precision_percent = 5};
+    int64_t rate;
+    int64_t seconds;
+    sonde_load_search_init(search, &plan);
+    while (sonde_load_search_next(search, &rate, &seconds)) {
+        const struct sonde_load_trial trial = {
+            .rate = rate, .seconds = seconds, .keeps = rate < breaks, .valid = true};
+        sonde_load_search_take(search, &trial);
+    }
+    search->plan.start_rate = 10; /* of all the same */
+    result->search = search;
+    result->asked.arrival.rate = breaks;
+}
+
+/* The rates that were found differ, and so do the loads: it is what is compared. */
+static void searches_are_compared_by_the_rate_that_they_found(void **state)
+{
+    (void)state;
+    for (int slower = 0; slower < 2; slower++) {
+        static struct sonde_load_search searches[2];
+        struct sonde_load_result now;
+        struct sonde_load_result other;
+        struct sonde_regression *r = begin(0, 1);
+        make(50, 2000, 1, &now);
+        make(50, 2000, 2, &other);
+        look_for(slower ? 500 : 1010, &searches[0], &now);
+        look_for(1000, &searches[1], &other);
+        assert_int_equal(sonde_regression_load_begin(r, &now, NULL), 0);
+        for (int i = 0; i < 3; i++) {
+            assert_true(sonde_regression_load_add(r, &now, &other));
+        }
+        sonde_regression_judge(r);
+        assert_true(r->compared);
+        if (r->worse != slower) {
+            fail_msg("%s", r->message);
+        }
+        assert_true(!slower || strstr(r->message, "the highest rate is 5"));
+        assert_int_equal(r->count, 1);
+        searches[1].plan.trial_seconds = 60; /* another plan, and none at all */
+        assert_string_equal(sonde_load_differs(&now, &other),
+                            "what is searched, and by which thresholds");
+        other.search = NULL;
+        assert_non_null(sonde_load_differs(&now, &other));
+        sonde_regression_fini(r);
+        sonde_load_result_fini(&now);
+        sonde_load_result_fini(&other);
+    }
+}
+
+static void what_was_asked_otherwise_is_named(void **state)
+{
+    (void)state;
+    struct sonde_load_result now;
+    struct sonde_load_result other;
+    make(50, 2000, 1, &now);
+    make(50, 2000, 2, &other);
+    assert_null(sonde_load_differs(&now, &other)); /* the seed is another one */
+    other.asked.timeout_ns++;
+    assert_string_equal(sonde_load_differs(&now, &other), "the timeout");
+    other.asked.timeout_ns--;
+    other.asked.warm_up_seconds++;
+    assert_string_equal(sonde_load_differs(&now, &other), "the warm-up");
+    other.asked.warm_up_seconds--;
+    other.asked.arrival.amount = 5;
+    assert_string_equal(sonde_load_differs(&now, &other), "how long it goes on");
+    other.asked.pipelining++;
+    assert_string_equal(sonde_load_differs(&now, &other), "the load");
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } urls[] = {{"http://a:1/x?y", "https://b/x?y", true},
+                {"http://a:1/x", "http://a:1/z", false},
+                {"http://a", "http://a:2/", true},
+                {"http://a/?q", "http://a", false}};
+    for (size_t i = 0; i < SONDE_LENGTH(urls); i++) {
+        now.asked.url = urls[i].a;
+        other.asked.url = urls[i].b;
+        assert_int_equal(sonde_load_is_same_path(&now.asked, &other.asked), urls[i].same);
+    }
+    sonde_load_result_fini(&now);
+    sonde_load_result_fini(&other);
 }
 
 static void a_history_has_a_bound(void **state)
@@ -368,7 +521,12 @@ int main(void)
         cmocka_unit_test(noise_widens_the_interval),
         cmocka_unit_test(the_reference_is_what_was_asked_for),
         cmocka_unit_test(quiet_nights_are_not_flagged_and_slow_ones_are),
+        cmocka_unit_test(quiet_nights_of_one_window_are_not_called_worse),
+        cmocka_unit_test(the_error_of_a_share_is_that_of_its_windows_when_they_tell),
+        cmocka_unit_test(runs_of_which_nothing_is_there_are_left_out),
         cmocka_unit_test(load_tests_are_compared_by_their_quantiles),
+        cmocka_unit_test(searches_are_compared_by_the_rate_that_they_found),
+        cmocka_unit_test(what_was_asked_otherwise_is_named),
         cmocka_unit_test(a_history_has_a_bound),
         cmocka_unit_test(measures_have_a_bound),
         cmocka_unit_test(it_is_json_and_text),
