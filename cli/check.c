@@ -49,19 +49,13 @@ void check_fini(struct check *check)
     sonde_spec_documents_fini(&check->documents);
 }
 
-/* One that there is not, or not yet, is no failure: so a first run has a verdict. */
 static int compare(struct sonde_db *db, const char *uid, const struct cli_settings *settings,
                    bool keep, struct sonde_regression *ret, struct sonde_err *err)
 {
     const struct sonde_results_baseline baseline = {.strategy = SONDE_BASELINE_PINNED,
                                                     .runs = (size_t)settings->baseline_runs,
                                                     .run = settings->baseline};
-    int r = (keep ? sonde_results_regress : sonde_results_regression)(db, uid, &baseline, ret, err);
-    if (r == SONDE_ENOTFOUND) {
-        sonde_regression_refuse(ret, "%.400s", err->message);
-        r = 0;
-    }
-    return r;
+    return (keep ? sonde_results_regress : sonde_results_regression)(db, uid, &baseline, ret, err);
 }
 
 static int check_it(const struct check *check, struct sonde_db *db, const char *uid, bool keep,

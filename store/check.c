@@ -44,7 +44,6 @@ static int read_argument(const char *argument, struct wanted *ret, struct sonde_
                : 0;
 }
 
-/* A baseline that there is not (yet) is a check that was skipped. */
 static int compare(struct sonde_db *db, const char *uid, const struct wanted *wanted,
                    struct sonde_regression *ret, struct sonde_err *err)
 {
@@ -53,12 +52,7 @@ static int compare(struct sonde_db *db, const char *uid, const struct wanted *wa
     if (!wanted->baseline[0]) {
         return 0;
     }
-    int r = sonde_results_regression(db, uid, &baseline, ret, err);
-    if (r == SONDE_ENOTFOUND) {
-        sonde_regression_refuse(ret, "%.400s", err->message);
-        r = 0;
-    }
-    return r;
+    return sonde_results_regression(db, uid, &baseline, ret, err);
 }
 
 static int check(struct sonde_db *db, const char *uid, const struct wanted *wanted,

@@ -3,9 +3,11 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "results/regression.h"
 
 enum { DEFAULT_RUNS = 7 };
+#define SINCE_MAX INT64_C(9000000000) /* what nanoseconds have room for */
 
 /* Borrows from the JSON. */
 static int read_baseline(const cJSON *json, struct sonde_results_baseline *ret,
@@ -16,6 +18,7 @@ static int read_baseline(const cJSON *json, struct sonde_results_baseline *ret,
                                              [SONDE_BASELINE_PINNED] = "Pinned"};
     const char *strategy = sonde_json_string_or(json, "strategy", "");
     int64_t runs = sonde_json_integer_or(json, "runs", DEFAULT_RUNS);
+    int64_t since = sonde_json_integer_or(json, "since", 0);
     size_t found = 0;
     while (found < SONDE_LENGTH(strategies) && strcmp(strategies[found], strategy) != 0) {
         found++;
@@ -27,6 +30,10 @@ static int read_baseline(const cJSON *json, struct sonde_results_baseline *ret,
     *ret = (struct sonde_results_baseline){.strategy = (enum sonde_baseline_strategy)found,
                                            .runs = (size_t)runs,
                                            .run = sonde_json_string_or(json, "runName", "")};
+    if (since < 0 || since > SINCE_MAX) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "baseline.since is in seconds since 1970");
+    }
+    ret->since_ns = since * SONDE_SECOND;
     if (runs < 1 || runs > SONDE_REGRESSION_HISTORY_MAX) {
         return sonde_fail(err, SONDE_EINVALID, 0, "baseline.runs is from 1 to %d",
                           SONDE_REGRESSION_HISTORY_MAX);
@@ -47,9 +54,11 @@ int regression_check(const cJSON *baseline, struct sonde_err *err)
                                     : sonde_fail(err, SONDE_EINVALID, 0, "baseline is no object");
 }
 
-static void put(bool worse, const char *message, const char *with, struct sonde_buf *buf)
+static void put(bool compared, bool worse, const char *message, const char *with,
+                struct sonde_buf *buf)
 {
-    sonde_buf_printf(buf, "\"regression\":{\"worse\":%s,\"message\":", worse ? "true" : "false");
+    sonde_buf_printf(buf, "\"regression\":{\"compared\":%s,\"worse\":%s,\"message\":",
+                     compared ? "true" : "false", worse ? "true" : "false");
     sonde_buf_json_string(buf, sonde_str(message));
     sonde_buf_text(buf, ",\"with\":");
     sonde_buf_json_string(buf, sonde_str(with));
@@ -63,7 +72,7 @@ static int put_kept(void *context, const struct sonde_run *run, struct sonde_err
     int r = sonde_json_parse(sonde_str(run->status), &status, err);
     const cJSON *kept = cJSON_GetObjectItemCaseSensitive(status, "regression");
     if (r == 0 && cJSON_IsObject(kept)) {
-        put(cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(kept, "worse")),
+        put(sonde_json_true(kept, "compared"), sonde_json_true(kept, "worse"),
             sonde_json_string_or(kept, "message", ""), sonde_json_string_or(kept, "with", ""),
             context);
     }
@@ -77,12 +86,17 @@ void regression_put(struct sonde_db *db, const char *uid, struct sonde_str basel
     struct sonde_results_baseline wanted;
     struct sonde_err err;
     SONDE_JSON_AUTO *json = NULL;
-    int r = sonde_json_parse(baseline, &json, &err);
+    size_t before = buf->length;
+    int r = sonde_db_run_get(db, uid, put_kept, buf, &err);
+    if (r < 0 || buf->length > before) {
+        return; /* the run is gone; or it was compared when it was asked for before */
+    }
+    r = sonde_json_parse(baseline, &json, &err);
     r = r < 0 ? r : read_baseline(json, &wanted, &err);
     r = r < 0 ? r : sonde_results_regress(db, uid, &wanted, &regression, &err);
     sonde_regression_fini(&regression);
     r = r < 0 ? r : sonde_db_run_get(db, uid, put_kept, buf, &err);
     if (r < 0) {
-        put(false, err.message, "", buf);
+        put(false, false, err.message, "", buf);
     }
 }

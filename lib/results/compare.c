@@ -32,7 +32,8 @@ int sonde_results_head(struct sonde_db *db, const char *uid, struct sonde_result
 }
 
 /* A run's capture, its windows kept apart. */
-struct side {
+struct sonde_results_side {
+    char uid[SONDE_UUID_SIZE];
     struct sonde_results_head head;
     struct sonde_buf capture;
     struct sonde_profile profile;
@@ -45,18 +46,21 @@ struct side {
     bool too_many; /* then they are not kept apart */
 };
 
-static void side_fini(struct side *side)
+void sonde_results_side_free(struct sonde_results_side *side)
 {
-    sonde_buf_fini(&side->head.directory);
-    sonde_buf_fini(&side->capture);
-    sonde_profile_fini(&side->profile);
-    free(side->seen);
-    free(side->parts);
-    free(side->windows);
+    if (side) {
+        sonde_buf_fini(&side->head.directory);
+        sonde_buf_fini(&side->capture);
+        sonde_profile_fini(&side->profile);
+        free(side->seen);
+        free(side->parts);
+        free(side->windows);
+        free(side);
+    }
 }
 
 static int grow(void *array, size_t *capacity, size_t wanted, size_t element, size_t maximum,
-                struct side *side, struct sonde_err *err)
+                struct sonde_results_side *side, struct sonde_err *err)
 {
     int r = sonde_array_grow(array, capacity, wanted, element, maximum);
     side->too_many = side->too_many || r == SONDE_ELIMIT;
@@ -66,7 +70,7 @@ static int grow(void *array, size_t *capacity, size_t wanted, size_t element, si
 /* What each node has more than after the window before. */
 static int add_window(void *context, const struct sonde_profile *profile, struct sonde_err *err)
 {
-    struct side *side = context;
+    struct sonde_results_side *side = context;
     size_t first = side->part_count;
     int r = sonde_array_grow(&side->seen, &side->seen_capacity, profile->node_count,
                              sizeof(*side->seen), SONDE_PROFILE_NODES_MAX);
@@ -100,22 +104,33 @@ static int add_window(void *context, const struct sonde_profile *profile, struct
     return r;
 }
 
-static int load(struct sonde_db *db, const char *uid, const char *capture, struct side *ret,
-                struct sonde_err *err)
+int sonde_results_side_new(struct sonde_db *db, const char *uid, const char *capture,
+                           struct sonde_results_side **ret, struct sonde_err *err)
 {
-    struct sonde_results_watch watch = {ret, add_window};
-    ret->capture = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
-    int r = sonde_results_head(db, uid, &ret->head, err);
+    struct sonde_results_side *side = calloc(1, sizeof(*side));
+    if (!side) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    struct sonde_results_watch watch = {side, add_window};
+    (void)snprintf(side->uid, sizeof(side->uid), "%s", uid);
+    side->capture = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
+    int r = sonde_results_head(db, uid, &side->head, err);
     r = r < 0 ? r
               : sonde_results_load(db, uid, capture, SONDE_PROFILE_BYTES_MAX / 4, &watch,
-                                   &ret->profile, &ret->capture, err);
-    return r < 0 ? sonde_err_wrap(err, r, "%.64s", ret->head.name[0] ? ret->head.name : uid) : 0;
+                                   &side->profile, &side->capture, err);
+    if (r < 0) {
+        (void)sonde_err_wrap(err, r, "%.64s", side->head.name[0] ? side->head.name : uid);
+        sonde_results_side_free(side);
+        return r;
+    }
+    *ret = side;
+    return 0;
 }
 
-static struct sonde_compare_side describe(const struct side *side, const char *uid)
+static struct sonde_compare_side describe(const struct sonde_results_side *side)
 {
     return (struct sonde_compare_side){
-        .uid = uid,
+        .uid = side->uid,
         .name = side->head.name,
         .capture = side->capture.data,
         .directory = side->head.directory.data ? side->head.directory.data : "",
@@ -126,25 +141,18 @@ static struct sonde_compare_side describe(const struct side *side, const char *u
     };
 }
 
-int sonde_results_with_profiles(struct sonde_db *db, const struct sonde_results_pair *pair,
-                                sonde_results_profiles_callback callback, void *context,
-                                struct sonde_err *err)
+int sonde_results_with_sides(const struct sonde_results_side *before,
+                             const struct sonde_results_side *after,
+                             sonde_results_profiles_callback callback, void *context,
+                             struct sonde_err *err)
 {
-    struct side sides[SONDE_SIDES] = {0};
-    struct sonde_compare_side told[SONDE_SIDES];
+    const struct sonde_compare_side told[SONDE_SIDES] = {describe(before), describe(after)};
     struct sonde_comparison comparison;
-    int r = 0;
-    for (int i = 0; i < SONDE_SIDES && r == 0; i++) {
-        r = load(db, pair->uids[i], pair->captures[i], &sides[i], err);
-        told[i] = describe(&sides[i], pair->uids[i]);
-    }
-    r = r < 0 ? r : sonde_compare(&told[SONDE_BEFORE], &told[SONDE_AFTER], &comparison, err);
+    int r = sonde_compare(&told[SONDE_BEFORE], &told[SONDE_AFTER], &comparison, err);
     if (r == 0) {
         r = callback(context, &comparison, err);
         sonde_comparison_fini(&comparison);
     }
-    side_fini(&sides[SONDE_BEFORE]);
-    side_fini(&sides[SONDE_AFTER]);
     return r;
 }
 
@@ -164,8 +172,18 @@ static int print_comparison(void *context, const struct sonde_comparison *compar
 int sonde_results_compare_profiles(struct sonde_db *db, const struct sonde_results_pair *pair,
                                    bool json, struct sonde_buf *buf, struct sonde_err *err)
 {
+    struct sonde_results_side *sides[SONDE_SIDES] = {NULL};
     struct printing printing = {json, buf};
-    return sonde_results_with_profiles(db, pair, print_comparison, &printing, err);
+    int r = 0;
+    for (int i = 0; i < SONDE_SIDES && r == 0; i++) {
+        r = sonde_results_side_new(db, pair->uids[i], pair->captures[i], &sides[i], err);
+    }
+    r = r < 0 ? r
+              : sonde_results_with_sides(sides[SONDE_BEFORE], sides[SONDE_AFTER], print_comparison,
+                                         &printing, err);
+    sonde_results_side_free(sides[SONDE_BEFORE]);
+    sonde_results_side_free(sides[SONDE_AFTER]);
+    return r;
 }
 
 /* ---- which captures ---- */

@@ -22,13 +22,21 @@ struct sonde_results_head {
 int sonde_results_head(struct sonde_db *db, const char *uid, struct sonde_results_head *ret,
                        struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* A capture that is read once and compared with several. SONDE_ENOTFOUND, what readers of profiles
+ * say, SONDE_ENOMEM. The caller frees it. */
+struct sonde_results_side;
+int sonde_results_side_new(struct sonde_db *db, const char *uid, const char *capture,
+                           struct sonde_results_side **ret, struct sonde_err *err) SONDE_MUST_CHECK;
+void sonde_results_side_free(struct sonde_results_side *side);
+
 /* Called with the comparison of two profiles, which is borrowed. */
 typedef int (*sonde_results_profiles_callback)(void *context,
                                                const struct sonde_comparison *comparison,
                                                struct sonde_err *err);
-int sonde_results_with_profiles(struct sonde_db *db, const struct sonde_results_pair *pair,
-                                sonde_results_profiles_callback callback, void *context,
-                                struct sonde_err *err) SONDE_MUST_CHECK;
+int sonde_results_with_sides(const struct sonde_results_side *before,
+                             const struct sonde_results_side *after,
+                             sonde_results_profiles_callback callback, void *context,
+                             struct sonde_err *err) SONDE_MUST_CHECK;
 /* Of profiles: appends text or one JSON object. */
 int sonde_results_compare_profiles(struct sonde_db *db, const struct sonde_results_pair *pair,
                                    bool json, struct sonde_buf *buf,

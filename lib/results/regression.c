@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "codec/json.h"
 #include "load/compare.h"
 #include "load/regression_load.h"
-#include "results/compare.h"
+#include "results/asked.h"
 #include "results/load_test.h"
 #include "results/reader.h"
+#include "results/regression_functions.h"
 #include "spec/reason.h"
 
 /* ---- which runs ---- */
@@ -17,11 +19,16 @@
 struct past_run {
     char uid[SONDE_UUID_SIZE];
     char name[SONDE_DB_NAME_MAX + 1];
+    const char *differs; /* what it was asked for otherwise, by the documents; NULL: nothing */
+    bool undocumented;   /* … one of which says nothing */
 };
 
 struct past {
+    const cJSON *document; /* of the run that is judged */
+    bool pinned;           /* the first one is, and must do */
     struct past_run runs[SONDE_REGRESSION_HISTORY_MAX];
     size_t count;
+    char why[128]; /* what the newest that cannot be compared was asked for otherwise */
 };
 
 /* Of a run, what others are found by. */
@@ -30,6 +37,7 @@ struct self {
     char schedule[SONDE_DB_NAME_MAX + 1], kind[64];
     int64_t created_ns;
     enum sonde_run_state state;
+    cJSON *document; /* NULL: not asked for */
 };
 
 static int copy_self(void *context, const struct sonde_run *run, struct sonde_err *err)
@@ -45,72 +53,107 @@ static int copy_self(void *context, const struct sonde_run *run, struct sonde_er
     return 0;
 }
 
+static int copy_self_and_document(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    struct self *self = context;
+    int r = copy_self(context, run, err);
+    return r < 0 ? r : sonde_json_parse(sonde_str(run->spec), &self->document, err);
+}
+
+static bool is_documented(const cJSON *document)
+{
+    return cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(document, "spec"));
+}
+
 static int add_run(void *context, const struct sonde_run *run, struct sonde_err *err)
 {
     struct past *past = context;
-    (void)err;
-    if (past->count < SONDE_REGRESSION_HISTORY_MAX) {
-        struct past_run *added = &past->runs[past->count++];
-        memcpy(added->uid, run->uid, sizeof(added->uid));
-        (void)snprintf(added->name, sizeof(added->name), "%s", run->name);
+    SONDE_JSON_AUTO *document = NULL;
+    if (past->count == SONDE_REGRESSION_HISTORY_MAX) {
+        return 0;
     }
+    int r = sonde_json_parse(sonde_str(run->spec), &document, err);
+    struct past_run *added = &past->runs[past->count];
+    *added = (struct past_run){
+        .differs = sonde_results_asked_differs(document, past->document),
+        .undocumented = !is_documented(document) || !is_documented(past->document),
+    };
+    memcpy(added->uid, run->uid, sizeof(added->uid));
+    (void)snprintf(added->name, sizeof(added->name), "%s", run->name);
+    past->count += r == 0;
+    return r;
+}
+
+struct pin {
+    char uid[SONDE_UUID_SIZE];
+    bool found;
+};
+
+static int copy_uid(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    struct pin *pin = context;
+    (void)err;
+    memcpy(pin->uid, run->uid, sizeof(pin->uid));
+    pin->found = true;
     return 0;
 }
 
-/* The last one of that name that succeeded before, or whatever else the text names. */
+/* The last one of that name that succeeded before; a uid, of which any state will do when it is
+ * given in full. SONDE_ENOTFOUND. */
 static int find_pinned(struct sonde_db *db, const char *uid, const struct self *self,
                        const char *text, char ret[SONDE_UUID_SIZE], struct sonde_err *err)
 {
     const struct sonde_runs_good wanted = {.namespace = self->namespace,
                                            .kind = self->kind,
-                                           .schedule = "",
                                            .name = text,
                                            .before_ns = self->created_ns,
                                            .except_uid = uid};
-    struct past found = {.count = 0};
-    int r = sonde_db_runs_good(db, &wanted, 1, add_run, &found, err);
-    if (r == 0 && found.count) {
-        memcpy(ret, found.runs[0].uid, SONDE_UUID_SIZE);
-        return 0;
+    struct pin pin = {.found = false};
+    struct self other = {.state = SONDE_RUN_FAILED};
+    int r = sonde_db_runs_good(db, &wanted, 1, copy_uid, &pin, err);
+    if (r == 0 && !pin.found) {
+        const char *namespace = self->namespace[0] ? self->namespace : NULL;
+        r = sonde_db_run_resolve(db, text, namespace, pin.uid, err);
+        r = r < 0 ? r : sonde_db_run_get(db, pin.uid, copy_self, &other, err);
+        pin.found = r == 0 && strcmp(pin.uid, uid) != 0 && strcmp(other.kind, self->kind) == 0 &&
+                    (other.state == SONDE_RUN_SUCCEEDED || strcmp(pin.uid, text) == 0);
     }
-    r = r < 0
-            ? r
-            : sonde_db_run_resolve(db, text, self->namespace[0] ? self->namespace : NULL, ret, err);
-    return r == 0 && strcmp(ret, uid) == 0
-               ? sonde_fail(err, SONDE_ENOTFOUND, 0,
-                            "no run called %.100s has succeeded before this one", text)
-               : r;
+    if ((r == 0 && !pin.found) || r == SONDE_ENOTFOUND) {
+        return sonde_fail(err, SONDE_ENOTFOUND, 0,
+                          "no run called %.100s has succeeded before this one", text);
+    }
+    memcpy(ret, pin.uid, SONDE_UUID_SIZE);
+    return r;
 }
 
 static int find_past(struct sonde_db *db, const char *uid, const struct self *self,
                      const struct sonde_results_baseline *baseline, struct past *ret,
-                     struct sonde_err *err)
+                     char ret_pinned[SONDE_UUID_SIZE], struct sonde_err *err)
 {
     struct self like = *self;
-    char pinned[SONDE_UUID_SIZE] = "";
     int r = 0;
-    if (baseline->strategy == SONDE_BASELINE_PINNED) {
-        r = find_pinned(db, uid, self, baseline->run, pinned, err);
-        r = r < 0 ? r : sonde_db_run_get(db, pinned, copy_self, &like, err);
-        r = r < 0 ? r : sonde_db_run_get(db, pinned, add_run, ret, err);
+    ret->document = self->document;
+    ret->pinned = baseline->strategy == SONDE_BASELINE_PINNED;
+    if (ret->pinned) {
+        r = find_pinned(db, uid, self, baseline->run, ret_pinned, err);
+        r = r < 0 ? r : sonde_db_run_get(db, ret_pinned, copy_self, &like, err);
+        r = r < 0 ? r : sonde_db_run_get(db, ret_pinned, add_run, ret, err);
     }
     const struct sonde_runs_good wanted = {.namespace = like.namespace,
                                            .kind = self->kind,
                                            .schedule = like.schedule,
                                            .name = like.schedule[0] ? NULL : like.name,
+                                           .since_ns = baseline->since_ns,
                                            .before_ns = self->created_ns,
-                                           .except_uid = pinned[0] ? pinned : uid};
-    size_t most = baseline->runs > SONDE_RESULTS_NIGHTS ? baseline->runs : SONDE_RESULTS_NIGHTS;
-    return r < 0 ? r : sonde_db_runs_good(db, &wanted, (int)most, add_run, ret, err);
+                                           .except_uid = ret_pinned[0] ? ret_pinned : uid};
+    return r < 0 ? r
+                 : sonde_db_runs_good(db, &wanted, (int)sonde_results_nights(baseline), add_run,
+                                      ret, err);
 }
 
-/* ---- load tests ---- */
-
-/* What can be passed over in a history: it was deleted meanwhile, or is of a newer version. */
-static bool is_missing(int code)
+size_t sonde_results_nights(const struct sonde_results_baseline *baseline)
 {
-    return code == SONDE_ENOTFOUND || code == SONDE_EPARSE || code == SONDE_EVERSION ||
-           code == SONDE_EINVALID;
+    return baseline->runs > SONDE_RESULTS_NIGHTS ? baseline->runs : SONDE_RESULTS_NIGHTS;
 }
 
 /* The name of the first one that is compared with. */
@@ -121,139 +164,21 @@ static void note_name(struct sonde_regression *regression, const char *name)
     }
 }
 
-static int add_loads(struct sonde_db *db, const struct past *past, bool pinned,
-                     const struct sonde_load_result *now, struct sonde_regression *ret,
-                     struct sonde_err *err)
+static void note_why(struct past *past, const char *why)
 {
-    int r = sonde_regression_load_begin(ret, now, err);
-    for (size_t i = 0; i < past->count && r == 0; i++) {
-        struct sonde_load_result other;
-        r = sonde_results_load_test_find(db, past->runs[i].uid, NULL, NULL, &other, err);
-        if (r == 0 && sonde_regression_load_add(ret, now, &other)) {
-            note_name(ret, past->runs[i].name);
-        } else if (r == 0 && pinned && i == 0) {
-            char asked[2][SONDE_LOAD_COMPARE_ASKED_MAX];
-            bool same = sonde_load_is_same(&now->asked, &other.asked);
-            sonde_regression_refuse(ret,
-                                    same ? "not compared with %.100s, which cannot be believed"
-                                         : "not compared with %.100s: that was asked for another "
-                                           "load (%s; this one: %s)",
-                                    past->runs[0].name,
-                                    sonde_load_asked_said(&other.asked, asked[0]),
-                                    sonde_load_asked_said(&now->asked, asked[1]));
-            sonde_load_result_fini(&other);
-            return 1;
-        }
-        sonde_load_result_fini(&other);
-        r = is_missing(r) && !(pinned && i == 0) ? 0 : r;
+    if (!past->why[0]) {
+        (void)snprintf(past->why, sizeof(past->why), "%s", why);
     }
-    return r;
 }
 
-/* ---- profiles ---- */
+/* ---- what a run has ---- */
 
-/* The smallest share of the busy time that a function is judged for. */
-static const double least_share = 0.01;
+enum { CAPTURES_MAX = 8 };
 
-struct profiles {
-    struct sonde_regression *regression;
-    bool begun;
-};
-
-static bool is_judged(enum sonde_category category)
-{
-    return category != SONDE_CATEGORY_IDLE && category != SONDE_CATEGORY_ROOT &&
-           category != SONDE_CATEGORY_SONDE;
-}
-
-/* A function of the service answers for what it calls; others for themselves. */
-static const struct sonde_compare_value *value_of(const struct sonde_compare_function *function)
-{
-    return function->category == SONDE_CATEGORY_APP ? &function->blamed : &function->self;
-}
-
-/* Lines are those of the run that is judged: the same in each comparison. */
-static void name_of(const struct sonde_compare_function *function,
-                    char ret[SONDE_REGRESSION_NAME_MAX])
-{
-    char line[16] = "";
-    if (function->lines[SONDE_AFTER] > 0) {
-        (void)snprintf(line, sizeof(line), ":%d", function->lines[SONDE_AFTER]);
-    }
-    struct sonde_str name = sonde_name_shorten(function->name);
-    (void)snprintf(ret, SONDE_REGRESSION_NAME_MAX, "%.*s%s%.*s%s", SONDE_STR_ARG(name),
-                   function->file.length ? " " : "", 90,
-                   function->file.length ? function->file.data : "", line);
-}
-
-static struct sonde_regression_value side_of(const struct sonde_compare_value *value, int side)
-{
-    double error = value->share_errors[side];
-    return (struct sonde_regression_value){true, value->shares[side], error > 0 ? error : 0};
-}
-
-static struct sonde_regression_measure *find(struct sonde_regression *regression, const char *name)
-{
-    for (size_t i = 0; i < regression->count; i++) {
-        if (strcmp(regression->measures[i].name, name) == 0) {
-            return &regression->measures[i];
-        }
-    }
-    return NULL;
-}
-
-static int add_profile(void *context, const struct sonde_comparison *comparison,
-                       struct sonde_err *err)
-{
-    struct profiles *profiles = context;
-    struct sonde_regression *regression = profiles->regression;
-    for (size_t i = 0; i < comparison->count; i++) {
-        const struct sonde_compare_function *function = &comparison->functions[i];
-        const struct sonde_compare_value *value = value_of(function);
-        char name[SONDE_REGRESSION_NAME_MAX];
-        if (!is_judged(function->category) || value->shares[SONDE_AFTER] < least_share) {
-            continue;
-        }
-        name_of(function, name);
-        struct sonde_regression_measure *m =
-            profiles->begun ? find(regression, name)
-                            : sonde_regression_add(regression, name, SONDE_REGRESSION_BUSY);
-        if (!m && !profiles->begun && regression->count < SONDE_REGRESSION_MEASURES_MAX) {
-            return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
-        }
-        if (m) { /* beyond the maximum there are only small ones */
-            m->now = side_of(value, SONDE_AFTER);
-            m->history[regression->runs] = side_of(value, SONDE_BEFORE);
-        }
-    }
-    profiles->begun = true;
-    regression->runs++;
-    return 0;
-}
-
-static int add_profiles(struct sonde_db *db, const char *uid, const char *capture,
-                        const struct past *past, bool pinned, struct sonde_regression *ret,
-                        struct sonde_err *err)
-{
-    struct profiles profiles = {.regression = ret};
-    int r = 0;
-    for (size_t i = 0; i < past->count && r == 0; i++) {
-        const struct sonde_results_pair pair = {{past->runs[i].uid, uid}, {capture, capture}};
-        r = sonde_results_with_profiles(db, &pair, add_profile, &profiles, err);
-        if (r == 0) {
-            note_name(ret, past->runs[i].name);
-        }
-        r = is_missing(r) && !(pinned && i == 0) ? 0 : r;
-    }
-    return r;
-}
-
-/* ---- both ---- */
-
-/* What the run has. */
 struct found {
     bool load;
-    char capture[SONDE_DB_ARTIFACT_NAME_MAX + 1]; /* the first CPU profile; "": none */
+    char captures[CAPTURES_MAX][SONDE_DB_ARTIFACT_NAME_MAX + 1]; /* of CPU profiles */
+    size_t count;
 };
 
 static int look(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
@@ -262,22 +187,228 @@ static int look(void *context, const struct sonde_artifact *artifact, struct son
     (void)err;
     found->load = found->load || strcmp(artifact->type, SONDE_ARTIFACT_LOAD_RESULT) == 0;
     bool time = sonde_results_units(artifact->type) & (1U << SONDE_PROFILE_NANOSECONDS);
-    if (!found->capture[0] && time && sonde_results_is_profile(artifact->type)) {
-        (void)snprintf(found->capture, sizeof(found->capture), "%s", artifact->capture);
+    bool known = !time || !sonde_results_is_profile(artifact->type) || found->count == CAPTURES_MAX;
+    for (size_t i = 0; i < found->count && !known; i++) {
+        known = strcmp(found->captures[i], artifact->capture) == 0;
+    }
+    if (!known) {
+        (void)snprintf(found->captures[found->count++], sizeof(found->captures[0]), "%s",
+                       artifact->capture);
     }
     return 0;
 }
 
-static void finish(const struct sonde_results_baseline *baseline, size_t found,
+/* ---- profiles ---- */
+
+/* Captures of a run beside those of one name of the others. */
+static int add_captures(struct sonde_db *db, const char *uid, const struct found *found,
+                        const struct sonde_regression_other *others, size_t count,
+                        struct sonde_regression *ret, struct sonde_err *ret_why,
+                        struct sonde_err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < found->count && r == 0; i++) {
+        char prefix[64] = "";
+        if (found->count > 1) {
+            (void)snprintf(prefix, sizeof(prefix), "%.60s: ", found->captures[i]);
+        }
+        r = sonde_regression_functions(db, uid, found->captures[i], prefix, others, count, ret,
+                                       ret_why, err);
+    }
+    return r;
+}
+
+static int compare_profiles(struct sonde_db *db, const char *uid, const struct found *found,
+                            struct past *past, struct sonde_regression *ret, struct sonde_err *err)
+{
+    struct sonde_regression_other others[SONDE_REGRESSION_HISTORY_MAX];
+    const char *names[SONDE_REGRESSION_HISTORY_MAX];
+    struct sonde_err why = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < past->count; i++) {
+        const struct past_run *run = &past->runs[i];
+        if (run->differs) {
+            note_why(past, run->differs);
+        } else {
+            names[count] = run->name;
+            others[count] = (struct sonde_regression_other){run->uid, count};
+            count++;
+        }
+    }
+    int r = add_captures(db, uid, found, others, count, ret, &why, err);
+    ret->runs = count;
+    for (size_t i = 0; i < count && r == 0; i++) {
+        if (sonde_regression_has_run(ret, i)) {
+            note_name(ret, names[i]);
+        }
+    }
+    if (r == 0 && past->pinned && count && !sonde_regression_has_run(ret, 0)) {
+        sonde_regression_refuse(ret, "not compared with %.400s", why.message);
+        return 1;
+    }
+    sonde_regression_close_up(ret);
+    return r;
+}
+
+/* ---- load tests ---- */
+
+/* Profiles that were taken of what was loaded, of one kind. */
+struct profiled {
+    const char *type;
+    char uids[SONDE_REGRESSION_HISTORY_MAX][SONDE_UUID_SIZE];
+    struct sonde_regression_other others[SONDE_REGRESSION_HISTORY_MAX];
+    size_t count;
+};
+
+/* NULL: there is none. */
+static const struct sonde_load_profiled *find_profile(const struct sonde_load_result *result,
+                                                      const char *type)
+{
+    for (size_t i = 0; i < result->profile_count; i++) {
+        const struct sonde_load_profiled *one = &result->profiles[i];
+        if (one->run && !one->failure && (!type || (one->type && strcmp(one->type, type) == 0))) {
+            return one;
+        }
+    }
+    return NULL;
+}
+
+static void add_profiled(const struct sonde_load_result *result, size_t at,
+                         struct profiled *profiled)
+{
+    const struct sonde_load_profiled *one =
+        profiled->type ? find_profile(result, profiled->type) : NULL;
+    if (one) {
+        char *uid = profiled->uids[profiled->count];
+        (void)snprintf(uid, SONDE_UUID_SIZE, "%s", one->run);
+        profiled->others[profiled->count++] = (struct sonde_regression_other){uid, at};
+    }
+}
+
+/* What the result says was asked for otherwise; NULL: nothing. */
+static const char *differs_in(const struct past_run *run, const struct sonde_load_result *now,
+                              const struct sonde_load_result *other)
+{
+    return run->differs ? run->differs
+           : run->undocumented && !sonde_load_is_same_path(&now->asked, &other->asked)
+               ? "the path"
+               : sonde_load_differs(now, other);
+}
+
+static void refuse_pinned(const struct past_run *run, const struct sonde_load_result *now,
+                          const struct sonde_load_result *other, struct sonde_regression *ret)
+{
+    char asked[2][SONDE_LOAD_COMPARE_ASKED_MAX];
+    const char *differs = differs_in(run, now, other);
+    if (!differs) {
+        sonde_regression_refuse(ret, "not compared with %.100s, which cannot be believed",
+                                run->name);
+    } else if (!now->search && !sonde_load_is_same(&now->asked, &other->asked)) {
+        sonde_regression_refuse(ret,
+                                "not compared with %.100s: that was asked for another load (%s; "
+                                "this one: %s)",
+                                run->name, sonde_load_asked_said(&other->asked, asked[0]),
+                                sonde_load_asked_said(&now->asked, asked[1]));
+    } else {
+        sonde_regression_refuse(ret,
+                                "not compared with %.100s: that was asked for something else (%s)",
+                                run->name, differs);
+    }
+}
+
+/* 1: the pinned one will not do, and *ret says why. */
+static int add_load(struct sonde_db *db, struct past *past, size_t at,
+                    const struct sonde_load_result *now, struct sonde_regression *ret,
+                    struct profiled *profiled, struct sonde_err *err)
+{
+    const struct past_run *run = &past->runs[at];
+    bool needed = past->pinned && at == 0;
+    struct sonde_load_result other;
+    struct sonde_err why = {0};
+    int r = sonde_results_load_test_find(db, run->uid, NULL, NULL, &other, &why);
+    const char *differs = r == 0 ? differs_in(run, now, &other) : NULL;
+    if (r == 0 && differs) {
+        note_why(past, differs);
+    }
+    if (r == 0 && !differs && sonde_regression_load_add(ret, now, &other)) {
+        note_name(ret, run->name);
+        add_profiled(&other, ret->runs - 1, profiled);
+    } else if (r == 0 && needed) {
+        refuse_pinned(run, now, &other, ret);
+        r = 1;
+    }
+    sonde_load_result_fini(&other);
+    if (r < 0 && !sonde_regression_is_missing(r)) {
+        return sonde_fail(err, r, 0, "%.400s", why.message);
+    }
+    if (r < 0 && needed) {
+        sonde_regression_refuse(ret, "not compared with %.100s: %.400s", run->name, why.message);
+        return 1;
+    }
+    return r < 0 ? 0 : r;
+}
+
+/* The functions of the profile that was taken under load, beside those of the nights before. One
+ * that is gone, or cannot be read, is no reason not to compare the load. */
+static int add_functions(struct sonde_db *db, const struct sonde_load_result *now,
+                         const struct profiled *profiled, struct sonde_regression *ret,
+                         struct sonde_err *err)
+{
+    const struct sonde_load_profiled *own = profiled->count ? find_profile(now, NULL) : NULL;
+    struct found found = {.count = 0};
+    struct sonde_err why = {0};
+    if (!own) {
+        return 0;
+    }
+    int r = sonde_db_artifacts(db, own->run, look, &found, err);
+    r = r < 0
+            ? r
+            : add_captures(db, own->run, &found, profiled->others, profiled->count, ret, &why, err);
+    return sonde_regression_is_missing(r) ? 0 : r;
+}
+
+static int compare_loads(struct sonde_db *db, const char *uid, struct past *past,
+                         struct sonde_regression *ret, struct sonde_err *err)
+{
+    struct sonde_load_result now;
+    struct profiled *profiled = calloc(1, sizeof(*profiled));
+    if (!profiled) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    int r = sonde_results_load_test_find(db, uid, NULL, NULL, &now, err);
+    if (r == 0) {
+        const struct sonde_load_profiled *own = find_profile(&now, NULL);
+        profiled->type = own ? own->type : NULL;
+        r = sonde_regression_load_begin(ret, &now, err);
+    }
+    for (size_t i = 0; i < past->count && r == 0; i++) {
+        r = add_load(db, past, i, &now, ret, profiled, err);
+    }
+    r = r ? r : add_functions(db, &now, profiled, ret, err);
+    sonde_load_result_fini(&now);
+    free(profiled);
+    return r;
+}
+
+/* ---- both ---- */
+
+static void finish(const struct sonde_results_baseline *baseline, const struct past *past,
                    struct sonde_regression *ret)
 {
     size_t wanted = baseline->runs ? baseline->runs : 1;
     ret->reference = wanted < ret->runs ? wanted : ret->runs;
+    if (ret->runs == 0 && past->why[0]) {
+        sonde_regression_refuse(ret,
+                                "not compared: those that succeeded before were asked for "
+                                "something else (%s)",
+                                past->why);
+        return;
+    }
     if (ret->runs == 0) {
-        sonde_regression_refuse(ret, found ? "not compared: those that succeeded before were asked "
-                                             "for another load, or cannot be read"
-                                           : "no run like this one has succeeded before it: there "
-                                             "is nothing to compare with yet");
+        sonde_regression_refuse(ret, past->count ? "not compared: those that succeeded before "
+                                                   "cannot be believed, or cannot be read"
+                                                 : "no run like this one has succeeded before it: "
+                                                   "there is nothing to compare with yet");
         return;
     }
     if (ret->reference > 1) {
@@ -289,28 +420,57 @@ static void finish(const struct sonde_results_baseline *baseline, size_t found,
     sonde_regression_judge(ret);
 }
 
-static int compare(struct sonde_db *db, const char *uid, const struct past *past,
+static int compare(struct sonde_db *db, const char *uid, struct past *past,
                    const struct sonde_results_baseline *baseline, struct sonde_regression *ret,
                    struct sonde_err *err)
 {
-    bool pinned = baseline->strategy == SONDE_BASELINE_PINNED;
-    struct found found = {0};
+    struct found found = {.count = 0};
     int r = sonde_db_artifacts(db, uid, look, &found, err);
-    if (r == 0 && found.load) {
-        struct sonde_load_result now;
-        r = sonde_results_load_test_find(db, uid, NULL, NULL, &now, err);
-        r = r < 0 ? r : add_loads(db, past, pinned, &now, ret, err);
-        sonde_load_result_fini(&now);
-    } else if (r == 0 && found.capture[0]) {
-        r = add_profiles(db, uid, found.capture, past, pinned, ret, err);
-    } else if (r == 0) {
+    if (r < 0) {
+        return r;
+    }
+    if (!found.load && found.count == 0) {
         sonde_regression_refuse(ret, "only load tests and CPU profiles are compared with a "
                                      "baseline: the run has neither");
         return 0;
     }
-    if (r == 0) {
-        finish(baseline, past->count, ret);
+    if (past->pinned && past->runs[0].differs) {
+        sonde_regression_refuse(ret,
+                                "not compared with %.100s: that was asked for something else (%s)",
+                                past->runs[0].name, past->runs[0].differs);
+        return 0;
     }
+    r = found.load ? compare_loads(db, uid, past, ret, err)
+                   : compare_profiles(db, uid, &found, past, ret, err);
+    if (r == 0) {
+        finish(baseline, past, ret);
+    }
+    return r < 0 ? r : 0;
+}
+
+/* As sonde_results_regression; gives the pinned run, too. */
+static int regression_of(struct sonde_db *db, const char *uid,
+                         const struct sonde_results_baseline *baseline, struct self *self,
+                         struct sonde_regression *ret, char ret_pinned[SONDE_UUID_SIZE],
+                         struct sonde_err *err)
+{
+    struct past *past = calloc(1, sizeof(*past));
+    struct sonde_err why = {0};
+    if (!past) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    int r = sonde_db_run_get(db, uid, copy_self_and_document, self, err);
+    if (r == 0) {
+        r = find_past(db, uid, self, baseline, past, ret_pinned, &why);
+        if (r == SONDE_ENOTFOUND || r == SONDE_ECONFLICT) {
+            sonde_regression_refuse(ret, "%.400s", why.message);
+            r = 1;
+        } else if (r < 0) {
+            r = sonde_fail(err, r, 0, "%.400s", why.message);
+        }
+    }
+    r = r ? r : compare(db, uid, past, baseline, ret, err);
+    free(past);
     return r < 0 ? r : 0;
 }
 
@@ -318,35 +478,35 @@ int sonde_results_regression(struct sonde_db *db, const char *uid,
                              const struct sonde_results_baseline *baseline,
                              struct sonde_regression *ret, struct sonde_err *err)
 {
-    struct self self = {.created_ns = 0};
+    struct self self = {.document = NULL};
+    char pinned[SONDE_UUID_SIZE] = "";
     *ret = (struct sonde_regression){0};
-    struct past *past = calloc(1, sizeof(*past));
-    if (!past) {
-        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
-    }
-    int r = sonde_db_run_get(db, uid, copy_self, &self, err);
-    r = r < 0 ? r : find_past(db, uid, &self, baseline, past, err);
-    r = r < 0 ? r : compare(db, uid, past, baseline, ret, err);
-    free(past);
+    int r = regression_of(db, uid, baseline, &self, ret, pinned, err);
+    cJSON_Delete(self.document);
     return r;
 }
 
 /* ---- kept ---- */
 
 struct kept {
-    bool succeeded;
     struct sonde_buf status;
     const struct sonde_regression *regression;
+    size_t nights;
 };
 
-static int see_state(void *context, const struct sonde_run *run, struct sonde_err *err)
+static int print_status(struct kept *kept, const cJSON *status, struct sonde_err *err)
 {
-    (void)err;
-    *(bool *)context = run->state == SONDE_RUN_SUCCEEDED;
-    return 0;
+    char *printed = cJSON_PrintUnformatted(status);
+    if (!printed) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+    }
+    sonde_buf_text(&kept->status, printed);
+    cJSON_free(printed);
+    return sonde_buf_check(&kept->status, "the run's status", err);
 }
 
-/* The run's status with the comparison as one more member. */
+/* The run's status with the comparison, and how many nights the next one is compared with, as more
+ * members. */
 static int write_status(void *context, const struct sonde_run *run, struct sonde_err *err)
 {
     struct kept *kept = context;
@@ -359,20 +519,18 @@ static int write_status(void *context, const struct sonde_run *run, struct sonde
         return r;
     }
     cJSON_DeleteItemFromObjectCaseSensitive(status, "regression");
-    cJSON *raw = cJSON_AddRawToObject(status, "regression", text.data);
-    char *printed = raw ? cJSON_PrintUnformatted(status) : NULL;
-    if (!printed) {
-        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
-    }
-    sonde_buf_text(&kept->status, printed);
-    cJSON_free(printed);
-    return sonde_buf_check(&kept->status, "the run's status", err);
+    cJSON_DeleteItemFromObjectCaseSensitive(status, SONDE_STATUS_NIGHTS);
+    return cJSON_AddRawToObject(status, "regression", text.data) &&
+                   cJSON_AddNumberToObject(status, SONDE_STATUS_NIGHTS, (double)kept->nights)
+               ? print_status(kept, status, err)
+               : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
 }
 
-static int keep(struct sonde_db *db, const char *uid, const struct sonde_regression *regression,
-                struct sonde_err *err)
+static int keep(struct sonde_db *db, const char *uid, size_t nights,
+                const struct sonde_regression *regression, struct sonde_err *err)
 {
-    struct kept kept = {.status = SONDE_BUF(SONDE_DB_DOCUMENT_MAX), .regression = regression};
+    struct kept kept = {
+        .status = SONDE_BUF(SONDE_DB_DOCUMENT_MAX), .regression = regression, .nights = nights};
     struct sonde_run run = {.state = regression->worse ? SONDE_RUN_FAILED : SONDE_RUN_SUCCEEDED,
                             .reason = regression->worse ? SONDE_REASON_REGRESSION
                                                         : SONDE_REASON_COMPLETED,
@@ -385,16 +543,68 @@ static int keep(struct sonde_db *db, const char *uid, const struct sonde_regress
     return r;
 }
 
+struct marked {
+    struct kept kept;
+    struct sonde_buf reason, message;
+};
+
+static int write_pinned(void *context, const struct sonde_run *run, struct sonde_err *err)
+{
+    struct marked *marked = context;
+    SONDE_JSON_AUTO *status = NULL;
+    sonde_buf_text(&marked->reason, run->reason);
+    sonde_buf_text(&marked->message, run->message);
+    int r = sonde_json_parse(sonde_str(run->status), &status, err);
+    if (r < 0) {
+        return r;
+    }
+    int64_t now_s = sonde_clock_realtime() / SONDE_SECOND;
+    cJSON_DeleteItemFromObjectCaseSensitive(status, SONDE_STATUS_PINNED);
+    return cJSON_AddNumberToObject(status, SONDE_STATUS_PINNED, (double)now_s)
+               ? print_status(&marked->kept, status, err)
+               : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
+}
+
+/* So that it is not deleted for its age. One that has not succeeded is not kept for that. */
+static int mark_pinned(struct sonde_db *db, const char *uid, struct sonde_err *err)
+{
+    struct marked marked = {.kept.status = SONDE_BUF(SONDE_DB_DOCUMENT_MAX),
+                            .reason = SONDE_BUF(SONDE_DB_DOCUMENT_MAX),
+                            .message = SONDE_BUF(SONDE_DB_DOCUMENT_MAX)};
+    struct sonde_run run = {.state = SONDE_RUN_SUCCEEDED};
+    (void)snprintf(run.uid, sizeof(run.uid), "%s", uid);
+    int r = sonde_db_run_get(db, uid, write_pinned, &marked, err);
+    r = r < 0 ? r : sonde_buf_check(&marked.reason, "the pinned run's reason", err);
+    r = r < 0 ? r : sonde_buf_check(&marked.message, "the pinned run's message", err);
+    run.status = marked.kept.status.data;
+    run.reason = marked.reason.data ? marked.reason.data : "";
+    run.message = marked.message.data ? marked.message.data : "";
+    r = r < 0 ? r : sonde_db_run_judge(db, &run, err);
+    sonde_buf_fini(&marked.kept.status);
+    sonde_buf_fini(&marked.reason);
+    sonde_buf_fini(&marked.message);
+    return r == SONDE_ECONFLICT || r == SONDE_ENOTFOUND ? 0 : r;
+}
+
 int sonde_results_regress(struct sonde_db *db, const char *uid,
                           const struct sonde_results_baseline *baseline,
                           struct sonde_regression *ret, struct sonde_err *err)
 {
-    bool succeeded = false;
+    struct self self = {.state = SONDE_RUN_FAILED};
+    char pinned[SONDE_UUID_SIZE] = "";
+    struct sonde_err why = {0};
     *ret = (struct sonde_regression){0};
-    int r = sonde_db_run_get(db, uid, see_state, &succeeded, err);
-    if (r < 0 || !succeeded) {
+    int r = sonde_db_run_get(db, uid, copy_self, &self, err);
+    if (r < 0 || self.state != SONDE_RUN_SUCCEEDED) {
         return r;
     }
-    r = sonde_results_regression(db, uid, baseline, ret, err);
-    return r < 0 ? r : keep(db, uid, ret, err);
+    r = regression_of(db, uid, baseline, &self, ret, pinned, &why);
+    cJSON_Delete(self.document);
+    if (r < 0) {
+        sonde_regression_fini(ret);
+        sonde_regression_refuse(ret, "not compared: %.400s", why.message);
+    }
+    int kept = keep(db, uid, sonde_results_nights(baseline), ret, err);
+    kept = kept < 0 || !pinned[0] || !self.schedule[0] ? kept : mark_pinned(db, pinned, err);
+    return r < 0 ? sonde_fail(err, r, 0, "%.400s", why.message) : kept;
 }

@@ -56,6 +56,26 @@ test('a load test is held against the last good one of a name', async (t) => {
   assert.match(same.stdout, /^skipped baseline: .*has succeeded before this one$/m);
 });
 
+test('one whose thresholds are broken is no baseline', async (t) => {
+  const sonde = new Sonde(t);
+  const { url } = await startServer(t);
+  const broken = ['--threshold', 'http_req_duration: p(50)<0.001'];
+  exited(await sonde.run(['load', url, ...CLOSED, '--name', 'main', ...broken]), THRESHOLD);
+  const held = ['--name', 'pull-7', '--baseline', 'main'];
+  const pull = await sonde.run(['load', url, ...CLOSED, ...held]);
+  exited(pull, 0);
+  assert.match(pull.stderr, /^skipped baseline: .*no run called main has succeeded before/m);
+});
+
+test('another path of the service is not compared', async (t) => {
+  const sonde = new Sonde(t);
+  const { url } = await startServer(t);
+  exited(await sonde.run(['load', url, ...CLOSED, '--name', 'main']), 0);
+  const other = await sonde.run(['load', `${url}reports`, ...CLOSED, '--baseline', 'main']);
+  exited(other, 0);
+  assert.match(other.stderr, /main: that was asked for something else \(the path\)/);
+});
+
 test('another load is not compared', async (t) => {
   const sonde = new Sonde(t);
   const { server, url } = await startServer(t);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether two runs were asked for the same, by their documents. Pure. */
+#ifndef SONDE_RESULTS_ASKED_H
+#define SONDE_RESULTS_ASKED_H
+
+#include "codec/json.h"
+
+/* The first member that differs of those that what is measured depends on, such as "spec.scenario";
+ * NULL: none, or one of the documents has no spec (what was given on the command line has none). Of
+ * captures those count that both have. */
+const char *sonde_results_asked_differs(const cJSON *before, const cJSON *after);
+
+#endif
