@@ -91,17 +91,24 @@ bool object_write_status(struct object *object)
 
 /* ---- the end ---- */
 
-/* All went well, but it is worse than its schedule's baseline, as the store tells. */
+/* All went well: what the store tells of the runs before it, which may have been better. */
 static void compare(const struct object *object, struct verdict *verdict)
 {
     const cJSON *regression = cJSON_GetObjectItemCaseSensitive(object->results, "regression");
-    if (!verdict->succeeded || !sonde_json_true(regression, "worse")) {
+    const char *message = sonde_json_string_or(regression, "message", "");
+    if (!verdict->succeeded || !message[0]) {
         return;
     }
-    verdict->succeeded = false;
-    (void)snprintf(verdict->reason, sizeof(verdict->reason), "%s", SONDE_REASON_REGRESSION);
-    (void)snprintf(verdict->message, sizeof(verdict->message), "%s",
-                   sonde_json_string_or(regression, "message", ""));
+    size_t length = strlen(verdict->message);
+    if (sonde_json_true(regression, "worse")) {
+        verdict->succeeded = false;
+        (void)snprintf(verdict->reason, sizeof(verdict->reason), "%s", SONDE_REASON_REGRESSION);
+        length = 0;
+    } else if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(regression, "compared"))) {
+        object_event(object, false, "NotCompared", "Conclude", message);
+    }
+    (void)snprintf(verdict->message + length, sizeof(verdict->message) - length, "%s%s",
+                   length ? "; " : "", message);
 }
 
 static void finish(struct object *object, const struct verdict *own)

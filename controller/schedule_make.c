@@ -195,5 +195,9 @@ void schedule_put_baseline(const struct sonde_schedule *spec, struct sonde_buf *
     } else if (baseline->strategy == SONDE_BASELINE_PINNED) {
         put_attribute(ret, "runName", baseline->run_name);
     }
+    int64_t since_ns = 0;
+    if (baseline->since && sonde_kube_time_parse(sonde_str(baseline->since), &since_ns) == 0) {
+        sonde_buf_printf(ret, ",\"since\":%lld", (long long)(since_ns / SONDE_SECOND));
+    }
     sonde_buf_char(ret, '}');
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spec/formats.h"
 
+#include <stdio.h>
+#include <time.h>
+
 #include "spec/cron.h"
 #include "spec/threshold.h"
 
@@ -250,6 +253,24 @@ static bool is_time_zone(struct sonde_str text)
            each_part(text, '/', is_zone_part);
 }
 
+/* A day that there is: what is read must print the same. */
+static bool is_time(struct sonde_str text)
+{
+    static const char format[] = "%Y-%m-%dT%H:%M:%SZ";
+    enum { LENGTH = 20 };
+    char copy[LENGTH + 1];
+    char again[LENGTH + 1];
+    struct tm time = {0};
+    if (text.length != LENGTH) {
+        return false;
+    }
+    (void)snprintf(copy, sizeof(copy), "%.*s", SONDE_STR_ARG(text));
+    const char *end = strptime(copy, format, &time);
+    time_t seconds = end && *end == '\0' ? timegm(&time) : -1;
+    return seconds >= 0 && gmtime_r(&seconds, &time) &&
+           strftime(again, sizeof(again), format, &time) == LENGTH && strcmp(copy, again) == 0;
+}
+
 static bool is_threshold(struct sonde_str text)
 {
     struct sonde_threshold threshold;
@@ -365,6 +386,11 @@ const struct sonde_format sonde_format_time_zone = {
     .pattern = "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
     .check = is_time_zone,
 };
+const struct sonde_format sonde_format_time = {
+    .words = "a time in UTC, such as 2026-12-01T00:00:00Z",
+    .pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+    .check = is_time,
+};
 const struct sonde_format sonde_format_threshold = {
     .words = "a threshold, such as http_req_duration: p(99)<250 or http_req_failed: rate<0.001",
     .pattern = "^(http_req_(duration|service|send_lag|failed)|http_reqs|dropped_requests|"
@@ -386,7 +412,8 @@ static const struct sonde_format *const formats[] = {
     &sonde_format_data_key,    &sonde_format_url,           &sonde_format_path,
     &sonde_format_header_name, &sonde_format_header_value,  &sonde_format_host,
     &sonde_format_pointer,     &sonde_format_quantity,      &sonde_format_schedule,
-    &sonde_format_time_zone,   &sonde_format_threshold,     &sonde_format_one_line,
+    &sonde_format_time_zone,   &sonde_format_time,          &sonde_format_threshold,
+    &sonde_format_one_line,
 };
 
 const struct sonde_format *const *sonde_formats(size_t *ret_count)

@@ -21,6 +21,7 @@ extern const struct sonde_format sonde_format_pointer;  /* RFC 6901 */
 extern const struct sonde_format sonde_format_quantity; /* of Kubernetes, ≥ 0 */
 extern const struct sonde_format sonde_format_schedule;
 extern const struct sonde_format sonde_format_time_zone; /* shape only */
+extern const struct sonde_format sonde_format_time;      /* RFC 3339, in UTC and whole seconds */
 extern const struct sonde_format sonde_format_threshold;
 extern const struct sonde_format sonde_format_one_line; /* no control characters */
 

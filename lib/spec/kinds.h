@@ -357,6 +357,7 @@ enum sonde_baseline_strategy {
 struct sonde_baseline {
     int strategy; /* enum sonde_baseline_strategy */
     int64_t runs;
+    const char *since; /* "2026-12-01T00:00:00Z", or NULL */
     const char *run_name;
 };
 

@@ -89,6 +89,15 @@ static const struct sonde_object baseline = {
              .minimum = 3,
              .maximum = 50,
              .only_for = SONDE_BIT(SONDE_BASELINE_ROLLING_MEDIAN)},
+            {.name = "since",
+             .description = "Runs that were made before this time do not count: for a new "
+                            "beginning, when what the runs show since then is accepted.",
+             .type = SONDE_FIELD_STRING,
+             SONDE_AT(sonde_baseline, since),
+             .length_max = 20,
+             .format = &sonde_format_time,
+             .only_for =
+                 SONDE_BIT(SONDE_BASELINE_LAST_GOOD) | SONDE_BIT(SONDE_BASELINE_ROLLING_MEDIAN)},
             {.name = "runName",
              .description = "The name of the one.",
              .type = SONDE_FIELD_STRING,

@@ -89,11 +89,11 @@ class Nightly {
     return until(time, 15000, `the status ${what}`);
   }
 
-  events(reason) {
+  events(reason, name = 'nightly') {
     return this.cluster
       .asked('POST', '/namespaces/clinic/events')
       .map(({ body }) => body)
-      .filter((event) => event.regarding.name === 'nightly' && event.reason === reason);
+      .filter((event) => event.regarding.name === name && event.reason === reason);
   }
 }
 
@@ -424,7 +424,7 @@ test('the oldest that are more than the history keeps are deleted', async (t) =>
 // A run of a schedule with a baseline, of which the store says this.
 async function compared(t, regression) {
   const { clinic, cluster, it } = await nightly(t, {
-    baseline: { strategy: 'RollingMedian', runs: 5 },
+    baseline: { strategy: 'RollingMedian', runs: 5, since: '2026-01-01T00:00:00Z' },
   });
   clinic.store = await fakeStore(t, (step, _count, response, { url }) => {
     if (step === 'conclude') {
@@ -440,7 +440,7 @@ async function compared(t, regression) {
   sidecar.ends('{"state":"Succeeded","reason":"Completed","processes":[{"pid":7}]}');
   const ended = await cluster.ends(it.name, 30000);
   const { baseline } = JSON.parse(clinic.store.bodies.conclude);
-  assert.deepEqual(baseline, { strategy: 'RollingMedian', runs: 5 });
+  assert.deepEqual(baseline, { strategy: 'RollingMedian', runs: 5, since: 1767225600 });
   return { cluster, it, ended };
 }
 
@@ -455,9 +455,21 @@ test('one that is worse than the baseline fails, with all that it captured', asy
   assert.equal(it.status().lastSuccessfulTime, undefined);
 });
 
-test('one that is not worse succeeds', async (t) => {
-  const { ended } = await compared(t, { worse: false, message: 'as before', with: 'nightly-1' });
+test('one that is not worse succeeds, and says than what', async (t) => {
+  const message = 'no worse than nightly-1';
+  const { it, ended } = await compared(t, { compared: true, worse: false, message });
   assert.equal(conditionWords(ended), 'True Completed');
+  assert.match(ended.message, /no worse than nightly-1$/);
+  assert.equal(it.events('NotCompared', it.name).length, 0);
+});
+
+test('one that is not compared succeeds, and says so', async (t) => {
+  const message = 'no run called nightly-1 has succeeded before this one';
+  const { it, ended } = await compared(t, { compared: false, worse: false, message });
+  assert.equal(conditionWords(ended), 'True Completed');
+  assert.match(ended.message, new RegExp(`${message}$`));
+  await until(() => it.events('NotCompared', it.name).length, 10000, 'the event');
+  assert.equal(it.events('NotCompared', it.name)[0].note, message);
 });
 
 test('a LoadTestSchedule makes LoadTests, with Secrets that its author may read', async (t) => {
