@@ -9,7 +9,10 @@
 #include "controller/controller.h"
 #include "spec/reason.h"
 
-#define CONCLUDE_PATIENCE_NS (60 * SONDE_SECOND)
+/* An analysis may take long, and many may wait for theirs: one that goes on when we stop waiting is
+ * answered when we ask again. */
+#define CONCLUDE_ANSWER_NS (60 * SONDE_SECOND)
+#define CONCLUDE_PATIENCE_NS (600 * SONDE_SECOND)
 
 void object_wake(const struct object *object, int64_t delay_ns)
 {
@@ -219,7 +222,7 @@ static void conclude(struct object *object)
     object_hold(object);
     r = r < 0 ? r
               : store_post(object->controller->store, path, sonde_buf_view(&body),
-                           60 * SONDE_SECOND, concluded, object, &err);
+                           CONCLUDE_ANSWER_NS, concluded, object, &err);
     if (r < 0) {
         object->busy = false;
         object_retry(object);

@@ -112,7 +112,7 @@ static void done(void *context)
     }
 }
 
-/* Of peers that have gone. */
+/* Of peers that have gone. A conclusion is made all the same: it is asked for again. */
 static void drop_unwanted(struct queue *queue)
 {
     struct job **at = &queue->first;
@@ -131,7 +131,6 @@ static void drop_unwanted(struct queue *queue)
 
 static struct job *take_first(struct queue *queue)
 {
-    drop_unwanted(queue);
     struct job *job = queue->first;
     if (job) {
         queue->first = job->next;
@@ -145,6 +144,7 @@ static void next(struct jobs *jobs)
 {
     struct sonde_err err;
     while (!jobs->running) {
+        drop_unwanted(&jobs->lanes[REQUESTS]);
         struct job *job = take_first(&jobs->lanes[CONCLUSIONS]);
         job = job ? job : take_first(&jobs->lanes[REQUESTS]);
         if (!job) {
@@ -182,13 +182,35 @@ static bool has_place(struct call *call, const struct queue *queue)
     return true;
 }
 
+/* Whether the same is under way, or waits, for a peer that has gone: then its answer is for this
+ * one. */
+static bool take_over(struct jobs *jobs, struct call *call, job_work function)
+{
+    struct job *found = NULL;
+    for (struct job *job = jobs->lanes[CONCLUSIONS].first; job && !found; job = job->next) {
+        found = strcmp(job->uid, call->uid) == 0 && job->work == function ? job : NULL;
+    }
+    if (!found && jobs->running && strcmp(jobs->running->uid, call->uid) == 0 &&
+        jobs->running->work == function) {
+        found = jobs->running;
+    }
+    if (!found || found->call->exchange) {
+        return false;
+    }
+    struct call *gone = found->call;
+    found->call = call;
+    call_keep(call);
+    call_release(gone);
+    return true;
+}
+
 void jobs_add(struct call *call, job_work function, const char *argument)
 {
     struct jobs *jobs = call->service->jobs;
     bool conclusion = call->endpoint->caller == CALLER_CONTROLLER;
     struct queue *queue = &jobs->lanes[conclusion ? CONCLUSIONS : REQUESTS];
-    drop_unwanted(queue);
-    if (!conclusion && !has_place(call, queue)) {
+    drop_unwanted(&jobs->lanes[REQUESTS]);
+    if (conclusion ? take_over(jobs, call, function) : !has_place(call, queue)) {
         return;
     }
     struct job *job = calloc(1, sizeof(*job));

@@ -4,9 +4,10 @@
 // sonde-store: the run of a schedule beside those before it.
 
 const assert = require('node:assert/strict');
+const net = require('node:net');
 const test = require('node:test');
 const { LoadTest, tally } = require('./support/load-runners.js');
-const { Service, until } = require('./support/store-service.js');
+const { Service, controllerToken, until } = require('./support/store-service.js');
 const { pageData } = require('./support/page.js');
 
 const SAMPLES = 1000;
@@ -270,6 +271,47 @@ test('what a schedule compares with is not too old', async (t) => {
   assert.deepEqual((await listed()).sort(), ['nightly-1', 'nightly-2', 'pinned', 'weekly-1']);
   await swept('nightly-2'); // it failed
   assert.deepEqual((await listed()).sort(), ['nightly-1', 'pinned', 'weekly-1']);
+});
+
+// Posts, and is gone as soon as all of it is sent.
+function goAway(t, service, path, body) {
+  const socket = net.connect({ port: service.port, host: '127.0.0.1' });
+  t.after(() => socket.destroy());
+  const head = [
+    ...[`POST ${path} HTTP/1.1`, 'Host: store', `Authorization: Bearer ${controllerToken}`],
+    ...['Content-Type: application/json', `Content-Length: ${body.length}`, '', ''],
+  ];
+  return new Promise((resolve) => {
+    socket.on('error', () => {}).on('close', resolve);
+    socket.write(head.join('\r\n') + body, () => socket.destroy());
+  });
+}
+
+test('a conclusion is made also when nobody waits for it, and told who asks again', async (t) => {
+  const service = await Service.start(t);
+  const sidecars = [];
+  for (let i = 0; i < 6; i++) {
+    const sidecar = await service.run({ name: `nightly-${i}`, schedule: `s${i}` });
+    assert.equal((await sidecar.store('cpu.0', profile(0.3))).status, 201);
+    sidecars.push(sidecar);
+  }
+  const words = JSON.stringify({ state: 'Succeeded', baseline: NIGHTLY });
+  const asked = sidecars.map(({ uid }) =>
+    goAway(t, service, `/api/v1/runs/${uid}/conclude`, words),
+  );
+  await Promise.all(asked);
+  for (const { uid } of sidecars) {
+    const kept = async () => {
+      const { json } = await service.person(
+        'GET',
+        `runs/${uid}/report?namespace=clinic&format=json`,
+      );
+      return json.regression;
+    };
+    await until(kept, 20000, 'the comparison');
+  }
+  const again = await sidecars[5].conclude('Succeeded', { baseline: NIGHTLY });
+  assert.match(again.json.regression.message, /nothing to compare with yet/);
 });
 
 test('a run is compared with one that is named', async (t) => {
