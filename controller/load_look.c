@@ -64,30 +64,6 @@ static void wait_for_target(struct load *load, const char *reason, const char *m
 
 /* ---- requests ---- */
 
-typedef void (*read_done)(void *context, const struct sonde_kube_response *response,
-                          const struct sonde_err *err);
-
-static void read_object(struct load *load, const struct sonde_kube_target *target,
-                        const char *selector, read_done done)
-{
-    struct object *object = &load->object;
-    struct sonde_err err;
-    SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
-    int r = sonde_kube_path(target, &path, &err);
-    sonde_kube_query(&path, "labelSelector", sonde_str(selector));
-    r = r < 0 ? r : sonde_buf_check(&path, "a path", &err);
-    struct sonde_kube_request_options options = {
-        .path = sonde_buf_view(&path), .context = load, .done = done};
-    object->busy = true;
-    object_hold(object);
-    r = r < 0 ? r : sonde_kube_send(object->controller->kube, &options, NULL, &err);
-    if (r < 0) {
-        object->busy = false;
-        object_retry(object);
-        object_end_hold(object);
-    }
-}
-
 /* The answer is here; false: there is nothing to take from it, and it is asked for again, or
  * whoever is to be told was. */
 static bool take_answer(struct load *load, const char *what, const struct sonde_err *err)
@@ -209,10 +185,10 @@ static bool look_at_service(struct load *load)
     const char *namespace = load->object.namespace;
     char selector[128];
     if (!load->service) {
-        read_object(
-            load,
-            &(struct sonde_kube_target){&service_resource, namespace, service->name, NULL, NULL},
-            NULL, service_read);
+        (void)object_ask(&load->object,
+                         &(struct object_request){
+                             .target = {&service_resource, namespace, service->name, NULL, NULL},
+                             .done = service_read});
         return false;
     }
     if (member(member(load->service, "spec"), "externalName")) {
@@ -225,8 +201,11 @@ static bool look_at_service(struct load *load)
     }
     if (!load->addresses) {
         (void)snprintf(selector, sizeof(selector), "kubernetes.io/service-name=%s", service->name);
-        read_object(load, &(struct sonde_kube_target){&slice_resource, namespace, NULL, NULL, NULL},
-                    selector, slices_read);
+        (void)object_ask(
+            &load->object,
+            &(struct object_request){.target = {&slice_resource, namespace, NULL, NULL, NULL},
+                                     .selector = selector,
+                                     .done = slices_read});
         return false;
     }
     return true;
@@ -243,10 +222,10 @@ static bool look_at_host(struct load *load)
         return false;
     }
     if (host[0] && !load->host_allowed) {
-        read_object(load,
-                    &(struct sonde_kube_target){&namespace_resource, NULL, load->object.namespace,
-                                                NULL, NULL},
-                    NULL, namespace_read);
+        (void)object_ask(&load->object,
+                         &(struct object_request){.target = {&namespace_resource, NULL,
+                                                             load->object.namespace, NULL, NULL},
+                                                  .done = namespace_read});
         return false;
     }
     return true;

@@ -47,27 +47,17 @@ static void create(struct load *load)
 {
     struct object *object = &load->object;
     struct sonde_err err;
-    SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
     SONDE_BUF_AUTO body = SONDE_BUF(SONDE_SPEC_FILE_MAX);
-    int r = load_profile_print(load, load_selector(load->service), &body, &err);
-    r = r < 0 ? r
-              : sonde_kube_path(&(struct sonde_kube_target){&profile_run_resource,
-                                                            object->namespace, NULL, NULL, NULL},
-                                &path, &err);
-    r = r < 0 ? r : sonde_buf_check(&path, "the path of a ProfileRun", &err);
-    struct sonde_kube_request_options options = {.method = "POST",
-                                                 .path = sonde_buf_view(&path),
-                                                 .body = sonde_buf_view(&body),
-                                                 .context = load,
-                                                 .done = created};
-    object->busy = true;
-    object_hold(object);
-    r = r < 0 ? r : sonde_kube_send(object->controller->kube, &options, NULL, &err);
-    if (r < 0) {
-        object->busy = false;
+    if (load_profile_print(load, load_selector(load->service), &body, &err) < 0) {
         object_retry(object);
-        object_end_hold(object);
+        return;
     }
+    (void)object_ask(object,
+                     &(struct object_request){
+                         .target = {&profile_run_resource, object->namespace, NULL, NULL, NULL},
+                         .method = "POST",
+                         .body = sonde_buf_view(&body),
+                         .done = created});
 }
 
 /* As it is cached; NULL: it is not there, or is another test's. */

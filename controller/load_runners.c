@@ -114,7 +114,6 @@ static void put_addresses(const struct load *load, struct sonde_buf *body)
 static void send_registration(struct load *load)
 {
     struct object *object = &load->object;
-    struct sonde_err err;
     SONDE_BUF_AUTO body = SONDE_BUF(SONDE_SPEC_FILE_MAX + (64 << 10));
     if (!make_tokens(load)) {
         object_retry(object);
@@ -124,17 +123,7 @@ static void send_registration(struct load *load)
     put_targets(load, &body);
     put_addresses(load, &body);
     sonde_buf_char(&body, '}');
-    int r = sonde_buf_check(&body, "the registration of a load test", &err);
-    load->registering = object->busy = true;
-    object_hold(object);
-    r = r < 0 ? r
-              : store_post(object->controller->store, "runs", sonde_buf_view(&body),
-                           10 * SONDE_SECOND, registered, load, &err);
-    if (r < 0) {
-        load->registering = object->busy = false;
-        object_retry(object);
-        object_end_hold(object);
-    }
+    load->registering = object_post(object, "runs", &body, 10 * SONDE_SECOND, registered);
 }
 
 /* ---- the Job ---- */
@@ -201,31 +190,18 @@ static void job_created(void *context, const struct sonde_kube_response *respons
     object_end_hold(object);
 }
 
-/* Sends a request about the Job, or the collection. */
-static void send_job(struct load *load, const char *method, const char *name, struct sonde_str body,
-                     void (*done)(void *context, const struct sonde_kube_response *response,
-                                  const struct sonde_err *err))
+/* A request about the Job, or, without a name, the collection. */
+static void ask_for_job(struct load *load, const char *method, const char *name,
+                        struct sonde_str body,
+                        void (*done)(void *context, const struct sonde_kube_response *response,
+                                     const struct sonde_err *err))
 {
-    struct object *object = &load->object;
-    struct sonde_err err;
-    SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
-    int r = sonde_kube_path(
-        &(struct sonde_kube_target){&job_resource, object->namespace, name, NULL, NULL}, &path,
-        &err);
-    r = r < 0 ? r : sonde_buf_check(&path, "the path of a Job", &err);
-    struct sonde_kube_request_options options = {.method = method,
-                                                 .path = sonde_buf_view(&path),
-                                                 .body = body,
-                                                 .context = load,
-                                                 .done = done};
-    object->busy = true;
-    object_hold(object);
-    r = r < 0 ? r : sonde_kube_send(object->controller->kube, &options, NULL, &err);
-    if (r < 0) {
-        object->busy = false;
-        object_retry(object);
-        object_end_hold(object);
-    }
+    (void)object_ask(&load->object,
+                     &(struct object_request){
+                         .target = {&job_resource, load->object.namespace, name, NULL, NULL},
+                         .method = method,
+                         .body = body,
+                         .done = done});
 }
 
 static void create_job(struct load *load)
@@ -269,7 +245,7 @@ static void create_job(struct load *load)
     } else if (r < 0) {
         end(load, SONDE_REASON_INVALID_SPEC, err.message);
     } else {
-        send_job(load, "POST", NULL, sonde_buf_view(&body), job_created);
+        ask_for_job(load, "POST", NULL, sonde_buf_view(&body), job_created);
     }
     if (body.data) {
         explicit_bzero(body.data, body.length);
@@ -289,7 +265,7 @@ bool load_start_runners(struct load *load)
         return false;
     }
     if (!load->job_absent) {
-        send_job(load, "GET", load->job, (struct sonde_str){0}, job_read);
+        ask_for_job(load, "GET", load->job, (struct sonde_str){0}, job_read);
     } else if (object->ending_reason[0] || !load_look(load)) {
         return false;
     } else if (!load->registered) {
@@ -465,9 +441,9 @@ void load_end_job(struct load *load)
             (kept(pod)->state == LOAD_POD_LOST && load->spec->on_runner_loss == SONDE_LOSS_REPLACE);
     }
     if (goes_on) {
-        send_job(load, "DELETE", load->job,
-                 SONDE_STR("{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\","
-                           "\"propagationPolicy\":\"Background\"}"),
-                 job_deleted);
+        ask_for_job(load, "DELETE", load->job,
+                    SONDE_STR("{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\","
+                              "\"propagationPolicy\":\"Background\"}"),
+                    job_deleted);
     }
 }

@@ -22,6 +22,8 @@ enum {
 
 struct controller;
 struct object;
+struct sonde_kube_response;
+struct store_answer;
 
 /* Each kind has a cache, and keys of its own in the queue. */
 enum kind {
@@ -194,6 +196,27 @@ void status_take_text(const cJSON *object, const char *name, char *ret, size_t s
 void object_reconcile(struct controller *controller, const struct object_way *way, const char *key);
 void object_wake(const struct object *object, int64_t delay_ns);
 void object_retry(const struct object *object);
+
+/* A request of the API server for an object's sake; the context of `done` is the object. */
+struct object_request {
+    struct sonde_kube_target target;
+    const char *method;       /* NULL: GET */
+    const char *selector;     /* of labels; NULL: all */
+    const char *content_type; /* NULL: JSON */
+    struct sonde_str body;
+    void (*done)(void *context, const struct sonde_kube_response *response,
+                 const struct sonde_err *err);
+};
+
+/* The object is busy and held until `done`, which must end both. False: it could not be sent, and
+ * the object is looked at again. */
+bool object_ask(struct object *object, const struct object_request *request);
+/* The same for a POST to the store. */
+bool object_post(struct object *object, const char *path, const struct sonde_buf *body,
+                 int64_t timeout_ns,
+                 void (*done)(void *context, const struct store_answer *answer,
+                              const struct sonde_err *err));
+
 /* True when the API server has the status as it should be. */
 bool object_write_status(struct object *object);
 /* Nothing was begun: it ends here. */

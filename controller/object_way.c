@@ -29,6 +29,49 @@ static void succeeded(const struct object *object)
     controller_succeeded(object->controller, object->way->kind, object->key);
 }
 
+/* ---- requests ---- */
+
+static bool is_sent(struct object *object, int r)
+{
+    if (r < 0) {
+        object_retry(object);
+        return false;
+    }
+    object->busy = true;
+    object_hold(object);
+    return true;
+}
+
+bool object_ask(struct object *object, const struct object_request *request)
+{
+    struct sonde_err err;
+    SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
+    int r = sonde_kube_path(&request->target, &path, &err);
+    sonde_kube_query(&path, "labelSelector", sonde_str(request->selector));
+    r = r < 0 ? r : sonde_buf_check(&path, "a path", &err);
+    struct sonde_kube_request_options options = {.method = request->method,
+                                                 .path = sonde_buf_view(&path),
+                                                 .content_type = request->content_type,
+                                                 .body = request->body,
+                                                 .context = object,
+                                                 .done = request->done};
+    r = r < 0 ? r : sonde_kube_send(object->controller->kube, &options, NULL, &err);
+    return is_sent(object, r);
+}
+
+bool object_post(struct object *object, const char *path, const struct sonde_buf *body,
+                 int64_t timeout_ns,
+                 void (*done)(void *context, const struct store_answer *answer,
+                              const struct sonde_err *err))
+{
+    struct sonde_err err;
+    int r = sonde_buf_check(body, "a request of the store", &err);
+    r = r < 0 ? r
+              : store_post(object->controller->store, path, sonde_buf_view(body), timeout_ns, done,
+                           object, &err);
+    return is_sent(object, r);
+}
+
 /* ---- the status ---- */
 
 static void log_status(const struct object *object, const char *what, const struct sonde_err *err)
@@ -198,7 +241,6 @@ static const char *state_word(const struct object *object, const struct verdict 
 
 static void conclude(struct object *object)
 {
-    struct sonde_err err;
     struct verdict verdict;
     char path[64];
     SONDE_BUF_AUTO body = SONDE_BUF(16384);
@@ -217,17 +259,7 @@ static void conclude(struct object *object)
     schedules_put_baseline(object->controller, object->way->kind, object->key, &body);
     sonde_buf_char(&body, '}');
     (void)snprintf(path, sizeof(path), "runs/%s/conclude", object->uid);
-    int r = sonde_buf_check(&body, "a conclusion", &err);
-    object->busy = true;
-    object_hold(object);
-    r = r < 0 ? r
-              : store_post(object->controller->store, path, sonde_buf_view(&body),
-                           CONCLUDE_ANSWER_NS, concluded, object, &err);
-    if (r < 0) {
-        object->busy = false;
-        object_retry(object);
-        object_end_hold(object);
-    }
+    (void)object_post(object, path, &body, CONCLUDE_ANSWER_NS, concluded);
 }
 
 void object_conclude(struct object *object)
@@ -276,20 +308,14 @@ static void cancelled(void *context, const struct store_answer *answer, const st
 
 static void send_cancel(struct object *object)
 {
-    struct sonde_err err;
     char path[64];
+    SONDE_BUF_AUTO body = SONDE_BUF(8);
     if (object->cancel_sent || object->busy) {
         return;
     }
     (void)snprintf(path, sizeof(path), "runs/%s/cancel", object->uid);
-    object->busy = true;
-    object_hold(object);
-    if (store_post(object->controller->store, path, SONDE_STR("{}"), 5 * SONDE_SECOND, cancelled,
-                   object, &err) < 0) {
-        object->busy = false;
-        object_wake(object, SONDE_SECOND);
-        object_end_hold(object);
-    }
+    sonde_buf_text(&body, "{}");
+    (void)object_post(object, path, &body, 5 * SONDE_SECOND, cancelled);
 }
 
 void object_end_with(struct object *object, const char *reason, const char *message)

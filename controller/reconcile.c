@@ -129,24 +129,11 @@ static void read_workload(struct run *run)
         [SONDE_WORKLOAD_REPLICA_SET] = {"apps", "v1", "replicasets", "ReplicaSet"},
         [SONDE_WORKLOAD_JOB] = {"batch", "v1", "jobs", "Job"},
     };
-    struct sonde_err err;
     const struct sonde_workload_ref *workload = run->spec->target->workload_ref;
-    SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
-    int r = sonde_kube_path(&(struct sonde_kube_target){&resources[workload->kind],
-                                                        run->object.namespace, workload->name, NULL,
-                                                        NULL},
-                            &path, &err);
-    r = r < 0 ? r : sonde_buf_check(&path, "the path of a workload", &err);
-    struct sonde_kube_request_options options = {
-        .path = sonde_buf_view(&path), .context = run, .done = workload_read};
-    run->object.busy = true;
-    object_hold(&run->object);
-    r = r < 0 ? r : sonde_kube_send(run->object.controller->kube, &options, NULL, &err);
-    if (r < 0) {
-        run->object.busy = false;
-        object_retry(&run->object);
-        object_end_hold(&run->object);
-    }
+    (void)object_ask(&run->object, &(struct object_request){.target = {&resources[workload->kind],
+                                                                       run->object.namespace,
+                                                                       workload->name, NULL, NULL},
+                                                            .done = workload_read});
 }
 
 struct gathering {
