@@ -268,8 +268,8 @@ bool load_start_runners(struct load *load)
         ask_for_job(load, "GET", load->job, (struct sonde_str){0}, job_read);
     } else if (object->ending_reason[0] || !load_look(load)) {
         return false;
-    } else if (!load->registered) {
-        send_registration(load);
+    } else if (!load->registered || !load->tokens) {
+        send_registration(load); /* whoever led before has taken its tokens along */
     } else {
         create_job(load);
     }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+// sonde-controller and the runners of a LoadTest, when something goes wrong: with itself, the API
+// server, the store, or a runner.
+
+const assert = require('node:assert/strict');
+const { createHash } = require('node:crypto');
+const { test } = require('node:test');
+const { conditionWords, until } = require('./support/cluster.js');
+const { begin, running } = require('./support/load-clinic.js');
+
+async function kill({ child, done }) {
+  child.kill('SIGKILL');
+  await done;
+}
+
+// Requests that are not served until release() is called.
+function hold(cluster, isHeld) {
+  const held = [];
+  cluster.answer = (request, response) => {
+    const isOne = isHeld(request);
+    if (isOne) {
+      held.push(() => cluster.serve(request, response));
+    }
+    return isOne;
+  };
+  return {
+    count: () => held.length,
+    release: () => {
+      cluster.answer = () => false;
+      for (const serve of held) {
+        serve();
+      }
+    },
+  };
+}
+
+// Requests that are refused; so many of them, or all.
+function refuse(cluster, isRefused, { code = 500, reason = 'InternalError', times = Infinity } = {}) {
+  let count = 0;
+  cluster.answer = (request, response) => {
+    const isOne = count < times && isRefused(request);
+    if (isOne) {
+      count++;
+      cluster.status(response, code, reason, 'the webhook is away');
+    }
+    return isOne;
+  };
+  return () => count;
+}
+
+const isJob = (wanted) => ({ method, kind }) => method === wanted && kind === 'jobs';
+
+test('a test that was registered and has no Job yet is registered again', async (t) => {
+  const clinic = await begin(t);
+  const { cluster, store } = clinic;
+  const made = cluster.load('peak', { parallelism: 2 });
+  refuse(cluster, isJob('POST'));
+  const first = clinic.controller();
+  await until(() => cluster.asked('POST', '/jobs').length, 10000, 'a Job that is refused');
+  store.tell(made, { phase: 'Waiting' });
+  await kill(first);
+  store.waiting = undefined;
+  const services = hold(cluster, ({ method, kind }) => method === 'GET' && kind === 'services');
+  const second = clinic.controller();
+  await until(services.count, 10000, 'a look at the Service');
+  await until(() => store.waiting?.since > 0, 10000, 'what the store knows');
+  services.release();
+  const job = await cluster.job('peak');
+  assert.equal(store.posted('runs').length, 2);
+  const { env } = job.spec.template.spec.containers[0];
+  const tokens = env.find(({ name }) => name === 'SONDE_TOKENS').value.split(',');
+  const [sha256] = store.posted('runs')[1].targets.map(({ tokenSha256 }) => tokenSha256);
+  assert.equal(createHash('sha256').update(tokens[0]).digest('hex'), sha256);
+  assert.equal(tokens.length, 2);
+  assert.equal(second.child.signalCode, null);
+});
