@@ -11,18 +11,6 @@ static const cJSON *member(const cJSON *object, const char *name)
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
-static const cJSON *named(const cJSON *list, const char *name)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach(item, list)
-    {
-        if (strcmp(sonde_json_string_or(item, "name", ""), name) == 0) {
-            return item;
-        }
-    }
-    return NULL;
-}
-
 void attach_name(const char *run_uid, bool look, char ret[SIDECAR_NAME_SIZE])
 {
     size_t length = (size_t)snprintf(ret, SIDECAR_NAME_SIZE, "sonde-");
@@ -80,7 +68,7 @@ static int choose_container(const cJSON *pod, const char *wanted, char ret[CONTA
         }
         name = sonde_json_string_or(cJSON_GetArrayItem(containers, 0), "name", "");
     }
-    if (!name[0] || !named(containers, name) || strlen(name) >= CONTAINER_NAME_SIZE) {
+    if (!name[0] || !pod_named(containers, name) || strlen(name) >= CONTAINER_NAME_SIZE) {
         return sonde_fail_reason(err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_NOT_FOUND,
                                  "the pod has no container %.63s", name);
     }
@@ -105,8 +93,8 @@ static bool read_user(const cJSON *context, const char *name, int64_t *ret)
 static int64_t find_user(const cJSON *pod, const char *container, int64_t given)
 {
     const cJSON *spec = member(pod, "spec");
-    const cJSON *status = named(member(member(pod, "status"), "containerStatuses"), container);
-    const cJSON *own = member(named(member(spec, "containers"), container), "securityContext");
+    const cJSON *status = pod_named(member(member(pod, "status"), "containerStatuses"), container);
+    const cJSON *own = member(pod_named(member(spec, "containers"), container), "securityContext");
     int64_t user = ATTACH_USER_UNKNOWN;
     if (read_user(member(member(status, "user"), "linux"), "uid", &user) ||
         read_user(own, "runAsUser", &user) ||
@@ -121,8 +109,8 @@ static int64_t find_user(const cJSON *pod, const char *container, int64_t given)
 static int64_t find_group(const cJSON *pod, const char *container)
 {
     const cJSON *spec = member(pod, "spec");
-    const cJSON *status = named(member(member(pod, "status"), "containerStatuses"), container);
-    const cJSON *own = member(named(member(spec, "containers"), container), "securityContext");
+    const cJSON *status = pod_named(member(member(pod, "status"), "containerStatuses"), container);
+    const cJSON *own = member(pod_named(member(spec, "containers"), container), "securityContext");
     int64_t group = ATTACH_USER_UNKNOWN;
     (void)(read_user(member(member(status, "user"), "linux"), "gid", &group) ||
            read_user(own, "runAsGroup", &group) ||
@@ -135,7 +123,7 @@ static int64_t find_group(const cJSON *pod, const char *container)
 static int64_t find_liveness(const cJSON *pod, const char *container)
 {
     enum { PERIOD_DEFAULT = 10, THRESHOLD_DEFAULT = 3, BOUND = 1000000 };
-    const cJSON *own = named(member(member(pod, "spec"), "containers"), container);
+    const cJSON *own = pod_named(member(member(pod, "spec"), "containers"), container);
     const cJSON *probe = member(own, "livenessProbe");
     if (!cJSON_IsObject(probe)) {
         return 0;
@@ -163,9 +151,10 @@ static void count_entries(const cJSON *pod, const char *name, int *ret_entries,
         (*ret_entries)++;
         if (strcmp(entry, name) == 0) {
             ret->present = true;
-        } else if (!member(member(named(statuses, entry), "state"), "terminated") &&
+        } else if (!member(member(pod_named(statuses, entry), "state"), "terminated") &&
                    !attach_is_stuck(sonde_json_string_or(
-                       member(member(named(statuses, entry), "state"), "waiting"), "reason", ""))) {
+                       member(member(pod_named(statuses, entry), "state"), "waiting"), "reason",
+                       ""))) {
             ret->other_active = true;
         }
     }
@@ -197,7 +186,8 @@ int attach_examine(const cJSON *pod, const struct attach_request *request,
     if (r < 0) {
         return r;
     }
-    const cJSON *status = named(member(member(pod, "status"), "containerStatuses"), ret->container);
+    const cJSON *status =
+        pod_named(member(member(pod, "status"), "containerStatuses"), ret->container);
     if (!member(member(status, "state"), "running")) {
         return sonde_fail_reason(err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_EXITED,
                                  "container %s does not run", ret->container);

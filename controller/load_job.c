@@ -324,7 +324,7 @@ static void put_pod(const struct load_job *job, const char *const *maps, size_t 
                      "\"seccompProfile\":{\"type\":\"RuntimeDefault\"}}",
                      GRACE_SECONDS, LOAD_JOB_USER, LOAD_JOB_USER, LOAD_JOB_USER);
     put_place(job, buf);
-    put_pair(buf, ",\"containers\":[{\"name\":\"runner\",", "image", job->image);
+    put_pair(buf, ",\"containers\":[{\"name\":\"" LOAD_JOB_CONTAINER "\",", "image", job->image);
     sonde_buf_text(buf, ",\"imagePullPolicy\":\"IfNotPresent\",\"command\":[\"" PROGRAM "\"],"
                         "\"terminationMessagePolicy\":\"FallbackToLogsOnError\",");
     put_environment(job, buf);

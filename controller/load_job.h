@@ -10,6 +10,7 @@
 #include "spec/kinds.h"
 
 #define LOAD_JOB_LABEL "sonde.dev/load-test" /* on the Job and its pods: the LoadTest's uid */
+#define LOAD_JOB_CONTAINER "runner"          /* others may be put beside it */
 #define LOAD_JOB_FILES "/run/sonde"
 #define LOAD_JOB_USER 65532
 

@@ -8,6 +8,7 @@
 #include "codec/json.h"
 #include "controller/attach.h"
 #include "controller/load_job.h"
+#include "controller/pods.h"
 #include "kube/time.h"
 #include "spec/reason.h"
 
@@ -53,7 +54,8 @@ static const char *known(const char *word)
 
 static const char *memory_limit(const cJSON *pod)
 {
-    const cJSON *container = cJSON_GetArrayItem(member(member(pod, "spec"), "containers"), 0);
+    const cJSON *container =
+        pod_named(member(member(pod, "spec"), "containers"), LOAD_JOB_CONTAINER);
     return sonde_json_string_or(member(member(container, "resources"), "limits"), "memory",
                                 "its node's");
 }
@@ -114,10 +116,25 @@ static void judge_wait(const cJSON *status, const cJSON *waiting, struct load_po
     }
 }
 
+/* A container that somebody else put into the pod does not end with the runner. */
+static bool goes_on(const cJSON *statuses)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, statuses)
+    {
+        if (strcmp(text(item, "name"), LOAD_JOB_CONTAINER) != 0 &&
+            member(member(item, "state"), "running")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void judge(const cJSON *object, struct load_pod *pod, struct sonde_buf *message)
 {
     const cJSON *status = member(object, "status");
-    const cJSON *container = cJSON_GetArrayItem(member(status, "containerStatuses"), 0);
+    const cJSON *statuses = member(status, "containerStatuses");
+    const cJSON *container = pod_named(statuses, LOAD_JOB_CONTAINER);
     const cJSON *state = member(container, "state");
     const cJSON *terminated = member(state, "terminated");
     const char *phase = text(status, "phase");
@@ -131,6 +148,7 @@ static void judge(const cJSON *object, struct load_pod *pod, struct sonde_buf *m
     } else {
         judge_wait(status, member(state, "waiting"), pod, message);
     }
+    pod->lingers = pod->state >= LOAD_POD_DONE && goes_on(statuses);
 }
 
 /* ---- the cache ---- */

@@ -28,6 +28,7 @@ struct load_pod {
     int64_t created_ns; /* since 1970 */
     int64_t leaving_ns; /* since 1970: it must be gone by then; 0: nobody deletes it */
     enum load_pod_state state;
+    bool lingers;        /* it has ended, but another container of the pod has not */
     const char *reason;  /* of spec/reason.h; NULL: there is nothing to say */
     const char *message; /* behind the struct; "" */
     const char *node;    /* the same */

@@ -436,7 +436,7 @@ void load_end_job(struct load *load)
     for (int64_t i = 0; i < load->spec->parallelism; i++) {
         const struct sonde_kube_object *pod = search.newest[i];
         goes_on =
-            goes_on || !pod || kept(pod)->state == LOAD_POD_WAITING ||
+            goes_on || !pod || kept(pod)->state == LOAD_POD_WAITING || kept(pod)->lingers ||
             (kept(pod)->state == LOAD_POD_RUNNING && load->object.ending_reason[0]) ||
             (kept(pod)->state == LOAD_POD_LOST && load->spec->on_runner_loss == SONDE_LOSS_REPLACE);
     }

@@ -181,6 +181,18 @@ void pod_release(void *context, void *kept)
     free(kept);
 }
 
+const cJSON *pod_named(const cJSON *list, const char *name)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list)
+    {
+        if (strcmp(sonde_json_string_or(item, "name", ""), name) == 0) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
 const char *pod_label(const struct pod *pod, const char *key)
 {
     for (const char *at = pod->labels; *at;) {

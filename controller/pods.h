@@ -45,6 +45,10 @@ struct pod {
 int pod_keep(void *context, const cJSON *object, void **ret, struct sonde_err *err);
 void pod_release(void *context, void *kept);
 
+/* The entry of that name in a list of containers, or of their statuses, which no order is promised
+ * of; NULL: there is none. */
+const cJSON *pod_named(const cJSON *list, const char *name);
+
 /* The value of a label, or NULL. */
 const char *pod_label(const struct pod *pod, const char *key);
 /* Whether the labels meet a selector (kubernetes.io, "Labels and Selectors"): all of its parts. */

@@ -76,3 +76,22 @@ test('a test that was registered and has no Job yet is registered again', async 
   assert.equal(tokens.length, 2);
   assert.equal(second.child.signalCode, null);
 });
+
+test('a container that was put beside the runner neither hides it nor keeps its pod', async (t) => {
+  const { cluster, store, made, pods } = await running(t, {
+    ...{ parallelism: 2, onRunnerLoss: 'Continue' },
+  });
+  const endBeside = (pod, terminated) =>
+    cluster.change('pods', pod.metadata.name, ({ status }) => {
+      status.containerStatuses = [
+        { name: 'istio-proxy', state: { running: {} } },
+        { name: 'runner', state: { terminated } },
+      ];
+    });
+  endBeside(pods[0], { exitCode: 137, reason: 'OOMKilled' });
+  assert.equal((await store.wait('runners/0/lost')).reason, 'RunnerOutOfMemory');
+  endBeside(pods[1], { exitCode: 0, reason: 'Completed' });
+  store.tell(made, { phase: 'Over', ready: 2, lost: 1 });
+  await cluster.loadEnds('peak');
+  await until(() => cluster.asked('DELETE', '/jobs/').length === 1, 10000, 'the end of the Job');
+});

@@ -191,7 +191,8 @@ static struct load_pod *keep(const char *metadata, const char *status)
     sonde_buf_printf(&text,
                      "{\"metadata\":{\"name\":\"p\",\"labels\":{\"" LOAD_JOB_LABEL "\":\"" UID
                      "\"},\"annotations\":{\"batch.kubernetes.io/job-completion-index\":\"3\"}%s},"
-                     "\"spec\":{\"nodeName\":\"n1\",\"containers\":[{\"resources\":{\"limits\":{"
+                     "\"spec\":{\"nodeName\":\"n1\",\"containers\":[{\"name\":\"proxy\"},{\"name\":"
+                     "\"runner\",\"resources\":{\"limits\":{"
                      "\"memory\":\"64Mi\"}}}]},\"status\":%s}",
                      metadata, status);
     SONDE_JSON_AUTO *pod = cJSON_Parse(text.data);
@@ -201,7 +202,13 @@ static struct load_pod *keep(const char *metadata, const char *status)
 }
 
 #define ENDED(fields)                                                                              \
-    "{\"phase\":\"Failed\",\"containerStatuses\":[{\"state\":{\"terminated\":{" fields "}}}]"
+    "{\"phase\":\"Failed\",\"containerStatuses\":[{\"name\":\"runner\",\"state\":{\"terminated\":" \
+    "{" fields "}}}]"
+
+#define BESIDE_PROXY(state)                                                                        \
+    "{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"proxy\",\"state\":{\"running\":{}}" \
+    "},"                                                                                           \
+    "{\"name\":\"runner\",\"state\":{" state "}}]}"
 
 static void pods_tell_what_became_of_their_runner(void **state)
 {
@@ -215,15 +222,19 @@ static void pods_tell_what_became_of_their_runner(void **state)
         {"{\"phase\":\"Pending\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"False\","
          "\"message\":\"0/1 nodes\"}]}",
          LOAD_POD_WAITING, SONDE_REASON_RUNNER_UNSCHEDULABLE, "0/1 nodes"},
-        {"{\"phase\":\"Pending\",\"containerStatuses\":[{\"state\":{\"waiting\":{\"reason\":"
+        {"{\"phase\":\"Pending\",\"containerStatuses\":[{\"name\":\"runner\",\"state\":{"
+         "\"waiting\":{\"reason\":"
          "\"ContainerCreating\"}}}]}",
          LOAD_POD_WAITING, NULL, ""},
-        {"{\"phase\":\"Pending\",\"containerStatuses\":[{\"state\":{\"waiting\":{\"reason\":"
+        {"{\"phase\":\"Pending\",\"containerStatuses\":[{\"name\":\"runner\",\"state\":{"
+         "\"waiting\":{\"reason\":"
          "\"ImagePullBackOff\",\"message\":\"no image\"}}}]}",
          LOAD_POD_WAITING, SONDE_REASON_RUNNERS_NOT_READY, "ImagePullBackOff: no image"},
-        {"{\"phase\":\"Running\",\"containerStatuses\":[{\"state\":{\"running\":{}}}]}",
+        {"{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"runner\",\"state\":{"
+         "\"running\":{}}}]}",
          LOAD_POD_RUNNING, NULL, ""},
-        {"{\"phase\":\"Running\",\"containerStatuses\":[{\"state\":{\"terminated\":{\"exitCode\":"
+        {"{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"runner\",\"state\":{"
+         "\"terminated\":{\"exitCode\":"
          "0}}}]}",
          LOAD_POD_DONE, NULL, ""},
         {"{\"phase\":\"Succeeded\"}", LOAD_POD_DONE, NULL, ""},
@@ -244,6 +255,12 @@ static void pods_tell_what_became_of_their_runner(void **state)
                                    "\"True\",\"reason\":\"PreemptionByScheduler\",\"message\":"
                                    "\"for more\"}]}",
          LOAD_POD_LOST, SONDE_REASON_RUNNER_LOST, "PreemptionByScheduler: for more"},
+        {BESIDE_PROXY("\"terminated\":{\"exitCode\":137,\"reason\":\"OOMKilled\"}"), LOAD_POD_LOST,
+         SONDE_REASON_RUNNER_OUT_OF_MEMORY,
+         "it was killed when it had used the memory of its limit (64Mi)"},
+        {BESIDE_PROXY("\"terminated\":{\"exitCode\":0}"), LOAD_POD_DONE, NULL, ""},
+        {BESIDE_PROXY("\"waiting\":{\"reason\":\"ImagePullBackOff\",\"message\":\"no image\"}"),
+         LOAD_POD_WAITING, SONDE_REASON_RUNNERS_NOT_READY, "ImagePullBackOff: no image"},
         {"7", LOAD_POD_WAITING, NULL, ""},
     };
     for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
@@ -256,6 +273,17 @@ static void pods_tell_what_became_of_their_runner(void **state)
         assert_string_equal(pod->node, "n1");
         load_pod_release(NULL, pod);
     }
+}
+
+static void a_pod_lingers_while_another_container_runs(void **state)
+{
+    (void)state;
+    struct load_pod *beside = keep("", BESIDE_PROXY("\"terminated\":{\"exitCode\":0}"));
+    struct load_pod *alone = keep("", ENDED("\"exitCode\":137") "}");
+    assert_true(beside->lingers);
+    assert_false(alone->lingers);
+    load_pod_release(NULL, beside);
+    load_pod_release(NULL, alone);
 }
 
 static void other_pods_are_left_out_and_long_words_cut(void **state)
@@ -497,6 +525,7 @@ int main(void)
         cmocka_unit_test(secrets_and_maps_are_referred_to),
         cmocka_unit_test(names_of_jobs_fit_their_pods),
         cmocka_unit_test(pods_tell_what_became_of_their_runner),
+        cmocka_unit_test(a_pod_lingers_while_another_container_runs),
         cmocka_unit_test(other_pods_are_left_out_and_long_words_cut),
         cmocka_unit_test(hosts_are_named_by_the_namespace),
         cmocka_unit_test(what_is_outside_of_the_cluster_is_told),
