@@ -239,28 +239,39 @@ static void put_toleration(const struct sonde_toleration *one, struct sonde_buf 
     sonde_buf_char(buf, '}');
 }
 
-/* Without these a pod on a node that is gone is waited for during 300 s. */
+/* As Kubernetes matches them (kubernetes.io, "Taints and Tolerations"), for NoExecute. */
+static bool tolerates(const struct sonde_toleration *one, const char *taint)
+{
+    return (!one->key || strcmp(one->key, taint) == 0) &&
+           (one->effect == SONDE_SPEC_NO_CHOICE || one->effect == SONDE_TAINT_NO_EXECUTE);
+}
+
+/* Of each of these taints for which nothing is said a pod on a node that is gone would be waited
+ * for during 300 s. */
 static void put_tolerations(const struct sonde_runner *runner, struct sonde_buf *buf)
 {
     static const char *const taints[] = {"node.kubernetes.io/not-ready",
                                          "node.kubernetes.io/unreachable"};
-    bool own = false;
+    bool own[SONDE_LENGTH(taints)] = {false};
     const char *before = "";
     sonde_buf_text(buf, ",\"tolerations\":[");
     for (size_t i = 0; i < runner->tolerations.count; i++) {
         const struct sonde_toleration *one = &runner->tolerations.items[i];
-        own = own || !one->key || strcmp(one->key, taints[0]) == 0 ||
-              strcmp(one->key, taints[1]) == 0;
+        for (size_t j = 0; j < SONDE_LENGTH(taints); j++) {
+            own[j] = own[j] || tolerates(one, taints[j]);
+        }
         sonde_buf_text(buf, before);
         put_toleration(one, buf);
         before = ",";
     }
-    for (size_t i = 0; !own && i < SONDE_LENGTH(taints); i++) {
-        sonde_buf_printf(buf,
-                         "%s{\"key\":\"%s\",\"operator\":\"Exists\",\"effect\":\"NoExecute\","
-                         "\"tolerationSeconds\":%d}",
-                         before, taints[i], NODE_PATIENCE_SECONDS);
-        before = ",";
+    for (size_t i = 0; i < SONDE_LENGTH(taints); i++) {
+        if (!own[i]) {
+            sonde_buf_printf(buf,
+                             "%s{\"key\":\"%s\",\"operator\":\"Exists\",\"effect\":"
+                             "\"NoExecute\",\"tolerationSeconds\":%d}",
+                             before, taints[i], NODE_PATIENCE_SECONDS);
+            before = ",";
+        }
     }
     sonde_buf_char(buf, ']');
 }

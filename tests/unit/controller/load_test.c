@@ -126,12 +126,59 @@ static void the_place_of_the_runners_is_the_specs(void **state)
     assert_string_equal(text_at(at(at(container, "resources"), "limits"), "cpu"), "50m");
     assert_string_equal(text_at(at(pod, "nodeSelector"), "pool"), "load");
     assert_string_equal(text_at(pod, "priorityClassName"), "low");
-    assert_int_equal(cJSON_GetArraySize(at(pod, "tolerations")), 1);
+    assert_int_equal(cJSON_GetArraySize(at(pod, "tolerations")), 2);
     const cJSON *term = at(cJSON_GetArrayItem(at(at(at(pod, "affinity"), "podAntiAffinity"),
                                                  "preferredDuringSchedulingIgnoredDuringExecution"),
                                               0),
                            "podAffinityTerm");
     assert_true(cJSON_Compare(at(at(term, "labelSelector"), "matchLabels"), selector, true));
+}
+
+/* How long a pod stays on a node with the taint; -1: nothing is said, -2: for ever. */
+static int64_t patience_of(const cJSON *pod, const char *taint)
+{
+    const cJSON *one;
+    cJSON_ArrayForEach(one, at(pod, "tolerations"))
+    {
+        bool all = strcmp(text_at(one, "key"), "(none)") == 0;
+        const char *effect = sonde_json_string_or(one, "effect", "NoExecute");
+        if ((all || strcmp(text_at(one, "key"), taint) == 0) && strcmp(effect, "NoExecute") == 0) {
+            return sonde_json_integer_or(one, "tolerationSeconds", -2);
+        }
+    }
+    return -1;
+}
+
+static void each_taint_of_a_lost_node_is_tolerated_for_a_while(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tolerations;
+        int64_t not_ready, unreachable;
+    } cases[] = {
+        {"", 10, 10},
+        {"{\"key\":\"node.kubernetes.io/not-ready\",\"operator\":\"Exists\",\"effect\":"
+         "\"NoExecute\",\"tolerationSeconds\":60}",
+         60, 10},
+        {"{\"key\":\"node.kubernetes.io/unreachable\",\"operator\":\"Exists\"}", 10, -2},
+        {"{\"key\":\"node.kubernetes.io/unreachable\",\"operator\":\"Exists\",\"effect\":"
+         "\"NoSchedule\"}",
+         10, 10},
+        {"{\"operator\":\"Exists\"}", -2, -2},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        SONDE_BUF_AUTO members = SONDE_BUF(4096);
+        sonde_buf_printf(&members,
+                         cases[i].tolerations[0] ? SERVICE SCENARIO
+                             ",\"runner\":{\"tolerations\":[%s]}"
+                                                 : SERVICE SCENARIO "%s",
+                         cases[i].tolerations);
+        SONDE_JSON_AUTO *job = job_of(test_of(members.data), NULL);
+        assert_int_equal(patience_of(pod_of(job), "node.kubernetes.io/not-ready"),
+                         cases[i].not_ready);
+        assert_int_equal(patience_of(pod_of(job), "node.kubernetes.io/unreachable"),
+                         cases[i].unreachable);
+    }
 }
 
 static void secrets_and_maps_are_referred_to(void **state)
@@ -522,6 +569,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_job_is_restricted_and_asks_for_a_part_of_its_node),
         cmocka_unit_test(the_place_of_the_runners_is_the_specs),
+        cmocka_unit_test(each_taint_of_a_lost_node_is_tolerated_for_a_while),
         cmocka_unit_test(secrets_and_maps_are_referred_to),
         cmocka_unit_test(names_of_jobs_fit_their_pods),
         cmocka_unit_test(pods_tell_what_became_of_their_runner),
