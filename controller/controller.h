@@ -247,6 +247,8 @@ int store_post(struct store_client *store, const char *path, struct sonde_str bo
                struct sonde_err *err) SONDE_MUST_CHECK;
 /* Follows the changes from now on. */
 void store_follow(struct store_client *store);
+/* The store is to tell all that goes on once more: news came that nobody was there to take. */
+void store_follow_anew(struct store_client *store);
 
 /* certificates.c */
 int certificates_new(struct controller *controller, struct certificates **ret,

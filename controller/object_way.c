@@ -206,6 +206,10 @@ static void concluded(void *context, const struct store_answer *answer, const st
     char message[OBJECT_MESSAGE_SIZE];
     int64_t now = sonde_clock_monotonic();
     object->busy = false;
+    if (object->phase == OBJECT_OVER) { /* dropped, and taken up anew */
+        object_end_hold(object);
+        return;
+    }
     object->way->judge(object, &verdict);
     if (err->code == 0) {
         object->results = cJSON_Duplicate(answer->object, true);
@@ -467,6 +471,8 @@ static struct object *take_up(struct controller *controller, const struct object
     }
     if (!object->valid) {
         object_end_early(object, SONDE_REASON_INVALID_SPEC, invalid.message);
+    } else if (object->phase == OBJECT_WORKING) {
+        store_follow_anew(controller->store);
     }
     return object;
 }

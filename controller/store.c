@@ -20,6 +20,7 @@ enum {
     ORPHANS_MAX = 256,
 };
 #define FOLLOW_AGAIN_NS (1 * SONDE_SECOND)
+#define ANEW_NS (SONDE_SECOND / 10)   /* of many objects that are taken up once */
 #define ORPHAN_NS (45 * SONDE_SECOND) /* cancelled, then concluded */
 
 struct exchange {
@@ -51,7 +52,8 @@ struct store_client {
     struct sonde_timer *timer; /* of following */
     char cursor[CURSOR_MAX];
     char server_name[256];
-    bool following;
+    struct exchange *following; /* its request; NULL: none is under way */
+    bool anew;                  /* all is about to be asked for */
     struct orphan *orphans;
     size_t orphan_count;
     struct sonde_timer *orphan_timer;
@@ -130,6 +132,14 @@ static void read_refusal(const struct sonde_http_response *response, const cJSON
                      sonde_json_string_or(object, "message", "no message"));
 }
 
+static void take_out(const struct exchange *exchange)
+{
+    *exchange->at = exchange->next;
+    if (exchange->next) {
+        exchange->next->at = exchange->at;
+    }
+}
+
 static void exchanged(void *context, const struct sonde_http_response *response,
                       const struct sonde_err *err)
 {
@@ -145,10 +155,7 @@ static void exchanged(void *context, const struct sonde_http_response *response,
         }
     }
     struct store_answer answer = {.status = response->status, .object = object};
-    *exchange->at = exchange->next;
-    if (exchange->next) {
-        exchange->next->at = exchange->at;
-    }
+    take_out(exchange);
     exchange->done(exchange->context, &answer, &problem);
     free(exchange);
 }
@@ -203,9 +210,10 @@ static int send(struct store_client *store, const char *method, const char *path
     return r;
 }
 
+/* ret_exchange may be NULL. */
 static int begin(struct store_client *store, const char *method, const char *path,
                  struct sonde_str body, int64_t timeout_ns, store_callback done, void *context,
-                 struct sonde_err *err)
+                 struct exchange **ret_exchange, struct sonde_err *err)
 {
     struct exchange *exchange = calloc(1, sizeof(*exchange));
     if (!exchange) {
@@ -225,13 +233,16 @@ static int begin(struct store_client *store, const char *method, const char *pat
         exchange->next->at = &exchange->next;
     }
     store->exchanges = exchange;
+    if (ret_exchange) {
+        *ret_exchange = exchange;
+    }
     return 0;
 }
 
 int store_post(struct store_client *store, const char *path, struct sonde_str body,
                int64_t timeout_ns, store_callback done, void *context, struct sonde_err *err)
 {
-    return begin(store, "POST", path, body, timeout_ns, done, context, err);
+    return begin(store, "POST", path, body, timeout_ns, done, context, NULL, err);
 }
 
 /* ---- orphans ---- */
@@ -387,7 +398,7 @@ static void followed(void *context, const struct store_answer *answer, const str
     struct store_client *store = context;
     struct controller *controller = store->controller;
     const cJSON *change;
-    store->following = false;
+    store->following = NULL;
     if (err->code) {
         SONDE_LOG(&controller->log, SONDE_LOG_WARN, "the store does not tell its changes",
                   SONDE_FIELD_STR("error", sonde_str(err->message)));
@@ -418,6 +429,7 @@ static void follow(void *context)
     struct store_client *store = context;
     struct sonde_err err;
     char path[CURSOR_MAX + 64];
+    store->anew = false;
     if (store->following || !store->controller->leads) {
         return;
     }
@@ -428,10 +440,8 @@ static void follow(void *context)
         return;
     }
     (void)snprintf(path, sizeof(path), "changes?since=%s&wait=%d", store->cursor, WAIT_SECONDS);
-    store->following = true;
     if (begin(store, "GET", path, (struct sonde_str){0}, (WAIT_SECONDS + 10) * SONDE_SECOND,
-              followed, store, &err) < 0) {
-        store->following = false;
+              followed, store, &store->following, &err) < 0) {
         SONDE_LOG(&store->controller->log, SONDE_LOG_WARN, "the store cannot be asked",
                   SONDE_FIELD_STR("error", sonde_str(err.message)));
         sonde_timer_start(store->timer, FOLLOW_AGAIN_NS, 0);
@@ -441,4 +451,19 @@ static void follow(void *context)
 void store_follow(struct store_client *store)
 {
     sonde_timer_start(store->timer, 0, 0);
+}
+
+void store_follow_anew(struct store_client *store)
+{
+    if (store->anew) {
+        return;
+    }
+    if (store->following) {
+        sonde_http_cancel(store->following->request);
+        take_out(store->following);
+        free(SONDE_TAKE(store->following));
+    }
+    store->cursor[0] = '\0';
+    store->anew = true;
+    sonde_timer_start(store->timer, ANEW_NS, 0);
 }

@@ -95,3 +95,21 @@ test('a container that was put beside the runner neither hides it nor keeps its 
   await cluster.loadEnds('peak');
   await until(() => cluster.asked('DELETE', '/jobs/').length === 1, 10000, 'the end of the Job');
 });
+
+test('what the store has said is not lost with the object that took it', async (t) => {
+  const { clinic, cluster, store, made, process } = await running(t);
+  await kill(process);
+  store.tell(made, { phase: 'Over', ready: 1 });
+  store.refuse.conclude = 503;
+  clinic.controller();
+  await store.wait('/conclude');
+  // Whoever writes it before the controller does: it is taken up anew, and the store tells nothing
+  // twice.
+  cluster.change('loadtests', 'peak', (object) => {
+    object.metadata.annotations = { seen: 'yes' };
+  });
+  const before = store.posted('/conclude').length;
+  store.refuse.conclude = undefined;
+  assert.equal(conditionWords(await cluster.loadEnds('peak')), 'True Completed');
+  assert.ok(store.posted('/conclude').length > before);
+});
