@@ -68,8 +68,9 @@ struct load {
     char (*tokens)[LOAD_TOKEN_SIZE]; /* NULL: none are made; wiped when the Job has them */
     bool registering, registered;
     int store_failures;
-    bool job_absent;   /* it is not there */
-    bool job_known;    /* it is there */
+    bool job_absent; /* it is not there */
+    bool job_known;  /* it is there */
+    char job_uid[SONDE_KUBE_UID_MAX];
     bool job_recorded; /* the status says that it was made */
     int64_t job_made;  /* since 1970 */
     struct runner runners[LOAD_RUNNERS_MAX];

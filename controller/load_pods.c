@@ -163,12 +163,12 @@ static size_t cut(struct sonde_str message)
     return length;
 }
 
-static struct load_pod *copy_of(const struct load_pod *pod, struct sonde_str message,
-                                const char *node)
+static struct load_pod *copy_of(const struct load_pod *pod, struct sonde_str message)
 {
     size_t length = cut(message);
-    size_t node_size = strlen(node) + 1;
-    struct load_pod *kept = malloc(sizeof(*kept) + length + 1 + node_size);
+    size_t node_size = strlen(pod->node) + 1;
+    size_t job_size = strlen(pod->job) + 1;
+    struct load_pod *kept = malloc(sizeof(*kept) + length + 1 + node_size + job_size);
     if (kept) {
         char *texts = (char *)(kept + 1);
         *kept = *pod;
@@ -176,9 +176,9 @@ static struct load_pod *copy_of(const struct load_pod *pod, struct sonde_str mes
             memcpy(texts, message.data, length);
         }
         texts[length] = '\0';
-        memcpy(texts + length + 1, node, node_size);
         kept->message = texts;
-        kept->node = texts + length + 1;
+        kept->node = memcpy(texts + length + 1, pod->node, node_size);
+        kept->job = memcpy(texts + length + 1 + node_size, pod->job, job_size);
     }
     return kept;
 }
@@ -190,15 +190,16 @@ int load_pod_keep(void *context, const cJSON *object, void **ret, struct sonde_e
     const cJSON *metadata = member(object, "metadata");
     const char *index = text(member(metadata, "annotations"), INDEX_ANNOTATION);
     struct load_pod pod = {.created_ns = time_of(metadata, "creationTimestamp"),
-                           .leaving_ns = time_of(metadata, "deletionTimestamp")};
+                           .leaving_ns = time_of(metadata, "deletionTimestamp"),
+                           .node = text(member(object, "spec"), "nodeName"),
+                           .job = text(pod_controller(metadata), "uid")};
     (void)snprintf(pod.test, sizeof(pod.test), "%s",
                    text(member(metadata, "labels"), LOAD_JOB_LABEL));
     if (sonde_parse_i64(sonde_str(index), 0, LOAD_RUNNERS_MAX - 1, &pod.index) < 0) {
         return 1;
     }
     judge(object, &pod, &message);
-    struct load_pod *kept =
-        copy_of(&pod, sonde_buf_view(&message), text(member(object, "spec"), "nodeName"));
+    struct load_pod *kept = copy_of(&pod, sonde_buf_view(&message));
     if (!kept || message.code == SONDE_ENOMEM) {
         free(kept);
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory for a runner's pod");

@@ -32,6 +32,7 @@ struct load_pod {
     const char *reason;  /* of spec/reason.h; NULL: there is nothing to say */
     const char *message; /* behind the struct; "" */
     const char *node;    /* the same */
+    const char *job;     /* the same: the uid of the Job that it belongs to */
 };
 
 /* For sonde_kube_cache_options: the pods with LOAD_JOB_LABEL. One without a runner's index is left

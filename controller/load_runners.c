@@ -138,6 +138,8 @@ static void take_job(struct load *load, const cJSON *job)
     }
     bool made = load->registered && !load->job_known;
     load->job_known = load->job_recorded = load->news = true;
+    (void)snprintf(load->job_uid, sizeof(load->job_uid), "%s",
+                   sonde_json_string_or(member(job, "metadata"), "uid", ""));
     load->job_made = load->job_made ? load->job_made : sonde_clock_realtime();
     load->registered = true;
     forget_tokens(load);
@@ -287,6 +289,12 @@ static const struct load_pod *kept(const struct sonde_kube_object *object)
     return object->kept;
 }
 
+/* A label alone can be put on any pod. */
+static bool is_ours(const struct load *load, const struct sonde_kube_object *pod)
+{
+    return object_is_beside(&load->object, pod) && strcmp(kept(pod)->job, load->job_uid) == 0;
+}
+
 /* The newest pod of each runner: of those before it the store was told when they ended. */
 static void find_pods(const struct load *load, struct search *ret)
 {
@@ -297,7 +305,7 @@ static void find_pods(const struct load *load, struct search *ret)
     for (const struct sonde_kube_object *pod = sonde_kube_cache_first(cache, 0, uid); pod;
          pod = sonde_kube_cache_next(cache, 0, pod)) {
         const struct sonde_kube_object **at = &ret->newest[kept(pod)->index];
-        if (!*at || kept(pod)->created_ns > kept(*at)->created_ns) {
+        if (is_ours(load, pod) && (!*at || kept(pod)->created_ns > kept(*at)->created_ns)) {
             *at = pod;
         }
     }

@@ -76,9 +76,8 @@ static void count_pod(void *context, const struct sonde_kube_object *pod)
     struct target_pods *pods = context;
     const struct object *object = &pods->load->object;
     const struct pod *kept = pod->kept;
-    size_t length = strlen(object->namespace);
-    if (strncmp(pod->key, object->namespace, length) == 0 && pod->key[length] == '/' &&
-        kept->ready && !kept->leaving && load_selects(load_selector(pods->load->service), kept)) {
+    if (object_is_beside(object, pod) && kept->ready && !kept->leaving &&
+        load_selects(load_selector(pods->load->service), kept)) {
         pods->seen += sonde_hash(sonde_str(pod->uid)) | 1;
         pods->ready++;
     }

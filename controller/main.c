@@ -258,9 +258,7 @@ static void pod_changed(void *context, const struct sonde_kube_object *before,
     struct controller *controller = context;
     const struct sonde_kube_object *pod = after ? after : before;
     for (struct object *object = controller->active; object; object = object->next) {
-        size_t length = strlen(object->namespace);
-        if (strncmp(pod->key, object->namespace, length) == 0 && pod->key[length] == '/' &&
-            object->way->concerns(object, pod)) {
+        if (object_is_beside(object, pod) && object->way->concerns(object, pod)) {
             object_wake(object, 0);
         }
     }
@@ -270,9 +268,10 @@ static void runner_pod_changed(void *context, const struct sonde_kube_object *be
                                const struct sonde_kube_object *after)
 {
     struct controller *controller = context;
-    const struct load_pod *pod = (after ? after : before)->kept;
-    const struct object *object = object_find_uid(controller, pod->test);
-    if (object) {
+    const struct sonde_kube_object *pod = after ? after : before;
+    const struct load_pod *kept = pod->kept;
+    const struct object *object = object_find_uid(controller, kept->test);
+    if (object && object_is_beside(object, pod)) {
         object_wake(object, 0);
     }
 }

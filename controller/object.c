@@ -129,6 +129,12 @@ void object_drop(struct object *object)
     }
 }
 
+bool object_is_beside(const struct object *object, const struct sonde_kube_object *other)
+{
+    size_t length = strlen(object->namespace);
+    return strncmp(other->key, object->namespace, length) == 0 && other->key[length] == '/';
+}
+
 /* ---- from what is cached ---- */
 
 /* The spec with its defaults, and a metadata of only the names. */

@@ -167,6 +167,9 @@ void object_set_condition(struct object *object, size_t type, char status, const
                           const char *message);
 void object_event(const struct object *object, bool warning, const char *reason, const char *action,
                   const char *note);
+/* Whether another object, or a pod, is in its namespace. */
+bool object_is_beside(const struct object *object, const struct sonde_kube_object *other);
+
 /* What it is called: "ProfileRun". */
 const char *object_word(const struct object *object);
 

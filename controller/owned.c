@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "codec/json.h"
+#include "controller/pods.h"
 #include "kube/time.h"
 #include "spec/kinds.h"
 
@@ -15,16 +16,9 @@ static const cJSON *member(const cJSON *object, const char *name)
 
 static const cJSON *controller_of(const cJSON *metadata)
 {
-    const cJSON *owner;
-    cJSON_ArrayForEach(owner, member(metadata, "ownerReferences"))
-    {
-        if (sonde_json_true(owner, "controller")) {
-            bool ours =
-                strcmp(sonde_json_string_or(owner, "apiVersion", ""), SONDE_SPEC_API_VERSION) == 0;
-            return ours ? owner : NULL;
-        }
-    }
-    return NULL;
+    const cJSON *owner = pod_controller(metadata);
+    bool ours = strcmp(sonde_json_string_or(owner, "apiVersion", ""), SONDE_SPEC_API_VERSION) == 0;
+    return ours ? owner : NULL;
 }
 
 static int64_t time_of(const cJSON *object, const char *name, int64_t otherwise)

@@ -34,7 +34,7 @@ static void put_labels(struct sonde_buf *buf, const cJSON *labels)
     sonde_buf_char(buf, '\0');
 }
 
-static const cJSON *controller_of(const cJSON *metadata)
+const cJSON *pod_controller(const cJSON *metadata)
 {
     const cJSON *owner;
     cJSON_ArrayForEach(owner, member(metadata, "ownerReferences"))
@@ -126,7 +126,7 @@ int pod_keep(void *context, const cJSON *object, void **ret, struct sonde_err *e
     (void)context;
     const cJSON *metadata = member(object, "metadata");
     const cJSON *status = member(object, "status");
-    const cJSON *owner = controller_of(metadata);
+    const cJSON *owner = pod_controller(metadata);
     const cJSON *item;
     SONDE_BUF_AUTO texts = SONDE_BUF(POD_LABELS_MAX + POD_SIDECARS_MAX * (POD_MESSAGE_MAX + 512));
     struct reading sidecars[POD_SIDECARS_MAX];

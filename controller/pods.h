@@ -49,6 +49,9 @@ void pod_release(void *context, void *kept);
  * of; NULL: there is none. */
 const cJSON *pod_named(const cJSON *list, const char *name);
 
+/* The reference to what controls the object with these metadata, or NULL. */
+const cJSON *pod_controller(const cJSON *metadata);
+
 /* The value of a label, or NULL. */
 const char *pod_label(const struct pod *pod, const char *key);
 /* Whether the labels meet a selector (kubernetes.io, "Labels and Selectors"): all of its parts. */

@@ -145,8 +145,7 @@ struct gathering {
 static bool is_meant(const struct run *run, const struct sonde_kube_object *object)
 {
     const struct sonde_profile_target *target = run->spec->target;
-    size_t length = strlen(run->object.namespace);
-    if (strncmp(object->key, run->object.namespace, length) != 0 || object->key[length] != '/') {
+    if (!object_is_beside(&run->object, object)) {
         return false;
     }
     if (target->pod_name) {

@@ -5,7 +5,7 @@
 // server, the store, or a runner.
 
 const assert = require('node:assert/strict');
-const { createHash } = require('node:crypto');
+const { createHash, randomUUID } = require('node:crypto');
 const { test } = require('node:test');
 const { conditionWords, until } = require('./support/cluster.js');
 const { begin, running } = require('./support/load-clinic.js');
@@ -112,4 +112,27 @@ test('what the store has said is not lost with the object that took it', async (
   store.refuse.conclude = undefined;
   assert.equal(conditionWords(await cluster.loadEnds('peak')), 'True Completed');
   assert.ok(store.posted('/conclude').length > before);
+});
+
+test('a stranger’s pod with the label of a test is none of its runners', async (t) => {
+  const { cluster, store, made, job, pods } = await running(t, { onRunnerLoss: 'Continue' });
+  const fake = (metadata) => ({
+    ...structuredClone(cluster.get('pods', pods[0].metadata.name)),
+    metadata: { ...pods[0].metadata, uid: randomUUID(), ...metadata },
+    status: { phase: 'Failed', reason: 'Evicted', message: 'by nobody' },
+  });
+  const ownerReferences = [{ kind: 'Job', name: 'mine', uid: randomUUID(), controller: true }];
+  const creationTimestamp = new Date(Date.now() + 60000).toISOString();
+  cluster.put('pods', fake({ name: 'beside', ownerReferences, creationTimestamp }), 'ADDED');
+  cluster.put('pods', fake({ name: 'alone', ownerReferences: [], creationTimestamp }), 'ADDED');
+  cluster.put('pods', fake({ namespace: 'other', creationTimestamp }), 'ADDED');
+  // The watch tells in order: those came before this one, which is lost indeed.
+  cluster.endRunner(pods[0], { exitCode: 1, reason: 'Error' });
+  const told = await store.wait('runners/0/lost');
+  assert.equal(told.pod, pods[0].metadata.name);
+  assert.match(told.message, /exit code 1/);
+  store.tell(made, { phase: 'Over', ready: 1, lost: 1 });
+  await cluster.loadEnds('peak');
+  assert.equal(store.posted('runners/0/lost').length, 1);
+  assert.equal(job.metadata.name, cluster.get('loadtests', 'peak').status.job);
 });

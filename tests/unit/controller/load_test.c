@@ -353,9 +353,13 @@ static void other_pods_are_left_out_and_long_words_cut(void **state)
         sonde_buf_text(&status, "\u20ac");
     }
     sonde_buf_text(&status, "\"}]}");
-    struct load_pod *pod = keep(",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"", status.data);
+    struct load_pod *pod = keep(",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\","
+                                "\"ownerReferences\":[{\"uid\":\"other\"},{\"uid\":\"job\","
+                                "\"controller\":true}]",
+                                status.data);
     assert_int_equal(strlen(pod->message), 2 + 332 * 3);
     assert_true(pod->leaving_ns > 0);
+    assert_string_equal(pod->job, "job");
     load_pod_release(NULL, pod);
 }
 
