@@ -42,10 +42,16 @@ struct load_live {
 
 struct load;
 
+/* The loss of a pod. */
+struct loss {
+    int64_t created_ns; /* when the pod was made; since 1970 */
+    char uid[SONDE_KUBE_UID_MAX];
+};
+
 struct runner {
     struct load *load;
-    char told[SONDE_KUBE_UID_MAX]; /* the pod whose loss the store knows of */
-    char telling[SONDE_KUBE_UID_MAX];
+    struct loss told; /* the last that the store knows of; it knows of all before */
+    struct loss telling;
     bool busy;
 };
 
@@ -74,6 +80,7 @@ struct load {
     bool job_recorded; /* the status says that it was made */
     int64_t job_made;  /* since 1970 */
     struct runner runners[LOAD_RUNNERS_MAX];
+    bool pods_seen;                          /* those that were there at the beginning */
     char trouble_reason[OBJECT_REASON_SIZE]; /* why some are not ready; "" */
     char trouble_message[OBJECT_MESSAGE_SIZE];
     struct load_live live;

@@ -280,8 +280,10 @@ bool load_start_runners(struct load *load)
 
 /* ---- the pods ---- */
 
-struct search {
+struct found {
     const struct sonde_kube_object *newest[LOAD_RUNNERS_MAX];
+    /* Of those that are lost, or leave, and whose loss the store does not know of. */
+    const struct sonde_kube_object *first[LOAD_RUNNERS_MAX], *last[LOAD_RUNNERS_MAX];
 };
 
 static const struct load_pod *kept(const struct sonde_kube_object *object)
@@ -295,20 +297,67 @@ static bool is_ours(const struct load *load, const struct sonde_kube_object *pod
     return object_is_beside(&load->object, pod) && strcmp(kept(pod)->job, load->job_uid) == 0;
 }
 
-/* The newest pod of each runner: of those before it the store was told when they ended. */
-static void find_pods(const struct load *load, struct search *ret)
+static struct loss loss_of(const struct sonde_kube_object *pod)
+{
+    struct loss loss = {.created_ns = kept(pod)->created_ns};
+    (void)snprintf(loss.uid, sizeof(loss.uid), "%s", pod->uid);
+    return loss;
+}
+
+static bool is_after(const struct sonde_kube_object *pod, const struct loss *loss)
+{
+    return kept(pod)->created_ns != loss->created_ns ? kept(pod)->created_ns > loss->created_ns
+                                                     : strcmp(pod->uid, loss->uid) > 0;
+}
+
+static bool is_ending(const struct load_pod *pod)
+{
+    return pod->state == LOAD_POD_LOST || (pod->state != LOAD_POD_DONE && pod->leaving_ns);
+}
+
+static void look_at_pod(const struct load *load, const struct sonde_kube_object *pod,
+                        struct found *found)
+{
+    int64_t i = kept(pod)->index;
+    if (!found->newest[i] || kept(pod)->created_ns > kept(found->newest[i])->created_ns) {
+        found->newest[i] = pod;
+    }
+    if (is_ending(kept(pod)) && is_after(pod, &load->runners[i].told)) {
+        struct loss loss = loss_of(pod);
+        if (!found->first[i] || is_after(found->first[i], &loss)) {
+            found->first[i] = pod;
+        }
+        if (!found->last[i] || !is_after(found->last[i], &loss)) {
+            found->last[i] = pod;
+        }
+    }
+}
+
+static void find_pods(const struct load *load, struct found *ret)
 {
     const struct sonde_kube_cache *cache =
         sonde_kube_informer_cache(load->object.controller->runner_pods);
-    struct sonde_str uid = sonde_str(load->object.uid);
-    *ret = (struct search){0};
-    for (const struct sonde_kube_object *pod = sonde_kube_cache_first(cache, 0, uid); pod;
-         pod = sonde_kube_cache_next(cache, 0, pod)) {
-        const struct sonde_kube_object **at = &ret->newest[kept(pod)->index];
-        if (is_ours(load, pod) && (!*at || kept(pod)->created_ns > kept(*at)->created_ns)) {
-            *at = pod;
+    *ret = (struct found){0};
+    for (const struct sonde_kube_object *pod =
+             sonde_kube_cache_first(cache, 0, sonde_str(load->object.uid));
+         pod; pod = sonde_kube_cache_next(cache, 0, pod)) {
+        if (is_ours(load, pod)) {
+            look_at_pod(load, pod, ret);
         }
     }
+}
+
+/* Of several pods that a runner lost before this controller came to the test, whoever led before
+ * has told all but the last: told again, a loss would count twice. */
+static void skip_told(struct load *load, struct found *found)
+{
+    for (int64_t i = 0; i < load->spec->parallelism && !load->pods_seen; i++) {
+        while (found->first[i] != found->last[i]) {
+            load->runners[i].told = loss_of(found->first[i]);
+            find_pods(load, found);
+        }
+    }
+    load->pods_seen = true;
 }
 
 static void told(void *context, const struct store_answer *answer, const struct sonde_err *err)
@@ -318,7 +367,7 @@ static void told(void *context, const struct store_answer *answer, const struct 
     runner->busy = false;
     /* A refusal is an answer: the runner had said its last word, or the test is over. */
     if (err->code == 0 || (answer->status >= 400 && answer->status < 500)) {
-        (void)snprintf(runner->told, sizeof(runner->told), "%s", runner->telling);
+        runner->told = runner->telling;
         object_wake(&load->object, 0);
     } else {
         object_wake(&load->object, SONDE_SECOND);
@@ -335,17 +384,17 @@ static void tell_loss(struct runner *runner, const struct sonde_kube_object *pod
     char path[96];
     char whole[OBJECT_MESSAGE_SIZE];
     SONDE_BUF_AUTO body = SONDE_BUF(16384);
-    if (runner->busy || strcmp(runner->told, pod->uid) == 0) {
+    if (runner->busy) {
         return;
     }
     (void)snprintf(whole, sizeof(whole), "runner %lld (pod %s%s%s): %s",
                    (long long)kept(pod)->index, pod->name, kept(pod)->node[0] ? " on " : "",
                    kept(pod)->node, message);
-    if (strcmp(runner->telling, pod->uid) != 0) {
+    if (strcmp(runner->telling.uid, pod->uid) != 0) {
         object_event(object, true, reason, "Run", whole);
         object->controller->metrics.runners_lost++;
     }
-    (void)snprintf(runner->telling, sizeof(runner->telling), "%s", pod->uid);
+    runner->telling = loss_of(pod);
     (void)snprintf(path, sizeof(path), "runs/%s/runners/%lld/lost", object->uid,
                    (long long)kept(pod)->index);
     sonde_buf_printf(&body, "{\"reason\":\"%s\",\"pod\":", reason);
@@ -391,23 +440,31 @@ static void note_trouble(struct load *load, const struct sonde_kube_object *firs
     (void)snprintf(load->trouble_message, sizeof(load->trouble_message), "%s", message);
 }
 
+/* One after the other: the store hears of the pods of a runner as they were. */
+static void follow_losses(struct load *load, const struct sonde_kube_object *pod)
+{
+    struct runner *runner = &load->runners[kept(pod)->index];
+    if (kept(pod)->state == LOAD_POD_LOST) {
+        tell_loss(runner, pod, kept(pod)->reason, kept(pod)->message);
+    } else if (is_gone(load, kept(pod))) {
+        tell_loss(runner, pod, SONDE_REASON_RUNNER_LOST,
+                  "it was deleted, and its node has not said that it ended");
+    }
+}
+
 void load_follow_pods(struct load *load)
 {
     const struct sonde_kube_object *waiting = NULL;
     size_t count = 0;
-    struct search search;
-    find_pods(load, &search);
+    struct found found;
+    find_pods(load, &found);
+    skip_told(load, &found);
     for (int64_t i = 0; i < load->spec->parallelism; i++) {
-        const struct sonde_kube_object *pod = search.newest[i];
-        if (!pod) {
-            continue;
+        const struct sonde_kube_object *pod = found.newest[i];
+        if (found.first[i]) {
+            follow_losses(load, found.first[i]);
         }
-        if (kept(pod)->state == LOAD_POD_LOST) {
-            tell_loss(&load->runners[i], pod, kept(pod)->reason, kept(pod)->message);
-        } else if (kept(pod)->state != LOAD_POD_DONE && is_gone(load, kept(pod))) {
-            tell_loss(&load->runners[i], pod, SONDE_REASON_RUNNER_LOST,
-                      "it was deleted, and its node has not said that it ended");
-        } else if (kept(pod)->state == LOAD_POD_WAITING && kept(pod)->reason) {
+        if (pod && kept(pod)->state == LOAD_POD_WAITING && kept(pod)->reason) {
             waiting = waiting ? waiting : pod;
             count++;
         }
@@ -435,14 +492,14 @@ static void job_deleted(void *context, const struct sonde_kube_response *respons
  * by themselves keep their logs. */
 void load_end_job(struct load *load)
 {
-    struct search search;
+    struct found found;
     bool goes_on = load->object.ending_reason[0] && !load->live.phase;
     if (!load->job_known || load->object.gone) {
         return;
     }
-    find_pods(load, &search);
+    find_pods(load, &found);
     for (int64_t i = 0; i < load->spec->parallelism; i++) {
-        const struct sonde_kube_object *pod = search.newest[i];
+        const struct sonde_kube_object *pod = found.newest[i];
         goes_on =
             goes_on || !pod || kept(pod)->state == LOAD_POD_WAITING || kept(pod)->lingers ||
             (kept(pod)->state == LOAD_POD_RUNNING && load->object.ending_reason[0]) ||

@@ -136,3 +136,45 @@ test('a stranger’s pod with the label of a test is none of its runners', async
   assert.equal(store.posted('runners/0/lost').length, 1);
   assert.equal(job.metadata.name, cluster.get('loadtests', 'peak').status.job);
 });
+
+// A pod that the Job's controller puts in the place of one before it, ten seconds or more later.
+function replacement(cluster, job, attempt) {
+  const pod = cluster.runner(job, 0, { attempt });
+  pod.metadata.creationTimestamp = new Date(Date.now() + attempt * 60000).toISOString();
+  return cluster.put('pods', pod);
+}
+
+test('each pod of a runner that is lost is told, in their order', async (t) => {
+  const { cluster, store, job, pods } = await running(t, { onRunnerLoss: 'Replace' });
+  store.refuse.lost = 503;
+  cluster.endRunner(pods[0], { exitCode: 1, reason: 'Error', message: 'the first' });
+  await store.wait('runners/0/lost');
+  const second = replacement(cluster, job, 1);
+  cluster.endRunner(second, { exitCode: 1, reason: 'Error', message: 'the second' });
+  const third = replacement(cluster, job, 2);
+  const before = store.posted('runners/0/lost').length;
+  await store.wait('runners/0/lost', before + 1);
+  store.refuse.lost = undefined;
+  const names = () => [...new Set(store.posted('runners/0/lost').map(({ pod }) => pod))];
+  await until(() => names().length === 2, 10000, 'the second loss');
+  cluster.endRunner(third, { exitCode: 1, reason: 'Error', message: 'the third' });
+  await until(() => names().length === 3, 10000, 'the third loss');
+  assert.deepEqual(names(), [pods[0], second, third].map(({ metadata }) => metadata.name));
+});
+
+test('who begins in mid-test tells no pod again but the last that was lost', async (t) => {
+  const { clinic, cluster, store, made, job, pods, process } = await running(t, {
+    ...{ onRunnerLoss: 'Replace' },
+  });
+  cluster.endRunner(pods[0], { exitCode: 1, reason: 'Error' });
+  await store.wait('runners/0/lost');
+  await kill(process);
+  const second = replacement(cluster, job, 1);
+  cluster.endRunner(second, { exitCode: 1, reason: 'Error' });
+  replacement(cluster, job, 2);
+  clinic.controller();
+  assert.equal((await store.wait('runners/0/lost', 2)).pod, second.metadata.name);
+  store.tell(made, { phase: 'Over', ready: 1, lost: 2 });
+  await cluster.loadEnds('peak');
+  assert.equal(store.posted('runners/0/lost').length, 2);
+});
