@@ -52,6 +52,7 @@ struct runner {
     struct load *load;
     struct loss told; /* the last that the store knows of; it knows of all before */
     struct loss telling;
+    int64_t tell_at; /* monotonic: not before */
     bool busy;
 };
 

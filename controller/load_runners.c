@@ -364,15 +364,24 @@ static void told(void *context, const struct store_answer *answer, const struct 
 {
     struct runner *runner = context;
     struct load *load = runner->load;
+    struct object *object = &load->object;
     runner->busy = false;
-    /* A refusal is an answer: the runner had said its last word, or the test is over. */
-    if (err->code == 0 || (answer->status >= 400 && answer->status < 500)) {
+    if (err->code == 0 || answer->status == 409) {
+        /* A conflict is an answer, too: it had said its last word, or the test is over. */
         runner->told = runner->telling;
-        object_wake(&load->object, 0);
+        object_wake(object, 0);
+    } else if (answer->status == 404) {
+        load->registered = false;
+        end(load, SONDE_REASON_STORE_FAILED,
+            "the store does not know the test any more: it was deleted there, or lost");
     } else {
-        object_wake(&load->object, SONDE_SECOND);
+        SONDE_LOG(&object->controller->log, SONDE_LOG_WARN, "the store was not told of a loss",
+                  SONDE_FIELD_STR("run", sonde_str(object->key)),
+                  SONDE_FIELD_STR("error", sonde_str(err->message)));
+        runner->tell_at = sonde_clock_monotonic() + SONDE_SECOND;
+        object_wake(object, SONDE_SECOND);
     }
-    object_end_hold(&load->object);
+    object_end_hold(object);
 }
 
 static void tell_loss(struct runner *runner, const struct sonde_kube_object *pod,
@@ -384,7 +393,11 @@ static void tell_loss(struct runner *runner, const struct sonde_kube_object *pod
     char path[96];
     char whole[OBJECT_MESSAGE_SIZE];
     SONDE_BUF_AUTO body = SONDE_BUF(16384);
-    if (runner->busy) {
+    int64_t left = runner->tell_at - sonde_clock_monotonic();
+    if (left > 0) {
+        object_wake(object, left);
+    }
+    if (runner->busy || left > 0) {
         return;
     }
     (void)snprintf(whole, sizeof(whole), "runner %lld (pod %s%s%s): %s",
@@ -407,7 +420,7 @@ static void tell_loss(struct runner *runner, const struct sonde_kube_object *pod
     if (store_post(object->controller->store, path, sonde_buf_view(&body), TELL_NS, told, runner,
                    &err) < 0) {
         runner->busy = false;
-        object_wake(object, SONDE_SECOND);
+        object_retry(object);
         object_end_hold(object);
     }
 }

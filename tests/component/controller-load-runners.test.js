@@ -178,3 +178,24 @@ test('who begins in mid-test tells no pod again but the last that was lost', asy
   await cluster.loadEnds('peak');
   assert.equal(store.posted('runners/0/lost').length, 2);
 });
+
+test('a loss is told again until the store has heard of it', async (t) => {
+  const { cluster, store, made, pods } = await running(t, { onRunnerLoss: 'Continue' });
+  store.refuse.lost = 403;
+  cluster.endRunner(pods[0], { exitCode: 1, reason: 'Error' });
+  await store.wait('runners/0/lost', 2);
+  store.refuse.lost = 409;
+  const { length } = store.posted('runners/0/lost');
+  await store.wait('runners/0/lost', length + 1);
+  store.tell(made, { phase: 'Over', ready: 1, lost: 1 });
+  assert.equal(conditionWords(await cluster.loadEnds('peak')), 'True Completed');
+});
+
+test('a test that the store has lost ends', async (t) => {
+  const { cluster, store, pods } = await running(t, { onRunnerLoss: 'Continue' });
+  Object.assign(store.refuse, { lost: 404, cancel: 404, conclude: 404 });
+  cluster.endRunner(pods[0], { exitCode: 1, reason: 'Error' });
+  const succeeded = await cluster.loadEnds('peak');
+  assert.equal(conditionWords(succeeded), 'False StoreFailed');
+  assert.match(succeeded.message, /the store does not know the test any more/);
+});
