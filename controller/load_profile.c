@@ -151,7 +151,10 @@ bool load_follow_profile(struct load *load)
         if (early && !kept->finished && !load->profile_cancelled) {
             cancel(load, found);
         }
-        return kept->finished || left < ENOUGH_NS;
+        if (!kept->finished && left > ENOUGH_NS) {
+            object_wake(object, left - ENOUGH_NS + SONDE_MILLISECOND);
+        }
+        return kept->finished || left <= ENOUGH_NS;
     }
     int64_t patience = load->profile_at - sonde_clock_monotonic();
     if (patience > 0) {

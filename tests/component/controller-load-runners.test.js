@@ -199,3 +199,17 @@ test('a test that the store has lost ends', async (t) => {
   assert.equal(conditionWords(succeeded), 'False StoreFailed');
   assert.match(succeeded.message, /the store does not know the test any more/);
 });
+
+test('a ProfileRun that does not end is waited for until shortly before the deadline', async (t) => {
+  const { cluster, store, made } = await running(t, {
+    profile: { captures: [{ name: 'cpu', type: 'CPUProfile', durationSeconds: 60 }] },
+    activeDeadlineSeconds: 18,
+  });
+  store.tell(made, { phase: 'Running', ready: 1, active: 1, profileDue: true });
+  await until(() => cluster.get('profileruns', 'peak-profile'), 10000, 'the ProfileRun');
+  store.tell(made, { phase: 'Over', ready: 1 });
+  assert.equal(conditionWords(await cluster.loadEnds('peak', 30000)), 'True Completed');
+  const { startTime, completionTime } = cluster.get('loadtests', 'peak').status;
+  const seconds = (Date.parse(completionTime) - Date.parse(startTime)) / 1000;
+  assert.ok(seconds >= 7 && seconds < 18, `${seconds} s`);
+});
