@@ -80,6 +80,9 @@ struct load {
     char job_uid[SONDE_KUBE_UID_MAX];
     bool job_recorded; /* the status says that it was made */
     int64_t job_made;  /* since 1970 */
+    bool job_doomed;   /* it is to be deleted */
+    int job_failures;  /* requests about it that failed, in a row */
+    int64_t job_at;    /* monotonic: no other is sent before */
     struct runner runners[LOAD_RUNNERS_MAX];
     bool pods_seen;                          /* those that were there at the beginning */
     char trouble_reason[OBJECT_REASON_SIZE]; /* why some are not ready; "" */
@@ -94,6 +97,8 @@ struct load {
     bool profile_made, profile_failed, profile_cancelled;
     int profile_tries;
     int64_t profile_at; /* monotonic: it is tried again */
+    int cancel_tries;
+    int64_t cancel_at; /* monotonic: it is cancelled again */
 };
 
 /* Of an object that is a LoadTest. */
@@ -142,10 +147,14 @@ bool load_look(struct load *load);
  * there. */
 bool load_start_runners(struct load *load);
 void load_follow_pods(struct load *load);
-/* The Job is deleted if one of its pods would go on. */
+/* Decides at the end whether the Job is deleted: if one of its pods would go on. */
 void load_end_job(struct load *load);
+/* Deletes it then. False while there is something to do. */
+bool load_leave_job(struct load *load);
 
 /* load_profile.c: returns true when no ProfileRun is under way any more, or ever was. */
 bool load_follow_profile(struct load *load);
+/* At the end: cancels one that nobody waits for any more. False while there is something to do. */
+bool load_leave_profile(struct load *load);
 
 #endif

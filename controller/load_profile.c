@@ -72,44 +72,58 @@ static const struct sonde_kube_object *find(const struct load *load)
     return owned && strcmp(owned->uid, object->uid) == 0 ? found : NULL;
 }
 
+/* What it would see from now on is a service without load. It keeps what it has. */
+static bool is_unwanted(const struct load *load)
+{
+    if (!load->profile_uid[0] || load->profile_cancelled ||
+        (!load->object.ending_reason[0] && !load->live.stopped)) {
+        return false;
+    }
+    const struct sonde_kube_object *found = find(load);
+    return !found || !((const struct object_kept *)found->kept)->finished;
+}
+
 static void cancelled(void *context, const struct sonde_kube_response *response,
                       const struct sonde_err *err)
 {
     struct load *load = context;
+    struct object *object = &load->object;
     (void)response;
+    object->busy = false;
+    load->profile_cancelled = true;
     if (err->code && err->code != SONDE_ENOTFOUND && err->code != SONDE_ECONFLICT) {
-        load->profile_cancelled = false;
-        object_wake(&load->object, AGAIN_NS);
+        SONDE_LOG(&object->controller->log, SONDE_LOG_WARN, "a ProfileRun could not be cancelled",
+                  SONDE_FIELD_STR("run", sonde_str(object->key)),
+                  SONDE_FIELD_STR("error", sonde_str(err->message)));
+        load->profile_cancelled = ++load->cancel_tries >= TRIES;
+        load->cancel_at = sonde_clock_monotonic() + AGAIN_NS;
     }
-    object_end_hold(&load->object);
+    object_wake(object, 0);
+    object_end_hold(object);
 }
 
-/* What it would see from now on is a service without load. It keeps what it has. */
-static void cancel(struct load *load, const struct sonde_kube_object *found)
+static void cancel(struct load *load)
 {
     struct object *object = &load->object;
-    struct sonde_err err;
-    SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
-    SONDE_BUF_AUTO body = SONDE_BUF(256);
-    sonde_buf_printf(&body, "{\"metadata\":{\"uid\":\"%s\"},\"spec\":{\"cancel\":true}}",
-                     found->uid);
-    int r = sonde_kube_path(&(struct sonde_kube_target){&profile_run_resource, object->namespace,
-                                                        found->name, NULL, NULL},
-                            &path, &err);
-    r = r < 0 ? r : sonde_buf_check(&path, "the path of a ProfileRun", &err);
-    struct sonde_kube_request_options options = {.method = "PATCH",
-                                                 .path = sonde_buf_view(&path),
-                                                 .content_type = SONDE_KUBE_MERGE_PATCH,
-                                                 .body = sonde_buf_view(&body),
-                                                 .context = load,
-                                                 .done = cancelled};
-    r = r < 0 ? r : sonde_kube_send(object->controller->kube, &options, NULL, &err);
-    if (r < 0) {
-        object_wake(object, AGAIN_NS);
+    int64_t left = load->cancel_at - sonde_clock_monotonic();
+    SONDE_BUF_AUTO body = SONDE_BUF(512);
+    if (left > 0) {
+        object_wake(object, left);
         return;
     }
-    load->profile_cancelled = true;
-    object_hold(object);
+    if (object->busy) {
+        return;
+    }
+    sonde_buf_text(&body, "{\"metadata\":{\"uid\":");
+    sonde_buf_json_string(&body, sonde_str(load->profile_uid));
+    sonde_buf_text(&body, "},\"spec\":{\"cancel\":true}}");
+    (void)object_ask(object,
+                     &(struct object_request){.target = {&profile_run_resource, object->namespace,
+                                                         load->profile, NULL, NULL},
+                                              .method = "PATCH",
+                                              .content_type = SONDE_KUBE_MERGE_PATCH,
+                                              .body = sonde_buf_view(&body),
+                                              .done = cancelled});
 }
 
 /* Before it is made the Service is known: after a restart it is read again. */
@@ -144,13 +158,12 @@ bool load_follow_profile(struct load *load)
         }
         return !object->busy;
     }
+    if (is_unwanted(load)) {
+        cancel(load);
+    }
     int64_t left = object_deadline(object) * SONDE_SECOND - sonde_clock_realtime();
     if (found) {
         const struct object_kept *kept = found->kept;
-        bool early = object->ending_reason[0] || load->live.stopped;
-        if (early && !kept->finished && !load->profile_cancelled) {
-            cancel(load, found);
-        }
         if (!kept->finished && left > ENOUGH_NS) {
             object_wake(object, left - ENOUGH_NS + SONDE_MILLISECOND);
         }
@@ -161,4 +174,13 @@ bool load_follow_profile(struct load *load)
         object_wake(object, patience);
     }
     return patience <= 0; /* it was deleted */
+}
+
+bool load_leave_profile(struct load *load)
+{
+    bool unwanted = is_unwanted(load);
+    if (unwanted) {
+        cancel(load);
+    }
+    return !unwanted;
 }

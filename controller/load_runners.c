@@ -12,11 +12,14 @@
 #include "controller/load.h"
 #include "spec/reason.h"
 
-#define STORE_PATIENCE 6 /* tries, 12 s in all */
+#define STORE_PATIENCE 6                   /* tries, 12 s in all */
+#define AGAIN_NS (200 * SONDE_MILLISECOND) /* twice as long each time … */
+#define AGAIN_MAX_NS (60 * SONDE_SECOND)   /* … and at most this long */
 #define GONE_NS (5 * SONDE_SECOND)
 #define TELL_NS (10 * SONDE_SECOND)
 
 enum {
+    DELETE_TRIES = 12, /* 4 minutes in all */
     TOKEN_GRACE_SECONDS = 60,
     JOB_GRACE_SECONDS = 120, /* behind the test's own deadline: the Job is the last resort */
 };
@@ -32,6 +35,28 @@ static void end(struct load *load, const char *reason, const char *message)
 {
     object_end_with(&load->object, reason, message);
     object_wake(&load->object, 0);
+}
+
+/* ---- again, later ---- */
+
+/* What wakes the test meanwhile does not make it sooner. */
+static void again(struct load *load)
+{
+    int exponent = load->job_failures < 9 ? load->job_failures : 9;
+    int64_t delay = AGAIN_NS << exponent;
+    delay = delay < AGAIN_MAX_NS ? delay : AGAIN_MAX_NS;
+    load->job_failures++;
+    load->job_at = sonde_clock_monotonic() + delay;
+    object_wake(&load->object, delay);
+}
+
+static bool may_ask(const struct load *load)
+{
+    int64_t left = load->job_at - sonde_clock_monotonic();
+    if (left > 0) {
+        object_wake(&load->object, left);
+    }
+    return left <= 0;
 }
 
 /* ---- tokens ---- */
@@ -491,14 +516,20 @@ static void job_deleted(void *context, const struct sonde_kube_response *respons
                         const struct sonde_err *err)
 {
     struct load *load = context;
+    struct object *object = &load->object;
     (void)response;
-    load->object.busy = false;
+    object->busy = false;
     if (err->code && err->code != SONDE_ENOTFOUND) {
-        SONDE_LOG(&load->object.controller->log, SONDE_LOG_WARN, "a Job could not be deleted",
-                  SONDE_FIELD_STR("run", sonde_str(load->object.key)),
+        SONDE_LOG(&object->controller->log, SONDE_LOG_WARN, "a Job could not be deleted",
+                  SONDE_FIELD_STR("run", sonde_str(object->key)),
                   SONDE_FIELD_STR("error", sonde_str(err->message)));
+        again(load);
+        load->job_doomed = load->job_failures < DELETE_TRIES;
+    } else {
+        load->job_doomed = false;
     }
-    object_end_hold(&load->object);
+    object_wake(object, 0);
+    object_end_hold(object);
 }
 
 /* A pod that waits would begin when all is over, and one that is lost be replaced; those that end
@@ -518,10 +549,18 @@ void load_end_job(struct load *load)
             (kept(pod)->state == LOAD_POD_RUNNING && load->object.ending_reason[0]) ||
             (kept(pod)->state == LOAD_POD_LOST && load->spec->on_runner_loss == SONDE_LOSS_REPLACE);
     }
-    if (goes_on) {
+    load->job_doomed = goes_on;
+    load->job_failures = 0;
+    load->job_at = 0;
+}
+
+bool load_leave_job(struct load *load)
+{
+    if (load->job_doomed && !load->object.busy && may_ask(load)) {
         ask_for_job(load, "DELETE", load->job,
                     SONDE_STR("{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\","
                               "\"propagationPolicy\":\"Background\"}"),
                     job_deleted);
     }
+    return !load->job_doomed;
 }

@@ -300,6 +300,12 @@ static void finish(struct object *object, const struct verdict *verdict,
     load_end_job(load);
 }
 
+static bool leave(struct object *object)
+{
+    bool profile = load_leave_profile(load_of(object));
+    return load_leave_job(load_of(object)) && profile;
+}
+
 /* ---- what is told ---- */
 
 static void changed(struct object *object, const cJSON *change)
@@ -338,6 +344,7 @@ static const struct object_way load_way = {
     .conclusion = conclusion,
     .concluded = concluded,
     .finish = finish,
+    .leave = leave,
     .changed = changed,
     .concerns = concerns,
 };

@@ -87,6 +87,8 @@ struct object_way {
     /* Its own conditions at the end; and in `note` what a success is worth in a line. */
     void (*finish)(struct object *object, const struct verdict *verdict,
                    char note[OBJECT_MESSAGE_SIZE]);
+    /* One step after the end: false while there is something left to be put away. May be NULL. */
+    bool (*leave)(struct object *object);
 
     /* The store tells how far it is. */
     void (*changed)(struct object *object, const cJSON *change);

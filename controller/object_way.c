@@ -358,6 +358,12 @@ static void check_ending(struct object *object)
 
 /* ---- one step ---- */
 
+/* What goes with an object that was deleted is Kubernetes' to put away. */
+static bool leave(struct object *object)
+{
+    return object->gone || !object->way->leave || object->way->leave(object);
+}
+
 static void begin(struct object *object)
 {
     if (object->gone) {
@@ -368,6 +374,14 @@ static void begin(struct object *object)
         } else {
             object->way->begin(object);
         }
+    }
+}
+
+static void end(struct object *object)
+{
+    bool left = leave(object);
+    if ((object->gone || object_write_status(object)) && left) {
+        object_drop(object);
     }
 }
 
@@ -391,9 +405,7 @@ void object_step(struct object *object)
         conclude(object);
         break;
     case OBJECT_ENDING:
-        if (object->gone || object_write_status(object)) {
-            object_drop(object);
-        }
+        end(object);
         break;
     case OBJECT_OVER:
         break;
@@ -501,7 +513,7 @@ void object_reconcile(struct controller *controller, const struct object_way *wa
     const struct object_kept *kept = cached->kept;
     if (kept->finished) {
         controller_succeeded(controller, way->kind, key);
-        if (object) {
+        if (object && (object->phase != OBJECT_ENDING || leave(object))) {
             object_drop(object);
         }
         expire(controller, way, cached);

@@ -213,3 +213,38 @@ test('a ProfileRun that does not end is waited for until shortly before the dead
   const seconds = (Date.parse(completionTime) - Date.parse(startTime)) / 1000;
   assert.ok(seconds >= 7 && seconds < 18, `${seconds} s`);
 });
+
+test('the Job is deleted again until it is gone', async (t) => {
+  const { cluster, store, made } = await running(t);
+  const refused = refuse(cluster, isJob('DELETE'), { times: 2 });
+  cluster.change('loadtests', 'peak', (object) => {
+    object.spec.cancel = true;
+  });
+  await store.wait('/cancel');
+  store.tell(made, { phase: 'Over' });
+  assert.equal(conditionWords(await cluster.loadEnds('peak')), 'False Cancelled');
+  const isThere = () => [...cluster.objects.keys()].some((key) => key.startsWith('jobs/'));
+  await until(() => !isThere(), 10000, 'the end of the Job');
+  assert.equal(refused(), 2);
+});
+
+test('a ProfileRun that is being made when its test is cancelled is cancelled, too', async (t) => {
+  const captures = [{ name: 'cpu', type: 'CPUProfile', durationSeconds: 60 }];
+  const { cluster, store, made } = await running(t, { profile: { captures } });
+  const isOne = ({ method, kind }) => method === 'POST' && kind === 'profileruns';
+  const creations = hold(cluster, isOne);
+  store.tell(made, { phase: 'Running', ready: 1, active: 1, profileDue: true });
+  await until(creations.count, 10000, 'the ProfileRun');
+  cluster.change('loadtests', 'peak', (object) => {
+    object.spec.cancel = true;
+  });
+  store.tell(made, { phase: 'Over', ready: 1 });
+  await until(() => store.waiting?.since === store.told.length, 10000, 'the end to be heard of');
+  creations.release();
+  const isPatch = ({ method, kind, sub }) => method === 'PATCH' && kind === 'profileruns' && !sub;
+  const refused = refuse(cluster, isPatch, { times: 1 });
+  assert.equal(conditionWords(await cluster.loadEnds('peak')), 'False Cancelled');
+  const isCancelled = () => cluster.get('profileruns', 'peak-profile').spec.cancel === true;
+  await until(isCancelled, 10000, 'its end');
+  assert.equal(refused(), 1);
+});
