@@ -23,6 +23,9 @@ enum load_condition {
     LOAD_SUCCEEDED = OBJECT_SUCCEEDED,
 };
 
+/* The reason of RunnersReady while the store has no room. */
+#define LOAD_STORE_BUSY "StoreBusy"
+
 /* The names of the conditions. */
 #define LOAD_CONDITIONS {"Accepted", "RunnersReady", "Running", "ThresholdsMet", "Succeeded"}
 
@@ -74,15 +77,16 @@ struct load {
     /* Those who load it. */
     char (*tokens)[LOAD_TOKEN_SIZE]; /* NULL: none are made; wiped when the Job has them */
     bool registering, registered;
+    bool store_full; /* it has no room for the test: it is waited for */
     int store_failures;
     bool job_absent; /* it is not there */
     bool job_known;  /* it is there */
     char job_uid[SONDE_KUBE_UID_MAX];
-    bool job_recorded; /* the status says that it was made */
-    int64_t job_made;  /* since 1970 */
-    bool job_doomed;   /* it is to be deleted */
-    int job_failures;  /* requests about it that failed, in a row */
-    int64_t job_at;    /* monotonic: no other is sent before */
+    bool job_recorded;   /* the status says that it was made */
+    int64_t start_since; /* since 1970: the last step was taken towards runners that are ready */
+    bool job_doomed;     /* it is to be deleted */
+    int job_failures;    /* requests about it that failed, in a row */
+    int64_t job_at;      /* monotonic: no other is sent before */
     struct runner runners[LOAD_RUNNERS_MAX];
     bool pods_seen;                          /* those that were there at the beginning */
     char trouble_reason[OBJECT_REASON_SIZE]; /* why some are not ready; "" */

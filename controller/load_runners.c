@@ -15,6 +15,7 @@
 #define STORE_PATIENCE 6                   /* tries, 12 s in all */
 #define AGAIN_NS (200 * SONDE_MILLISECOND) /* twice as long each time … */
 #define AGAIN_MAX_NS (60 * SONDE_SECOND)   /* … and at most this long */
+#define FULL_MAX_NS (4 * SONDE_SECOND)     /* at a store that has no room */
 #define GONE_NS (5 * SONDE_SECOND)
 #define TELL_NS (10 * SONDE_SECOND)
 
@@ -40,11 +41,11 @@ static void end(struct load *load, const char *reason, const char *message)
 /* ---- again, later ---- */
 
 /* What wakes the test meanwhile does not make it sooner. */
-static void again(struct load *load)
+static void again(struct load *load, int64_t most_ns)
 {
     int exponent = load->job_failures < 9 ? load->job_failures : 9;
     int64_t delay = AGAIN_NS << exponent;
-    delay = delay < AGAIN_MAX_NS ? delay : AGAIN_MAX_NS;
+    delay = delay < most_ns ? delay : most_ns;
     load->job_failures++;
     load->job_at = sonde_clock_monotonic() + delay;
     object_wake(&load->object, delay);
@@ -57,6 +58,14 @@ static bool may_ask(const struct load *load)
         object_wake(&load->object, left);
     }
     return left <= 0;
+}
+
+/* Why runners are not ready; empty: nothing is known to be wrong. */
+static void set_trouble(struct load *load, const char *reason, const char *message)
+{
+    load->news = load->news || strcmp(reason, load->trouble_reason) != 0;
+    (void)snprintf(load->trouble_reason, sizeof(load->trouble_reason), "%s", reason);
+    (void)snprintf(load->trouble_message, sizeof(load->trouble_message), "%s", message);
 }
 
 /* ---- tokens ---- */
@@ -88,6 +97,28 @@ static void forget_tokens(struct load *load)
 
 /* ---- the registration ---- */
 
+/* That the store has no room may pass, as a gate opens; its other refusals stay. */
+static void not_registered(struct load *load, int status, const struct sonde_err *err)
+{
+    char message[OBJECT_MESSAGE_SIZE];
+    bool refused = status >= 400 && status < 500 && status != 429;
+    load->store_full = status == 429 || status == 503;
+    SONDE_LOG(&load->object.controller->log, SONDE_LOG_WARN, "the store did not take a load test",
+              SONDE_FIELD_STR("run", sonde_str(load->object.key)),
+              SONDE_FIELD_INT("status", status), SONDE_FIELD_STR("error", sonde_str(err->message)));
+    if (load->store_full) {
+        (void)snprintf(message, sizeof(message), "it waits for the store: %s", err->message);
+        set_trouble(load, LOAD_STORE_BUSY, message);
+        load->store_failures = 0;
+        again(load, FULL_MAX_NS);
+    } else if (refused || ++load->store_failures > STORE_PATIENCE) {
+        end(load, status ? SONDE_REASON_STORE_FAILED : SONDE_REASON_STORE_UNREACHABLE,
+            err->message);
+    } else {
+        again(load, AGAIN_MAX_NS);
+    }
+}
+
 static void registered(void *context, const struct store_answer *answer,
                        const struct sonde_err *err)
 {
@@ -96,17 +127,13 @@ static void registered(void *context, const struct store_answer *answer,
     load->registering = object->busy = false;
     if (err->code == 0) {
         load->registered = true;
-        load->store_failures = 0;
+        load->store_full = false;
+        load->store_failures = load->job_failures = 0;
+        load->start_since = sonde_clock_realtime();
+        set_trouble(load, "", "");
         object_wake(object, 0);
     } else {
-        SONDE_LOG(&object->controller->log, SONDE_LOG_WARN, "the store did not take a load test",
-                  SONDE_FIELD_STR("run", sonde_str(object->key)),
-                  SONDE_FIELD_INT("status", answer->status),
-                  SONDE_FIELD_STR("error", sonde_str(err->message)));
-        if (++load->store_failures > STORE_PATIENCE) {
-            end(load, SONDE_REASON_STORE_UNREACHABLE, err->message);
-        }
-        object_wake(object, (INT64_C(200) << load->store_failures) * SONDE_MILLISECOND);
+        not_registered(load, answer->status, err);
     }
     object_end_hold(object);
 }
@@ -165,12 +192,25 @@ static void take_job(struct load *load, const cJSON *job)
     load->job_known = load->job_recorded = load->news = true;
     (void)snprintf(load->job_uid, sizeof(load->job_uid), "%s",
                    sonde_json_string_or(member(job, "metadata"), "uid", ""));
-    load->job_made = load->job_made ? load->job_made : sonde_clock_realtime();
+    load->start_since = sonde_clock_realtime();
+    load->job_failures = 0;
     load->registered = true;
     forget_tokens(load);
     if (made) {
         object_event(object, false, "RunnersCreated", "Start", load->job);
     }
+}
+
+/* Whoever waits sees why, until the runners should have been ready. */
+static void job_failed(struct load *load, const char *what, const struct sonde_err *err)
+{
+    char message[OBJECT_MESSAGE_SIZE];
+    (void)snprintf(message, sizeof(message), "the Job of the runners could not be %s: %s", what,
+                   err->message);
+    SONDE_LOG(&load->object.controller->log, SONDE_LOG_WARN, message,
+              SONDE_FIELD_STR("run", sonde_str(load->object.key)));
+    set_trouble(load, SONDE_REASON_RUNNERS_NOT_READY, message);
+    again(load, AGAIN_MAX_NS);
 }
 
 static void job_read(void *context, const struct sonde_kube_response *response,
@@ -188,7 +228,7 @@ static void job_read(void *context, const struct sonde_kube_response *response,
         load->job_absent = true;
         object_wake(object, 0);
     } else {
-        object_retry(object);
+        job_failed(load, "read", err);
     }
     object_end_hold(object);
 }
@@ -199,7 +239,6 @@ static void job_created(void *context, const struct sonde_kube_response *respons
 {
     struct load *load = context;
     struct object *object = &load->object;
-    char message[OBJECT_MESSAGE_SIZE];
     object->busy = false;
     if (err->code == 0) {
         take_job(load, response->object);
@@ -207,12 +246,11 @@ static void job_created(void *context, const struct sonde_kube_response *respons
     } else if (err->code == SONDE_EEXISTS) {
         load->job_absent = false; /* it is read */
         object_wake(object, 0);
-    } else if (err->code == SONDE_EDENIED || err->code == SONDE_EINVALID) {
-        (void)snprintf(message, sizeof(message), "the Job of the runners could not be made: %s",
-                       err->message);
-        end(load, SONDE_REASON_RUNNERS_NOT_READY, message);
     } else {
-        object_retry(object);
+        job_failed(load, "made", err);
+        if (err->code == SONDE_EDENIED || err->code == SONDE_EINVALID) {
+            end(load, SONDE_REASON_RUNNERS_NOT_READY, load->trouble_message);
+        }
     }
     object_end_hold(object);
 }
@@ -288,7 +326,7 @@ bool load_start_runners(struct load *load)
     if (load->job_known) {
         return true;
     }
-    if (object->busy) {
+    if (object->busy || !may_ask(load)) {
         return false;
     }
     if (!load->job_absent) {
@@ -466,16 +504,12 @@ static bool is_gone(const struct load *load, const struct load_pod *pod)
 /* What is said of the first pod that waits for a cause, and of how many. */
 static void note_trouble(struct load *load, const struct sonde_kube_object *first, size_t count)
 {
-    char reason[OBJECT_REASON_SIZE] = "";
     char message[OBJECT_MESSAGE_SIZE] = "";
     if (first) {
-        (void)snprintf(reason, sizeof(reason), "%s", kept(first)->reason);
         (void)snprintf(message, sizeof(message), "%zu of %lld runners wait: %s: %.700s", count,
                        (long long)load->spec->parallelism, first->name, kept(first)->message);
     }
-    load->news = load->news || strcmp(reason, load->trouble_reason) != 0;
-    (void)snprintf(load->trouble_reason, sizeof(load->trouble_reason), "%s", reason);
-    (void)snprintf(load->trouble_message, sizeof(load->trouble_message), "%s", message);
+    set_trouble(load, first ? kept(first)->reason : "", message);
 }
 
 /* One after the other: the store hears of the pods of a runner as they were. */
@@ -523,7 +557,7 @@ static void job_deleted(void *context, const struct sonde_kube_response *respons
         SONDE_LOG(&object->controller->log, SONDE_LOG_WARN, "a Job could not be deleted",
                   SONDE_FIELD_STR("run", sonde_str(object->key)),
                   SONDE_FIELD_STR("error", sonde_str(err->message)));
-        again(load);
+        again(load, AGAIN_MAX_NS);
         load->job_doomed = load->job_failures < DELETE_TRIES;
     } else {
         load->job_doomed = false;

@@ -137,16 +137,19 @@ static void set_ready(struct load *load)
     }
 }
 
-/* From when the Job was made: what it took to read the target counts for nothing. */
+/* From the last step: what it took to read the target, or to wait for the store, counts for
+ * nothing. */
 static void check_start(struct load *load)
 {
     struct object *object = &load->object;
+    const struct condition *accepted = &object->conditions[LOAD_ACCEPTED];
     char message[OBJECT_MESSAGE_SIZE];
     int64_t patience = load->spec->runner->start_timeout_seconds * SONDE_SECOND;
-    int64_t begun = load->job_made > object->started ? load->job_made : object->started;
+    int64_t begun = load->start_since > accepted->since ? load->start_since : accepted->since;
     int64_t left = begun + patience - sonde_clock_realtime();
+    bool waits = accepted->status != 'T' || load->store_full || load->store_failures;
     if (object->conditions[LOAD_READY].status == 'T' || load->live.phase >= LOAD_PHASE_RUNNING ||
-        object->ending_reason[0]) {
+        object->ending_reason[0] || waits) {
         return;
     }
     if (left > 0) {
@@ -205,8 +208,8 @@ static void work(struct object *object)
     struct load *load = load_of(object);
     if (load_start_runners(load)) {
         load_follow_pods(load);
-        check_start(load);
     }
+    check_start(load);
     set_ready(load);
     watch_target(load);
     bool profiled = load_follow_profile(load);

@@ -248,3 +248,65 @@ test('a ProfileRun that is being made when its test is cancelled is cancelled, t
   await until(isCancelled, 10000, 'its end');
   assert.equal(refused(), 1);
 });
+
+test('a store without room is waited for, and the condition says so', async (t) => {
+  const clinic = await begin(t);
+  const { cluster, store } = clinic;
+  store.refuse.runs = 503;
+  cluster.load('peak', { runner: { startTimeoutSeconds: 10 } });
+  clinic.controller();
+  const ready = () => cluster.loadCondition('peak', 'RunnersReady');
+  await until(() => ready()?.reason === 'StoreBusy', 10000, 'the word of the store');
+  assert.match(ready().message, /503 Full.*: 64 load tests go on/);
+  // More often than a store that does not answer is asked, and longer than runners are waited for.
+  await until(() => store.posted('runs').length === 8, 30000, 'patience');
+  assert.equal(cluster.loadCondition('peak', 'Succeeded').status, 'Unknown');
+  store.refuse.runs = undefined;
+  await cluster.job('peak');
+  await until(() => ready().reason === 'Starting', 10000, 'the next step');
+});
+
+test('a test that the store refuses ends at once, with its words', async (t) => {
+  const clinic = await begin(t);
+  const { cluster, store } = clinic;
+  store.refuse.runs = 400;
+  cluster.load('peak');
+  clinic.controller();
+  const succeeded = await cluster.loadEnds('peak');
+  assert.equal(conditionWords(succeeded), 'False StoreFailed');
+  assert.match(succeeded.message, /64 load tests go on/);
+  assert.equal(store.posted('runs').length, 1);
+});
+
+test('a Job that cannot be made is tried again, ever later, and said', async (t) => {
+  const clinic = await begin(t);
+  const { cluster } = clinic;
+  const refused = refuse(cluster, isJob('POST'));
+  cluster.load('peak', { runner: { startTimeoutSeconds: 10 } });
+  clinic.controller();
+  const ready = () => cluster.loadCondition('peak', 'RunnersReady');
+  await until(() => ready()?.reason === 'RunnersNotReady', 10000, 'the cause');
+  assert.match(ready().message, /could not be made: .*the webhook is away/);
+  // What wakes it meanwhile makes it no sooner.
+  for (let i = 0; i < 20; i++) {
+    cluster.change('loadtests', 'peak', (object) => {
+      object.metadata.labels = { seen: String(i) };
+    });
+  }
+  const succeeded = await cluster.loadEnds('peak', 30000);
+  assert.equal(conditionWords(succeeded), 'False RunnersNotReady');
+  assert.match(succeeded.message, /the webhook is away/);
+  assert.ok(refused() >= 3 && refused() <= 8, `${refused()} tries`);
+});
+
+test('a Job that was refused for a while is made in the end', async (t) => {
+  const clinic = await begin(t);
+  const { cluster, store } = clinic;
+  const made = cluster.load('peak');
+  refuse(cluster, isJob('POST'), { times: 3, code: 429, reason: 'TooManyRequests' });
+  clinic.controller();
+  const job = await cluster.job('peak');
+  cluster.endRunner(cluster.runner(job, 0));
+  store.tell(made, { phase: 'Over', ready: 1 });
+  assert.equal(conditionWords(await cluster.loadEnds('peak')), 'True Completed');
+});

@@ -33,7 +33,9 @@ class PlayedStore {
     const body = JSON.parse(server.bodies[path.basename(pathname)]);
     this.posts.push({ where, body });
     response.statusCode = this.refuse[path.basename(pathname)] ?? 200;
-    response.end(JSON.stringify(where.endsWith('/conclude') ? this.conclusion : {}));
+    const refusal = { code: 'Full', message: '64 load tests go on: wait until one has ended' };
+    const answer = where.endsWith('/conclude') ? this.conclusion : {};
+    response.end(JSON.stringify(response.statusCode < 300 ? answer : refusal));
     return true;
   }
 
