@@ -151,6 +151,9 @@ bool load_look(struct load *load);
  * there. */
 bool load_start_runners(struct load *load);
 void load_follow_pods(struct load *load);
+/* What runners that are not ready wait for, as far as it is known without a cause; and how to see
+ * more. */
+void load_say_wait(const struct load *load, char ret[OBJECT_MESSAGE_SIZE]);
 /* Decides at the end whether the Job is deleted: if one of its pods would go on. */
 void load_end_job(struct load *load);
 /* Deletes it then. False while there is something to do. */

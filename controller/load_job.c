@@ -82,6 +82,21 @@ int load_job_maps(const struct sonde_load_test *spec, const char *ret[LOAD_JOB_M
                      : (int)maps.count;
 }
 
+void load_job_needs(const struct sonde_load_test *spec, struct sonde_buf *ret)
+{
+    const struct sonde_load_tls *tls = spec->http->tls;
+    const char *maps[LOAD_JOB_MAPS_MAX];
+    int count = load_job_maps(spec, maps, NULL);
+    const char *before = "";
+    for (int i = 0; i < count; i++) {
+        sonde_buf_printf(ret, "%sConfigMap %s", before, maps[i]);
+        before = ", ";
+    }
+    if (tls && tls->client_certificate) {
+        sonde_buf_printf(ret, "%sSecret %s", before, tls->client_certificate);
+    }
+}
+
 /* ---- the parts of the Job ---- */
 
 static void put_pair(struct sonde_buf *buf, const char *before, const char *name, const char *value)

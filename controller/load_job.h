@@ -41,6 +41,10 @@ void load_job_name(const char *test, const char *uid, char ret[LOAD_JOB_NAME_SIZ
 int load_job_maps(const struct sonde_load_test *spec, const char *ret[LOAD_JOB_MAPS_MAX],
                   struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* Appends what pods wait for silently when it is not there: "ConfigMap ids, Secret me"; nothing
+ * when they need none. (A Secret of a header the kubelet names itself.) */
+void load_job_needs(const struct sonde_load_test *spec, struct sonde_buf *ret);
+
 /* Appends the Job (kubernetes.io, "Indexed Job for Parallel Processing"), legal under Pod Security
  * restricted. Secrets and ConfigMaps are referred to, never read. SONDE_EINVALID, or the buffer's.
  */

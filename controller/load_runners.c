@@ -544,6 +544,50 @@ void load_follow_pods(struct load *load)
     note_trouble(load, waiting, count);
 }
 
+/* ---- what is waited for ---- */
+
+/* A pod that has a node and does not start: its kubelet waits for an image, or for a volume, and of
+ * the latter only an Event tells. */
+static void say_pod(const struct load *load, const struct sonde_kube_object *pod,
+                    char ret[OBJECT_MESSAGE_SIZE])
+{
+    SONDE_BUF_AUTO needs = SONDE_BUF(16 << 10);
+    load_job_needs(load->spec, &needs);
+    (void)snprintf(ret, OBJECT_MESSAGE_SIZE,
+                   "pod %s on %s has not started (see: kubectl -n %s describe pod %s)%s%.400s",
+                   pod->name, kept(pod)->node, load->object.namespace, pod->name,
+                   needs.length ? "; it needs " : "", needs.length ? needs.data : "");
+}
+
+void load_say_wait(const struct load *load, char ret[OBJECT_MESSAGE_SIZE])
+{
+    const struct sonde_kube_object *waiting = NULL;
+    size_t made = 0;
+    struct found found;
+    find_pods(load, &found);
+    for (int64_t i = 0; i < load->spec->parallelism; i++) {
+        const struct sonde_kube_object *pod = found.newest[i];
+        made += pod != NULL;
+        if (!waiting && pod && kept(pod)->state == LOAD_POD_WAITING && kept(pod)->node[0]) {
+            waiting = pod;
+        }
+    }
+    if (!load->job_known) {
+        (void)snprintf(ret, OBJECT_MESSAGE_SIZE, "their Job is not made yet");
+    } else if (waiting) {
+        say_pod(load, waiting, ret);
+    } else if (made < (size_t)load->spec->parallelism) {
+        (void)snprintf(ret, OBJECT_MESSAGE_SIZE,
+                       "%zu of %lld pods were made (see: kubectl -n %s describe job %s, which also "
+                       "says when a quota, a limit, Pod Security or a webhook refuses them)",
+                       made, (long long)load->spec->parallelism, load->object.namespace, load->job);
+    } else {
+        (void)snprintf(ret, OBJECT_MESSAGE_SIZE,
+                       "their pods were made (see: kubectl -n %s logs job/%s)",
+                       load->object.namespace, load->job);
+    }
+}
+
 /* ---- the end ---- */
 
 static void job_deleted(void *context, const struct sonde_kube_response *response,

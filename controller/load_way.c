@@ -118,7 +118,8 @@ static void set_ready(struct load *load)
 {
     struct object *object = &load->object;
     const struct load_live *live = &load->live;
-    struct condition *ready = &object->conditions[LOAD_READY];
+    const struct condition *ready = &object->conditions[LOAD_READY];
+    char message[OBJECT_MESSAGE_SIZE];
     if (live->phase >= LOAD_PHASE_RUNNING) {
         if (ready->status != 'T') {
             object_set_condition(object, LOAD_READY, 'T', "Ready", "");
@@ -133,7 +134,8 @@ static void set_ready(struct load *load)
     } else if (load->trouble_reason[0]) {
         object_set_condition(object, LOAD_READY, 'F', load->trouble_reason, load->trouble_message);
     } else {
-        object_set_condition(object, LOAD_READY, 'U', "Starting", "");
+        load_say_wait(load, message);
+        object_set_condition(object, LOAD_READY, 'U', "Starting", message);
     }
 }
 
@@ -144,6 +146,7 @@ static void check_start(struct load *load)
     struct object *object = &load->object;
     const struct condition *accepted = &object->conditions[LOAD_ACCEPTED];
     char message[OBJECT_MESSAGE_SIZE];
+    char wait[OBJECT_MESSAGE_SIZE];
     int64_t patience = load->spec->runner->start_timeout_seconds * SONDE_SECOND;
     int64_t begun = load->start_since > accepted->since ? load->start_since : accepted->since;
     int64_t left = begun + patience - sonde_clock_realtime();
@@ -159,11 +162,11 @@ static void check_start(struct load *load)
     if (load->trouble_reason[0]) {
         object_end_with(object, load->trouble_reason, load->trouble_message);
     } else {
-        (void)snprintf(
-            message, sizeof(message),
-            "%lld of %lld runners were ready after %lld s (see: kubectl describe job %s)",
-            (long long)load->live.ready, (long long)load->spec->parallelism,
-            (long long)load->spec->runner->start_timeout_seconds, load->job);
+        load_say_wait(load, wait);
+        (void)snprintf(message, sizeof(message),
+                       "%lld of %lld runners were ready after %lld s: %.900s",
+                       (long long)load->live.ready, (long long)load->spec->parallelism,
+                       (long long)load->spec->runner->start_timeout_seconds, wait);
         object_end_with(object, SONDE_REASON_RUNNERS_NOT_READY, message);
     }
     object_wake(object, 0);

@@ -310,3 +310,32 @@ test('a Job that was refused for a while is made in the end', async (t) => {
   store.tell(made, { phase: 'Over', ready: 1 });
   assert.equal(conditionWords(await cluster.loadEnds('peak')), 'True Completed');
 });
+
+test('a pod that waits for a volume is named with what it needs', async (t) => {
+  const clinic = await begin(t);
+  const { cluster } = clinic;
+  const data = { id: { configMapRef: { name: 'ids', key: 'a.csv' } } };
+  cluster.load('peak', {
+    scenario: { data, requests: [{ name: 'one', path: '/{{id}}' }] },
+    http: { tls: { clientCertificateSecretName: 'me' } },
+    runner: { startTimeoutSeconds: 10 },
+  });
+  clinic.controller();
+  const job = await cluster.job('peak');
+  const ready = () => cluster.loadCondition('peak', 'RunnersReady');
+  await until(() => /0 of 1 pods were made/.test(ready()?.message), 10000, 'the wait for a pod');
+  assert.match(ready().message, new RegExp(`kubectl -n clinic describe job ${job.metadata.name}`));
+  const state = { waiting: { reason: 'ContainerCreating' } };
+  const { metadata } = cluster.runner(job, 0, {
+    status: { phase: 'Pending', containerStatuses: [{ name: 'runner', state }] },
+  });
+  const words = new RegExp(
+    `pod ${metadata.name} on node1 has not started .*describe pod ${metadata.name}.*` +
+      'ConfigMap ids, Secret me',
+  );
+  await until(() => words.test(ready().message), 10000, 'the name of the pod');
+  assert.equal(ready().status, 'Unknown');
+  const succeeded = await cluster.loadEnds('peak', 30000);
+  assert.equal(conditionWords(succeeded), 'False RunnersNotReady');
+  assert.match(succeeded.message, words);
+});

@@ -215,6 +215,23 @@ static void secrets_and_maps_are_referred_to(void **state)
                         "/run/sonde/maps/ids");
 }
 
+static void what_pods_wait_for_silently_is_named(void **state)
+{
+    (void)state;
+    SONDE_BUF_AUTO needs = SONDE_BUF(4096);
+    SONDE_BUF_AUTO none = SONDE_BUF(4096);
+    load_job_needs(test_of(SERVICE SCENARIO), &none);
+    assert_int_equal(none.length, 0);
+    load_job_needs(
+        test_of(SERVICE
+                ",\"scenario\":{\"data\":{\"a\":{\"configMapRef\":{\"name\":\"ids\",\"key\":"
+                "\"a.csv\"}},\"b\":{\"configMapRef\":{\"name\":\"names\",\"key\":\"b.csv\"}}},"
+                "\"requests\":[{\"name\":\"one\",\"path\":\"/{{a}}{{b}}\"}]},\"http\":{\"tls\":{"
+                "\"clientCertificateSecretName\":\"me\"}}"),
+        &needs);
+    assert_string_equal(needs.data, "ConfigMap ids, ConfigMap names, Secret me");
+}
+
 static void names_of_jobs_fit_their_pods(void **state)
 {
     (void)state;
@@ -575,6 +592,7 @@ int main(void)
         cmocka_unit_test(the_place_of_the_runners_is_the_specs),
         cmocka_unit_test(each_taint_of_a_lost_node_is_tolerated_for_a_while),
         cmocka_unit_test(secrets_and_maps_are_referred_to),
+        cmocka_unit_test(what_pods_wait_for_silently_is_named),
         cmocka_unit_test(names_of_jobs_fit_their_pods),
         cmocka_unit_test(pods_tell_what_became_of_their_runner),
         cmocka_unit_test(a_pod_lingers_while_another_container_runs),
