@@ -8,7 +8,7 @@ const assert = require('node:assert/strict');
 const { createHash, randomUUID } = require('node:crypto');
 const { test } = require('node:test');
 const { conditionWords, until } = require('./support/cluster.js');
-const { begin, running } = require('./support/load-clinic.js');
+const { begin, good, running } = require('./support/load-clinic.js');
 
 async function kill({ child, done }) {
   child.kill('SIGKILL');
@@ -37,7 +37,11 @@ function hold(cluster, isHeld) {
 }
 
 // Requests that are refused; so many of them, or all.
-function refuse(cluster, isRefused, { code = 500, reason = 'InternalError', times = Infinity } = {}) {
+function refuse(
+  cluster,
+  isRefused,
+  { code = 500, reason = 'InternalError', times = Infinity } = {},
+) {
   let count = 0;
   cluster.answer = (request, response) => {
     const isOne = count < times && isRefused(request);
@@ -50,7 +54,10 @@ function refuse(cluster, isRefused, { code = 500, reason = 'InternalError', time
   return () => count;
 }
 
-const isJob = (wanted) => ({ method, kind }) => method === wanted && kind === 'jobs';
+const isJob =
+  (wanted) =>
+  ({ method, kind }) =>
+    method === wanted && kind === 'jobs';
 
 test('a test that was registered and has no Job yet is registered again', async (t) => {
   const clinic = await begin(t);
@@ -159,7 +166,10 @@ test('each pod of a runner that is lost is told, in their order', async (t) => {
   await until(() => names().length === 2, 10000, 'the second loss');
   cluster.endRunner(third, { exitCode: 1, reason: 'Error', message: 'the third' });
   await until(() => names().length === 3, 10000, 'the third loss');
-  assert.deepEqual(names(), [pods[0], second, third].map(({ metadata }) => metadata.name));
+  assert.deepEqual(
+    names(),
+    [pods[0], second, third].map(({ metadata }) => metadata.name),
+  );
 });
 
 test('who begins in mid-test tells no pod again but the last that was lost', async (t) => {
@@ -280,9 +290,9 @@ test('a test that the store refuses ends at once, with its words', async (t) => 
 
 test('a Job that cannot be made is tried again, ever later, and said', async (t) => {
   const clinic = await begin(t);
-  const { cluster } = clinic;
+  const { cluster, store } = clinic;
   const refused = refuse(cluster, isJob('POST'));
-  cluster.load('peak', { runner: { startTimeoutSeconds: 10 } });
+  const made = cluster.load('peak', { runner: { startTimeoutSeconds: 10 } });
   clinic.controller();
   const ready = () => cluster.loadCondition('peak', 'RunnersReady');
   await until(() => ready()?.reason === 'RunnersNotReady', 10000, 'the cause');
@@ -293,7 +303,9 @@ test('a Job that cannot be made is tried again, ever later, and said', async (t)
       object.metadata.labels = { seen: String(i) };
     });
   }
-  const succeeded = await cluster.loadEnds('peak', 30000);
+  await until(() => store.posted('/cancel').length, 30000, 'the end of patience');
+  store.tell(made, { phase: 'Over' });
+  const succeeded = await cluster.loadEnds('peak');
   assert.equal(conditionWords(succeeded), 'False RunnersNotReady');
   assert.match(succeeded.message, /the webhook is away/);
   assert.ok(refused() >= 3 && refused() <= 8, `${refused()} tries`);
@@ -313,9 +325,9 @@ test('a Job that was refused for a while is made in the end', async (t) => {
 
 test('a pod that waits for a volume is named with what it needs', async (t) => {
   const clinic = await begin(t);
-  const { cluster } = clinic;
+  const { cluster, store } = clinic;
   const data = { id: { configMapRef: { name: 'ids', key: 'a.csv' } } };
-  cluster.load('peak', {
+  const made = cluster.load('peak', {
     scenario: { data, requests: [{ name: 'one', path: '/{{id}}' }] },
     http: { tls: { clientCertificateSecretName: 'me' } },
     runner: { startTimeoutSeconds: 10 },
@@ -335,7 +347,39 @@ test('a pod that waits for a volume is named with what it needs', async (t) => {
   );
   await until(() => words.test(ready().message), 10000, 'the name of the pod');
   assert.equal(ready().status, 'Unknown');
-  const succeeded = await cluster.loadEnds('peak', 30000);
+  await until(() => store.posted('/cancel').length, 30000, 'the end of patience');
+  store.tell(made, { phase: 'Over' });
+  const succeeded = await cluster.loadEnds('peak');
   assert.equal(conditionWords(succeeded), 'False RunnersNotReady');
   assert.match(succeeded.message, words);
+});
+
+test('a test that takes too long is ended, and its runners with it', async (t) => {
+  const { cluster, store } = await running(t, { activeDeadlineSeconds: 12 });
+  await until(() => store.posted('/cancel').length, 20000, 'the end of its time');
+  store.conclusion.load = { ...good, succeeded: false, reason: 'DeadlineExceeded' };
+  store.tell(cluster.get('loadtests', 'peak'), { phase: 'Over', ready: 1 });
+  const succeeded = await cluster.loadEnds('peak');
+  assert.equal(conditionWords(succeeded), 'False DeadlineExceeded');
+  assert.match(succeeded.message, /more than 12 s/);
+  assert.equal(store.posted('/conclude')[0].reason, 'DeadlineExceeded');
+  await until(() => cluster.asked('DELETE', '/jobs/').length === 1, 10000, 'the end of the Job');
+});
+
+test('what the store found out stands in the status, which is deleted after its time', async (t) => {
+  const { cluster, store, made, pods } = await running(t, { ttlSecondsAfterFinished: 3 });
+  store.conclusion.load = { ...good, highestRate: 480, startSkewMicroseconds: 1200 };
+  cluster.endRunner(pods[0]);
+  store.tell(made, { phase: 'Over', ready: 1 });
+  await cluster.loadEnds('peak');
+  const { highestRate, startSkewMicroseconds, completionTime } = cluster.get(
+    'loadtests',
+    'peak',
+  ).status;
+  assert.deepEqual(
+    { highestRate, startSkewMicroseconds },
+    { highestRate: 480, startSkewMicroseconds: 1200 },
+  );
+  await until(() => !cluster.get('loadtests', 'peak'), 15000, 'its deletion');
+  assert.ok(Date.now() >= Date.parse(completionTime) + 3000);
 });
