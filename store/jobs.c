@@ -112,7 +112,7 @@ static void done(void *context)
     }
 }
 
-/* Of peers that have gone. A conclusion is made all the same: it is asked for again. */
+/* Of peers that have gone. */
 static void drop_unwanted(struct queue *queue)
 {
     struct job **at = &queue->first;
@@ -182,8 +182,8 @@ static bool has_place(struct call *call, const struct queue *queue)
     return true;
 }
 
-/* Whether the same is under way, or waits, for a peer that has gone: then its answer is for this
- * one. */
+/* A conclusion that is asked for again, when it is under way or waits: its answer is for who asked
+ * last, as nobody asks again who has not stopped waiting. */
 static bool take_over(struct jobs *jobs, struct call *call, job_work function)
 {
     struct job *found = NULL;
@@ -194,13 +194,14 @@ static bool take_over(struct jobs *jobs, struct call *call, job_work function)
         jobs->running->work == function) {
         found = jobs->running;
     }
-    if (!found || found->call->exchange) {
+    if (!found) {
         return false;
     }
-    struct call *gone = found->call;
+    struct call *before = found->call;
     found->call = call;
     call_keep(call);
-    call_release(gone);
+    call_fail(before, 503, "Busy", "the same was asked for again: the answer goes there");
+    call_release(before);
     return true;
 }
 
