@@ -18,6 +18,8 @@ cgroup_make() {
     for hierarchy in $(cgroup_hierarchies); do
         directory=$hierarchy/$cluster_name/$1
         mkdir -p "$directory"
+        # What is measured in pods is not to be what else the machine does.
+        [ ! -e "$directory/cpu.shares" ] || echo 65536 >"$hierarchy/$cluster_name/cpu.shares"
         [ -e "$directory/cpuset.cpus" ] || continue
         for file in cpuset.cpus cpuset.mems; do
             cat "$hierarchy/$file" >"$hierarchy/$cluster_name/$file"
