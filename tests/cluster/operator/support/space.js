@@ -62,8 +62,9 @@ class Space {
     });
   }
 
-  // The pods of a Deployment, all of them ready and spread over the nodes.
-  async deployment(name, replicas, containers = [container()]) {
+  // The pods of a Deployment, all of them ready and spread over the nodes; `more` is put over their
+  // spec.
+  async deployment(name, replicas, containers = [container()], more = {}) {
     const spread = {
       topologySpreadConstraints: [
         {
@@ -74,7 +75,7 @@ class Space {
         },
       ],
     };
-    await this.workload('Deployment', name, replicas, containers, spread);
+    await this.workload('Deployment', name, replicas, containers, { ...spread, ...more });
     return this.pods('Deployment', name, replicas);
   }
 

@@ -6,22 +6,31 @@
 //   handler   it handles SIGUSR1 itself
 //   cluster   a primary with two workers
 //   patient   it keeps a Visit each time it works, and blocks its loop each second
-// Requests for /load are counted, and /count says how many there were; /slow?ms=N makes the answers
-// to those that follow come so much later.
+// What begins with /load is counted, and any other answer tells of it: how much there was, of which
+// URLs and from whom, and when (in ms since 1970). These answers come SLOW_MS late, which /slow?ms=N
+// changes. CAPACITY is how many of them there are a second at most: one waits for the other. With
+// TOKEN they are for those alone who bear it, and with TLS_CERTIFICATE, TLS_KEY and TLS_AUTHORITY
+// there is a port 8443 for those alone who have a certificate of that authority.
 
 const cluster = require('node:cluster');
 const http = require('node:http');
+const https = require('node:https');
 const { performance } = require('node:perf_hooks');
 
 const period = 50;
 const busy = (period * Number(process.env.BUSY_PERCENT ?? 3)) / 100;
 const port = Number(process.env.PORT ?? 8080);
 const mode = process.env.MODE ?? '';
+const tlsPort = 8443;
+const capacity = Number(process.env.CAPACITY ?? 0);
+const token = process.env.TOKEN;
 const blockMilliseconds = 120;
 const visits = [];
 let sink = 0;
-let loaded = 0;
-let slowMilliseconds = 0;
+let slowMilliseconds = Number(process.env.SLOW_MS ?? 0);
+let freeAt = 0;
+const seen = { loaded: 0, refused: 0, urls: {}, from: {} };
+const seenMax = 64;
 
 class Visit {
   constructor(number) {
@@ -69,22 +78,56 @@ function work() {
   }
 }
 
+function count(all, name, now) {
+  if (name in all || Object.keys(all).length < seenMax) {
+    all[name] ??= { count: 0, first: now };
+    all[name].count++;
+    all[name].last = now;
+  }
+}
+
+// How long an answer takes when one waits for the other.
+function turn(now) {
+  if (capacity === 0) {
+    return 0;
+  }
+  freeAt = Math.max(now, freeAt) + 1000 / capacity;
+  return freeAt - now;
+}
+
+function load(request, response) {
+  const now = Date.now();
+  seen.loaded++;
+  count(seen.urls, request.url, now);
+  count(seen.from, request.socket.remoteAddress.replace('::ffff:', ''), now);
+  if (token && request.headers.authorization !== `Bearer ${token}`) {
+    seen.refused++;
+    response.statusCode = 401;
+  }
+  setTimeout(() => response.end('ok'), slowMilliseconds + turn(now));
+}
+
+function answer(request, response) {
+  const { pathname, searchParams } = new URL(request.url, 'http://h');
+  if (pathname.startsWith('/load')) {
+    load(request, response);
+    return;
+  }
+  if (pathname === '/slow') {
+    slowMilliseconds = Number(searchParams.get('ms'));
+  }
+  const { pid, version } = process;
+  response.setHeader('connection', 'close');
+  response.end(`${JSON.stringify({ pid, version, ...seen })}\n`);
+}
+
 function serve() {
-  const server = http.createServer((request, response) => {
-    const { pathname, searchParams } = new URL(request.url, 'http://h');
-    if (pathname === '/load') {
-      loaded++;
-      setTimeout(() => response.end('ok'), slowMilliseconds);
-      return;
-    }
-    if (pathname === '/slow') {
-      slowMilliseconds = Number(searchParams.get('ms'));
-    }
-    const { pid, version } = process;
-    response.setHeader('connection', 'close');
-    response.end(`${JSON.stringify({ pid, version, loaded })}\n`);
-  });
+  const server = http.createServer(answer);
   server.listen(port, () => console.log(`process ${process.pid} serves on ${port}`));
+  if (process.env.TLS_CERTIFICATE) {
+    const { TLS_CERTIFICATE: cert, TLS_KEY: key, TLS_AUTHORITY: ca } = process.env;
+    https.createServer({ cert, key, ca, requestCert: true }, answer).listen(tlsPort);
+  }
   setInterval(work, period);
   if (mode === 'patient') {
     setInterval(keepVisits, period);
