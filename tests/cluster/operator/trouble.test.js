@@ -6,9 +6,6 @@
 
 const assert = require('node:assert/strict');
 const { createHash, randomInt } = require('node:crypto');
-const fs = require('node:fs');
-const os = require('node:os');
-const path = require('node:path');
 const { after, before, test } = require('node:test');
 const { setTimeout: delay } = require('node:timers/promises');
 const { get, patch, remove } = require('./support/api.js');
@@ -122,16 +119,7 @@ test('the store is killed in the middle, and comes back', async (t) => {
 
 test("the sidecar's image is missing on the node: a failure, not a hang", async (t) => {
   const { pod, space } = await onePod(t, { nodeName: 'node2' });
-  const image = await system.sidecarImage();
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'sonde-image-'));
-  const kept = path.join(directory, 'sidecar.tar');
-  const ctr = (...args) => cluster('enter', '2', 'ctr', '--namespace', 'k8s.io', 'images', ...args);
-  await ctr('export', kept, image);
-  t.after(async () => {
-    await ctr('import', kept);
-    fs.rmSync(directory, { recursive: true });
-  });
-  await ctr('rm', '--sync', image);
+  const image = await system.withoutImage(t, '2');
   const run = await Run.apply(space, { pod });
   const ended = await run.ended();
   assert.equal(condition(ended, 'Succeeded').reason, 'SidecarNotStarted');

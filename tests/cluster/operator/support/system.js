@@ -3,7 +3,11 @@
 
 // Sonde's own Deployments: which controller leads, what ends them, and that they are well.
 
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const { get, list, patch, remove, watch } = require('./api.js');
+const { cluster } = require('./cluster.js');
 const { processOf } = require('./pods.js');
 const { until } = require('./wait.js');
 
@@ -80,4 +84,31 @@ async function sidecarImage() {
   return told.replace(/\$\((\w+)\)/g, (_, name) => env.find((one) => one.name === name).value);
 }
 
-module.exports = { available, holder, kill, leader, podsOf, recovered, scaleStore, sidecarImage };
+// The image of the sidecars and runners, which the node of this number does not have until the test
+// ends.
+async function withoutImage(t, number) {
+  const image = await sidecarImage();
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'sonde-image-'));
+  const kept = path.join(directory, 'sidecar.tar');
+  const ctr = (...args) =>
+    cluster('enter', number, 'ctr', '--namespace', 'k8s.io', 'images', ...args);
+  await ctr('export', kept, image);
+  t.after(async () => {
+    await ctr('import', kept);
+    fs.rmSync(directory, { recursive: true });
+  });
+  await ctr('rm', '--sync', image);
+  return image;
+}
+
+module.exports = {
+  available,
+  holder,
+  kill,
+  leader,
+  podsOf,
+  recovered,
+  scaleStore,
+  sidecarImage,
+  withoutImage,
+};
