@@ -258,6 +258,25 @@ test('as many runners go on as can be connected', async (t) => {
   }
   const more = new LoadTest(service, 1, {}, { name: 'more' });
   refused(await more.register(), 503, 'Busy');
+  // Each waits for orders, and all but one of a test for the start: the others are served.
+  const waiting = tests.flatMap(({ runners }, i) =>
+    runners.flatMap((runner, n) => {
+      const localAddress = `127.0.${i + 1}.${n + 1}`;
+      const ready = { round: 0, offset: 0, uncertainty: 200, labels: [], pod: 'p', node: 'n' };
+      const orders = runner.ask('GET', '/orders?round=0&wait=20', undefined, { localAddress });
+      return n ? [orders, runner.ask('POST', '/ready?wait=20', ready, { localAddress })] : [orders];
+    }),
+  );
+  for (const one of tests) {
+    await until(async () => (await state(one)).ready === 99, 30000, 'the runners');
+  }
+  assert.equal((await service.controller('GET', 'changes')).status, 200);
+  const sidecar = await service.run({ name: 'slow' });
+  assert.equal((await sidecar.beat()).status, 200);
+  for (const one of tests) {
+    await service.controller('POST', `runs/${one.uid}/cancel`, {});
+  }
+  assert.ok((await Promise.all(waiting)).every(({ status }) => status === 200));
   await tests[0].conclude({ state: 'Failed', reason: 'RunnersNotReady', message: 'no node' });
   assert.equal((await more.register()).status, 201);
 });
