@@ -27,9 +27,9 @@ static const struct {
     const char *name;
     const char *meaning;
 } macros[] = {
-    {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"}, {"@monthly", "0 0 1 * *"},
-    {"@weekly", "0 0 * * 0"}, {"@daily", "0 0 * * *"},    {"@midnight", "0 0 * * *"},
-    {"@hourly", "0 * * * *"},
+    {"@yearly", "0 0 1 1 *"},  {"@annually", "0 0 1 1 *"}, {"@monthly", "0 0 1 * *"},
+    {"@weekly", "0 0 * * 0"},  {"@daily", "0 0 * * *"},    {"@midnight", "0 0 * * *"},
+    {"@nightly", "0 0 * * *"}, {"@hourly", "0 * * * *"},
 };
 
 static bool is_name(struct sonde_str text, const char *name)
@@ -159,8 +159,8 @@ static int expand_macro(struct sonde_str *text, struct sonde_err *err)
         }
     }
     return sonde_fail(err, SONDE_EINVALID, 0,
-                      "must be one of @yearly, @annually, @monthly, @weekly, @daily, @midnight "
-                      "and @hourly, or five fields");
+                      "must be one of @yearly, @annually, @monthly, @weekly, @daily, @midnight, "
+                      "@nightly and @hourly, or five fields");
 }
 
 int sonde_cron_parse(struct sonde_str text, struct sonde_cron *ret, struct sonde_err *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CronJob's schedule language: five fields (minute, hour, day of month, month, day of week) of
  * numbers, names, *, ?, lists, ranges and steps; or @yearly, @annually, @monthly, @weekly,
- * @daily, @midnight, @hourly. Pure. */
+ * @daily, @midnight, @hourly; and @nightly, which a CronJob does not know. Pure. */
 #ifndef SONDE_SPEC_CRON_H
 #define SONDE_SPEC_CRON_H
 

@@ -376,7 +376,7 @@ const struct sonde_format sonde_format_quantity = {
 };
 const struct sonde_format sonde_format_schedule = {
     .words = "a cron schedule: five fields, such as 30 2 * * 1-5, or @daily and the like",
-    .pattern = "^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|"
+    .pattern = "^(@(yearly|annually|monthly|weekly|daily|midnight|nightly|hourly)|"
                "[0-9A-Za-z*?/,-]+( +[0-9A-Za-z*?/,-]+){4})$",
     .check = is_schedule,
     .explain = explain_schedule,

@@ -38,6 +38,7 @@ static void schedules_become_masks(void **state)
         {"@hourly", {1, 0xffffff, 0xfffffffe, 0x1ffe, 0x7f, false, false}},
         {"@daily", {1, 1, 0xfffffffe, 0x1ffe, 0x7f, false, false}},
         {"@midnight", {1, 1, 0xfffffffe, 0x1ffe, 0x7f, false, false}},
+        {"@nightly", {1, 1, 0xfffffffe, 0x1ffe, 0x7f, false, false}},
         {"@weekly", {1, 1, 0xfffffffe, 0x1ffe, 1, false, true}},
         {"@monthly", {1, 1, 2, 0x1ffe, 0x7f, true, false}},
         {"@yearly", {1, 1, 2, 2, 0x7f, true, false}},
@@ -129,8 +130,8 @@ static void wrong_schedules_say_why(void **state)
         {"5-1 * * * *", "the minute has a range that ends before it begins: 5-1"},
         {"1, * * * *", "the minute must be 0 to 59, is \"\""},
         {"-1 * * * *", "the minute must be 0 to 59, is \"\""},
-        {"@often", "must be one of @yearly, @annually, @monthly, @weekly, @daily, @midnight and "
-                   "@hourly, or five fields"},
+        {"@often", "must be one of @yearly, @annually, @monthly, @weekly, @daily, @midnight, "
+                   "@nightly and @hourly, or five fields"},
         {"TZ=UTC * * * * *", "must have five fields (minute hour day month weekday), has 6"},
     };
     for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
