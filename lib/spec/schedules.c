@@ -145,8 +145,9 @@ static const struct sonde_object baseline = {
          .minimum = 10,                                                                            \
          .maximum = SONDE_YEAR_SECONDS},                                                           \
         {.name = "concurrencyPolicy",                                                              \
-         .description = "What happens when it fires while the last one still runs: both run, it "  \
-                        "is skipped, or the last one is cancelled.",                               \
+         .description = "What happens when it fires while the last one still runs. Allow: both "   \
+                        "run. Forbid: it waits for the end of the last one, for at most "          \
+                        "startingDeadlineSeconds. Replace: the last one is cancelled first.",      \
          .type = SONDE_FIELD_ENUM,                                                                 \
          SONDE_AT(sonde_schedule, concurrency_policy),                                             \
          .fallback = "Forbid",                                                                     \
