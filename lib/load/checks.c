@@ -205,7 +205,7 @@ void sonde_checks_junit(const struct sonde_checks *checks, struct sonde_buf *buf
 static void put_plain(const char *text, struct sonde_buf *buf)
 {
     static const char special[] = "\\`*_{}[]<>()#+-!|~&@:";
-    SONDE_BUF_AUTO clean = SONDE_BUF(2 * SONDE_CHECK_TEXT_MAX);
+    SONDE_BUF_AUTO clean = SONDE_BUF(buf->maximum);
     sonde_cell_clean(&clean, sonde_str(text));
     for (size_t i = 0; i < clean.length; i++) {
         if (strchr(special, clean.data[i])) {

@@ -136,7 +136,8 @@ test('a budget is kept or not, in every format', async (t) => {
 
 test('a profile is held against its functions', async (t) => {
   const sonde = new Sonde(t);
-  const file = budget(sonde, 'functions: [{name: hot, maxPercent: 100}]\nmaxBusyPercent: 1\n');
+  const hot = '{name: hot, maxPercent: 100, maxMillisecondsPerSecond: 1000}';
+  const file = budget(sonde, `functions: [${hot}]\nmaxBusyPercent: 1\n`);
   const work = 'let x = 0; for (let i = 0; i < 2e7; i++) { x += i % 7; } return x;';
   const script = sonde.document(
     'work.js',
@@ -153,7 +154,12 @@ test('a profile is held against its functions', async (t) => {
   const run = await sonde.run(['run', document, '--budget', file, '--pid', String(target.pid)]);
   exited(run, BUDGET);
   assert.match(run.stderr, /^failed {2}budget: busy time: \d+\.\d % of the time, of at most 1$/m);
-  assert.match(run.stderr, /^3 checks: 2 passed, 1 failed, 0 skipped$/m);
+  assert.match(run.stderr, /^4 checks: 3 passed, 1 failed, 0 skipped$/m);
+  // CI servers tell cases by class and name.
+  const junit = await sonde.run(['check', 'last', '--budget', file, '--format', 'junit']);
+  const cases = junit.stdout.match(/<testcase classname="[^"]*" name="[^"]*"/g);
+  assert.equal(cases.length, 4);
+  assert.equal(new Set(cases).size, 4, cases.join('\n'));
 });
 
 test('a budget that is wrong is refused before anything is done', async (t) => {

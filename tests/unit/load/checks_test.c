@@ -87,6 +87,23 @@ static void all_formats_say_the_same(void **state)
     sonde_checks_fini(&checks);
 }
 
+/* Many URLs may be loaded at once, and all of them are the target. */
+static void a_long_target_is_told(void **state)
+{
+    (void)state;
+    struct sonde_checks checks;
+    char target[32 * 300];
+    SONDE_BUF_AUTO markdown = SONDE_BUF(1 << 20);
+    memset(target, 'x', sizeof(target));
+    target[sizeof(target) - 1] = '\0';
+    make(&checks);
+    checks.target = target;
+    sonde_checks_markdown(&checks, &markdown);
+    assert_int_equal(markdown.code, 0);
+    assert_non_null(strstr(markdown.data, target));
+    sonde_checks_fini(&checks);
+}
+
 static void there_is_a_bound(void **state)
 {
     (void)state;
@@ -108,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_worst_kind_is_the_verdict),
         cmocka_unit_test(all_formats_say_the_same),
+        cmocka_unit_test(a_long_target_is_told),
         cmocka_unit_test(there_is_a_bound),
     };
     return cmocka_run_group_tests_name("checks", tests, NULL, NULL);
