@@ -230,7 +230,7 @@ static void make_plan(struct look *look)
     const struct schedule_view *view = &look->view;
     int64_t now_s = sonde_clock_realtime() / SONDE_SECOND;
     look->plan = (struct sonde_schedule_plan){.wake_s = INT64_MAX, .next_s = INT64_MAX};
-    if (!view->spec || view->reason[0]) {
+    if (!view->spec || view->reason[0] || view->deleted) {
         return;
     }
     const struct sonde_schedule *spec = view->spec;

@@ -50,6 +50,7 @@ struct schedule_view {
     const char *requester; /* "": nobody recorded it */
     const char *groups;    /* a line each */
     int64_t created_s, generation;
+    bool deleted; /* it is on its way out, and fires no more */
     /* Why it does not fire; "": it does. */
     char reason[SCHEDULE_REASON_SIZE];
     char message[SCHEDULE_MESSAGE_SIZE];

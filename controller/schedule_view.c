@@ -32,8 +32,8 @@ static void put_member(struct sonde_buf *text, const cJSON *object, const char *
 /* Of the annotations only ours: what others write there may be the whole object once more. */
 static void put_metadata(struct sonde_buf *text, const cJSON *metadata)
 {
-    static const char *const names[] = {"name", "namespace", "uid", "creationTimestamp",
-                                        "generation"};
+    static const char *const names[] = {
+        "name", "namespace", "uid", "creationTimestamp", "generation", "deletionTimestamp"};
     static const char *const annotations[] = {SCHEDULE_REQUESTER, SCHEDULE_REQUESTER_GROUPS};
     const char *separator = "";
     sonde_buf_text(text, ",\"metadata\":{\"annotations\":{");
@@ -102,6 +102,7 @@ static void read_metadata(struct schedule_view *view, int64_t now_s)
     view->requester = sonde_json_string_or(annotations, SCHEDULE_REQUESTER, "");
     view->groups = sonde_json_string_or(annotations, SCHEDULE_REQUESTER_GROUPS, "");
     view->generation = sonde_json_integer_or(metadata, "generation", 0);
+    view->deleted = member(metadata, "deletionTimestamp") != NULL;
     view->created_s = sonde_kube_time_parse(sonde_str(created), &created_ns) == 0
                           ? created_ns / SONDE_SECOND
                           : now_s;
