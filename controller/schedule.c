@@ -256,6 +256,7 @@ static void make_plan(struct look *look)
 
 /* ---- what is done ---- */
 
+        look->plan.missed -= look->plan.missed > 0;
 static void begin_firing(struct look *look)
 {
     struct schedule *schedule = look->schedule;
