@@ -5,12 +5,16 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "codec/json.h"
 #include "controller/controller.h"
 #include "controller/schedule_work.h"
 #include "spec/reason.h"
 
 #define AGAIN_NS (100 * SONDE_MILLISECOND)
+/* A firing that went wrong: twice as long each time, and at most a minute. */
+#define RETRY_FIRST_NS (200 * SONDE_MILLISECOND)
+#define RETRY_MAX_NS (60 * SONDE_SECOND)
 #define UNSEEN_NS (60 * SONDE_SECOND) /* what was made is in the cache by then, or gone again */
 
 /* What a look finds. */
@@ -91,7 +95,8 @@ static struct schedule *take_up(struct controller *controller, enum kind kind,
     (void)snprintf(schedule->namespace, sizeof(schedule->namespace), "%.*s", length, object->key);
     schedule->name = schedule->key + length + 1;
     schedule_status_take(status, &schedule->status);
-    schedule->applied = cJSON_IsObject(status) ? cJSON_Duplicate(status, true) : NULL;
+    schedule->applied = schedule_status_ours(status);
+    sonde_random_bytes(&schedule->random, sizeof(schedule->random));
     schedule->next = controller->schedules;
     controller->schedules = schedule;
     return schedule;
@@ -251,12 +256,12 @@ static void make_plan(struct look *look)
         look->plan.firing_s == schedule->firing_s) {
         look->plan.action = SONDE_SCHEDULE_FIRE;
         look->plan.replaces = state.active > 0;
+        look->plan.missed -= look->plan.missed > 0;
     }
 }
 
 /* ---- what is done ---- */
 
-        look->plan.missed -= look->plan.missed > 0;
 static void begin_firing(struct look *look)
 {
     struct schedule *schedule = look->schedule;
@@ -266,15 +271,18 @@ static void begin_firing(struct look *look)
         schedule->firing_s = plan->firing_s;
         schedule->firing_generation = look->view.generation;
         schedule->rights_checked = 0;
-        schedule->replacing = false;
+        schedule->replacing = schedule->waiting = false;
         schedule->trouble[0] = '\0';
+        schedule->backoff = (struct sonde_kube_backoff){
+            .first_ns = RETRY_FIRST_NS, .maximum_ns = RETRY_MAX_NS, .jitter = 0.1};
+        schedule->not_before = 0;
     }
     schedule->firing_missed = (int64_t)plan->missed;
 }
 
 static void cancel_active(struct look *look)
 {
-    look->schedule->replacing = true;
+    look->schedule->replacing = look->schedule->waiting = true;
     if (look->schedule->cancels) {
         return;
     }
@@ -294,6 +302,15 @@ static void fire(struct look *look)
         return; /* what comes back is about the firing that it was sent for */
     }
     begin_firing(look);
+    int64_t left = schedule->not_before - sonde_clock_monotonic();
+    if (left > 0) {
+        wake(schedule, left); /* whatever else has woken it */
+        return;
+    }
+    if (schedule->waiting && !look->plan.replaces) {
+        schedule->waiting = false;
+        schedule->rights_checked = 0; /* that may have taken long */
+    }
     if (schedule->rights_checked < count) {
         schedule_review(schedule, &look->view, &rights[schedule->rights_checked]);
     } else if (look->plan.replaces) {

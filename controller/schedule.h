@@ -118,6 +118,9 @@ struct schedule_status {
 
 /* As it should be written; NULL without memory. */
 cJSON *schedule_status_of(const struct schedule_status *status);
+/* A copy without the conditions of other writers, to be compared with what should be written; NULL
+ * without memory, or when it is none. */
+cJSON *schedule_status_ours(const cJSON *json);
 /* Takes all of it but active, next_s and requester from one that was written. */
 void schedule_status_take(const cJSON *json, struct schedule_status *ret);
 

@@ -81,6 +81,19 @@ static int ask(struct schedule *schedule, const char *method,
     return r;
 }
 
+/* It is tried again later, which may be much later: whether its requester may is asked anew. */
+static void put_off(struct schedule *schedule, const struct sonde_err *err)
+{
+    int64_t now = sonde_clock_monotonic();
+    int64_t delay_ns = sonde_kube_backoff_next(&schedule->backoff, now, &schedule->random);
+    (void)snprintf(schedule->trouble, sizeof(schedule->trouble), "%s", err->message);
+    warn(schedule, "a firing cannot be served yet", err);
+    schedule->rights_checked = 0;
+    schedule->not_before = now + delay_ns;
+    schedule->controller->metrics.reconcile_errors++;
+    controller_wake(schedule->controller, schedule->kind, schedule->key, delay_ns);
+}
+
 /* The same with a body of its own, for the firing. */
 static void ask_for_firing(struct schedule *schedule, const struct sonde_kube_resource *resource,
                            const struct sonde_buf *body, answer_callback done)
@@ -90,16 +103,8 @@ static void ask_for_firing(struct schedule *schedule, const struct sonde_kube_re
     r = r < 0 ? r : ask(schedule, "POST", resource, NULL, sonde_buf_view(body), done, &err);
     schedule->busy = r == 0;
     if (r < 0) {
-        warn(schedule, "a firing cannot be served yet", &err);
-        retry(schedule);
+        put_off(schedule, &err);
     }
-}
-
-static void put_off(struct schedule *schedule, const struct sonde_err *err)
-{
-    (void)snprintf(schedule->trouble, sizeof(schedule->trouble), "%s", err->message);
-    warn(schedule, "a firing cannot be served yet", err);
-    retry(schedule);
 }
 
 /* ---- the right ---- */
@@ -317,7 +322,7 @@ static void status_written(void *context, const struct sonde_kube_response *resp
     schedule->writing = false;
     if (err->code == 0 && status) {
         cJSON_Delete(schedule->applied);
-        schedule->applied = cJSON_Duplicate(status, true);
+        schedule->applied = schedule_status_ours(status);
         schedule->version[0] = '\0';
         controller_succeeded(schedule->controller, schedule->kind, schedule->key);
         wake(schedule);

@@ -8,6 +8,8 @@
 
 #define NONE INT64_MIN
 
+static const char condition_ready[] = "Ready";
+
 static bool put_time(cJSON *object, const char *name, int64_t realtime_ns)
 {
     char text[SONDE_KUBE_TIME_SIZE];
@@ -64,7 +66,7 @@ static bool put_ready(cJSON *object, const struct schedule_status *status)
         cJSON_Delete(item);
         return false;
     }
-    return cJSON_AddStringToObject(item, "type", "Ready") &&
+    return cJSON_AddStringToObject(item, "type", condition_ready) &&
            cJSON_AddStringToObject(item, "status", status->ready ? "True" : "False") &&
            put_text(item, "reason", status->reason) && put_text(item, "message", status->message) &&
            put_time(item, "lastTransitionTime", status->ready_since_ns) &&
@@ -85,6 +87,20 @@ cJSON *schedule_status_of(const struct schedule_status *status)
     }
     cJSON_Delete(json);
     return NULL;
+}
+
+cJSON *schedule_status_ours(const cJSON *json)
+{
+    cJSON *ours = cJSON_IsObject(json) ? cJSON_Duplicate(json, true) : NULL;
+    cJSON *list = cJSON_GetObjectItemCaseSensitive(ours, "conditions");
+    for (cJSON *item = list ? list->child : NULL; item;) {
+        cJSON *next = item->next;
+        if (strcmp(sonde_json_string_or(item, "type", ""), condition_ready) != 0) {
+            cJSON_Delete(cJSON_DetachItemViaPointer(list, item));
+        }
+        item = next;
+    }
+    return ours;
 }
 
 /* ---- back ---- */
@@ -117,7 +133,7 @@ void schedule_status_take(const cJSON *json, struct schedule_status *ret)
     };
     cJSON_ArrayForEach(condition, cJSON_GetObjectItemCaseSensitive(json, "conditions"))
     {
-        if (strcmp(sonde_json_string_or(condition, "type", ""), "Ready") == 0) {
+        if (strcmp(sonde_json_string_or(condition, "type", ""), condition_ready) == 0) {
             ret->ready = strcmp(sonde_json_string_or(condition, "status", ""), "True") == 0;
             (void)snprintf(ret->reason, sizeof(ret->reason), "%s",
                            sonde_json_string_or(condition, "reason", ""));

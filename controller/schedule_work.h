@@ -5,6 +5,7 @@
 
 #include "controller/controller.h"
 #include "controller/schedule.h"
+#include "kube/backoff.h"
 
 enum {
     SCHEDULE_RUNS_MAX = 20000,   /* of one schedule */
@@ -34,7 +35,11 @@ struct schedule {
     int64_t firing_generation;
     int64_t firing_missed; /* firings that it makes missed: those before it, or it too */
     size_t rights_checked;
-    bool replacing;                       /* what runs was told to end for it */
+    bool replacing;                    /* what runs was told to end for it … */
+    bool waiting;                      /* … and had not, when it was last looked at */
+    struct sonde_kube_backoff backoff; /* of what went wrong with it … */
+    int64_t not_before;                /* … and when it is tried again: monotonic */
+    uint64_t random;
     char question[SCHEDULE_MESSAGE_SIZE]; /* what is said when the right is missing */
     char trouble[SCHEDULE_MESSAGE_SIZE];  /* why it is not served yet; "" */
 
