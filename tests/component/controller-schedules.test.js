@@ -23,44 +23,63 @@ function due(minutesAgo = 2) {
   };
 }
 
+const kinds = {
+  ProfileSchedule: { schedules: 'profileschedules', runs: 'profileruns' },
+  LoadTestSchedule: { schedules: 'loadtestschedules', runs: 'loadtests' },
+};
+
 // A schedule that is due once, and what the test asks of it.
 class Nightly {
-  constructor(clinic, { metadata, status, firing = due(), ...spec } = {}) {
+  constructor(
+    clinic,
+    { kind = 'ProfileSchedule', metadata, status, firing = due(), ...spec } = {},
+  ) {
     this.cluster = clinic.cluster;
     this.firing = firing;
-    this.object = this.cluster.schedule('nightly', {
+    this.kind = kind;
+    this.plurals = kinds[kind];
+    const make = kind === 'ProfileSchedule' ? 'schedule' : 'loadSchedule';
+    this.object = this.cluster[make]('nightly', {
       metadata: { creationTimestamp: aWhileAgo(), ...metadata },
       schedule: firing.schedule,
       ...spec,
     });
     if (status) {
-      this.cluster.change('profileschedules', 'nightly', (object) => {
+      this.change((object) => {
         object.status = status;
       });
     }
     this.name = `nightly-${firing.minutes}`;
   }
 
-  // A run of the schedule.
-  owned(name, { metadata, status, ...spec } = {}) {
+  change(edit) {
+    this.cluster.change(this.plurals.schedules, 'nightly', edit);
+  }
+
+  // A run of the schedule, which does not end by itself.
+  owned(name, { metadata, status } = {}) {
     const { uid } = this.object.metadata;
-    const owner = { apiVersion: 'sonde.dev/v1alpha1', kind: 'ProfileSchedule', name: 'nightly' };
-    const ownerReferences = [{ ...owner, uid, controller: true }];
-    this.cluster.run(name, { metadata: { ownerReferences, ...metadata }, ...spec });
+    const owner = { apiVersion: 'sonde.dev/v1alpha1', kind: this.kind, name: 'nightly' };
+    const own = { ownerReferences: [{ ...owner, uid, controller: true }], ...metadata };
+    if (this.kind === 'ProfileSchedule') {
+      this.cluster.run(name, { metadata: own, target: { podName: 'nobody' } });
+    } else {
+      this.cluster.load(name, { metadata: own, paused: true });
+    }
     if (status) {
       this.ends(name, status);
     }
   }
 
   ends(name, { succeeded = 'True', completionTime = text(Date.now()) } = {}) {
-    this.cluster.change('profileruns', name, (object) => {
+    this.cluster.change(this.plurals.runs, name, (object) => {
       const condition = { type: 'Succeeded', status: succeeded, reason: 'Completed', message: '' };
       object.status = { completionTime, conditions: [condition] };
     });
   }
 
   status() {
-    return this.cluster.get('profileschedules', 'nightly').status ?? {};
+    return this.cluster.get(this.plurals.schedules, 'nightly').status ?? {};
   }
 
   ready() {
@@ -69,11 +88,11 @@ class Nightly {
   }
 
   run(name = this.name) {
-    return this.cluster.get('profileruns', name);
+    return this.cluster.get(this.plurals.runs, name);
   }
 
   tries() {
-    return this.cluster.asked('POST', '/profileruns').length;
+    return this.cluster.asked('POST', `/${this.plurals.runs}`).length;
   }
 
   made(name = this.name) {
@@ -95,6 +114,15 @@ class Nightly {
       .map(({ body }) => body)
       .filter((event) => event.regarding.name === name && event.reason === reason);
   }
+}
+
+// A run called `before` takes its time to end: the test says when it has.
+function holdsEnd(cluster, { method, name, sub }, response) {
+  const ending = method === 'PATCH' && name === 'before' && sub === 'status';
+  if (ending) {
+    cluster.status(response, 503, 'ServiceUnavailable', 'not yet');
+  }
+  return ending;
 }
 
 async function nightly(t, more) {
@@ -214,25 +242,52 @@ for (const [reason, more] of broken) {
   });
 }
 
-test('one that is suspended waits, and serves what it has not missed once it is resumed', async (t) => {
-  const { clinic, cluster, it } = await nightly(t, { suspend: true });
+for (const kind of Object.keys(kinds)) {
+  test(`${kind}: one that is suspended waits, and serves what it has not missed once it is resumed`, async (t) => {
+    const { clinic, it } = await nightly(t, { kind, suspend: true });
+    clinic.controller();
+    await it.says('False Suspended');
+    assert.equal(it.status().nextScheduleTime, undefined);
+    it.change(({ metadata, spec }) => {
+      metadata.generation++;
+      spec.suspend = false;
+    });
+    await it.made();
+    await it.says('True Scheduled');
+    it.change(({ metadata, spec }) => {
+      metadata.generation++;
+      spec.suspend = true;
+    });
+    await it.says('False Suspended');
+    const silent = () => it.status().nextScheduleTime === undefined;
+    await until(silent, 10000, 'no next time');
+    assert.equal(it.tries(), 1);
+  });
+}
+
+test('a firing waits for its jitter', async (t) => {
+  const clinic = await open(t);
+  const { cluster } = clinic;
+  const firing = due();
+  // Of three one may be put off by less than has passed since.
+  const names = ['first', 'second', 'third'];
+  for (const name of names) {
+    const annotations = { 'sonde.dev/requester': 'ann' };
+    const metadata = { creationTimestamp: aWhileAgo(), annotations };
+    cluster.schedule(name, { metadata, schedule: firing.schedule, jitterSeconds: 86400 });
+  }
   clinic.controller();
-  await it.says('False Suspended');
-  assert.equal(it.status().nextScheduleTime, undefined);
-  cluster.change('profileschedules', 'nightly', ({ metadata, spec }) => {
-    metadata.generation++;
-    spec.suspend = false;
-  });
-  await it.made();
-  await it.says('True Scheduled');
-  cluster.change('profileschedules', 'nightly', ({ metadata, spec }) => {
-    metadata.generation++;
-    spec.suspend = true;
-  });
-  await it.says('False Suspended');
-  const silent = () => it.status().nextScheduleTime === undefined;
-  await until(silent, 10000, 'no next time');
-  assert.equal(it.tries(), 1);
+  const next = (name) => {
+    const { status } = cluster.get('profileschedules', name);
+    return Date.parse(status?.nextScheduleTime);
+  };
+  await until(() => names.every(next), 15000, 'the next times');
+  const waiting = names.filter((name) => next(name) < firing.time + 24 * 60 * minuteMs);
+  assert.notEqual(waiting.length, 0);
+  for (const name of waiting) {
+    assert.ok(next(name) > Date.now(), name);
+    assert.equal(cluster.get('profileruns', `${name}-${firing.minutes}`), undefined);
+  }
 });
 
 test('what is too late is missed', async (t) => {
@@ -259,50 +314,68 @@ test('of many that were missed the last one is made', async (t) => {
   assert.ok(it.run(`nightly-${fired / minuteMs}`));
 });
 
-test('with Forbid it waits for the one that runs', async (t) => {
-  const { clinic, it } = await nightly(t);
-  it.owned('before', { target: { podName: 'nobody' } });
+for (const kind of Object.keys(kinds)) {
+  test(`${kind}: with Forbid it waits for the one that runs`, async (t) => {
+    const { clinic, it } = await nightly(t, { kind });
+    it.owned('before');
+    clinic.controller();
+    const active = () => it.status().active?.includes('before');
+    await until(active, 10000, 'the active one');
+    assert.equal(it.tries(), 0);
+    it.ends('before');
+    await it.made();
+    await it.serves();
+    assert.equal(it.status().missedRuns, 0);
+  });
+}
+
+for (const kind of Object.keys(kinds)) {
+  test(`${kind}: with Allow it does not wait`, async (t) => {
+    const { clinic, it } = await nightly(t, { kind, concurrencyPolicy: 'Allow' });
+    it.owned('before');
+    clinic.controller();
+    await it.made();
+    await until(() => it.status().activeCount === 2, 10000, 'two active ones');
+    assert.deepEqual(it.status().active, ['before', it.name].sort());
+  });
+}
+
+for (const kind of Object.keys(kinds)) {
+  test(`${kind}: with Replace it cancels the one that runs, and waits for its end`, async (t) => {
+    const { clinic, cluster, it } = await nightly(t, { kind, concurrencyPolicy: 'Replace' });
+    cluster.answer = (request, response) => holdsEnd(cluster, request, response);
+    it.owned('before');
+    clinic.controller();
+    await until(() => it.run('before').spec.cancel, 10000, 'the cancellation');
+    assert.equal(it.run(), undefined);
+    it.ends('before', { succeeded: 'False' });
+    await it.made();
+    await it.serves();
+  });
+}
+
+test('what was in time and had to wait for the one that it replaces is not missed', async (t) => {
+  const firing = due();
+  const deadline = Math.ceil((Date.now() - firing.time) / 1000) + 12;
+  const { clinic, cluster, it } = await nightly(t, {
+    ...{ firing, concurrencyPolicy: 'Replace', startingDeadlineSeconds: deadline },
+  });
+  cluster.answer = (request, response) => holdsEnd(cluster, request, response);
+  it.owned('before');
   clinic.controller();
-  const active = () => it.status().active?.includes('before');
-  await until(active, 10000, 'the active one');
-  assert.equal(it.tries(), 0);
-  it.ends('before');
+  await until(() => it.run('before').spec.cancel, 10000, 'the cancellation');
+  const late = firing.time + (deadline + 1) * 1000;
+  await until(() => Date.now() > late, 20000, 'the deadline');
+  it.ends('before', { succeeded: 'False' });
   await it.made();
   await it.serves();
   assert.equal(it.status().missedRuns, 0);
 });
 
-test('with Allow it does not wait', async (t) => {
-  const { clinic, it } = await nightly(t, { concurrencyPolicy: 'Allow' });
-  it.owned('before', { target: { podName: 'nobody' } });
-  clinic.controller();
-  await it.made();
-  await until(() => it.status().activeCount === 2, 10000, 'two active ones');
-  assert.deepEqual(it.status().active, ['before', it.name].sort());
-});
-
-test('with Replace it cancels the one that runs, and waits for its end', async (t) => {
-  const { clinic, cluster, it } = await nightly(t, { concurrencyPolicy: 'Replace' });
-  cluster.answer = ({ method, name, sub }, response) => {
-    const ending = method === 'PATCH' && name === 'before' && sub === 'status';
-    if (ending) {
-      cluster.status(response, 503, 'ServiceUnavailable', 'not yet'); // it takes its time
-    }
-    return ending;
-  };
-  it.owned('before', { target: { podName: 'nobody' } });
-  clinic.controller();
-  await until(() => it.run('before').spec.cancel, 10000, 'the cancellation');
-  assert.equal(it.run(), undefined);
-  it.ends('before', { succeeded: 'False' });
-  await it.made();
-  await it.serves();
-});
-
 test('the right is asked for before anything is cancelled', async (t) => {
   const { clinic, cluster, it } = await nightly(t, { concurrencyPolicy: 'Replace' });
   cluster.allows = () => false;
-  it.owned('before', { target: { podName: 'nobody' } });
+  it.owned('before');
   clinic.controller();
   await it.says('False RequesterNotAllowed');
   assert.equal(it.run('before').spec.cancel, undefined);
@@ -379,6 +452,99 @@ test('what a policy refuses is tried again', async (t) => {
   await until(() => it.events('RunRefused').length, 10000, 'the event');
 });
 
+test('before each try the right is asked for again', async (t) => {
+  const { clinic, cluster, it } = await nightly(t);
+  let allowed = true;
+  cluster.allows = () => allowed;
+  cluster.answer = ({ method, kind }, response) => {
+    const refused = allowed && method === 'POST' && kind === 'profileruns';
+    if (refused) {
+      allowed = false; // taken away meanwhile
+      cluster.status(response, 403, 'Forbidden', 'a quota is used up');
+    }
+    return refused;
+  };
+  clinic.controller();
+  await it.says('False RequesterNotAllowed');
+  assert.equal(it.tries(), 1);
+  assert.equal(it.run(), undefined);
+  assert.equal(it.status().missedRuns, 1);
+});
+
+test('after the wait for the one that is replaced the right is asked for again', async (t) => {
+  const { clinic, cluster, it } = await nightly(t, { concurrencyPolicy: 'Replace' });
+  let allowed = true;
+  cluster.allows = () => allowed;
+  cluster.answer = (request, response) => holdsEnd(cluster, request, response);
+  it.owned('before');
+  clinic.controller();
+  await until(() => it.run('before').spec.cancel, 10000, 'the cancellation');
+  allowed = false;
+  it.ends('before', { succeeded: 'False' });
+  await it.says('False RequesterNotAllowed');
+  assert.equal(it.tries(), 0);
+});
+
+test('a refusal in other words each time is no reason to hurry', async (t) => {
+  const { clinic, cluster } = await nightly(t);
+  const times = [];
+  cluster.answer = ({ method, kind }, response) => {
+    const refused = method === 'POST' && kind === 'profileruns';
+    if (refused) {
+      times.push(performance.now());
+      cluster.status(response, 403, 'Forbidden', `used: ${times.length}`);
+    }
+    return refused;
+  };
+  clinic.controller();
+  await until(() => times.length > 4, 30000, 'five tries');
+  // 0.2, 0.4, 0.8 and 1.6 s apart.
+  assert.ok(times[4] - times[0] >= 2900, `${times}`);
+});
+
+test('conditions of others are left alone', async (t) => {
+  const { clinic, cluster, it } = await nightly(t, { suspend: true });
+  const foreign = { type: 'Audited', status: 'True', reason: 'Other', message: '' };
+  let writes = 0;
+  cluster.answer = ({ method, kind, name, sub, body }, response) => {
+    const isOurs = method === 'PATCH' && sub === 'status' && name === 'nightly';
+    if (isOurs) {
+      writes++;
+      const conditions = [...body.status.conditions, foreign];
+      const object = { ...it.object, ...cluster.get(kind, name) };
+      object.status = { ...body.status, conditions };
+      cluster.send(response, 200, cluster.put(kind, object));
+    }
+    return isOurs;
+  };
+  clinic.controller();
+  await it.says('False Suspended');
+  cluster.schedule('other', { suspend: true });
+  const looked = () => cluster.get('profileschedules', 'other').status?.conditions;
+  await until(looked, 10000, 'a look at the other one');
+  assert.equal(writes, 1);
+});
+
+test('one that is being deleted fires no more', async (t) => {
+  const metadata = { deletionTimestamp: aWhileAgo(), finalizers: ['other.example/wait'] };
+  const { clinic, cluster, it } = await nightly(t, {
+    metadata: { ...metadata, annotations: { 'sonde.dev/requester': 'ann' } },
+  });
+  const { schedule, minutes } = it.firing;
+  cluster.schedule('other', {
+    metadata: {
+      annotations: { 'sonde.dev/requester': 'ann' },
+      creationTimestamp: aWhileAgo(),
+    },
+    schedule,
+  });
+  clinic.controller();
+  await it.made(`other-${minutes}`);
+  await it.says('True Scheduled');
+  assert.equal(it.run(), undefined);
+  assert.equal(it.status().nextScheduleTime, undefined);
+});
+
 test('an API server that does not say who may do what makes nothing missed', async (t) => {
   const { clinic, cluster, it } = await nightly(t);
   let failures = 0;
@@ -396,30 +562,33 @@ test('an API server that does not say who may do what makes nothing missed', asy
   assert.equal(it.status().missedRuns, 0);
 });
 
-test('the oldest that are more than the history keeps are deleted', async (t) => {
-  const { clinic, cluster, it } = await nightly(t, {
-    ...{ suspend: true, successfulRunsHistoryLimit: 2, failedRunsHistoryLimit: 1 },
+for (const kind of Object.keys(kinds)) {
+  test(`${kind}: the oldest that are more than the history keeps are deleted`, async (t) => {
+    const { clinic, cluster, it } = await nightly(t, {
+      ...{ kind, suspend: true, successfulRunsHistoryLimit: 2, failedRunsHistoryLimit: 1 },
+    });
+    const past = (name, minutesAgo, succeeded) => {
+      const annotations = { 'sonde.dev/scheduled-for': text(Date.now() - minutesAgo * minuteMs) };
+      it.owned(name, { metadata: { annotations }, status: { succeeded } });
+    };
+    past('good-9', 9, 'True');
+    past('bad-8', 8, 'False');
+    past('good-7', 7, 'True');
+    past('good-6', 6, 'True');
+    past('bad-5', 5, 'False');
+    it.owned('own', { metadata: { ownerReferences: [] }, status: {} });
+    clinic.controller();
+    const gone = () => !it.run('good-9') && !it.run('bad-8');
+    await until(gone, 15000, 'the oldest are deleted');
+    for (const name of ['good-7', 'good-6', 'bad-5', 'own']) {
+      assert.ok(it.run(name), name);
+    }
+    await until(() => it.status().lastSuccessfulTime, 10000, 'the last success');
+    assert.ok(
+      cluster.asked('DELETE', `/${it.plurals.runs}`).every(({ body }) => body.preconditions.uid),
+    );
   });
-  const past = (name, minutesAgo, succeeded) => {
-    const annotations = { 'sonde.dev/scheduled-for': text(Date.now() - minutesAgo * minuteMs) };
-    it.owned(name, { metadata: { annotations }, status: { succeeded } });
-  };
-  past('good-9', 9, 'True');
-  past('bad-8', 8, 'False');
-  past('good-7', 7, 'True');
-  past('good-6', 6, 'True');
-  past('bad-5', 5, 'False');
-  cluster.run('own', { target: { podName: 'nobody' } });
-  it.ends('own');
-  clinic.controller();
-  const gone = () => !it.run('good-9') && !it.run('bad-8');
-  await until(gone, 15000, 'the oldest are deleted');
-  for (const name of ['good-7', 'good-6', 'bad-5', 'own']) {
-    assert.ok(it.run(name), name);
-  }
-  await until(() => it.status().lastSuccessfulTime, 10000, 'the last success');
-  assert.ok(cluster.asked('DELETE', '/profileruns').every(({ body }) => body.preconditions.uid));
-});
+}
 
 // A run of a schedule with a baseline, of which the store says this.
 async function compared(t, regression) {

@@ -107,6 +107,24 @@ class Cluster extends ApiServer {
     );
   }
 
+  // One whose tests do not begin: they are paused.
+  loadSchedule(name, { metadata = {}, ...spec } = {}) {
+    const test = {
+      target: { service: { name: 'web' } },
+      scenario: { requests: [{ name: 'one', path: '/' }] },
+      arrival: { rate: 10, durationSeconds: 10 },
+      paused: true,
+    };
+    return this.make(
+      'loadtestschedules',
+      { name, annotations: { 'sonde.dev/requester': 'ann' }, ...metadata },
+      {
+        ...{ apiVersion: 'sonde.dev/v1alpha1', kind: 'LoadTestSchedule' },
+        spec: { schedule: '* * * * *', testTemplate: { spec: test }, ...spec },
+      },
+    );
+  }
+
   // A Service, with ready pods behind it.
   service(name, { pods = ['pod-a'], port = 80, ...spec } = {}) {
     const labels = { app: name };
