@@ -32,6 +32,24 @@ int document_read(const char *file, struct sonde_spec_documents *ret)
     return document_parse(file, sonde_buf_view(&text), ret);
 }
 
+int document_check_single(const struct sonde_spec_documents *documents, struct sonde_err *err)
+{
+    return documents->count == 1
+               ? 0
+               : sonde_fail(err, SONDE_EINVALID, 0, "--name calls one document, and there are %zu",
+                            documents->count);
+}
+
+int document_say_left(const struct sonde_spec_documents *documents, size_t begun, int code)
+{
+    if (begun == documents->count) {
+        return code;
+    }
+    (void)fprintf(stderr, "sonde: %zu of %zu documents were not begun\n", documents->count - begun,
+                  documents->count);
+    return code ? code : SONDE_EXIT_FAILED;
+}
+
 const char *const document_types[] = {
     "cpu", "heap", "allocations", "snapshot", "timeline", "coverage", "eventloop", "report", NULL,
 };

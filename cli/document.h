@@ -10,6 +10,12 @@
  * the problems were said. The caller calls sonde_spec_documents_fini in any case. */
 int document_parse(const char *name, struct sonde_str text, struct sonde_spec_documents *ret);
 int document_read(const char *file, struct sonde_spec_documents *ret);
+/* What --name calls is one: SONDE_EINVALID. */
+int document_check_single(const struct sonde_spec_documents *documents,
+                          struct sonde_err *err) SONDE_MUST_CHECK;
+/* Of several that are carried out one after the other: says how many were left out since somebody
+ * has ended it, and gives the exit code, which is not 0 then; else `code`. */
+int document_say_left(const struct sonde_spec_documents *documents, size_t begun, int code);
 
 /* The words of --type, NULL at the end: the capture's name is its word. */
 extern const char *const document_types[];

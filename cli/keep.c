@@ -2,6 +2,7 @@
 #include "cli/keep.h"
 
 #include "base/clock.h"
+#include "cli/check.h"
 #include "cli/store.h"
 #include "spec/artifact.h"
 #include "spec/reason.h"
@@ -39,21 +40,34 @@ static int create_run(const struct cli_settings *settings, const char *url,
     return r;
 }
 
-void keep_begin(const struct cli_settings *settings, const char *url,
-                const struct sonde_spec_document *document, struct keep *ret)
+/* What is not kept cannot be held against anything. */
+static int do_without(const struct cli_settings *settings, struct keep *keep, struct sonde_err *err)
 {
-    struct sonde_err err;
+    sonde_db_close(SONDE_TAKE(keep->db));
+    if (check_is_wanted(settings)) {
+        return sonde_err_wrap(err, err->code,
+                              "--baseline and --budget need the results, which cannot be kept");
+    }
+    say_not_kept(err);
+    return 0;
+}
+
+int keep_open(const struct cli_settings *settings, struct keep *ret, struct sonde_err *err)
+{
+    bool asked = settings->store || settings->name || check_is_wanted(settings);
     *ret = (struct keep){0};
-    bool asked = settings->store || settings->name;
     if (settings->load.no_store || (settings->load.autocannon && !asked)) {
-        return;
+        return 0;
     }
-    int r = store_open(settings, &ret->db, &err);
-    r = r < 0 ? r : create_run(settings, url, document, ret, &err);
-    if (r < 0) {
-        say_not_kept(&err);
-        sonde_db_close(SONDE_TAKE(ret->db));
-    }
+    return store_open(settings, &ret->db, err) < 0 ? do_without(settings, ret, err) : 0;
+}
+
+int keep_begin(const struct cli_settings *settings, const char *url,
+               const struct sonde_spec_document *document, struct keep *keep, struct sonde_err *err)
+{
+    return keep->db && create_run(settings, url, document, keep, err) < 0
+               ? do_without(settings, keep, err)
+               : 0;
 }
 
 static int keep_result(const struct keep *keep, const struct sonde_load_result *result,
@@ -85,9 +99,15 @@ static const char *first_broken(const struct sonde_load_result *result)
 }
 
 /* How it went. The message is borrowed from the result. */
-static void judge(struct sonde_run *run, const struct sonde_load_result *result)
+static void judge(struct sonde_run *run, const struct sonde_load_result *result, bool cancelled)
 {
     bool valid = result->validity.valid;
+    if (cancelled) {
+        run->state = SONDE_RUN_CANCELLED;
+        run->reason = SONDE_REASON_CANCELLED;
+        run->message = "it was interrupted before its time";
+        return;
+    }
     bool passes = sonde_load_result_passes(result);
     run->state = valid && passes ? SONDE_RUN_SUCCEEDED : SONDE_RUN_FAILED;
     run->reason = !valid    ? SONDE_REASON_INVALID
@@ -110,7 +130,7 @@ static int complete_run(struct keep *keep, const char *url, struct sonde_err *er
     return r;
 }
 
-void keep_end(struct keep *keep, const struct sonde_load_result *result,
+void keep_end(struct keep *keep, const struct sonde_load_result *result, bool cancelled,
               const struct sonde_err *why)
 {
     struct sonde_err err;
@@ -118,7 +138,7 @@ void keep_end(struct keep *keep, const struct sonde_load_result *result,
         return;
     }
     if (result) {
-        judge(&keep->run, result);
+        judge(&keep->run, result, cancelled);
     } else {
         keep->run.state = SONDE_RUN_FAILED;
         keep->run.reason = why->reason ? why->reason : SONDE_REASON_INTERNAL;

@@ -318,9 +318,19 @@ static int write_out(const struct cli_call *call, const struct load_work *w)
     return r < 0 ? SONDE_EXIT_FAILED : SONDE_EXIT_DONE;
 }
 
+/* Somebody has ended it before its time: it is no measurement that others could be held against.
+ * One that has no other end is over then, and autocannon's callers know no other code than 0. */
+static bool was_cancelled(const struct load_work *w)
+{
+    const struct cli_load_settings *s = w->settings;
+    return load_was_interrupted() && (w->outcome.stopped || w->test->search) && !s->forever &&
+           !s->autocannon;
+}
+
 static int print(const struct cli_call *call, const struct load_work *w)
 {
     int code = write_out(call, w);
+    code = code == SONDE_EXIT_DONE && was_cancelled(w) ? SONDE_EXIT_FAILED : code;
     /* A run is well when it succeeded; a command, when it was answered. */
     bool well = w->order->document ? w->result.validity.valid
                                    : w->result.tally.answered || w->result.tally.received ||
@@ -355,7 +365,9 @@ static int carry_out(const struct cli_settings *settings, struct load_work *w,
     uint16_t port = w->places ? w->places[0].target.url.port : 0;
     r = r < 0 ? r : load_profile_plan(&w->profile, settings, w->order, port, &w->arena, err);
     if (r == 0) {
-        keep_begin(settings, w->url.data, w->order->document, &w->keep);
+        r = keep_begin(settings, w->url.data, w->order->document, &w->keep, err);
+    }
+    if (r == 0) {
         w->begun_ns = sonde_clock_monotonic();
         r = w->test->search ? search(w, err) : run(w, err);
     }
@@ -454,6 +466,7 @@ int load_run(struct cli_call *call, const struct load_order *order)
     int r = check_begin(&call->settings, &check, &err);
     r = r < 0 || !call->settings.name ? r : store_check_name(call->settings.name, &err);
     r = r < 0 ? r : check_is_kept(call, &err);
+    r = r < 0 ? r : keep_open(&call->settings, &work.keep, &err);
     r = r < 0 ? r : start_server(call, &server, &err);
     if (r == 0 && s->warm_up.given) {
         r = warm_up(call, &warm_settings, &warm_test, &warm, &err);
@@ -462,7 +475,7 @@ int load_run(struct cli_call *call, const struct load_order *order)
     r = r < 0 ? r : carry_out(&call->settings, &work, &err);
     int code = r < 0 ? cli_say_error(&err) : print(call, &work);
     bool kept = work.keep.db != NULL;
-    keep_end(&work.keep, r < 0 ? NULL : &work.result, &err);
+    keep_end(&work.keep, r < 0 ? NULL : &work.result, was_cancelled(&work), &err);
     if (r == 0 && kept) {
         code = check_run(&check, work.keep.run.uid, code);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <strings.h>
 
+#include "cli/document.h"
 #include "cli/load_run.h"
 #include "load/document.h"
 #include "spec/reason.h"
@@ -82,10 +83,11 @@ int load_documents_run(struct cli_call *call, const char *file,
     if (check_kinds(file, documents, &err) < 0) {
         return cli_say_error(&err);
     }
-    for (size_t i = 0; i < documents->count && !load_was_interrupted(); i++) {
-        int r = run_one(call, file, &documents->items[i], &err);
+    size_t done = 0;
+    for (; done < documents->count && !load_was_interrupted(); done++) {
+        int r = run_one(call, file, &documents->items[done], &err);
         r = r < 0 ? cli_say_error(&err) : r;
         code = code ? code : r;
     }
-    return code;
+    return document_say_left(documents, done, code);
 }

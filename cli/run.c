@@ -489,11 +489,12 @@ static int run_all(struct sonde_db *db, struct sonde_loop *loop, struct target *
     SONDE_BUF_AUTO out = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
     struct cli_settings to_stdout = {0};
     sonde_buf_text(&out, json ? "{\"runs\":[" : "");
-    for (size_t i = 0; i < documents->count && !signals->cancelled; i++) {
+    size_t done = 0;
+    for (; done < documents->count && !signals->cancelled; done++) {
         struct sonde_err err;
         struct job job = {.db = db,
                           .loop = loop,
-                          .document = &documents->items[i],
+                          .document = &documents->items[done],
                           .target = target,
                           .own_command = target->child != 0,
                           .json = json};
@@ -516,6 +517,7 @@ static int run_all(struct sonde_db *db, struct sonde_loop *loop, struct target *
 }
 
 static void stop_loop(void *context)
+    code = document_say_left(documents, done, code);
 {
     sonde_loop_stop(context);
 }

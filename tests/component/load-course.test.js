@@ -203,9 +203,9 @@ test('a search that finds nothing, and one that is interrupted', async (t) => {
   }
   running.child.kill('SIGINT');
   const stopped = await running.done;
-  exited(stopped, 99);
+  exited(stopped, 1);
   assert.deepEqual([own(stopped).search.end, own(stopped).search.trials], ['interrupted', []]);
-  assert.equal((await sonde.report()).state, 'Failed');
+  assert.equal((await sonde.report()).state, 'Cancelled');
 });
 
 test('a rate at which nothing is answered keeps no threshold', async (t) => {

@@ -154,6 +154,26 @@ test('the deadline is that of all trials of a search', async (t) => {
   const spec = { target: { url }, search, thresholds: ['http_req_failed: rate<0.5'] };
   const text = loadTest('endless-search', { ...spec, activeDeadlineSeconds: 10 });
   const result = await run(new Sonde(t), text);
+test('interrupted in the first of several, the others are left out, and it has failed', async (t) => {
+  let interrupt = () => {};
+  const { url, requests } = await serve(t, (request, response) => {
+    ok(request, response);
+    interrupt();
+  });
+  const sonde = new Sonde(t);
+  const spec = { target: { url }, arrival: { rate: 50, durationSeconds: 300 } };
+  const other = { ...spec, scenario: { requests: [{ name: 'other', path: '/other' }] } };
+  const file = sonde.document('all.json', `${loadTest('a', spec)}\n---\n${loadTest('b', other)}`);
+  const running = sonde.start(['run', file]);
+  interrupt = () => running.child.kill('SIGINT');
+  const result = await running.done.finally(() => {
+    interrupt = () => {};
+  });
+  exited(result, 1);
+  assert.match(result.stderr, /1 of 2 documents were not begun/);
+  assert.ok(requests.every((request) => request.url === '/list'));
+});
+
   exited(result, 99);
   const { sonde: own } = JSON.parse(result.stdout);
   assert.equal(own.invalidReason, 'it was not over after 10 s (activeDeadlineSeconds)');

@@ -14,11 +14,12 @@ const { listen } = require('./support/load.js');
 const { Sonde, bin, exited, root, start, temporary } = require('./support/sonde.js');
 
 // Answers each request, every tenth with the status.
-async function startServer(t, status = 200) {
+async function startServer(t, status = 200, asked = () => {}) {
   let count = 0;
   const server = http.createServer((_request, response) => {
     response.statusCode = ++count % 10 === 0 ? status : 200;
     response.end('hello');
+    asked(count);
   });
   const port = await listen(t, server);
   return `http://127.0.0.1:${port}/patients`;
@@ -111,6 +112,51 @@ test('not kept: when that is asked for, and where it cannot be', async (t) => {
   const misnamed = await sonde.run(['load', url, '-a', '1', '--name', 'A B']);
   exited(misnamed, 2);
   assert.match(misnamed.stderr, /"A B" is no name of a run/);
+});
+
+test('what is to be held against others is not begun where it cannot be kept', async (t) => {
+  let requests = 0;
+  const url = await startServer(t, 200, (count) => {
+    requests = count;
+  });
+  const sonde = new Sonde(t);
+  const store = sonde.document('file', '');
+  const budget = sonde.document('budget.yaml', 'thresholds: ["http_reqs: count>1"]');
+  const spec = {
+    target: { url },
+    scenario: { requests: [{ name: 'one', path: '/' }] },
+    arrival: { amount: 10 },
+  };
+  const kind = { apiVersion: 'sonde.dev/v1alpha1', kind: 'LoadTest', metadata: { name: 'main' } };
+  const document = sonde.document('test.json', JSON.stringify({ ...kind, spec }));
+  const load = ['load', url, '-a', '10'];
+  for (const words of [
+    [...load, '--baseline', 'main'],
+    [...load, '--budget', budget],
+    [...load, '--baseline', 'main', '--warmup', '[', '-c', '1', '-a', '5', ']'],
+    ['run', document, '--baseline', 'main'],
+  ]) {
+    const refused = await start(t, bin, [...words, '--store', store]).done;
+    exited(refused, 1);
+    assert.match(refused.stderr, /--baseline and --budget need the results, which cannot be kept/);
+    assert.equal(refused.stdout, '');
+  }
+  assert.equal(requests, 0);
+});
+
+test('interrupted before its time it is cancelled, and no baseline', async (t) => {
+  let interrupt = () => {};
+  const url = await startServer(t, 200, (count) => count === 20 && interrupt());
+  const sonde = new Sonde(t);
+  const running = sonde.start(['load', url, '-d', '5m', '-c', '1', '--name', 'main']);
+  interrupt = () => running.child.kill('SIGINT');
+  const result = await running.done;
+  exited(result, 1);
+  assert.match(result.stdout, /\d+ answered, 0 failed/);
+  const { state, reason } = await sonde.report('main');
+  assert.deepEqual([state, reason], ['Cancelled', 'Cancelled']);
+  const next = await sonde.run(['load', url, '-a', '10', '--baseline', 'main']);
+  assert.match(next.stderr, /^skipped baseline: /m);
 });
 
 test('as it is kept, it can be had', async (t) => {
