@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codec/json.h"
+#include "spec/budget.h"
 #include "store/service.h"
 
 #define API "/api/v1"
@@ -44,6 +45,7 @@ const struct sonde_route store_routes[] = {
     {"GET", API "/runs/{run}/report", NO_BODY},
     {"GET", API "/runs/{run}/findings", NO_BODY},
     {"GET", API "/runs/{run}/check", NO_BODY},
+    {"POST", API "/runs/{run}/check", WORDS(SONDE_BUDGET_BYTES_MAX)},
     {"GET", API "/compare", NO_BODY},
     {"GET", API "/runs/{run}/captures/{name}", NO_BODY},
     {"GET", API "/artifacts/{id}", NO_BODY},
@@ -77,6 +79,7 @@ static const struct endpoint endpoints[] = {
     {CALLER_PERSON, "get", NULL, "document", people_document},
     {CALLER_PERSON, "get", "report", "report", people_report},
     {CALLER_PERSON, "get", "report", "findings", people_findings},
+    {CALLER_PERSON, "get", "report", "check", people_check},
     {CALLER_PERSON, "get", "report", "check", people_check},
     {CALLER_PERSON, "get", "report", "compare", people_compare},
     {CALLER_PERSON, "get", "artifacts", "export", people_export},

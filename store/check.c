@@ -10,7 +10,7 @@
 #include "spec/budget.h"
 #include "store/service.h"
 
-enum { BUDGET_MAX = 64 << 10, BASELINE_MAX = 256 };
+enum { BASELINE_MAX = 256 };
 
 static const struct {
     const char *name, *media_type;
@@ -95,10 +95,11 @@ static const char *query_of(const struct call *call, const char *name)
     return value ? value : "";
 }
 
+/* The body is the budget, and empty without one. */
 void people_check(struct call *call)
 {
     struct sonde_err err;
-    SONDE_BUF_AUTO argument = SONDE_BUF(BUDGET_MAX + BASELINE_MAX + 64);
+    SONDE_BUF_AUTO argument = SONDE_BUF(SONDE_BUDGET_BYTES_MAX + BASELINE_MAX + 64);
     const char *wanted = query_of(call, "format");
     const char *runs = query_of(call, "runs");
     const char *baseline = query_of(call, "baseline");
@@ -118,8 +119,9 @@ void people_check(struct call *call)
         call_fail(call, 400, "Invalid", "baseline is the name of a run, runs a number from 1");
         return;
     }
-    sonde_buf_printf(&argument, "%zu\n%llu\n%s\n%s", format, (unsigned long long)count, baseline,
-                     query_of(call, "budget"));
+    sonde_buf_printf(&argument, "%zu\n%llu\n%s\n", format, (unsigned long long)count, baseline);
+    sonde_buf_str(&argument, sonde_buf_view(&call->body));
+    argument.code = argument.code ? argument.code : call->body.code;
     if (sonde_buf_check(&argument, "the budget", &err) < 0) {
         call_fail_by(call, &err);
     } else if (call_resolve(call) && people_may_see(call, call->uid, NULL)) {

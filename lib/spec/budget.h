@@ -6,7 +6,11 @@
 
 #include "spec/spec.h"
 
-enum { SONDE_BUDGET_FUNCTIONS_MAX = 64, SONDE_BUDGET_THRESHOLDS_MAX = 64 };
+enum {
+    SONDE_BUDGET_FUNCTIONS_MAX = 64,
+    SONDE_BUDGET_THRESHOLDS_MAX = 64,
+    SONDE_BUDGET_BYTES_MAX = 64 << 10, /* of one that is sent to a store */
+};
 
 /* Of a CPU profile: what a function of the service takes with all that it answers for, another one
  * itself. At least one maximum is there. */

@@ -372,6 +372,7 @@ describe('in the whole cluster', () => {
   test('everybody may knock at the store, at nothing else', async () => {
     const rights = await rightsOf('vera', system);
     assert.deepEqual([...rights].filter((right) => right.includes('proxy')).sort(), [
+      'create /services/proxy https:sonde-store:8443',
       'delete /services/proxy https:sonde-store:8443',
       'get /services/proxy https:sonde-store:8443',
     ]);
