@@ -6,12 +6,11 @@
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "cli/check.h"
 #include "cli/cluster_check.h"
 #include "cli/document.h"
 #include "cli/follow.h"
 #include "codec/json.h"
-#include "schedule/firing.h"
+#include "schedule/plan.h"
 #include "spec/spec.h"
 
 static int put_report(struct cluster *cluster, const char *uid, const char *namespace, bool json,
@@ -105,6 +104,11 @@ static int create(struct cluster *cluster, const struct apply_order *order,
 
 /* ---- a schedule ---- */
 
+static bool is_schedule(const struct sonde_kind *kind)
+{
+    return kind == &sonde_kind_profile_schedule || kind == &sonde_kind_load_test_schedule;
+}
+
 /* When it fires next, jitter and all, by the zones of this machine, which may have none. */
 static void say_next(const struct sonde_schedule *schedule, const char *uid)
 {
@@ -126,8 +130,11 @@ static void say_next(const struct sonde_schedule *schedule, const char *uid)
         if (firing_s == INT64_MAX) {
             (void)fputs("; it never fires\n", stderr);
         } else {
-            firing_s += sonde_firing_jitter(sonde_str(uid), firing_s, schedule->jitter_seconds);
-            sonde_time_format(firing_s * SONDE_SECOND, next);
+            const struct sonde_schedule_state state = {.cron = &cron,
+                                                       .zone = &zone,
+                                                       .uid = sonde_str(uid),
+                                                       .jitter_s = schedule->jitter_seconds};
+            sonde_time_format(sonde_schedule_due(&state, firing_s) * SONDE_SECOND, next);
             (void)fprintf(stderr, "; it fires next at %.19sZ\n", next);
         }
     }
@@ -157,33 +164,25 @@ static int apply_schedule(struct cluster *cluster, const struct apply_order *ord
 
 /* ---- all of one document ---- */
 
-static bool is_schedule(const struct sonde_kind *kind)
-{
-    return kind == &sonde_kind_profile_schedule || kind == &sonde_kind_load_test_schedule;
-}
-
-static int carry_out(struct cluster *cluster, const struct cli_settings *settings,
-                     const struct apply_order *order, struct sonde_buf *out)
+/* Until it has ended. Whether it was left before is in *ret_left. */
+static int wait_for_end(struct applying *applying, const struct apply_order *order, const char *uid,
+                        struct sonde_buf *out, bool *ret_left)
 {
     struct sonde_err err;
-    char uid[FOLLOW_UID_SIZE];
-    const struct sonde_spec_document *document = order->document;
-    bool schedule = is_schedule(document->kind);
-    int r = schedule ? apply_schedule(cluster, order, &err) : create(cluster, order, uid, &err);
-    if (r < 0 || schedule || settings->no_wait) {
-        return r < 0 ? cli_say_error(&err) : SONDE_EXIT_DONE;
-    }
+    struct cluster *cluster = &applying->cluster;
     struct following following = {.cluster = cluster,
-                                  .kind = document->kind,
+                                  .kind = order->document->kind,
                                   .namespace = order->namespace,
-                                  .name = document->metadata.name,
-                                  .uid = uid};
+                                  .name = order->document->metadata.name,
+                                  .uid = uid,
+                                  .timeout_ns = applying->settings->timeout_ns};
     if (follow(&following, &err) < 0) {
         return cli_say_error(&err);
     }
+    *ret_left = follow_was_left(&following);
     int code = follow_say_end(&following);
-    code = code ? code : cluster_check_run(cluster, settings, order->namespace, uid);
-    bool json = settings->output == CLI_OUTPUT_JSON;
+    code = code ? code : cluster_check_run(cluster, &applying->check, order->namespace, uid);
+    bool json = applying->settings->output == CLI_OUTPUT_JSON;
     if (following.ended && put_report(cluster, uid, order->namespace, json, out, &err) < 0) {
         /* A run that failed before anything was touched has none. */
         bool none = !following.succeeded && err.code == SONDE_ENOTFOUND;
@@ -192,11 +191,26 @@ static int carry_out(struct cluster *cluster, const struct cli_settings *setting
     return code;
 }
 
+static int carry_out(struct applying *applying, const struct apply_order *order,
+                     struct sonde_buf *out, bool *ret_left)
+{
+    struct sonde_err err;
+    char uid[FOLLOW_UID_SIZE];
+    bool schedule = is_schedule(order->document->kind);
+    int r = schedule ? apply_schedule(&applying->cluster, order, &err)
+                     : create(&applying->cluster, order, uid, &err);
+    if (r < 0 || schedule || applying->settings->no_wait) {
+        return r < 0 ? cli_say_error(&err) : SONDE_EXIT_DONE;
+    }
+    return wait_for_end(applying, order, uid, out, ret_left);
+}
+
 /* The reports of several: for a program, in one object. */
 struct reports {
     struct sonde_buf text;
     bool json, any;
     bool always; /* also when there are none */
+    bool left;   /* the last one goes on: nobody waits for it any more */
 };
 
 static struct reports reports_of(const struct cli_settings *settings)
@@ -207,11 +221,11 @@ static struct reports reports_of(const struct cli_settings *settings)
                             .always = json && !settings->no_wait};
 }
 
-static int add_report(struct reports *reports, struct cluster *cluster,
-                      const struct cli_settings *settings, const struct apply_order *order)
+static int add_report(struct reports *reports, struct applying *applying,
+                      const struct apply_order *order)
 {
     SONDE_BUF_AUTO report = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
-    int code = carry_out(cluster, settings, order, &report);
+    int code = carry_out(applying, order, &report, &reports->left);
     sonde_buf_text(&reports->text, reports->json && reports->any && report.length ? "," : "");
     sonde_buf_str(&reports->text, sonde_buf_view(&report));
     reports->any = reports->any || report.length;
@@ -231,11 +245,10 @@ static int write_reports(struct reports *reports)
     return cli_write_output(&to_stdout, &text);
 }
 
-int apply_one(struct cluster *cluster, const struct cli_settings *settings,
-              const struct apply_order *order)
+int apply_one(struct applying *applying, const struct apply_order *order)
 {
-    struct reports reports = reports_of(settings);
-    int code = add_report(&reports, cluster, settings, order);
+    struct reports reports = reports_of(applying->settings);
+    int code = add_report(&reports, applying, order);
     int written = write_reports(&reports);
     sonde_buf_fini(&reports.text);
     return written ? written : code;
@@ -273,22 +286,20 @@ static int print_documents(const struct sonde_spec_documents *documents)
     return cli_write_output(&to_stdout, &text);
 }
 
-int apply_open(const struct cli_settings *settings, struct cluster *ret, struct sonde_err *err)
+int apply_open(const struct cli_settings *settings, struct applying *ret, struct sonde_err *err)
 {
-    *ret = (struct cluster){0};
+    *ret = (struct applying){.settings = settings};
     if (settings->wait && settings->no_wait) {
         return sonde_fail(err, SONDE_EINVALID, 0, "either --wait or --no-wait");
     }
-    if (settings->no_wait && check_is_wanted(settings)) {
+    if (settings->no_wait && (check_is_wanted(settings) || settings->timeout_ns)) {
         return sonde_fail(err, SONDE_EINVALID, 0,
-                          "--baseline and --budget are about what came of the run: leave out "
-                          "--no-wait");
+                          "--baseline, --budget and --timeout are about what comes of the run: "
+                          "leave out --no-wait");
     }
-    struct check check; /* what is wrong with a budget is said before anything is made */
-    int r = check_begin(settings, &check, err);
-    check_fini(&check);
-    r = r < 0 ? r : cluster_open(settings, ret, err);
-    return r == 0 && !ret->namespace[0]
+    int r = cluster_check_begin(settings, &ret->check, err);
+    r = r < 0 ? r : cluster_open(settings, &ret->cluster, err);
+    return r == 0 && !ret->cluster.namespace[0]
                ? sonde_fail(err, SONDE_EINVALID, 0, "a run is made in one namespace: leave out -A")
                : r;
 }
@@ -297,22 +308,23 @@ static int carry_out_all(const struct cli_settings *settings,
                          const struct sonde_spec_documents *documents)
 {
     struct sonde_err err;
-    struct cluster cluster = {0};
+    struct applying applying;
     struct reports reports = reports_of(settings);
     int code = SONDE_EXIT_DONE;
     if (settings->dry_run) {
         return print_documents(documents);
     }
-    int r = apply_open(settings, &cluster, &err);
-    for (size_t i = 0; r == 0 && i < documents->count; i++) {
-        const struct sonde_spec_document *document = &documents->items[i];
-        const struct apply_order order = {.document = document,
-                                          .namespace = namespace_of(&cluster, settings, document)};
-        int one = add_report(&reports, &cluster, settings, &order);
+    int r = apply_open(settings, &applying, &err);
+    for (; r == 0 && begun < documents->count && !reports.left; begun++) {
+        const struct sonde_spec_document *document = &documents->items[begun];
+        const struct apply_order order = {
+            .document = document, .namespace = namespace_of(&applying.cluster, settings, document)};
+        int one = add_report(&reports, &applying, &order);
         code = one ? one : code;
     }
-    cluster_close(&cluster);
-    int written = r < 0 ? cli_say_error(&err) : write_reports(&reports);
+    apply_close(&applying);
+    code = r < 0 ? cli_say_error(&err) : document_say_left(documents, begun, code);
+    int written = r < 0 ? SONDE_EXIT_DONE : write_reports(&reports);
     sonde_buf_fini(&reports.text);
     return written ? written : code;
 }
@@ -346,12 +358,19 @@ static const char *workload_kind(struct sonde_str word)
 {
     static const char *const kinds[][2] = {
         {"deployment", "Deployment"},
+void apply_close(struct applying *applying)
+{
+    check_fini(&applying->check);
+    cluster_close(&applying->cluster);
+}
+
         {"deployments", "Deployment"},
         {"deploy", "Deployment"},
         {"statefulset", "StatefulSet"},
         {"statefulsets", "StatefulSet"},
         {"sts", "StatefulSet"},
         {"daemonset", "DaemonSet"},
+    size_t begun = 0;
         {"daemonsets", "DaemonSet"},
         {"ds", "DaemonSet"},
         {"replicaset", "ReplicaSet"},

@@ -3,8 +3,16 @@
 #ifndef SONDE_CLI_APPLY_H
 #define SONDE_CLI_APPLY_H
 
+#include "cli/check.h"
 #include "cli/cluster.h"
 #include "spec/spec.h"
+
+/* What all runs that a command makes have in common. */
+struct applying {
+    const struct cli_settings *settings;
+    struct cluster cluster;
+    struct check check; /* that each is held against */
+};
 
 /* What is made. Borrowed. */
 struct apply_order {
@@ -18,14 +26,15 @@ struct apply_order {
 /* SONDE_EINVALID for options that are about processes of this machine. */
 int apply_check(const struct cli_call *call, struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* As cluster_open, for what is in one namespace; and refuses options that say two things. */
-int apply_open(const struct cli_settings *settings, struct cluster *ret,
+/* As cluster_open, for what is in one namespace; and refuses options that say two things, and what
+ * a run could not be held against. The caller calls apply_close in any case. */
+int apply_open(const struct cli_settings *settings, struct applying *ret,
                struct sonde_err *err) SONDE_MUST_CHECK;
+void apply_close(struct applying *applying);
 
 /* Makes the run (or applies the schedule), and unless --no-wait follows it to its end and prints
  * its report. An exit code; what went wrong is said. */
-int apply_one(struct cluster *cluster, const struct cli_settings *settings,
-              const struct apply_order *order);
+int apply_one(struct applying *applying, const struct apply_order *order);
 
 /* Appends "-" and five letters or digits to the name, which is cut so that it has at most `maximum`
  * bytes; no two are alike. */

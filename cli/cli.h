@@ -54,6 +54,7 @@ struct cli_settings {
     int64_t baseline_runs;
     /* Of a cluster. */
     bool cluster, all_namespaces, dry_run, wait, no_wait, force;
+    int64_t timeout_ns; /* how long a run is waited for; 0: until it is over */
     const char *kubeconfig, *context, *namespace, *system_namespace;
 };
 

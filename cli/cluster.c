@@ -240,8 +240,8 @@ int cluster_check_name(const char *what, const char *name, struct sonde_err *err
 }
 
 /* What the proxy says when nobody is behind it. */
-static int explain(const struct asking *asking, const struct cluster *cluster, const char *path,
-                   struct sonde_err *err)
+static int explain(const struct asking *asking, const struct cluster *cluster, const char *method,
+                   const char *path, struct sonde_err *err)
 {
     if (asking->refusal[0]) {
         int code = asking->status == 404                            ? SONDE_ENOTFOUND
@@ -251,9 +251,10 @@ static int explain(const struct asking *asking, const struct cluster *cluster, c
         return sonde_fail(err, code, 0, "the store: %.400s", asking->refusal);
     }
     if (asking->status == 403) {
+        const char *verb = method && strcmp(method, "POST") == 0 ? "create" : "get";
         return sonde_fail(err, SONDE_EDENIED, 0,
-                          "%.300s: you need the right to `get` services/proxy of sonde-store in %s",
-                          asking->err.message, cluster->system_namespace);
+                          "%.300s: you need the right to `%s` services/proxy of sonde-store in %s",
+                          asking->err.message, verb, cluster->system_namespace);
     }
     if (asking->status == 404 || asking->status >= 500) {
         return sonde_fail_reason(err, SONDE_EBUSY, SONDE_REASON_STORE_UNREACHABLE,
@@ -281,17 +282,32 @@ static int ask_store(struct cluster *cluster, const char *path, const char *cons
     options->done = answered;
     asking->loop = cluster->loop;
     r = wait_for(cluster, asking, options, err);
-    return r < 0 ? explain(asking, cluster, path, err) : 0;
+    return r < 0 ? explain(asking, cluster, options->method, path, err) : 0;
+}
+
+static int ask_store_for(struct cluster *cluster, const char *method, const char *path,
+                         const char *const query[], struct sonde_str body, struct sonde_buf *ret,
+                         struct sonde_err *err)
+{
+    struct asking asking = {.body = ret};
+    struct sonde_kube_request_options options = {.method = method,
+                                                 .body = body,
+                                                 .timeout_ns = STORE_TIMEOUT_NS,
+                                                 .body_max = SONDE_CLI_OUTPUT_MAX};
+    int r = ask_store(cluster, path, query, &options, &asking, err);
+    return r < 0 ? r : sonde_buf_check(ret, "the store's answer", err);
 }
 
 int cluster_ask_store(struct cluster *cluster, const char *method, const char *path,
                       const char *const query[], struct sonde_buf *ret, struct sonde_err *err)
 {
-    struct asking asking = {.body = ret};
-    struct sonde_kube_request_options options = {
-        .method = method, .timeout_ns = STORE_TIMEOUT_NS, .body_max = SONDE_CLI_OUTPUT_MAX};
-    int r = ask_store(cluster, path, query, &options, &asking, err);
-    return r < 0 ? r : sonde_buf_check(ret, "the store's answer", err);
+    return ask_store_for(cluster, method, path, query, (struct sonde_str){0}, ret, err);
+}
+
+int cluster_post_store(struct cluster *cluster, const char *path, const char *const query[],
+                       struct sonde_str body, struct sonde_buf *ret, struct sonde_err *err)
+{
+    return ask_store_for(cluster, "POST", path, query, body, ret, err);
 }
 
 static int pass_on(void *context, const char *data, size_t length, struct sonde_err *err)

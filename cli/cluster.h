@@ -53,6 +53,11 @@ int cluster_ask_store(struct cluster *cluster, const char *method, const char *p
                       const char *const query[], struct sonde_buf *ret,
                       struct sonde_err *err) SONDE_MUST_CHECK;
 
+/* The same as a POST with a body, which takes the right to create services/proxy. */
+int cluster_post_store(struct cluster *cluster, const char *path, const char *const query[],
+                       struct sonde_str body, struct sonde_buf *ret,
+                       struct sonde_err *err) SONDE_MUST_CHECK;
+
 /* The same for an answer of any length: each piece of it is given to `take`, with context. Where
  * the store says what is to come, SONDE_EIO at the end when it was anything else. */
 int cluster_stream_store(struct cluster *cluster, const char *path, const char *const query[],

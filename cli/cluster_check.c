@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/check.h"
 #include "codec/json.h"
 
 enum { PATH_SIZE = 1024 };
@@ -16,6 +15,24 @@ struct asked {
     const struct check *check;
 };
 
+int cluster_check_begin(const struct cli_settings *settings, struct check *ret,
+                        struct sonde_err *err)
+{
+    const char *baseline = settings->baseline;
+    int r = check_begin(settings, ret, err);
+    r = r < 0 || !baseline ? r : cluster_check_name("run", baseline, err);
+    if (r == 0 && baseline && (strlen(baseline) > SONDE_DB_NAME_MAX || strchr(baseline, '\n'))) {
+        r = sonde_fail(err, SONDE_EINVALID, 0, "--baseline \"%.100s\": no run is called so",
+                       baseline);
+    }
+    if (r == 0 && ret->text.length > SONDE_BUDGET_BYTES_MAX) {
+        r = sonde_fail(err, SONDE_EINVALID, 0,
+                       "%s: it has %zu bytes, and a cluster takes %d: leave out its comments",
+                       settings->budget, ret->text.length, SONDE_BUDGET_BYTES_MAX);
+    }
+    return r;
+}
+
 static int ask(const struct asked *asked, const char *format, struct sonde_buf *ret,
                struct sonde_err *err)
 {
@@ -25,18 +42,13 @@ static int ask(const struct asked *asked, const char *format, struct sonde_buf *
     const struct cli_settings *settings = check->settings;
     (void)snprintf(path, sizeof(path), "runs/%s/check", asked->run);
     (void)snprintf(runs, sizeof(runs), "%lld", (long long)settings->baseline_runs);
-    const char *const query[] = {"namespace", asked->namespace,
-                                 "baseline",  settings->baseline,
-                                 "runs",      settings->baseline_runs ? runs : NULL,
-                                 "format",    format,
-                                 "budget",    check->budget ? check->text.data : NULL,
-                                 NULL};
-    int r = cluster_ask_store(asked->cluster, "GET", path, query, ret, err);
-    return r == SONDE_ELIMIT && check->budget
-               ? sonde_fail(err, r, 0,
-                            "%s: it is too long for a request to a cluster: leave out its comments",
-                            settings->budget)
-               : r;
+    const char *const query[] = {
+        "namespace",        asked->namespace, "baseline",
+        settings->baseline, "runs",           settings->baseline_runs ? runs : NULL,
+        "format",           format,           NULL};
+    return check->budget ? cluster_post_store(asked->cluster, path, query,
+                                              sonde_buf_view(&check->text), ret, err)
+                         : cluster_ask_store(asked->cluster, "GET", path, query, ret, err);
 }
 
 /* The verdict stands in the JSON alone. */
@@ -76,25 +88,21 @@ static int ask_both(const struct asked *asked, const char *format, struct sonde_
     return r < 0 ? r : ask(asked, format, ret, err);
 }
 
-int cluster_check_run(struct cluster *cluster, const struct cli_settings *settings,
-                      const char *namespace, const char *uid)
+int cluster_check_run(struct cluster *cluster, const struct check *check, const char *namespace,
+                      const char *uid)
 {
     struct sonde_err err;
-    struct check check;
     enum sonde_check_kind verdict = SONDE_CHECK_KINDS;
+    const struct asked asked = {cluster, namespace, uid, check};
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
-    if (!check_is_wanted(settings)) {
+    if (!check_is_wanted(check->settings)) {
         return SONDE_EXIT_DONE;
     }
-    int r = check_begin(settings, &check, &err);
-    const struct asked asked = {cluster, namespace, uid, &check};
-    r = r < 0 ? r : ask_both(&asked, "text", &text, &verdict, &err);
-    int code = r < 0 ? cli_say_error(&err) : check_exit_code(verdict);
-    if (r == 0) {
-        (void)fputs(text.data ? text.data : "", stderr);
+    if (ask_both(&asked, "text", &text, &verdict, &err) < 0) {
+        return cli_say_error(&err);
     }
-    check_fini(&check);
-    return code;
+    (void)fputs(text.data ? text.data : "", stderr);
+    return check_exit_code(verdict);
 }
 
 int cluster_check(struct cli_call *call)
@@ -107,7 +115,7 @@ int cluster_check(struct cli_call *call)
     const char *run = call->arguments.positional[0];
     int format = settings->format >= 0 ? settings->format : settings->output;
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
-    int r = check_begin(settings, &check, &err);
+    int r = cluster_check_begin(settings, &check, &err);
     r = r < 0 ? r : cluster_check_name("run", run, &err);
     r = r < 0 ? r : cluster_open(settings, &cluster, &err);
     if (r == 0) {

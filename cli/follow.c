@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "codec/json.h"
 #include "spec/reason.h"
@@ -71,6 +72,7 @@ static int keep(void *context, const cJSON *object, void **ret, struct sonde_err
         return 1;
     }
     f->found = true;
+    f->silent = false;
     cJSON_ArrayForEach(condition, cJSON_GetObjectItemCaseSensitive(status, "conditions"))
     {
         take_condition(f, condition);
@@ -80,7 +82,7 @@ static int keep(void *context, const cJSON *object, void **ret, struct sonde_err
 
 static void check_over(struct following *f)
 {
-    if (f->ended || f->gone || f->interrupted || f->failure.code) {
+    if (f->ended || f->gone || f->interrupted || f->timed_out || f->failure.code) {
         f->over = true;
         sonde_loop_stop(f->cluster->loop);
     }
@@ -94,22 +96,91 @@ static void changed(void *context, const struct sonde_kube_object *before,
     check_over(f);
 }
 
-/* It may have been deleted before we began. */
-static void synced(void *context)
+/* Once for each time that it is away. */
+static void say_away(struct following *f, const struct sonde_err *err)
+{
+    char line[SONDE_ERR_MESSAGE_MAX];
+    if (!f->silent) {
+        (void)snprintf(line, sizeof(line),
+                       "%s: the API server does not answer (%.400s): asked again until it does",
+                       f->name, err->message);
+        say(f, line);
+        f->silent = true;
+    }
+}
+
+static bool may_come_back(int code)
+{
+    return code == SONDE_ENETWORK || code == SONDE_EBUSY || code == SONDE_ETIMEOUT;
+}
+
+static void look_for(struct following *f);
+
+static void looked(void *context, const struct sonde_kube_response *response,
+                   const struct sonde_err *err)
 {
     struct following *f = context;
-    f->gone = f->gone || !f->found;
+    struct sonde_err ignored;
+    void *nothing;
+    f->request = NULL;
+    if (f->found || f->over) {
+        return; /* the watch was faster */
+    }
+    if (err->code == 0) {
+        f->gone = keep(f, response->object, &nothing, &ignored) != 0;
+    } else if (err->code == SONDE_ENOTFOUND) {
+        f->gone = true;
+    } else if (may_come_back(err->code)) {
+        say_away(f, err);
+        look_for(f);
+    } else {
+        f->failure = *err;
+    }
     check_over(f);
 }
 
-/* What else fails is tried again. */
+/* By its name, which is answered by what is there now, and not by what a list remembers. */
+static void look_for(struct following *f)
+{
+    SONDE_BUF_AUTO path = SONDE_BUF(SONDE_KUBE_PATH_MAX);
+    const struct sonde_kube_target target = {&f->resource, f->namespace, f->name, NULL, NULL};
+    int r = sonde_kube_path(&target, &path, &f->failure);
+    r = r < 0 ? r : sonde_buf_check(&path, "the path of a request", &f->failure);
+    const struct sonde_kube_request_options options = {
+        .path = sonde_buf_view(&path), .context = f, .done = looked};
+    if (r == 0 && sonde_kube_send(f->cluster->kube, &options, &f->request, &f->failure) == 0) {
+        f->failure = (struct sonde_err){0};
+    }
+}
+
+/* A list may be older than what we have just made; or it was deleted before we began. */
+static void synced(void *context)
+{
+    struct following *f = context;
+    f->silent = false;
+    if (!f->found && !f->gone) {
+        look_for(f);
+    }
+    check_over(f);
+}
+
+/* What else fails is tried again. That a version is gone is no failure, but asked for anew. */
 static void failed(void *context, const struct sonde_err *err)
 {
     struct following *f = context;
     if (err->code == SONDE_EDENIED) {
         f->failure = *err;
         check_over(f);
+    } else if (err->code != SONDE_EGONE) {
+        say_away(f, err);
     }
+}
+
+static void on_timeout(void *context)
+{
+    struct following *f = context;
+    f->timed_out = true;
+    check_over(f);
 }
 
 static void on_signal(void *context, int number, bool by_kernel)
@@ -140,12 +211,20 @@ int follow_begin(struct following *f, struct sonde_err *err)
     sonde_random_bytes(&options.seed, sizeof(options.seed));
     int r = sonde_signal_new(loop, SIGTERM, on_signal, f, &f->signals[0], err);
     r = r < 0 ? r : sonde_signal_new(loop, SIGINT, on_signal, f, &f->signals[1], err);
+    r = r < 0 ? r : sonde_timer_new(loop, on_timeout, f, &f->timer, err);
+    if (r == 0 && f->timeout_ns) {
+        sonde_timer_start(f->timer, f->timeout_ns, 0);
+    }
     return r < 0 ? r : sonde_kube_informer_new(loop, f->cluster->kube, &options, &f->informer, err);
 }
 
 void follow_end(struct following *f)
 {
+    if (f->request) {
+        sonde_kube_cancel(SONDE_TAKE(f->request));
+    }
     sonde_kube_informer_free(SONDE_TAKE(f->informer));
+    sonde_timer_free(SONDE_TAKE(f->timer));
     for (size_t i = 0; i < SONDE_LENGTH(f->signals); i++) {
         sonde_signal_free(SONDE_TAKE(f->signals[i]));
     }
@@ -176,14 +255,20 @@ static int exit_code_of(const char *reason)
                                                               : SONDE_EXIT_FAILED;
 }
 
+bool follow_was_left(const struct following *f)
+{
+    return f->interrupted || f->timed_out;
+}
+
 int follow_say_end(const struct following *f)
 {
     struct sonde_err err = {.code = SONDE_EIO};
-    if (f->interrupted) {
+    if (follow_was_left(f)) {
         (void)fprintf(stderr,
-                      "sonde: %s goes on in the cluster. To end it: kubectl -n %s patch %s %s "
+                      "sonde: %s%s goes on in the cluster. To end it: kubectl -n %s patch %s %s "
                       "--type merge -p '{\"spec\":{\"cancel\":true}}'\n",
-                      f->name, f->namespace, f->kind->singular, f->name);
+                      f->timed_out ? "it took longer than --timeout: " : "", f->name, f->namespace,
+                      f->kind->singular, f->name);
         return SONDE_EXIT_FAILED;
     }
     if (f->gone) {

@@ -16,14 +16,18 @@ struct following {
     /* Says a line, without a line feed; NULL: on stderr. */
     void (*say)(void *context, const char *line);
     void *context;
+    int64_t timeout_ns; /* how long it is waited for; 0: until it is over */
 
     struct sonde_kube_resource resource;
     struct sonde_kube_informer *informer;
+    struct sonde_kube_request *request; /* for one that the list does not have */
+    struct sonde_timer *timer;
     struct sonde_signal *signals[2];
     char seen[FOLLOW_CONDITIONS_MAX][FOLLOW_WORD_SIZE]; /* "True Completed": what was said last */
     bool found;
-    bool over; /* one of the following is true */
-    bool ended, gone, interrupted;
+    bool silent; /* the API server does not answer: it was said */
+    bool over;   /* one of the following is true */
+    bool ended, gone, interrupted, timed_out;
     struct sonde_err failure; /* it may not be seen; code 0: it may */
     bool succeeded;
     char reason[FOLLOW_WORD_SIZE];
@@ -37,6 +41,8 @@ int follow_begin(struct following *following, struct sonde_err *err) SONDE_MUST_
 void follow_end(struct following *following);
 /* All of it: until it is over. SONDE_EDENIED when we may not see it. */
 int follow(struct following *following, struct sonde_err *err) SONDE_MUST_CHECK;
+/* Whether it was left before its end, by a signal or for taking too long: it goes on. */
+bool follow_was_left(const struct following *following);
 
 /* Says on stderr why it is over, unless all went well, and gives the exit code: that of its
  * verdict. */

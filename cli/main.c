@@ -6,12 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "spec/reason.h"
 
 const char *const cli_outputs[] = {"text", "json", NULL};
+
+#define TIMEOUT_MIN SONDE_SECOND
+#define TIMEOUT_MAX (7 * 24 * 3600 * SONDE_SECOND)
 
 static const struct sonde_option common_options[] = {
     {"store", SONDE_OPTION_STRING, offsetof(struct cli_settings, store), .argument = "DIR",
@@ -39,6 +43,9 @@ static const struct sonde_option cluster_options[] = {
      .help = "of what makes a run: wait for its end and its report (it does anyway)"},
     {"no-wait", SONDE_OPTION_FLAG, offsetof(struct cli_settings, no_wait),
      .help = "… do not wait for the end and the report"},
+    {"timeout", SONDE_OPTION_DURATION, offsetof(struct cli_settings, timeout_ns), TIMEOUT_MIN,
+     TIMEOUT_MAX, .argument = "TIME",
+     .help = "… wait no longer than this: then exit code 1, and it goes on"},
     {"dry-run", SONDE_OPTION_FLAG, offsetof(struct cli_settings, dry_run),
      .help = "… print what would be applied"},
     {"system-namespace", SONDE_OPTION_STRING, offsetof(struct cli_settings, system_namespace),

@@ -101,17 +101,16 @@ static int name_it(struct made *made, const char *wanted, const char *base,
     return 0;
 }
 
-static int carry_out(struct cluster *cluster, const struct cli_settings *settings,
-                     struct made *made, const struct apply_order *order)
+static int carry_out(struct applying *applying, struct made *made, const struct apply_order *order)
 {
-    if (settings->dry_run) {
+    if (applying->settings->dry_run) {
         SONDE_BUF_AUTO text = SONDE_BUF(SONDE_SPEC_FILE_MAX);
         const struct cli_settings to_stdout = {0};
         sonde_spec_print_json(&made->document, &text);
         sonde_buf_char(&text, '\n');
         return cli_write_output(&to_stdout, &text);
     }
-    return apply_one(cluster, settings, order);
+    return apply_one(applying, order);
 }
 
 /* ---- rerun ---- */
@@ -179,17 +178,17 @@ static int make_again(struct cluster *cluster, const struct cli_settings *settin
 int cluster_rerun(struct cli_call *call)
 {
     struct sonde_err err;
-    struct cluster cluster = {0};
+    struct applying applying = {.settings = &call->settings};
     struct made made = {0};
     int r = apply_check(call, &err);
-    r = r < 0 ? r : apply_open(&call->settings, &cluster, &err);
-    r = r < 0 ? r : find_run(&cluster, call->arguments.positional[0], &made.found, &err);
-    r = r < 0 ? r : make_again(&cluster, &call->settings, &made, &err);
+    r = r < 0 ? r : apply_open(&call->settings, &applying, &err);
+    r = r < 0 ? r : find_run(&applying.cluster, call->arguments.positional[0], &made.found, &err);
+    r = r < 0 ? r : make_again(&applying.cluster, &call->settings, &made, &err);
     const struct apply_order order = {.document = &made.document,
                                       .namespace = made.found.namespace};
-    int code = r < 0 ? cli_say_error(&err) : carry_out(&cluster, &call->settings, &made, &order);
+    int code = r < 0 ? cli_say_error(&err) : carry_out(&applying, &made, &order);
     made_fini(&made);
-    cluster_close(&cluster);
+    apply_close(&applying);
     return code;
 }
 
@@ -286,26 +285,26 @@ int cluster_run_now(struct cli_call *call)
     static const struct sonde_kind *const kinds[] = {&sonde_kind_load_test_schedule,
                                                      &sonde_kind_profile_schedule};
     struct sonde_err err;
-    struct cluster cluster;
+    struct applying applying;
     struct made made = {0};
-    int r = apply_open(&call->settings, &cluster, &err);
+    int r = apply_open(&call->settings, &applying, &err);
     r = r < 0 ? r
-              : find_object(&cluster, kinds, SONDE_LENGTH(kinds), call->arguments.positional[0],
-                            &made.found, &err);
+              : find_object(&applying.cluster, kinds, SONDE_LENGTH(kinds),
+                            call->arguments.positional[0], &made.found, &err);
     r = r < 0 ? r : parse_object(&made, &err);
     r = r < 0 ? r : make_now(&call->settings, &made, &err);
     if (r == 0 && !call->settings.force) {
         const struct sonde_schedule *schedule = made.documents.items[0].spec;
         bool alone = schedule->concurrency_policy != SONDE_CONCURRENCY_ALLOW;
-        r = alone ? check_alone(&cluster, &made, made.document.kind, &err) : 0;
+        r = alone ? check_alone(&applying.cluster, &made, made.document.kind, &err) : 0;
     }
     const struct apply_order order = {.document = &made.document,
                                       .namespace = made.found.namespace,
                                       .owner = made.found.kind,
                                       .owner_name = made.found.name,
                                       .owner_uid = made.found.uid};
-    int code = r < 0 ? cli_say_error(&err) : carry_out(&cluster, &call->settings, &made, &order);
+    int code = r < 0 ? cli_say_error(&err) : carry_out(&applying, &made, &order);
     made_fini(&made);
-    cluster_close(&cluster);
+    apply_close(&applying);
     return code;
 }

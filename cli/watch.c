@@ -22,6 +22,7 @@ struct watching {
     struct following following;
     struct sonde_load_board *board;
     struct sonde_buf title; /* "NAMESPACE/NAME" */
+    int64_t timeout_ns;
     bool json, terminal;
     unsigned drawn; /* lines of the board that stand on the terminal */
     uint64_t said;  /* of the board's seconds */
@@ -231,6 +232,7 @@ static int watch(struct watching *w, const struct found *found, struct sonde_err
                             .namespace = found->namespace,
                             .name = found->name,
                             .uid = found->uid,
+                            .timeout_ns = w->timeout_ns,
                             .say = say_line,
                             .context = w};
     if (r == 0 && found->object) {
@@ -246,17 +248,18 @@ static int watch(struct watching *w, const struct found *found, struct sonde_err
 int cluster_watch(struct cli_call *call)
 {
     struct sonde_err err;
-    struct cluster cluster;
+    struct applying applying;
     struct found found = {0};
-    struct watching watching = {.cluster = &cluster,
+    struct watching watching = {.cluster = &applying.cluster,
+                                .timeout_ns = call->settings.timeout_ns,
                                 .title = SONDE_BUF(1024),
                                 .json = call->settings.output == CLI_OUTPUT_JSON};
     watching.terminal = !watching.json && isatty(STDOUT_FILENO) == 1;
-    int r = apply_open(&call->settings, &cluster, &err);
-    r = r < 0 ? r : find_run(&cluster, call->arguments.positional[0], &found, &err);
+    int r = apply_open(&call->settings, &applying, &err);
+    r = r < 0 ? r : find_run(&applying.cluster, call->arguments.positional[0], &found, &err);
     r = r < 0 ? r : watch(&watching, &found, &err);
     int code = r < 0 ? cli_say_error(&err) : say_end(&watching);
     found_fini(&found);
-    cluster_close(&cluster);
+    apply_close(&applying);
     return code;
 }

@@ -10,9 +10,9 @@ static int64_t next_after(const struct sonde_schedule_state *s, int64_t after_s)
     return sonde_firing_after(s->cron, s->zone, after_s);
 }
 
-/* When the firing is served: put off, but never beyond the next one. */
-static int64_t due_time(const struct sonde_schedule_state *s, int64_t firing_s)
+int64_t sonde_schedule_due(const struct sonde_schedule_state *state, int64_t firing_s)
 {
+    const struct sonde_schedule_state *s = state;
     int64_t next_s = next_after(s, firing_s);
     int64_t room_s = next_s == INT64_MAX ? s->jitter_s : next_s - firing_s - 1;
     int64_t jitter_s = s->jitter_s < room_s ? s->jitter_s : room_s;
@@ -54,7 +54,7 @@ static size_t count_between(const struct sonde_schedule_state *s, int64_t after_
 static int64_t firing_now(const struct sonde_schedule_state *s, int64_t after_s, int64_t now_s)
 {
     int64_t last_s = last_between(s, after_s, now_s);
-    if (last_s != INT64_MIN && due_time(s, last_s) > now_s) {
+    if (last_s != INT64_MIN && sonde_schedule_due(s, last_s) > now_s) {
         last_s = last_between(s, after_s, last_s - 1);
     }
     return last_s;
@@ -72,12 +72,12 @@ void sonde_schedule_plan(const struct sonde_schedule_state *state, int64_t now_s
     if (s->suspended) {
         return; /* whoever resumes it changes the object, and that wakes */
     }
-    ret->next_s = coming_s == INT64_MAX ? INT64_MAX : due_time(s, coming_s);
+    ret->next_s = coming_s == INT64_MAX ? INT64_MAX : sonde_schedule_due(s, coming_s);
     ret->wake_s = ret->next_s;
     if (firing_s == INT64_MIN) {
         return;
     }
-    int64_t late_s = due_time(s, firing_s) + s->starting_deadline_s;
+    int64_t late_s = sonde_schedule_due(s, firing_s) + s->starting_deadline_s;
     ret->missed = count_between(s, after_s, firing_s);
     if (now_s > late_s) {
         ret->action = SONDE_SCHEDULE_MISS;

@@ -44,6 +44,10 @@ struct sonde_schedule_plan {
 
 enum { SONDE_SCHEDULE_MISSED_MAX = 100 };
 
+/* When the firing of that time is served: put off by its jitter, but never beyond the next one. Of
+ * the state cron, zone, uid and jitter_s are looked at. */
+int64_t sonde_schedule_due(const struct sonde_schedule_state *state, int64_t firing_s);
+
 void sonde_schedule_plan(const struct sonde_schedule_state *state, int64_t now_s,
                          struct sonde_schedule_plan *ret);
 

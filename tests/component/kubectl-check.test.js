@@ -9,7 +9,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const { ApiServer } = require('./support/api-server.js');
-const { LoadTest, tally } = require('./support/load-runners.js');
+const { tested: carriedOut } = require('./support/load-runners.js');
 const { bin, exited, start, temporary } = require('./support/sonde.js');
 const { Service, personToken } = require('./support/store-service.js');
 const { until } = require('./support/wait.js');
@@ -19,6 +19,8 @@ const BUDGET = 97;
 const REGRESSION = 98;
 const THRESHOLD = 99;
 const thresholds = ['http_req_duration: p(99) < 900'];
+const tested = (service, name, microseconds, more) =>
+  carriedOut(service, name, microseconds, { thresholds, ...more });
 
 async function cluster(t) {
   const service = await Service.start(t);
@@ -27,25 +29,6 @@ async function cluster(t) {
   const env = { ...process.env, KUBECONFIG: server.kubeconfig() };
   const begin = (args) => start(t, plugin, args, { env });
   return { service, server, begin, run: (args) => begin(args).done };
-}
-
-// A test whose requests took about so many µs, in seconds that differ a little.
-async function tested(service, name, microseconds, uid) {
-  const load = new LoadTest(service, 2, { thresholds }, { name });
-  load.uid = uid ?? load.uid;
-  assert.ok((await load.register()).status <= 201);
-  await load.begin();
-  for (let second = 0; second < 10; second++) {
-    const times = Array.from({ length: 100 }, (_, i) => microseconds + 10 * i + 7 * (second % 3));
-    for (const runner of load.runners) {
-      assert.equal((await runner.second(tally(times))).status, 200);
-    }
-  }
-  for (const runner of load.runners) {
-    assert.equal((await runner.finish()).status, 200);
-  }
-  assert.equal((await load.conclude()).status, 200);
-  return load;
 }
 
 function budget(t, text) {
@@ -82,6 +65,26 @@ test('a run is held against a baseline in its namespace', async (t) => {
   exited(await run(['check', '../x']), 2);
 });
 
+test('runs of a series are held against those of another one, by its name', async (t) => {
+  const { service, run } = await cluster(t);
+  for (const [letters, microseconds] of [
+    ['aaaaa', 10000],
+    ['bbbbb', 10020],
+    ['ccccc', 10040],
+  ]) {
+    await tested(service, `main-${letters}`, microseconds, { schedule: 'series/main' });
+  }
+  await tested(service, 'pull-7-ddddd', 40000, { schedule: 'series/pull-7' });
+  const against = ['--baseline', 'main', '--baseline-runs', '3', '--output', 'json'];
+  const slow = await run(['check', 'pull-7', ...against]);
+  exited(slow, REGRESSION);
+  assert.equal(JSON.parse(slow.stdout).name, 'pull-7');
+  const quiet = await run(['check', 'main', ...against]);
+  exited(quiet, 0);
+  const baseline = JSON.parse(quiet.stdout).checks.filter(({ kind }) => kind === 'baseline');
+  assert.ok(baseline.length > 0 && baseline.every(({ state }) => state === 'passed'));
+});
+
 test('a run is held against a budget', async (t) => {
   const { service, run } = await cluster(t);
   await tested(service, 'main', 10000);
@@ -94,27 +97,77 @@ test('a run is held against a budget', async (t) => {
   const wrong = await run(['check', 'main', '--budget', budget(t, 'thresholds: 7\n')]);
   exited(wrong, 2);
   assert.match(wrong.stderr, /budget\.yaml:1:\d+: thresholds/);
-  const long = budget(t, `# ${'long '.repeat(1000)}\nmaxBusyPercent: 5\n`);
-  const refused = await run(['check', 'main', '--budget', long]);
-  exited(refused, 1);
-  assert.match(refused.stderr, /budget\.yaml: it is too long.*leave out its comments/);
+  // One of a real service is longer than a request's path may be.
+  const functions = Array.from({ length: 60 }, (_, i) => `- {name: function${i}, maxPercent: 100}`);
+  const real = `thresholds: ["http_req_duration: p(50)<1"]\nfunctions:\n${functions.join('\n')}\n`;
+  const long = await run([
+    'check',
+    'main',
+    '--budget',
+    budget(t, `# ${'x'.repeat(9000)}\n${real}`),
+  ]);
+  exited(long, BUDGET);
+  assert.match(long.stdout, /^failed {2}budget: http_req_duration: p\(50\)<1/m);
 });
 
 test('what the store is asked wrongly it refuses', async (t) => {
   const service = await Service.start(t);
   const kept = await service.run();
-  for (const query of [
-    'format=pdf',
-    'runs=0',
-    'runs=x',
-    `baseline=${'a'.repeat(300)}`,
-    'budget=7',
-  ]) {
-    const answer = await service.person('GET', `runs/${kept.uid}/check?namespace=clinic&${query}`);
+  const where = `runs/${kept.uid}/check?namespace=clinic`;
+  for (const query of ['format=pdf', 'runs=0', 'runs=x', `baseline=${'a'.repeat(300)}`]) {
+    const answer = await service.person('GET', `${where}&${query}`);
     assert.equal(answer.status, 400, `${query}: ${answer.text}`);
   }
+  const post = (body) => service.person('POST', where, { body: Buffer.from(body) });
+  assert.equal((await post('7')).status, 400);
+  assert.equal((await post(`maxBusyPercent: 5 #${'x'.repeat(64 << 10)}`)).status, 413);
   const other = await service.person('GET', `runs/${kept.uid}/check?namespace=billing`);
   assert.equal(other.status, 404);
+});
+
+test('what a run could not be held against is said before it is made', async (t) => {
+  const server = await new ApiServer(t).start();
+  const env = { ...process.env, KUBECONFIG: server.kubeconfig() };
+  const file = path.join(temporary(t), 'test.json');
+  const target = { service: { name: 'patients', port: 80 } };
+  const scenario = { requests: [{ name: 'one', path: '/' }] };
+  const spec = { target, scenario, arrival: { rate: 100, durationSeconds: 60 } };
+  const document = { apiVersion: 'sonde.dev/v1alpha1', kind: 'LoadTest', spec };
+  fs.writeFileSync(file, JSON.stringify({ ...document, metadata: { name: 'pull-9' } }));
+  const huge = budget(t, `maxBusyPercent: 5 #${'x'.repeat(64 << 10)}\n`);
+  for (const [words, says] of [
+    [['--budget', huge], /budget\.yaml: it has \d+ bytes, and a cluster takes 65536/],
+    [['--budget', budget(t, 'maxBusyPercent: x\n')], /budget\.yaml:1:\d+: maxBusyPercent/],
+    [['--baseline', 'a'.repeat(280)], /no run is called so/],
+    [['--baseline', 'a/b'], /"a\/b" is no name of a run/],
+  ]) {
+    const refused = await start(t, plugin, ['run', file, ...words], { env }).done;
+    exited(refused, 2);
+    assert.match(refused.stderr, says);
+  }
+  assert.deepEqual(server.requests, []);
+});
+
+test('a budget is read once, and goes with the run', async (t) => {
+  const { service, server, begin } = await cluster(t);
+  const uid = '11111111-2222-4333-8444-555555555555';
+  const spec = {
+    ...{ target: { service: { name: 'patients', port: 80 } }, thresholds },
+    scenario: { requests: [{ name: 'one', path: '/' }] },
+    ...{ arrival: { rate: 100, durationSeconds: 60 }, parallelism: 2 },
+  };
+  const document = { apiVersion: 'sonde.dev/v1alpha1', kind: 'LoadTest', spec };
+  const file = path.join(temporary(t), 'test.json');
+  fs.writeFileSync(file, JSON.stringify({ ...document, metadata: { name: 'pull-9' } }));
+  const once = budget(t, 'thresholds: ["http_req_duration: p(50)<1"]\n');
+  const running = begin(['run', file, '--budget', once]);
+  await until(() => server.watches.length > 0, 20000, 'the watch');
+  fs.rmSync(once);
+  await tested(service, 'pull-9', 10000, { uid });
+  server.change('loadtests/clinic/pull-9', { Succeeded: ['True', 'Completed', ''] });
+  const result = await running.done;
+  exited(result, BUDGET);
+  assert.match(result.stderr, /^failed {2}budget: http_req_duration: p\(50\)<1/m);
 });
 
 test('run waits, and ends with the verdict of its baseline', async (t) => {
@@ -133,7 +186,7 @@ test('run waits, and ends with the verdict of its baseline', async (t) => {
   exited(await run([...words.slice(0, 2), '--no-wait', '--baseline', 'main']), 2);
   const running = begin(words);
   await until(() => server.watches.length > 0, 20000, 'the watch');
-  await tested(service, 'pull-9', 40000, uid);
+  await tested(service, 'pull-9', 40000, { uid });
   server.change('loadtests/clinic/pull-9', { Succeeded: ['True', 'Completed', ''] });
   const result = await running.done;
   exited(result, REGRESSION);

@@ -142,6 +142,16 @@ test('a schedule is applied, and says when it fires next', async (t) => {
   assert.equal(server.objects.get('loadtestschedules/clinic/nightly').spec.schedule, '30 2 * * *');
 });
 
+test('a firing is put off by its jitter, but never beyond the next one', async (t) => {
+  const { run } = await cluster(t);
+  const common = { schedule: '* * * * *', jitterSeconds: 86400 };
+  const often = file(t, object('LoadTestSchedule', 'often', { ...common, testTemplate: { spec } }));
+  const result = await run(['run', often]);
+  exited(result, 0);
+  const next = Date.parse(/it fires next at (\S+)$/m.exec(result.stderr)[1]);
+  assert.ok(next < Date.now() + 120_000, result.stderr);
+});
+
 const times = Array.from({ length: 50 }, (_, i) => 1000 + 20 * i);
 
 // A load test of two runners in a real store, which is behind the API server's proxy.

@@ -249,6 +249,60 @@ test('Ctrl-C leaves the run in the cluster, and says how to end it', async (t) =
   assert.match(result.stderr, /goes on in the cluster.*cancel/);
 });
 
+test('what a list does not have yet is no run that was deleted', async (t) => {
+  const { server, begin } = await cluster(t);
+  server.store[`runs/${uid}/report`] = () => [200, 'report\n'];
+  server.behind = true;
+  const running = begin(['run', document(t)]);
+  await until(() => server.watches.length > 0, 20000, 'the watch');
+  server.change('clinic/slow', { ...accepted, Succeeded: ['True', 'Completed', ''] });
+  exited(await running.done, 0);
+});
+
+test('what is gone before it could be followed was deleted', async (t) => {
+  const { server, run } = await cluster(t);
+  server.create = (_plural, _namespace, object, response) => {
+    server.send(response, 201, { ...object, metadata: { ...object.metadata, uid } });
+  };
+  const result = await run(['run', document(t)]);
+  exited(result, 1);
+  assert.match(result.stderr, /slow was deleted/);
+});
+
+test('an API server that is away is asked until it is back, and that is said once', async (t) => {
+  const { server, running } = await following(t, ['run', document(t)]);
+  const { port } = server.server.address();
+  server.watches.length = 0;
+  server.server.close();
+  server.server.closeAllConnections();
+  await running.says(/slow: the API server does not answer \(.*asked again until it does/);
+  await new Promise((resolve) => server.server.listen(port, '127.0.0.1', resolve));
+  await until(() => server.watches.length > 0, 60000, 'the next watch');
+  server.change('clinic/slow', { ...accepted, Succeeded: ['True', 'Completed', ''] });
+  const result = await running.done;
+  exited(result, 0);
+  assert.equal(result.stderr.match(/does not answer/g).length, 1);
+});
+
+test('--timeout ends the waiting, not the run', async (t) => {
+  const { run } = await cluster(t);
+  const result = await run(['run', document(t), '--timeout', '1s']);
+  exited(result, 1);
+  assert.match(result.stderr, /longer than --timeout: slow goes on in the cluster.*cancel/);
+  exited(await run(['run', document(t), '--timeout', '1s', '--no-wait']), 2);
+});
+
+test('Ctrl-C while one of several is followed leaves the others out', async (t) => {
+  const file = document(t);
+  fs.appendFileSync(file, `\n---\n${fs.readFileSync(document(t, 'other'), 'utf8')}`);
+  const { server, running } = await following(t, ['run', file]);
+  running.child.kill('SIGINT');
+  const result = await running.done;
+  exited(result, 1);
+  assert.match(result.stderr, /1 of 2 documents were not begun/);
+  assert.equal(server.asked('POST', 'profileruns').length, 1);
+});
+
 test('a document is checked before anything is sent, and names are taken once', async (t) => {
   const { server, run } = await cluster(t);
   const bad = path.join(temporary(t), 'bad.yaml');

@@ -51,6 +51,8 @@ class ApiServer {
     this.objects = new Map(); // by keyOf
     this.watches = []; // {plural, response}
     this.version = 1;
+    this.uid = '11111111-2222-4333-8444-555555555555'; // of what is made
+    this.behind = false; // lists are those of before the last change
     this.server = https.createServer(certificate(this.directory), (request, response) => {
       this.take(request, response);
     });
@@ -119,11 +121,12 @@ class ApiServer {
 
   // A real store behind the proxy, as one person.
   forward(service, token) {
-    this.everything = async ({ method, path: whole, query, headers }) => {
+    this.everything = async ({ method, path: whole, query, headers, body }) => {
       const where = `${whole.slice(proxy.length)}?${query}`;
       const accepted = headers['accept-encoding'];
       const more = accepted ? { 'Accept-Encoding': accepted } : {};
-      const answer = await service.api(method, where, { token, headers: more });
+      const bytes = body ? Buffer.from(body) : undefined;
+      const answer = await service.api(method, where, { token, headers: more, body: bytes });
       const kept = Object.entries(answer.headers).filter(([name]) =>
         /^(content-|sonde)/.test(name),
       );
@@ -193,16 +196,18 @@ class ApiServer {
 
   list(plural, namespace, selector, response) {
     const wanted = selector ? keyOf(plural, namespace, selector.replace('metadata.name=', '')) : '';
+    const version = this.behind ? this.version - 1 : this.version;
     const items = [...this.objects]
       .filter(([key]) => (wanted ? key === wanted : key.startsWith(keyOf(plural, namespace, ''))))
-      .map(([, object]) => object);
-    const metadata = { resourceVersion: String(this.version) };
+      .map(([, object]) => object)
+      .filter((object) => Number(object.metadata.resourceVersion) <= version);
+    const metadata = { resourceVersion: String(version) };
     this.send(response, 200, { kind: `${kinds[plural]}List`, metadata, items });
   }
 
   // Sets an object as it is, with a uid.
   put(key, object) {
-    object.metadata.uid ??= '11111111-2222-4333-8444-555555555555';
+    object.metadata.uid ??= this.uid;
     object.metadata.resourceVersion = String(++this.version);
     this.objects.set(key, object);
     return object;

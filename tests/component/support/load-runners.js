@@ -3,6 +3,7 @@
 
 // Load tests in a store, with runners that are played: they send what they are told to.
 
+const assert = require('node:assert/strict');
 const { randomBytes, randomUUID } = require('node:crypto');
 const hdr = require('hdr-histogram-js');
 const { sha256 } = require('./store-service.js');
@@ -170,4 +171,23 @@ class LoadTest {
   }
 }
 
-module.exports = { LoadTest, tally };
+// A test whose requests took about so many µs, in seconds that differ a little.
+async function tested(service, name, microseconds, { uid, schedule, thresholds } = {}) {
+  const test = new LoadTest(service, 2, { thresholds }, { name });
+  test.uid = uid ?? test.uid;
+  assert.ok((await test.register({ schedule })).status <= 201);
+  await test.begin();
+  for (let second = 0; second < 10; second++) {
+    const times = Array.from({ length: 100 }, (_, i) => microseconds + 10 * i + 7 * (second % 3));
+    for (const runner of test.runners) {
+      assert.equal((await runner.second(tally(times))).status, 200);
+    }
+  }
+  for (const runner of test.runners) {
+    assert.equal((await runner.finish()).status, 200);
+  }
+  assert.equal((await test.conclude()).status, 200);
+  return test;
+}
+
+module.exports = { LoadTest, tally, tested };
