@@ -186,12 +186,16 @@ static void read_names(struct object *object, const struct sonde_kube_object *ca
         sonde_json_string_or(member(metadata, "annotations"), "sonde.dev/requester", ""));
 }
 
-/* Runs of a schedule are compared with those before them: the store keeps which it was. */
-static void read_schedule(struct object *object, const struct owned *owned)
+/* Runs of a schedule, or of a series that somebody makes, are compared with those before them: the
+ * store keeps which it was. */
+static void read_schedule(struct object *object, const struct owned *owned, const cJSON *labels)
 {
     static const char end[] = "Schedule";
+    const char *series = sonde_json_string_or(labels, SONDE_SPEC_SERIES_LABEL, "");
     if (owned && sonde_str_ends(sonde_str(owned->kind), end)) {
         (void)snprintf(object->schedule, sizeof(object->schedule), "%s", owned->name);
+    } else if (series[0]) {
+        (void)snprintf(object->schedule, sizeof(object->schedule), SONDE_SPEC_SERIES "%s", series);
     }
 }
 
@@ -216,7 +220,7 @@ int object_new(struct controller *controller, const struct object_way *way,
     int r = sonde_json_parse(sonde_str(kept->text), &json, err);
     if (r == 0) {
         read_names(object, cached, member(json, "metadata"));
-        read_schedule(object, kept->owned);
+        read_schedule(object, kept->owned, member(member(json, "metadata"), "labels"));
         read_switches(object, json);
         r = read_document(object, kept->text, ret_invalid, err);
     }

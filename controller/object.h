@@ -111,7 +111,7 @@ struct object {
     char *document;           /* for the store: JSON, with all defaults */
     int64_t deadline_seconds; /* activeDeadlineSeconds */
     char requester[512];
-    char schedule[SONDE_KUBE_NAME_MAX + 1]; /* the schedule that made it; "" */
+    char schedule[SONDE_KUBE_NAME_MAX + 1]; /* see struct sonde_run */
     bool cancel;                            /* spec.cancel */
     bool paused;                            /* spec.paused */
     /* Of the object that it was taken up from; "" once a status of ours is written. Whoever leads

@@ -48,10 +48,14 @@ struct sonde_run {
     const char *reason, *message;
     int64_t created_ns, completed_ns; /* since 1970; completed 0: not yet */
     const char *requester;            /* who asked for it; "" when that is not known */
-    const char *schedule;             /* that made it; "": none did */
-    bool remote;                      /* carried out elsewhere: this process does not own it */
-    bool cancelled;                   /* it is to end; only read */
+    const char *schedule; /* that made it, or SONDE_SPEC_SERIES and a name; "": neither */
+    bool remote;          /* carried out elsewhere: this process does not own it */
+    bool cancelled;       /* it is to end; only read */
 };
+
+/* The name of the series that the run is one of, under whatever name it was made, within its
+ * `schedule`; NULL: it is in none. */
+const char *sonde_run_series(const struct sonde_run *run);
 
 /* Opens the store in `directory`, made (mode 0700) when missing. SONDE_EVERSION when a newer
  * version has written it, SONDE_EINVALID when the file is not a store, SONDE_EIO, SONDE_ENOSPACE,
@@ -92,7 +96,7 @@ int sonde_db_runs(struct sonde_db *db, const char *namespace, int limit,
 struct sonde_runs_good {
     const char *namespace, *kind;
     const char *schedule;   /* that made them; "": those that none made; NULL: whoever did */
-    const char *name;       /* of this name; NULL: of any */
+    const char *name;       /* of this name, or of this series; NULL: of any */
     int64_t since_ns;       /* created at that time or later … */
     int64_t before_ns;      /* … and before that */
     const char *except_uid; /* NULL: none */
@@ -104,8 +108,9 @@ int sonde_db_runs_good(struct sonde_db *db, const struct sonde_runs_good *wanted
 /* Calls back once with the run of that uid. SONDE_ENOTFOUND. */
 int sonde_db_run_get(struct sonde_db *db, const char *uid, sonde_run_callback callback,
                      void *context, struct sonde_err *err) SONDE_MUST_CHECK;
-/* The uid of what a person typed: "last", a name (its newest run), or the beginning of a uid; in
- * that namespace (NULL: all). SONDE_ENOTFOUND; SONDE_ECONFLICT when several uids begin so. */
+/* The uid of what a person typed: "last", a name or a series (its newest run), or the beginning of
+ * a uid; in that namespace (NULL: all). SONDE_ENOTFOUND; SONDE_ECONFLICT when several uids begin
+ * so. */
 int sonde_db_run_resolve(struct sonde_db *db, const char *text, const char *namespace,
                          char ret[SONDE_UUID_SIZE], struct sonde_err *err) SONDE_MUST_CHECK;
 /* Removes the run, its artifacts, and the blobs that no other run uses. SONDE_ENOTFOUND. */

@@ -7,6 +7,7 @@
 
 #include "db/db_internal.h"
 #include "spec/reason.h"
+#include "spec/spec.h"
 
 static const char *const state_names[] = {
     [SONDE_RUN_PENDING] = "Pending",     [SONDE_RUN_RUNNING] = "Running",
@@ -114,6 +115,12 @@ int sonde_db_run_judge(struct sonde_db *db, const struct sonde_run *run, struct 
     return set_run(db, SET " WHERE uid = ?6 AND state = ?7", run, "has not succeeded", err);
 }
 
+const char *sonde_run_series(const struct sonde_run *run)
+{
+    bool is_one = sonde_str_starts(sonde_str(run->schedule), SONDE_SPEC_SERIES);
+    return is_one ? run->schedule + strlen(SONDE_SPEC_SERIES) : NULL;
+}
+
 /* Also of another container: locks are seen by all that see the file. */
 static bool owner_is_dead(struct sonde_db *db, const char *owner)
 {
@@ -184,20 +191,25 @@ int sonde_db_runs(struct sonde_db *db, const char *namespace, int limit,
 
 #define GOOD_RUNS(made)                                                                            \
     "SELECT " COLUMNS " FROM runs WHERE namespace = ?1 AND " made " AND created < ?3"              \
-    " AND kind = ?4 AND (?5 = '' OR name = ?5) AND uid != ?6 AND state = ?7 AND created >= ?9"     \
-    " ORDER BY created DESC, uid LIMIT ?8"
+    " AND kind = ?4 AND (?5 = '' OR name = ?5 OR schedule = ?10) AND uid != ?6 AND state = ?7"     \
+    " AND created >= ?9 ORDER BY created DESC, uid LIMIT ?8"
 
 int sonde_db_runs_good(struct sonde_db *db, const struct sonde_runs_good *wanted, int limit,
                        sonde_run_callback callback, void *context, struct sonde_err *err)
 {
+    char series[sizeof(SONDE_SPEC_SERIES) + SONDE_DB_NAME_MAX];
+    const char *schedule = wanted->schedule ? wanted->schedule : "";
     DB_STATEMENT *statement = NULL;
-    int r = db_prepare(db, wanted->schedule ? GOOD_RUNS("schedule = ?2") : GOOD_RUNS("?2 = ''"),
-                       &statement, err);
+    (void)snprintf(series, sizeof(series), "%s%s", wanted->name ? SONDE_SPEC_SERIES : "",
+                   wanted->name ? wanted->name : schedule);
+    int r =
+        db_prepare(db, wanted->schedule ? GOOD_RUNS("schedule IN (?2, ?10)") : GOOD_RUNS("?2 = ''"),
+                   &statement, err);
     if (r < 0) {
         return r;
     }
     db_text(statement, 1, wanted->namespace);
-    db_text(statement, 2, wanted->schedule);
+    db_text(statement, 2, schedule);
     (void)sqlite3_bind_int64(statement, 9, wanted->since_ns);
     (void)sqlite3_bind_int64(statement, 3, wanted->before_ns);
     db_text(statement, 4, wanted->kind);
@@ -206,6 +218,7 @@ int sonde_db_runs_good(struct sonde_db *db, const struct sonde_runs_good *wanted
     (void)sqlite3_bind_int(statement, 7, SONDE_RUN_SUCCEEDED);
     (void)sqlite3_bind_int(statement, 8,
                            limit < SONDE_DB_RUNS_LISTED_MAX ? limit : SONDE_DB_RUNS_LISTED_MAX);
+    db_text(statement, 10, series);
     r = each_run(db, statement, callback, context, err);
     return r < 0 ? r : 0;
 }
@@ -363,10 +376,13 @@ int sonde_db_run_resolve(struct sonde_db *db, const char *text, const char *name
         "SELECT uid FROM runs WHERE name = ?1" WITHIN " ORDER BY created DESC LIMIT 1";
     static const char begins[] =
         "SELECT uid FROM runs WHERE substr(uid, 1, length(?1)) = ?1" WITHIN " LIMIT 2";
+    static const char alike[] = "SELECT uid FROM runs WHERE schedule = '" SONDE_SPEC_SERIES
+                                "' || ?1" WITHIN " ORDER BY created DESC LIMIT 1";
     bool several = false;
     bool is_last = strcmp(text, "last") == 0;
     const char *in = namespace ? namespace : "";
     int r = find_uid(db, is_last ? last : named, text, in, ret, &several, err);
+    r = r != 0 || is_last ? r : find_uid(db, alike, text, in, ret, &several, err);
     several = several && r != 1; /* of those the newest is meant */
     if (r == 0 && strlen(text) >= SONDE_DB_PREFIX_MIN && !is_last) {
         r = find_uid(db, begins, text, in, ret, &several, err);

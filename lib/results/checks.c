@@ -72,7 +72,8 @@ static int read_run(void *context, const struct sonde_run *run, struct sonde_err
     struct sonde_checks *checks = reading->checks;
     SONDE_JSON_AUTO *status = NULL;
     int r = sonde_json_parse(sonde_str(run->status), &status, err);
-    checks->name = sonde_checks_keep(checks, run->name);
+    const char *series = sonde_run_series(run); /* CI servers tell cases by it, from run to run */
+    checks->name = sonde_checks_keep(checks, series ? series : run->name);
     checks->uid = sonde_checks_keep(checks, run->uid);
     checks->target = sonde_checks_keep(checks, sonde_json_string_or(status, "target", ""));
     checks->start_ns = run->created_ns;
@@ -162,7 +163,6 @@ static bool is_file(struct sonde_str path, const char *file)
            (path.length == length || path.data[path.length - length - 1] == '/');
 }
 
-static int check_function(struct sonde_checks *checks, const struct sonde_profile *profile,
 /* One of the function's maxima, which are checks of their own: CI servers tell them by name. */
 static int add_maximum(struct sonde_checks *checks, const struct sonde_budget_function *wanted,
                        const char *field, double measured, int64_t maximum, const char *unit,
@@ -179,6 +179,7 @@ static int add_maximum(struct sonde_checks *checks, const struct sonde_budget_fu
                             (long long)maximum);
 }
 
+static int check_function(struct sonde_checks *checks, const struct sonde_profile *profile,
                           const struct sonde_function_table *table,
                           const struct sonde_budget_function *wanted, struct sonde_err *err)
 {

@@ -44,9 +44,10 @@ static int copy_self(void *context, const struct sonde_run *run, struct sonde_er
 {
     struct self *self = context;
     (void)err;
-    (void)snprintf(self->name, sizeof(self->name), "%s", run->name);
+    const char *series = sonde_run_series(run);
+    (void)snprintf(self->name, sizeof(self->name), "%s", series ? series : run->name);
     (void)snprintf(self->namespace, sizeof(self->namespace), "%s", run->namespace);
-    (void)snprintf(self->schedule, sizeof(self->schedule), "%s", run->schedule);
+    (void)snprintf(self->schedule, sizeof(self->schedule), "%s", series ? "" : run->schedule);
     (void)snprintf(self->kind, sizeof(self->kind), "%s", run->kind);
     self->created_ns = run->created_ns;
     self->state = run->state;
@@ -98,8 +99,8 @@ static int copy_uid(void *context, const struct sonde_run *run, struct sonde_err
     return 0;
 }
 
-/* The last one of that name that succeeded before; a uid, of which any state will do when it is
- * given in full. SONDE_ENOTFOUND. */
+/* The last one of that name or series that succeeded before; a uid, of which any state will do when
+ * it is given in full. SONDE_ENOTFOUND. */
 static int find_pinned(struct sonde_db *db, const char *uid, const struct self *self,
                        const char *text, char ret[SONDE_UUID_SIZE], struct sonde_err *err)
 {

@@ -17,6 +17,11 @@ enum {
     SONDE_SPEC_KEY_MAX = 317, /* characters of a key in a map: what Kubernetes allows for labels */
 };
 
+/* The label of runs that are alike, under whatever names they are made. The store keeps its value
+ * behind the word, where the schedule stands that has made a run: none is called so. */
+#define SONDE_SPEC_SERIES_LABEL SONDE_SPEC_GROUP "/series"
+#define SONDE_SPEC_SERIES "series/"
+
 struct sonde_metadata {
     const char *name;
     const char *namespace; /* "default" when not given */

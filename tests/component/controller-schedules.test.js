@@ -613,6 +613,17 @@ async function compared(t, regression) {
   return { cluster, it, ended };
 }
 
+test('the store is told which series a run is one of', async (t) => {
+  const clinic = await open(t);
+  clinic.store = await fakeStore(t, (_step, _count, _response, { url }) =>
+    url.includes('/changes'),
+  );
+  clinic.cluster.run('main-abcde', { metadata: { labels: { 'sonde.dev/series': 'main' } } });
+  clinic.controller();
+  const told = await until(() => clinic.store.bodies.runs, 15000, 'the run at the store');
+  assert.equal(JSON.parse(told).schedule, 'series/main');
+});
+
 test('one that is worse than the baseline fails, with all that it captured', async (t) => {
   const message = 'loadVisits takes 12 % more';
   const regression = { worse: true, message, with: 'nightly-1' };

@@ -269,6 +269,34 @@ static void good_runs_of_a_schedule_are_found(void **state)
     assert_string_equal(since.uids[1], uids[3]);
 }
 
+/* Runs that are alike have the name of their series, or are called so themselves. */
+static void runs_of_a_series_are_found(void **state)
+{
+    struct fixture *f = *state;
+    char uid[SONDE_UUID_SIZE];
+    char found[SONDE_UUID_SIZE];
+    add_scheduled(f, 1, "", "LoadTest", SONDE_RUN_SUCCEEDED); /* called nightly-1 */
+    add_scheduled(f, 2, "series/nightly-1", "LoadTest", SONDE_RUN_SUCCEEDED);
+    add_scheduled(f, 3, "series/nightly-2", "LoadTest", SONDE_RUN_SUCCEEDED);
+    add_scheduled(f, 4, "nightly-1", "LoadTest", SONDE_RUN_SUCCEEDED);
+    struct sonde_runs_good wanted = {.namespace = "clinic",
+                                     .kind = "LoadTest",
+                                     .schedule = "",
+                                     .name = "nightly-1",
+                                     .before_ns = 9};
+    struct seen seen = {0};
+    assert_int_equal(sonde_db_runs_good(f->db, &wanted, 9, see, &seen, &f->err), 0);
+    assert_int_equal(seen.count, 2);
+    make_uid(2, uid);
+    assert_string_equal(seen.uids[0], uid);
+    make_uid(3, uid);
+    assert_int_equal(sonde_db_run_resolve(f->db, "nightly-2", "clinic", found, &f->err), 0);
+    assert_string_equal(found, uid);
+    const struct sonde_run run = {.schedule = "series/nightly-2"};
+    assert_string_equal(sonde_run_series(&run), "nightly-2");
+    assert_null(sonde_run_series(&(struct sonde_run){.schedule = "nightly"}));
+}
+
 static int refuse(void *context, const struct sonde_run *run, struct sonde_err *err)
 {
     (void)run;
@@ -628,6 +656,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounds_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_are_newest_first_and_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(good_runs_of_a_schedule_are_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(runs_of_a_series_are_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_callback_ends_a_list, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_person_types_is_resolved, setup, teardown),
         cmocka_unit_test_setup_teardown(a_run_whose_process_died_is_interrupted, setup, teardown),
