@@ -275,6 +275,59 @@ void apply_name(const char *base, size_t maximum, char ret[SONDE_KUBE_NAME_MAX +
     ret[length] = '\0';
 }
 
+int apply_check_name(const struct sonde_kind *kind, const char *name, struct sonde_err *err)
+{
+    return sonde_kube_is_name(sonde_str(name)) && strlen(name) <= kind->name_max
+               ? 0
+               : sonde_fail(err, SONDE_EINVALID, 0,
+                            "--name %.100s: must be at most %zu of a-z, 0-9, - and .", name,
+                            kind->name_max);
+}
+
+/* ---- a series ---- */
+
+/* What is made again and again gets a name of its own each time; the label says what it is one of,
+ * so that the store finds those before it. */
+static int put_in_series(struct sonde_arena *arena, struct sonde_spec_document *document,
+                         const char *series, struct sonde_err *err)
+{
+    char name[SONDE_KUBE_NAME_MAX + 1];
+    struct sonde_metadata *metadata = &document->metadata;
+    size_t count = metadata->labels.count;
+    struct sonde_pair *labels = sonde_arena_alloc(arena, (count + 1) * sizeof(*labels));
+    apply_name(series, document->kind->name_max, name);
+    metadata->name = sonde_arena_copy(arena, sonde_str(name)).data;
+    if (!labels || !metadata->name) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory for a document");
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(metadata->labels.items[i].key, SONDE_SPEC_SERIES_LABEL) != 0) {
+            labels[kept++] = metadata->labels.items[i];
+        }
+    }
+    labels[kept++] = (struct sonde_pair){SONDE_SPEC_SERIES_LABEL, series};
+    metadata->labels.items = labels;
+    metadata->labels.count = kept;
+    return 0;
+}
+
+/* By --name, or generateName. A schedule is one thing, with one name. */
+static int name_runs(struct sonde_spec_documents *documents, const char *name,
+                     struct sonde_err *err)
+{
+    int r = name ? document_check_single(documents, err) : 0;
+    for (size_t i = 0; r == 0 && i < documents->count; i++) {
+        struct sonde_spec_document *document = &documents->items[i];
+        r = name ? apply_check_name(document->kind, name, err) : 0;
+        if (r == 0 && !is_schedule(document->kind) && (name || document->metadata.generated)) {
+            r = put_in_series(&documents->arena, document, name ? name : document->metadata.name,
+                              err);
+        }
+    }
+    return r;
+}
+
 static int print_documents(const struct sonde_spec_documents *documents)
 {
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_CLI_OUTPUT_MAX);
@@ -304,13 +357,23 @@ int apply_open(const struct cli_settings *settings, struct applying *ret, struct
                : r;
 }
 
+void apply_close(struct applying *applying)
+{
+    check_fini(&applying->check);
+    cluster_close(&applying->cluster);
+}
+
 static int carry_out_all(const struct cli_settings *settings,
-                         const struct sonde_spec_documents *documents)
+                         struct sonde_spec_documents *documents)
 {
     struct sonde_err err;
     struct applying applying;
     struct reports reports = reports_of(settings);
+    size_t begun = 0;
     int code = SONDE_EXIT_DONE;
+    if (name_runs(documents, settings->name, &err) < 0) {
+        return cli_say_error(&err);
+    }
     if (settings->dry_run) {
         return print_documents(documents);
     }
@@ -358,19 +421,12 @@ static const char *workload_kind(struct sonde_str word)
 {
     static const char *const kinds[][2] = {
         {"deployment", "Deployment"},
-void apply_close(struct applying *applying)
-{
-    check_fini(&applying->check);
-    cluster_close(&applying->cluster);
-}
-
         {"deployments", "Deployment"},
         {"deploy", "Deployment"},
         {"statefulset", "StatefulSet"},
         {"statefulsets", "StatefulSet"},
         {"sts", "StatefulSet"},
         {"daemonset", "DaemonSet"},
-    size_t begun = 0;
         {"daemonsets", "DaemonSet"},
         {"ds", "DaemonSet"},
         {"replicaset", "ReplicaSet"},

@@ -40,4 +40,8 @@ int apply_one(struct applying *applying, const struct apply_order *order);
  * bytes; no two are alike. */
 void apply_name(const char *base, size_t maximum, char ret[SONDE_KUBE_NAME_MAX + 1]);
 
+/* Whether a person's name may be that of an object of the kind: SONDE_EINVALID. */
+int apply_check_name(const struct sonde_kind *kind, const char *name,
+                     struct sonde_err *err) SONDE_MUST_CHECK;
+
 #endif

@@ -69,7 +69,7 @@ static int cli_only_in_cluster(struct cli_call *call)
 }
 
 static const struct cli_command commands[] = {
-    {"run", "FILE [--pid N | --match PATTERN | -- COMMAND…]",
+    {"run", "FILE [--name NAME] [--pid N | --match PATTERN | -- COMMAND…]",
      "carry out the documents in FILE on local processes, or a load test from here",
      cli_run_options, 1, 1, true, cli_run, cluster_run},
     {"profile",

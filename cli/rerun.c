@@ -40,7 +40,7 @@ static void made_fini(struct made *made)
     found_fini(&made->found);
 }
 
-/* Copies the pairs, but for those of ours, and adds `more`, whose key may be NULL. */
+/* Copies the pairs, but for those of ours, and adds `more`. */
 static int copy_pairs(struct made *made, const struct sonde_pair *pairs, size_t count,
                       const struct sonde_pair *more, struct sonde_pair **ret, size_t *ret_count,
                       struct sonde_err *err)
@@ -55,9 +55,7 @@ static int copy_pairs(struct made *made, const struct sonde_pair *pairs, size_t 
             all[kept++] = pairs[i];
         }
     }
-    if (more->key) {
-        all[kept++] = *more;
-    }
+    all[kept++] = *more;
     *ret = all;
     *ret_count = kept;
     return 0;
@@ -92,13 +90,8 @@ static int name_it(struct made *made, const char *wanted, const char *base,
         apply_name(base, kind->name_max, made->name);
         return 0;
     }
-    if (!sonde_kube_is_name(sonde_str(wanted)) || strlen(wanted) > kind->name_max) {
-        return sonde_fail(err, SONDE_EINVALID, 0,
-                          "--name %.100s: must be at most %zu of a-z, 0-9, - and .", wanted,
-                          kind->name_max);
-    }
     (void)snprintf(made->name, sizeof(made->name), "%s", wanted);
-    return 0;
+    return apply_check_name(kind, wanted, err);
 }
 
 static int carry_out(struct applying *applying, struct made *made, const struct apply_order *order)
@@ -141,12 +134,14 @@ static void copy_spec(struct made *made)
     }
 }
 
-/* The name that the first of them had, so that names do not grow. */
+/* The name of its series, or that the first of them had, so that names do not grow. */
 static const char *first_name(const struct made *made)
 {
     const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(made->found.object, "metadata");
     const cJSON *annotations = cJSON_GetObjectItemCaseSensitive(metadata, "annotations");
+    const cJSON *labels = cJSON_GetObjectItemCaseSensitive(metadata, "labels");
     const char *first = sonde_json_string_or(annotations, RERUN_ANNOTATION, "");
+    first = sonde_json_string_or(labels, SONDE_SPEC_SERIES_LABEL, first);
     return sonde_kube_is_name(sonde_str(first)) ? first : made->found.name;
 }
 
@@ -159,11 +154,11 @@ static int make_again(struct cluster *cluster, const struct cli_settings *settin
     }
     copy_spec(made);
     struct sonde_metadata *metadata = &made->document.metadata;
-    const struct sonde_pair none = {0};
     const struct sonde_pair origin = {RERUN_ANNOTATION, first_name(made)};
+    const struct sonde_pair series = {SONDE_SPEC_SERIES_LABEL, origin.value};
     r = name_it(made, settings->name, origin.value, made->found.kind, err);
     r = r < 0 ? r
-              : copy_pairs(made, metadata->labels.items, metadata->labels.count, &none,
+              : copy_pairs(made, metadata->labels.items, metadata->labels.count, &series,
                            &made->labels, &metadata->labels.count, err);
     r = r < 0 ? r
               : copy_pairs(made, NULL, 0, &origin, &made->annotations, &metadata->annotations.count,

@@ -56,6 +56,10 @@ enum { SIGNALS_MAX = 5, FINISH_ATTEMPTS = 3 };
         {"no-progress", SONDE_OPTION_FLAG, LOAD(quiet), .help = "… say nothing meanwhile"}
 
 const struct sonde_option cli_run_options[] = {
+    {"name", SONDE_OPTION_STRING, offsetof(struct cli_settings, name), .argument = "NAME",
+     .help =
+         "what the run is called (default: as the document); in a cluster its series, with five "
+         "letters behind it"},
     TARGET_OPTIONS,
     LOAD_OPTIONS,
     CLI_CHECK_OPTIONS,
@@ -513,11 +517,11 @@ static int run_all(struct sonde_db *db, struct sonde_loop *loop, struct target *
     }
     sonde_buf_text(&out, json ? "]}\n" : "");
     int written = cli_write_output(&to_stdout, &out);
+    code = document_say_left(documents, done, code);
     return code ? code : written;
 }
 
 static void stop_loop(void *context)
-    code = document_say_left(documents, done, code);
 {
     sonde_loop_stop(context);
 }
@@ -615,7 +619,15 @@ int cli_run(struct cli_call *call)
 {
     struct sonde_spec_documents documents = {0};
     const char *file = call->arguments.positional[0];
+    const char *name = call->settings.name;
+    struct sonde_err err;
     int code = document_read(file, &documents);
+    if (code == 0 && name) {
+        int r = store_check_name(name, &err);
+        r = r < 0 ? r : document_check_single(&documents, &err);
+        code = r < 0 ? cli_say_error(&err) : code;
+        documents.items[0].metadata.name = name;
+    }
     code = code                        ? code
            : any_load_test(&documents) ? load_documents_run(call, file, &documents)
                                        : run_documents(call, file, &documents);

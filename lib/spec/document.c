@@ -39,13 +39,15 @@ static const struct sonde_field metadata_fields[] = {
      .key_format = &sonde_format_label_key},
 };
 
+#define GENERATE_NAME "generateName"
+
 /* What the API server adds to metadata; not read. */
 static const char *const server_metadata[] = {
     "creationTimestamp",
     "deletionGracePeriodSeconds",
     "deletionTimestamp",
     "finalizers",
-    "generateName",
+    GENERATE_NAME,
     "generation",
     "managedFields",
     "ownerReferences",
@@ -76,6 +78,27 @@ static int unknown_member(struct sonde_reader *reader, const struct sonde_node *
                                 near ? near : "", near ? "?" : "");
 }
 
+/* What a name begins with, as Kubernetes has it: whoever makes an object of the document adds
+ * letters. */
+static int read_generated(struct sonde_reader *reader, const struct sonde_kind *kind,
+                          const struct sonde_node *node, const struct sonde_path *up,
+                          struct sonde_metadata *metadata)
+{
+    const struct sonde_path path = {.up = up, .name = SONDE_STR(GENERATE_NAME)};
+    struct sonde_str text = node->type == SONDE_NODE_STRING ? node->text : (struct sonde_str){0};
+    while (text.length && strchr("-.", text.data[text.length - 1])) {
+        text.length--;
+    }
+    if (!text.length || text.length > kind->name_max || !sonde_format_dns_subdomain.check(text)) {
+        return sonde_reader_problem(reader, node->line, node->column, &path,
+                                    "must be what a name of at most %zu characters begins with, "
+                                    "such as nightly-",
+                                    kind->name_max);
+    }
+    metadata->name = sonde_arena_copy(&reader->documents->arena, text).data;
+    return metadata->name ? 0 : SONDE_ENOMEM;
+}
+
 static int read_metadata(struct sonde_reader *reader, const struct sonde_kind *kind,
                          const struct sonde_node *document, struct sonde_metadata *metadata)
 {
@@ -89,10 +112,17 @@ static int read_metadata(struct sonde_reader *reader, const struct sonde_kind *k
                                     "must be a map of fields, is %s",
                                     sonde_node_type_name(node->type));
     }
+    metadata->generated = sonde_node_find(node, GENERATE_NAME) && !sonde_node_find(node, "name");
+    if (metadata->generated) {
+        code = read_generated(reader, kind, sonde_node_find(node, GENERATE_NAME), &path, metadata);
+    }
     for (size_t i = 0; code == 0 && i < SONDE_LENGTH(metadata_fields); i++) {
         const struct sonde_field *field = &metadata_fields[i];
         struct sonde_path at = {.up = &path, .name = sonde_str(field->name)};
         names[i] = field->name;
+        if (metadata->generated && strcmp(field->name, "name") == 0) {
+            continue;
+        }
         code = sonde_reader_field(reader, field, sonde_node_find(node, field->name), place, &at,
                                   metadata);
     }
@@ -102,7 +132,8 @@ static int read_metadata(struct sonde_reader *reader, const struct sonde_kind *k
             code = unknown_member(reader, m, &path, names, SONDE_LENGTH(names));
         }
     }
-    if (code == 0 && metadata->name && strlen(metadata->name) > kind->name_max) {
+    if (code == 0 && !metadata->generated && metadata->name &&
+        strlen(metadata->name) > kind->name_max) {
         const struct sonde_path at = {.up = &path, .name = SONDE_STR("name")};
         const struct sonde_node *name = sonde_node_find(node, "name");
         code = sonde_reader_problem(reader, name->line, name->column, &at,
@@ -130,6 +161,7 @@ static int check_twice(struct sonde_reader *reader, const struct sonde_spec_docu
     for (size_t i = 0; i < all->count; i++) {
         const struct sonde_spec_document *other = &all->items[i];
         if (other->kind == document->kind && other->metadata.name && document->metadata.name &&
+            !document->metadata.generated && !other->metadata.generated &&
             strcmp(other->metadata.name, document->metadata.name) == 0 &&
             strcmp(other->metadata.namespace, document->metadata.namespace) == 0) {
             return sonde_reader_problem(reader, document->line, 1, NULL,

@@ -23,7 +23,8 @@ enum {
 #define SONDE_SPEC_SERIES "series/"
 
 struct sonde_metadata {
-    const char *name;
+    const char *name; /* or what generateName says it begins with: */
+    bool generated;
     const char *namespace; /* "default" when not given */
     SONDE_LIST(struct sonde_pair) labels;
     SONDE_LIST(struct sonde_pair) annotations;

@@ -4,6 +4,7 @@
 // `kubectl sonde rerun` and `run-now`: new runs of a spec that is there already.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const { ApiServer } = require('./support/api-server.js');
@@ -57,7 +58,7 @@ test('a load test is made again under another name, and followed', async (t) => 
   await until(() => server.watches.length > 0, 20000, 'the watch');
   const made = created(server, 'loadtests');
   assert.match(made.metadata.name, /^spike-[a-z0-9]{5}$/);
-  assert.deepEqual(made.metadata.labels, { team: 'a' });
+  assert.deepEqual(made.metadata.labels, { team: 'a', 'sonde.dev/series': 'spike' });
   assert.deepEqual(made.metadata.annotations, { 'sonde.dev/rerun-of': 'spike' });
   assert.equal(made.metadata.ownerReferences, undefined);
   assert.equal(made.spec.onRunnerLoss, 'Continue');
@@ -76,6 +77,43 @@ test('a load test is made again under another name, and followed', async (t) => 
   assert.equal(created(server, 'loadtests').metadata.name, 'spike-b');
   exited(await begin([...third, '--name', 'spike-b']).done, 1);
   exited(await begin([...third, '--name', 'No Name']).done, 2);
+});
+
+test('what is run under one name is a series, each with a name of its own', async (t) => {
+  const { server, run } = await cluster(t);
+  const directory = server.directory;
+  const write = (metadata, kind = 'LoadTest') => {
+    const file = path.join(directory, 'test.json');
+    fs.writeFileSync(file, JSON.stringify({ apiVersion, kind, metadata, spec: loadSpec }));
+    return file;
+  };
+  const labels = { team: 'a', 'sonde.dev/series': 'other' };
+  const named = write({ name: 'spike', labels });
+  const names = new Set();
+  for (let i = 0; i < 2; i++) {
+    exited(await run(['run', named, '--no-wait', '--name', 'main']), 0);
+    const { metadata } = created(server, 'loadtests');
+    assert.match(metadata.name, /^main-[a-z0-9]{5}$/);
+    assert.deepEqual(metadata.labels, { team: 'a', 'sonde.dev/series': 'main' });
+    names.add(metadata.name);
+  }
+  assert.equal(names.size, 2);
+  exited(await run(['rerun', [...names][0], '--no-wait']), 0);
+  const again = created(server, 'loadtests').metadata;
+  assert.match(again.name, /^main-[a-z0-9]{5}$/);
+  assert.equal(again.labels['sonde.dev/series'], 'main');
+  exited(await run(['run', write({ generateName: 'nightly-' }), '--no-wait']), 0);
+  const generated = created(server, 'loadtests').metadata;
+  assert.match(generated.name, /^nightly-[a-z0-9]{5}$/);
+  assert.equal(generated.labels['sonde.dev/series'], 'nightly');
+  exited(await run(['run', named, '--no-wait', '--name', 'No Name']), 2);
+  const count = server.asked('POST', 'loadtests').length;
+  const both = [1, 2].map((i) => fs.readFileSync(write({ name: `a-${i}` }), 'utf8'));
+  fs.writeFileSync(named, both.join('\n---\n'));
+  const two = await run(['run', named, '--no-wait', '--name', 'main']);
+  exited(two, 2);
+  assert.match(two.stderr, /--name calls one document, and there are 2/);
+  assert.equal(server.asked('POST', 'loadtests').length, count);
 });
 
 test('a long name is cut for what is added to it', async (t) => {

@@ -92,6 +92,22 @@ test('a document is carried out, and kept under its name', async (t) => {
   assert.equal(kept.kind, 'LoadTest');
 });
 
+test('a run may be called otherwise than its document, which may have only a beginning', async (t) => {
+  const { url } = await serve(t, ok);
+  const sonde = new Sonde(t);
+  const named = loadTest('spike', { target: { url }, arrival: { amount: 5 } });
+  const generated = named.replace('"name":"spike"', '"generateName":"nightly-"');
+  assert.notEqual(generated, named);
+  exited(await run(sonde, named, '--name', 'main'), 0);
+  exited(await run(sonde, generated), 0);
+  const names = (await sonde.runs()).map(({ name }) => name);
+  assert.deepEqual(names.sort(), ['main', 'nightly']);
+  exited(await run(sonde, `${named}\n---\n${generated}`, '--name', 'main'), 2);
+  const wrong = await run(sonde, named.replace('"name":"spike"', '"generateName":"-"'));
+  exited(wrong, 2);
+  assert.match(wrong.stderr, /metadata\.generateName: must be what a name .* begins with/);
+});
+
 test('abortOnFail ends a test, another threshold does not', async (t) => {
   const { url } = await serve(t, (_, response) => {
     response.statusCode = 503;
@@ -138,22 +154,6 @@ test('captures of a document are taken from the process meanwhile', async (t) =>
   await target.isAsBefore();
 });
 
-test('a test that is not over by its deadline is ended, and invalid', async (t) => {
-  const { url } = await serve(t, ok);
-  const sonde = new Sonde(t);
-  const spec = { target: { url }, arrival: { amount: 1000000000000 }, activeDeadlineSeconds: 10 };
-  const result = await run(sonde, loadTest('endless', spec));
-  exited(result, 1);
-  const { sonde: own } = JSON.parse(result.stdout);
-  assert.equal(own.invalidReason, 'it was not over after 10 s (activeDeadlineSeconds)');
-});
-
-test('the deadline is that of all trials of a search', async (t) => {
-  const { url } = await serve(t, ok);
-  const search = { startRate: 10, maxRate: 1000, trialSeconds: 5 };
-  const spec = { target: { url }, search, thresholds: ['http_req_failed: rate<0.5'] };
-  const text = loadTest('endless-search', { ...spec, activeDeadlineSeconds: 10 });
-  const result = await run(new Sonde(t), text);
 test('interrupted in the first of several, the others are left out, and it has failed', async (t) => {
   let interrupt = () => {};
   const { url, requests } = await serve(t, (request, response) => {
@@ -174,6 +174,22 @@ test('interrupted in the first of several, the others are left out, and it has f
   assert.ok(requests.every((request) => request.url === '/list'));
 });
 
+test('a test that is not over by its deadline is ended, and invalid', async (t) => {
+  const { url } = await serve(t, ok);
+  const sonde = new Sonde(t);
+  const spec = { target: { url }, arrival: { amount: 1000000000000 }, activeDeadlineSeconds: 10 };
+  const result = await run(sonde, loadTest('endless', spec));
+  exited(result, 1);
+  const { sonde: own } = JSON.parse(result.stdout);
+  assert.equal(own.invalidReason, 'it was not over after 10 s (activeDeadlineSeconds)');
+});
+
+test('the deadline is that of all trials of a search', async (t) => {
+  const { url } = await serve(t, ok);
+  const search = { startRate: 10, maxRate: 1000, trialSeconds: 5 };
+  const spec = { target: { url }, search, thresholds: ['http_req_failed: rate<0.5'] };
+  const text = loadTest('endless-search', { ...spec, activeDeadlineSeconds: 10 });
+  const result = await run(new Sonde(t), text);
   exited(result, 99);
   const { sonde: own } = JSON.parse(result.stdout);
   assert.equal(own.invalidReason, 'it was not over after 10 s (activeDeadlineSeconds)');
