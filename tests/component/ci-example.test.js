@@ -6,23 +6,30 @@
 
 const assert = require('node:assert/strict');
 const { execFileSync } = require('node:child_process');
+const { randomUUID } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const { parse } = require('yaml');
-const { bin, root, start, temporary } = require('./support/sonde.js');
+const { ApiServer } = require('./support/api-server.js');
+const { tested } = require('./support/load-runners.js');
+const { bin, exited, root, start, temporary } = require('./support/sonde.js');
+const { Service, personToken } = require('./support/store-service.js');
+const { until } = require('./support/wait.js');
 
 const directory = path.join(root, 'examples/ci');
 const read = (name) => parse(fs.readFileSync(path.join(directory, name), 'utf8'));
 const SETS_UP = /^(apt-get|tests\/environment\/packages|cmake) /;
 // A busy machine may be slower than a moment ago, or than the budget, or not be believed.
 const VERDICTS = [0, 1, 97, 98];
+const REGRESSION = 98;
+const BUDGET = 97;
 
 const lines = (text) => text.split('\n').filter((line) => line.trim());
 
 // All commands of a GitHub job and of a GitLab job, in order.
 function commandsOf(name) {
-  if (name === 'github.yaml') {
+  if (name.startsWith('github')) {
     const { steps } = read(name).jobs.performance;
     return steps.flatMap((step) => (step.run ? lines(step.run) : []));
   }
@@ -106,3 +113,73 @@ for (const name of ['github.yaml', 'gitlab.yaml']) {
     }
   });
 }
+
+// What the controller and the runners do of a test that was made.
+async function carriesOut(server, service, count, microseconds) {
+  const made = () => server.asked('POST', 'loadtests')[count];
+  const { metadata } = JSON.parse((await until(made, 30000, 'the test')).body);
+  const key = `loadtests/${metadata.namespace}/${metadata.name}`;
+  const { uid } = await until(() => server.objects.get(key)?.metadata, 10000, 'its uid');
+  const schedule = `series/${metadata.labels['sonde.dev/series']}`;
+  await tested(service, metadata.name, microseconds, { uid, schedule });
+  server.change(key, { Succeeded: ['True', 'Completed', ''] });
+}
+
+for (const name of ['github-cluster.yaml', 'gitlab-cluster.yaml']) {
+  test(`the commands of ${name} measure main in a cluster, and then a change`, async (t) => {
+    const service = await Service.start(t);
+    const server = await new ApiServer(t).start();
+    server.forward(service, personToken);
+    const kubeconfig = server.kubeconfig();
+    const commands = commandsOf(name).filter((command) => !SETS_UP.test(command));
+    t.after(() => {
+      for (const left of ['summary.md', 'junit.xml']) {
+        fs.rmSync(path.join(root, left), { force: true });
+      }
+    });
+    const env = {
+      ...process.env,
+      ...{ SONDE: path.join(path.dirname(bin), 'kubectl-sonde'), KUBECONFIG: kubeconfig },
+      KUBECONFIG_TEXT: fs.readFileSync(kubeconfig, 'utf8'),
+      GITHUB_STEP_SUMMARY: path.join(temporary(t), 'step-summary.md'),
+    };
+    const runs = [
+      ['main', 10000, BUDGET],
+      ['pull-7', 40000, REGRESSION],
+    ];
+    for (const [index, [run, microseconds, code]] of runs.entries()) {
+      server.uid = randomUUID();
+      for (const command of commands) {
+        const options = { cwd: root, env: { ...env, RUN_NAME: run } };
+        const running = start(t, 'bash', ['-ec', command], options);
+        const measures = command.startsWith('examples/ci/measure-in-cluster');
+        if (measures) {
+          await carriesOut(server, service, index, microseconds);
+        }
+        exited(await running.done, measures ? code : 0);
+      }
+      const text = fs.readFileSync(path.join(root, 'summary.md'), 'utf8');
+      assert.match(text, new RegExp(`^### ❌ ${run.replace('-', '\\\\-')}: `));
+      // No profile was taken here, whose functions the budget is about.
+      assert.match(text, /functions \| nothing of it was measured/);
+      const junit = fs.readFileSync(path.join(root, 'junit.xml'), 'utf8');
+      assert.match(junit, new RegExp(`<testsuite name="${run}" tests="\\d+"`));
+    }
+  });
+}
+
+test('the documents of the example are valid', async (t) => {
+  const examples = path.join(root, 'examples/patients');
+  const files = fs.readdirSync(examples).filter((file) => file.endsWith('.yaml'));
+  assert.ok(files.includes('loadtest.yaml') && files.includes('loadtestschedule.yaml'));
+  for (const file of files) {
+    const plugin = path.join(path.dirname(bin), 'kubectl-sonde');
+    const printed = await start(t, plugin, ['run', path.join(examples, file), '--dry-run']).done;
+    exited(printed, 0);
+    assert.equal(JSON.parse(printed.stdout).kind.toLowerCase(), file.replace('.yaml', ''));
+  }
+  const schedule = path.join(examples, 'loadtestschedule.yaml');
+  const when = await start(t, bin, ['schedule', schedule, '--count', '1']).done;
+  exited(when, 0);
+  assert.match(when.stdout, /T03:00:00/);
+});
