@@ -233,49 +233,88 @@ static int take_weight(struct sonde_db *db, sqlite3_stmt *statement, struct sond
     return db_columns_check(db, err);
 }
 
-/* What others are compared with, of the runs that `places` has. A status that is no JSON says
- * nothing. */
-#define PLACES                                                                                     \
-    "places AS (SELECT uid AS placed, ROW_NUMBER() OVER (PARTITION BY namespace, schedule, kind"   \
-    " ORDER BY created DESC, uid) AS place, latest FROM runs JOIN (SELECT namespace AS space,"     \
-    " schedule AS maker, kind AS what, MAX(created) AS latest FROM runs WHERE schedule != ''"      \
-    " GROUP BY namespace, schedule, kind) ON space = namespace AND maker = schedule"               \
-    " AND what = kind WHERE state = ?1)"
 #define STATUS_NUMBER(name)                                                                        \
     "COALESCE(json_extract(CASE WHEN json_valid(status) THEN status ELSE '{}' END, '$." name       \
     "'), 0)"
-#define IS_HELD                                                                                    \
-    "(state = ?1 AND highest = 0 AND ((latest >= ?2 AND place <= " STATUS_NUMBER(                  \
-        SONDE_STATUS_NIGHTS) ") OR " STATUS_NUMBER(SONDE_STATUS_PINNED) " * 1000000000 >= ?2))"
+#define PINNED_S STATUS_NUMBER(SONDE_STATUS_PINNED)
+#define NIGHTS STATUS_NUMBER(SONDE_STATUS_NIGHTS)
+
+/* Whether fewer than so many runs like it are newer: 1 or 0. */
+static int is_among_newest(struct sonde_db *db, const char *uid, int64_t nights,
+                           struct sonde_err *err)
+{
+    static const char sql[] =
+        "SELECT COUNT(*) FROM (SELECT 1 FROM runs JOIN runs AS newer"
+        " ON newer.namespace = runs.namespace AND newer.schedule = runs.schedule"
+        " AND newer.created > runs.created AND newer.kind = runs.kind AND newer.state = ?2"
+        " WHERE runs.uid = ?1 LIMIT ?3)";
+    DB_STATEMENT *statement = NULL;
+    int r = db_prepare(db, sql, &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    db_text(statement, 1, uid);
+    (void)sqlite3_bind_int(statement, 2, SONDE_RUN_SUCCEEDED);
+    (void)sqlite3_bind_int64(statement, 3, nights);
+    r = db_step(db, statement, err);
+    return r == 1 ? sqlite3_column_int64(statement, 0) < nights : r;
+}
+
+/* Whether others are compared with the run: 1 or 0. A status that is no JSON says nothing. */
+static int is_held(struct sonde_db *db, const struct sonde_run_weight *run, int64_t held_ns,
+                   struct sonde_err *err)
+{
+    static const char sql[] =
+        "SELECT " PINNED_S " * 1000000000 >= ?3, CASE WHEN schedule != '' AND"
+        " (SELECT MAX(created) FROM runs AS other WHERE other.namespace = runs.namespace"
+        " AND other.schedule = runs.schedule) >= ?3 THEN " NIGHTS " ELSE 0 END"
+        " FROM runs WHERE uid = ?1 AND state = ?2";
+    DB_STATEMENT *statement = NULL;
+    if (run->data_class != SONDE_DATA_PROFILE) {
+        return 0;
+    }
+    int r = db_prepare(db, sql, &statement, err);
+    if (r < 0) {
+        return r;
+    }
+    db_text(statement, 1, run->uid);
+    (void)sqlite3_bind_int(statement, 2, SONDE_RUN_SUCCEEDED);
+    (void)sqlite3_bind_int64(statement, 3, held_ns);
+    r = db_step(db, statement, err);
+    if (r < 1 || sqlite3_column_int(statement, 0)) {
+        return r;
+    }
+    int64_t nights = sqlite3_column_int64(statement, 1);
+    return nights > 0 ? is_among_newest(db, run->uid, nights, err) : 0;
+}
 
 int sonde_db_ended(struct sonde_db *db, const int64_t before_ns[SONDE_DATA_CLASSES],
                    int64_t held_ns, struct sonde_run_weight *ret, size_t maximum, size_t *ret_count,
                    struct sonde_err *err)
 {
     static const char sql[] =
-        "WITH " PLACES ", old AS (SELECT runs.uid AS uid, state, status, completed,"
-        " COALESCE(SUM(stored), 0) AS bytes, COALESCE(MAX(class), 0) AS highest"
+        "SELECT runs.uid, completed, COALESCE(SUM(stored), 0), COALESCE(MAX(class), 0) AS highest"
         " FROM runs LEFT JOIN artifacts ON artifacts.run = runs.uid WHERE state >= ?1"
-        " GROUP BY runs.uid HAVING completed < CASE highest WHEN 0 THEN ?3 WHEN 1 THEN ?4 ELSE ?5"
-        " END) SELECT uid, completed, bytes, highest FROM old LEFT JOIN places ON placed = uid"
-        " WHERE " IS_HELD " IS NOT 1 ORDER BY completed, uid LIMIT ?6";
+        " GROUP BY runs.uid HAVING completed < CASE highest WHEN 0 THEN ?2 WHEN 1 THEN ?3 ELSE ?4"
+        " END ORDER BY completed, runs.uid";
     DB_STATEMENT *statement = NULL;
     int r = db_prepare(db, sql, &statement, err);
     if (r < 0) {
         return r;
     }
     (void)sqlite3_bind_int(statement, 1, SONDE_RUN_SUCCEEDED);
-    (void)sqlite3_bind_int64(statement, 2, held_ns);
     for (int i = 0; i < SONDE_DATA_CLASSES; i++) {
-        (void)sqlite3_bind_int64(statement, 3 + i, before_ns[i]);
+        (void)sqlite3_bind_int64(statement, 2 + i, before_ns[i]);
     }
-    (void)sqlite3_bind_int64(statement, 3 + SONDE_DATA_CLASSES, (int64_t)maximum);
     *ret_count = 0;
     while (*ret_count < maximum && (r = db_step(db, statement, err)) == 1) {
-        r = take_weight(db, statement, &ret[(*ret_count)++], err);
+        struct sonde_run_weight *run = &ret[*ret_count];
+        r = take_weight(db, statement, run, err);
+        r = r < 0 ? r : is_held(db, run, held_ns, err);
         if (r < 0) {
             return r;
         }
+        *ret_count += r == 0;
     }
     return r < 0 ? r : 0;
 }
@@ -298,29 +337,46 @@ int sonde_db_ended_bytes(struct sonde_db *db, int64_t *ret, struct sonde_err *er
     return r < 0 ? r : 0;
 }
 
+/* Steps on to the first that is not held; when all are, *ret stays the first of all. */
+static int find_free(struct sonde_db *db, sqlite3_stmt *statement, int64_t held_ns,
+                     struct sonde_run_weight *ret, struct sonde_err *err)
+{
+    struct sonde_run_weight run;
+    int r = take_weight(db, statement, ret, err);
+    r = r < 0 ? r : is_held(db, ret, held_ns, err);
+    while (r == 1) {
+        r = db_step(db, statement, err);
+        if (r < 1) {
+            return r; /* all are held */
+        }
+        r = take_weight(db, statement, &run, err);
+        r = r < 0 ? r : is_held(db, &run, held_ns, err);
+        *ret = r == 0 ? run : *ret;
+    }
+    return r;
+}
+
 int sonde_db_heaviest(struct sonde_db *db, int64_t held_ns, struct sonde_run_weight *ret,
                       struct sonde_err *err)
 {
     static const char sql[] =
-        "WITH " PLACES ", weights AS (SELECT uid, namespace, state, status, completed,"
-        " SUM(stored) AS bytes, MAX(class) AS highest FROM runs JOIN artifacts ON run = uid"
-        " WHERE state >= ?1 GROUP BY uid)"
-        " SELECT uid, completed, bytes, highest FROM weights JOIN (SELECT namespace AS tenant,"
-        " SUM(bytes) AS all_bytes FROM weights GROUP BY namespace) ON tenant = namespace"
-        " LEFT JOIN places ON placed = uid"
-        " ORDER BY all_bytes DESC, tenant, " IS_HELD " IS 1, completed, uid LIMIT 1";
+        "WITH weights AS (SELECT uid, namespace, completed, SUM(stored) AS bytes,"
+        " MAX(class) AS highest FROM runs JOIN artifacts ON run = uid WHERE state >= ?"
+        " GROUP BY uid)"
+        " SELECT uid, completed, bytes, highest FROM weights WHERE namespace ="
+        " (SELECT namespace FROM weights GROUP BY namespace"
+        " ORDER BY SUM(bytes) DESC, namespace LIMIT 1) ORDER BY completed, uid";
     DB_STATEMENT *statement = NULL;
     int r = db_prepare(db, sql, &statement, err);
     if (r < 0) {
         return r;
     }
     (void)sqlite3_bind_int(statement, 1, SONDE_RUN_SUCCEEDED);
-    (void)sqlite3_bind_int64(statement, 2, held_ns);
     r = db_step(db, statement, err);
     if (r == 0) {
         return sonde_fail(err, SONDE_ENOTFOUND, 0, "no run that has ended has artifacts");
     }
-    return r < 0 ? r : take_weight(db, statement, ret, err);
+    return r < 0 ? r : find_free(db, statement, held_ns, ret, err);
 }
 
 int sonde_db_run_get(struct sonde_db *db, const char *uid, sonde_run_callback callback,
