@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "load/safety.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,13 +14,18 @@ static bool ends_with(const char *host, const char *end)
     return length > tail && strcasecmp(host + length - tail, end) == 0;
 }
 
+bool sonde_load_host_is_local(const char *host)
+{
+    bool four = strspn(host, "0123456789.") == strlen(host);
+    return strcasecmp(host, "localhost") == 0 || ends_with(host, ".localhost") ||
+           (four && strncmp(host, "127.", 4) == 0) || strcmp(host, "::1") == 0;
+}
+
+/* Resolvers take "134744072" and "0x08080808" for addresses: inet_aton(3). */
 bool sonde_load_host_is_near(const char *host)
 {
-    bool address = strchr(host, ':') != NULL;
-    bool label = !address && !strchr(host, '.');
-    bool four = strspn(host, "0123456789.") == strlen(host);
-    return label || (four && strncmp(host, "127.", 4) == 0) || strcmp(host, "::1") == 0 ||
-           ends_with(host, ".localhost") || ends_with(host, ".svc") ||
+    bool label = !strpbrk(host, ".:") && isalpha((unsigned char)host[0]);
+    return label || sonde_load_host_is_local(host) || ends_with(host, ".svc") ||
            ends_with(host, ".svc.cluster.local");
 }
 

@@ -6,9 +6,11 @@
 #include "base/err.h"
 #include "spec/kinds.h"
 
-/* Whether a name or address is of this machine, or of the cluster that this process is in: what
- * a ceiling does not protect. "localhost", 127.0.0.0/8, ::1, a name of one label, and names that
- * end in .svc or .svc.cluster.local. */
+/* Whether a name or address is of this machine: "localhost" and names below it, 127.0.0.0/8, ::1.
+ */
+bool sonde_load_host_is_local(const char *host);
+/* The same, or of the cluster that this process is in: what a ceiling does not protect. A name of
+ * one label that begins with a letter, and names that end in .svc or .svc.cluster.local. */
 bool sonde_load_host_is_near(const char *host);
 
 /* Refuses a rate above the ceiling for a host that is neither near nor allowed, at the highest

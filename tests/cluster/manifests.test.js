@@ -618,7 +618,11 @@ describe('in the whole cluster', () => {
     ];
     const near = ['http://web.other.svc:8080/a', 'http://patients/', 'http://127.0.0.1:3000'];
     const named = ['https://api.example.com/v1', 'https://a.example.org', 'https://A.example.org'];
-    const others = ['https://example.org', 'https://b.a.example.org', 'https://10.1.2.3'];
+    const numbers = ['http://134744072/', 'http://0x08080808/', 'http://01002004010/'];
+    const others = [
+      ...['https://example.org', 'https://b.a.example.org', 'https://10.1.2.3'],
+      ...numbers,
+    ];
     const refused = /namespace "clinic" does not allow load on .* sonde\.dev\/load-hosts/;
     for (const object of near.flatMap(at)) {
       await assertAllowed(object, 'bob');

@@ -106,10 +106,12 @@ test('a document that cannot be carried out ends at once', async (t) => {
   cluster.service('away', { externalName: 'db.example.net' });
   cluster.load('alias', { target: { service: { name: 'away' } } });
   cluster.load('named', url('https://a.example.org/'));
+  cluster.load('number', url('http://134744072/'));
   clinic.controller();
   const far = await cluster.loadEnds('far');
   assert.equal(conditionWords(far), 'False HostNotAllowed');
   assert.match(far.message, /api\.example\.net.*load-hosts/);
+  assert.match((await cluster.loadEnds('number')).message, /134744072.*load-hosts/);
   assert.match((await cluster.loadEnds('fast')).message, /5000 requests a second/);
   assert.equal(conditionWords(await cluster.loadEnds('wrong')), 'False InvalidSpec');
   assert.match((await cluster.loadEnds('blind')).message, /spec\.profile\.target/);

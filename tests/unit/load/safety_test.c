@@ -24,7 +24,9 @@ static void hosts_near_are_known(void **state)
                                        "::1",           "a.localhost", "patients",
                                        "a.default.svc", "A.B.SVC",     "a.b.svc.cluster.local"};
     static const char *const far[] = {"example.com", "127.example.com", "2001:db8::1",
-                                      "8.8.8.8",     "svc.example",     "a.svc.example.com"};
+                                      "8.8.8.8",     "svc.example",     "a.svc.example.com",
+                                      "134744072",   "0x08080808",      "0X8080808",
+                                      "01002004010", "8.526344",        "_a"};
     for (size_t i = 0; i < SONDE_LENGTH(near); i++) {
         assert_true(sonde_load_host_is_near(near[i]));
         assert_int_equal(sonde_load_safety_check(&safety, near[i], &too_fast, NULL), 0);
