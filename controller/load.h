@@ -134,9 +134,11 @@ bool load_host_named(const char *list, const char *host);
 int load_far_host(const struct sonde_load_test *spec, const cJSON *service, char *ret, size_t size,
                   struct sonde_err *err) SONDE_MUST_CHECK;
 /* The ready pods behind a port of a Service (discovery.k8s.io/v1, EndpointSlice): the caller
- * deletes *ret, [{address: "10.1.2.3:8080" | "[fd00::7]:80", name}]. SONDE_ENOTFOUND: the Service
- * has no such port; SONDE_ELIMIT: more than LOAD_ADDRESSES_MAX; SONDE_ENOMEM. */
-int load_addresses(const cJSON *service, const cJSON *slices, int64_t port, cJSON **ret,
+ * deletes *ret, [{address: "10.1.2.3:8080" | "[fd00::7]:80", name}]. Of more than
+ * LOAD_ADDRESSES_MAX the first, or with endpoints: Pods SONDE_ELIMIT. SONDE_ENOTFOUND: the Service
+ * has no such port; SONDE_ENOMEM. */
+int load_addresses(const cJSON *service, const cJSON *slices,
+                   const struct sonde_service_target *target, cJSON **ret,
                    struct sonde_err *err) SONDE_MUST_CHECK;
 /* The labels of the pods behind a Service, or NULL. */
 const cJSON *load_selector(const cJSON *service);

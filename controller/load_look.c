@@ -106,7 +106,7 @@ static void slices_read(void *context, const struct sonde_kube_response *respons
     struct sonde_err problem;
     char message[OBJECT_MESSAGE_SIZE];
     if (take_answer(load, "its EndpointSlices", err)) {
-        int r = load_addresses(load->service, response->object, load->spec->target->service->port,
+        int r = load_addresses(load->service, response->object, load->spec->target->service,
                                &load->addresses, &problem);
         if (r == SONDE_ENOTFOUND) {
             wait_for_target(load, SONDE_REASON_TARGET_NOT_FOUND, problem.message);

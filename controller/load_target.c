@@ -131,7 +131,8 @@ static bool is_listed(const cJSON *list, const char *address)
     return false;
 }
 
-static int add_address(cJSON *list, const cJSON *endpoint, int64_t port, bool six,
+/* Of a Service that is loaded by its own address it is enough to know that there are some. */
+static int add_address(cJSON *list, const cJSON *endpoint, int64_t port, bool six, bool all,
                        struct sonde_err *err)
 {
     char address[96];
@@ -146,10 +147,11 @@ static int add_address(cJSON *list, const cJSON *endpoint, int64_t port, bool si
         return 0;
     }
     if (cJSON_GetArraySize(list) == LOAD_ADDRESSES_MAX) {
-        return sonde_fail(err, SONDE_ELIMIT, 0,
-                          "more than %d pods are behind the Service: load its own address, with "
-                          "endpoints: Service",
-                          LOAD_ADDRESSES_MAX);
+        return all ? sonde_fail(err, SONDE_ELIMIT, 0,
+                                "more than %d pods are behind the Service: load its own address, "
+                                "with endpoints: Service",
+                                LOAD_ADDRESSES_MAX)
+                   : 0;
     }
     cJSON *item = cJSON_CreateObject();
     bool made = cJSON_AddStringToObject(item, "address", address) &&
@@ -171,17 +173,17 @@ static bool is_family(const cJSON *service, const cJSON *slice)
                                   : strcmp(type, "FQDN") != 0;
 }
 
-int load_addresses(const cJSON *service, const cJSON *slices, int64_t port, cJSON **ret,
-                   struct sonde_err *err)
+int load_addresses(const cJSON *service, const cJSON *slices,
+                   const struct sonde_service_target *target, cJSON **ret, struct sonde_err *err)
 {
     SONDE_JSON_AUTO *list = cJSON_CreateArray();
-    const char *name = port_name(service, port);
+    const char *name = port_name(service, target->port);
     const cJSON *slice;
     int r = list ? 0 : sonde_fail(err, SONDE_ENOMEM, 0, "out of memory for addresses");
     if (r == 0 && !name) {
         r = sonde_fail_reason(err, SONDE_ENOTFOUND, SONDE_REASON_TARGET_NOT_FOUND,
                               "Service %s has no port %lld",
-                              text(member(service, "metadata"), "name"), (long long)port);
+                              text(member(service, "metadata"), "name"), (long long)target->port);
     }
     cJSON_ArrayForEach(slice, member(slices, "items"))
     {
@@ -194,7 +196,8 @@ int load_addresses(const cJSON *service, const cJSON *slices, int64_t port, cJSO
         {
             if (r == 0 && is_ready(endpoint)) {
                 r = add_address(list, endpoint, number,
-                                strcmp(text(slice, "addressType"), "IPv6") == 0, err);
+                                strcmp(text(slice, "addressType"), "IPv6") == 0,
+                                target->endpoints == SONDE_ENDPOINTS_PODS, err);
             }
         }
     }

@@ -139,6 +139,19 @@ test('with endpoints: Pods the store learns their addresses and names', async (t
   ]);
 });
 
+test('more pods than can be loaded one by one are loaded through their Service', async (t) => {
+  const clinic = await begin(t);
+  const { cluster } = clinic;
+  cluster.service('wide', { pods: Array.from({ length: 257 }, (_, index) => `wide-${index}`) });
+  cluster.load('one-by-one', { target: { service: { name: 'wide', endpoints: 'Pods' } } });
+  cluster.load('together', { target: { service: { name: 'wide' } } });
+  clinic.controller();
+  const succeeded = await cluster.loadEnds('one-by-one');
+  assert.equal(conditionWords(succeeded), 'False Unsupported');
+  assert.match(succeeded.message, /more than 256 pods .* endpoints: Service/);
+  await cluster.job('together');
+});
+
 test('a runner that is lost is told to the store, once, with its cause', async (t) => {
   const { cluster, store, made, pods, process } = await running(t, {
     ...{ parallelism: 3, onRunnerLoss: 'Continue' },

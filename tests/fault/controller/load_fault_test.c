@@ -45,12 +45,13 @@ static int keep_pod(void *context)
 
 static int find_addresses(void *context)
 {
+    static const struct sonde_service_target target = {.port = 80};
     cJSON *list = NULL;
     SONDE_JSON_AUTO *service = cJSON_Parse("{\"spec\":{\"ports\":[{\"port\":80}]}}");
     if (!service) {
         return SONDE_ENOMEM;
     }
-    int r = load_addresses(service, context, 80, &list, NULL);
+    int r = load_addresses(service, context, &target, &list, NULL);
     if (r == 0) {
         assert_int_equal(cJSON_GetArraySize(list), 1);
     }

@@ -33,12 +33,14 @@ static void read_pod(const cJSON *json)
 
 static void read_slices(const cJSON *json)
 {
+    static const struct sonde_service_target target = {.port = 80,
+                                                       .endpoints = SONDE_ENDPOINTS_PODS};
     struct sonde_err err = {0};
     cJSON *list = NULL;
     const cJSON *item;
     SONDE_JSON_AUTO *service =
         cJSON_Parse("{\"metadata\":{\"name\":\"web\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
-    int r = load_addresses(service, json, 80, &list, &err);
+    int r = load_addresses(service, json, &target, &list, &err);
     must(r == 0 || (r == SONDE_ELIMIT && err.message[0]));
     must(cJSON_GetArraySize(list) <= LOAD_ADDRESSES_MAX);
     cJSON_ArrayForEach(item, list)

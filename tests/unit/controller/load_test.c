@@ -458,7 +458,8 @@ static void ready_pods_are_found_behind_a_port(void **state)
     }
     cJSON *list = NULL;
     struct sonde_err err;
-    assert_int_equal(load_addresses(service, slices, 80, &list, &err), 0);
+    struct sonde_service_target target = {.port = 80, .endpoints = SONDE_ENDPOINTS_PODS};
+    assert_int_equal(load_addresses(service, slices, &target, &list, &err), 0);
     assert_int_equal(cJSON_GetArraySize(list), 2);
     const cJSON *first = cJSON_GetArrayItem(list, 0);
     const cJSON *second = cJSON_GetArrayItem(list, 1);
@@ -466,7 +467,8 @@ static void ready_pods_are_found_behind_a_port(void **state)
     assert_string_equal(text_at(first, "name"), "a");
     assert_string_equal(text_at(second, "address"), "[fd00::7]:80");
     cJSON_Delete(list);
-    assert_int_equal(load_addresses(service, slices, 81, &list, &err), SONDE_ENOTFOUND);
+    target.port = 81;
+    assert_int_equal(load_addresses(service, slices, &target, &list, &err), SONDE_ENOTFOUND);
     assert_string_equal(err.message, "Service web has no port 81");
 }
 
