@@ -56,6 +56,7 @@ void load_fini(struct object *object)
     free(load->tokens);
     cJSON_Delete(load->service);
     cJSON_Delete(load->addresses);
+    cJSON_Delete(load->outside);
 }
 
 /* ---- figures ---- */

@@ -29,6 +29,18 @@ enum load_condition {
 /* The names of the conditions. */
 #define LOAD_CONDITIONS {"Accepted", "RunnersReady", "Running", "ThresholdsMet", "Succeeded"}
 
+enum load_lead {
+    LOAD_LEADS_OUT,        /* of the cluster */
+    LOAD_LEADS_HERE,       /* to the runner's own pod */
+    LOAD_LEADS_TO_SERVICE, /* of the cluster */
+};
+
+/* A Service. */
+struct load_place {
+    char namespace[SONDE_KUBE_LABEL_MAX + 1];
+    char name[SONDE_KUBE_NAME_MAX + 1];
+};
+
 enum load_phase { LOAD_UNKNOWN, LOAD_PHASE_WAITING, LOAD_PHASE_RUNNING, LOAD_PHASE_OVER };
 
 /* What the store tells of it. */
@@ -67,9 +79,15 @@ struct load {
     /* What is under load. */
     cJSON *service;   /* as the API server has it; NULL: not read, or there is none */
     cJSON *addresses; /* [{address, name}], of the pods that are ready; NULL: not read */
-    bool host_allowed;
-    int gate_waits;       /* times in a row that it was not as it must be */
-    int64_t look_at;      /* monotonic: it is looked at again */
+    cJSON *outside; /* the hosts that it leads to outside of the cluster; NULL: nothing is known */
+    char host[SONDE_KUBE_NAME_MAX + 1]; /* the name that led to `place`; "": target.service */
+    struct load_place place;            /* the Service that is looked at */
+    int aliases;                        /* Services before it that stood for another name */
+    bool there;                         /* it is none of those */
+    bool followed;                      /* `outside` is complete */
+    bool permitted;                     /* by the namespace */
+    int gate_waits;                     /* times in a row that it was not as it must be */
+    int64_t look_at;                    /* monotonic: it is looked at again */
     uint64_t target_seen; /* of the ready pods: count and a sum of their uids' hashes */
     int64_t target_at;    /* monotonic: they were last looked at */
     bool target_known;
@@ -129,10 +147,20 @@ void load_write_rate(double rate, char ret[LOAD_FIGURE_SIZE]);
 /* load_target.c: what may be loaded, and where it is. Pure. */
 /* Whether a list of a namespace's annotation ("api.example.com, *.example.org") names the host. */
 bool load_host_named(const char *list, const char *host);
-/* The host that is outside of the cluster: of the URL, or of a Service that stands for another
- * name; false: there is none. SONDE_EINVALID. */
-int load_far_host(const struct sonde_load_test *spec, const cJSON *service, char *ret, size_t size,
-                  struct sonde_err *err) SONDE_MUST_CHECK;
+/* Whether the annotations of the test's namespace let the hosts outside be loaded. SONDE_EDENIED
+ * with a reason. */
+int load_permit(const cJSON *outside, const cJSON *annotations, const char *namespace,
+                struct sonde_err *err) SONDE_MUST_CHECK;
+/* Where a host leads, as pods of the namespace take it: in LOAD_LEADS_TO_SERVICE to the Service in
+ * *ret (NAME, NAME.NS.svc, NAME.NS.svc.cluster.local, with or without a pod's name before it).
+ * namespace NULL: of an alias, which is never a part of a name. */
+enum load_lead load_lead_of(const char *host, const char *namespace, struct load_place *ret);
+/* The other name that a Service stands for; "": it has addresses of its own. */
+const char *load_alias(const cJSON *service);
+/* Adds a host, once. SONDE_ELIMIT beyond LOAD_ADDRESSES_MAX; SONDE_ENOMEM. */
+int load_add_outside(cJSON *outside, const char *host, struct sonde_err *err) SONDE_MUST_CHECK;
+/* The same for each address of EndpointSlices that is not a pod's. */
+int load_add_strangers(cJSON *outside, const cJSON *slices, struct sonde_err *err) SONDE_MUST_CHECK;
 /* The ready pods behind a port of a Service (discovery.k8s.io/v1, EndpointSlice): the caller
  * deletes *ret, [{address: "10.1.2.3:8080" | "[fd00::7]:80", name}]. Of more than
  * LOAD_ADDRESSES_MAX the first, or with endpoints: Pods SONDE_ELIMIT. SONDE_ENOTFOUND: the Service

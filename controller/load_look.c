@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is under load is read before the first runner is made: the Service, the pods behind it, and
- * whether the namespace lets a host outside of the cluster be loaded. */
+/* What is under load is read before the first runner is made: the Service, also where a URL names
+ * it, the pods behind it, and whether the namespace lets a host outside of the cluster be loaded.
+ */
 #include <string.h>
 
 #include "base/clock.h"
@@ -14,6 +15,8 @@
 #define LOOK_AGAIN_NS (1 * SONDE_SECOND)     /* twice as long each time … */
 #define LOOK_AGAIN_MAX_NS (8 * SONDE_SECOND) /* … and at most this long */
 #define NOT_FOUND_NS (30 * SONDE_SECOND)     /* a Service that is not there may still be made */
+
+enum { ALIASES_MAX = 4 };
 
 static const struct sonde_kube_resource service_resource = {"", "v1", "services", "Service"};
 static const struct sonde_kube_resource slice_resource = {"discovery.k8s.io", "v1",
@@ -40,14 +43,23 @@ static void end_by(struct load *load, const struct sonde_err *err, const char *r
     end(load, err->reason ? err->reason : reason, err->message);
 }
 
+static void forget(struct load *load)
+{
+    cJSON_Delete(load->service);
+    cJSON_Delete(load->addresses);
+    cJSON_Delete(load->outside);
+    load->service = load->addresses = load->outside = NULL;
+    load->host[0] = '\0';
+    load->aliases = 0;
+    load->there = load->followed = load->permitted = false;
+}
+
 /* The person sees why it does not begin, and it is tried again until the deadline. */
 static void wait_for_target(struct load *load, const char *reason, const char *message)
 {
     struct object *object = &load->object;
     int64_t waited = sonde_clock_realtime() - object->started;
-    cJSON_Delete(load->service);
-    cJSON_Delete(load->addresses);
-    load->service = load->addresses = NULL;
+    forget(load);
     if (strcmp(reason, SONDE_REASON_TARGET_NOT_FOUND) == 0 && waited > NOT_FOUND_NS) {
         end(load, reason, message);
         return;
@@ -60,6 +72,17 @@ static void wait_for_target(struct load *load, const char *reason, const char *m
     load->look_at =
         sonde_clock_monotonic() + (delay < LOOK_AGAIN_MAX_NS ? delay : LOOK_AGAIN_MAX_NS);
     object_wake(object, load->look_at - sonde_clock_monotonic());
+}
+
+/* What is wrong for good ends the test; without memory it is tried again. */
+static void give_up(struct load *load, const struct sonde_err *err, const char *reason)
+{
+    if (err->code == SONDE_ENOMEM) {
+        forget(load);
+        object_retry(&load->object);
+    } else {
+        end_by(load, err, reason);
+    }
 }
 
 /* ---- requests ---- */
@@ -82,42 +105,114 @@ static bool take_answer(struct load *load, const char *what, const struct sonde_
     return true;
 }
 
+/* ---- where the target leads ---- */
+
+static int lead(struct load *load, const char *host, const char *namespace, struct sonde_err *err)
+{
+    (void)snprintf(load->host, sizeof(load->host), "%s", host);
+    enum load_lead where = load_lead_of(host, namespace, &load->place);
+    int r = where == LOAD_LEADS_OUT ? load_add_outside(load->outside, host, err) : 0;
+    load->followed = r == 0 && where != LOAD_LEADS_TO_SERVICE;
+    return r;
+}
+
+static int begin_way(struct load *load, struct sonde_err *err)
+{
+    const struct sonde_load_target *target = load->spec->target;
+    struct sonde_load_url url;
+    load->outside = cJSON_CreateArray();
+    if (!load->outside) {
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory for hosts");
+    }
+    if (target->service) {
+        (void)snprintf(load->place.namespace, sizeof(load->place.namespace), "%s",
+                       load->object.namespace);
+        (void)snprintf(load->place.name, sizeof(load->place.name), "%s", target->service->name);
+        return 0;
+    }
+    int r = sonde_load_url_parse(sonde_str(target->url), &url, err);
+    return r < 0 ? r : lead(load, url.host, load->object.namespace, err);
+}
+
+static int take_service(struct load *load, const cJSON *service, struct sonde_err *err)
+{
+    const char *alias = load_alias(service);
+    if (load->spec->target->service && !load->service) {
+        load->service = cJSON_Duplicate(service, true);
+        if (!load->service) {
+            return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory for a Service");
+        }
+    }
+    load->there = !alias[0];
+    if (load->there) {
+        return 0;
+    }
+    if (load->aliases++ == ALIASES_MAX) {
+        return sonde_fail_reason(err, SONDE_EINVALID, SONDE_REASON_INVALID_SPEC,
+                                 "Service %s of namespace %s is one of more than %d that stand for "
+                                 "each other (ExternalName): load the last one",
+                                 load->place.name, load->place.namespace, ALIASES_MAX);
+    }
+    return lead(load, alias, NULL, err);
+}
+
 static void service_read(void *context, const struct sonde_kube_response *response,
                          const struct sonde_err *err)
 {
     struct load *load = context;
-    if (take_answer(load, "the Service", err)) {
-        load->service = err->code ? NULL : cJSON_Duplicate(response->object, true);
-        if (!load->service) {
-            char message[OBJECT_MESSAGE_SIZE];
+    struct object *object = &load->object;
+    struct sonde_err problem = {0};
+    char message[OBJECT_MESSAGE_SIZE];
+    bool hidden =
+        err->code == SONDE_EDENIED && strcmp(load->place.namespace, object->namespace) != 0;
+    if (hidden) {
+        /* Of a namespace that is not served: nobody knows where it leads. */
+        object->busy = false;
+        load->followed = load_add_outside(load->outside, load->host, &problem) == 0;
+        object_wake(object, 0);
+    } else if (take_answer(load, "the Service", err)) {
+        if (err->code) {
             (void)snprintf(message, sizeof(message), "there is no Service %s in namespace %s",
-                           load->spec->target->service->name, load->object.namespace);
+                           load->place.name, load->place.namespace);
             wait_for_target(load, SONDE_REASON_TARGET_NOT_FOUND, message);
+        } else {
+            (void)take_service(load, response->object, &problem);
         }
     }
-    object_end_hold(&load->object);
+    if (problem.code) {
+        give_up(load, &problem, SONDE_REASON_INVALID_SPEC);
+    }
+    object_end_hold(object);
 }
 
 /* That nobody answers is no test: mostly the pods are still starting. */
+static int take_addresses(struct load *load, const cJSON *slices, struct sonde_err *err)
+{
+    const struct sonde_service_target *service = load->spec->target->service;
+    if (!service || load->aliases) {
+        return 0;
+    }
+    int r = load_addresses(load->service, slices, service, &load->addresses, err);
+    if (r == 0 && cJSON_GetArraySize(load->addresses) == 0) {
+        r = sonde_fail_reason(err, SONDE_ENOTFOUND, SONDE_REASON_TOO_FEW_READY,
+                              "no pod behind Service %s is ready", service->name);
+    }
+    return r;
+}
+
 static void slices_read(void *context, const struct sonde_kube_response *response,
                         const struct sonde_err *err)
 {
     struct load *load = context;
     struct sonde_err problem;
-    char message[OBJECT_MESSAGE_SIZE];
     if (take_answer(load, "its EndpointSlices", err)) {
-        int r = load_addresses(load->service, response->object, load->spec->target->service,
-                               &load->addresses, &problem);
+        int r = load_add_strangers(load->outside, response->object, &problem);
+        r = r < 0 ? r : take_addresses(load, response->object, &problem);
+        load->followed = r == 0;
         if (r == SONDE_ENOTFOUND) {
-            wait_for_target(load, SONDE_REASON_TARGET_NOT_FOUND, problem.message);
-        } else if (r == SONDE_ELIMIT) {
-            end_by(load, &problem, SONDE_REASON_UNSUPPORTED);
+            wait_for_target(load, problem.reason, problem.message);
         } else if (r < 0) {
-            object_retry(&load->object);
-        } else if (cJSON_GetArraySize(load->addresses) == 0) {
-            (void)snprintf(message, sizeof(message), "no pod behind Service %s is ready",
-                           load->spec->target->service->name);
-            wait_for_target(load, SONDE_REASON_TOO_FEW_READY, message);
+            give_up(load, &problem, SONDE_REASON_UNSUPPORTED);
         }
     }
     object_end_hold(&load->object);
@@ -127,20 +222,13 @@ static void namespace_read(void *context, const struct sonde_kube_response *resp
                            const struct sonde_err *err)
 {
     struct load *load = context;
-    char host[SONDE_LOAD_HOST_MAX + 1];
-    char message[OBJECT_MESSAGE_SIZE];
+    struct sonde_err problem;
     if (take_answer(load, "the namespace", err)) {
         const cJSON *annotations = member(member(response->object, "metadata"), "annotations");
-        const char *list = sonde_json_string_or(annotations, "sonde.dev/load-hosts", "");
-        load->host_allowed =
-            load_far_host(load->spec, load->service, host, sizeof(host), NULL) == 0 &&
-            load_host_named(list, host);
-        if (!load->host_allowed) {
-            (void)snprintf(message, sizeof(message),
-                           "%.253s is outside of the cluster, and the annotation "
-                           "sonde.dev/load-hosts of namespace %s does not name it",
-                           host, load->object.namespace);
-            end(load, SONDE_REASON_HOST_NOT_ALLOWED, message);
+        load->permitted =
+            load_permit(load->outside, annotations, load->object.namespace, &problem) == 0;
+        if (!load->permitted) {
+            end_by(load, &problem, SONDE_REASON_HOST_NOT_ALLOWED);
         }
     }
     object_end_hold(&load->object);
@@ -179,56 +267,62 @@ static int check_document(const struct load *load, struct sonde_err *err)
     return r;
 }
 
-static bool look_at_service(struct load *load)
+/* Of spec.target.service. */
+static int check_service(const struct load *load, struct sonde_err *err)
 {
-    const struct sonde_service_target *service = load->spec->target->service;
-    const char *namespace = load->object.namespace;
-    char selector[128];
-    if (!load->service) {
+    const struct sonde_load_test *spec = load->spec;
+    if (spec->profile && !spec->profile->target && !load_selector(load->service)) {
+        return sonde_fail_reason(err, SONDE_EINVALID, SONDE_REASON_INVALID_SPEC,
+                                 "spec.profile.target: must be given, since the Service selects "
+                                 "no pods by labels");
+    }
+    return 0;
+}
+
+static bool look_at_way(struct load *load)
+{
+    struct sonde_err err;
+    char selector[SONDE_KUBE_NAME_MAX + 64];
+    const char *namespace = load->place.namespace;
+    int r = load->outside ? 0 : begin_way(load, &err);
+    r = r < 0 || !load->service ? r : check_service(load, &err);
+    if (r < 0) {
+        give_up(load, &err, SONDE_REASON_INVALID_SPEC);
+    } else if (!load->followed && !load->there) {
         (void)object_ask(&load->object,
                          &(struct object_request){
-                             .target = {&service_resource, namespace, service->name, NULL, NULL},
+                             .target = {&service_resource, namespace, load->place.name, NULL, NULL},
                              .done = service_read});
-        return false;
-    }
-    if (member(member(load->service, "spec"), "externalName")) {
-        return true;
-    }
-    if (load->spec->profile && !load->spec->profile->target && !load_selector(load->service)) {
-        end(load, SONDE_REASON_INVALID_SPEC,
-            "spec.profile.target: must be given, since the Service selects no pods by labels");
-        return false;
-    }
-    if (!load->addresses) {
-        (void)snprintf(selector, sizeof(selector), "kubernetes.io/service-name=%s", service->name);
+    } else if (!load->followed) {
+        (void)snprintf(selector, sizeof(selector), "kubernetes.io/service-name=%s",
+                       load->place.name);
         (void)object_ask(
             &load->object,
             &(struct object_request){.target = {&slice_resource, namespace, NULL, NULL, NULL},
                                      .selector = selector,
                                      .done = slices_read});
-        return false;
     }
-    return true;
+    return r == 0 && load->followed;
 }
 
-static bool look_at_host(struct load *load)
+static bool look_at_namespace(struct load *load)
 {
     struct sonde_err err;
-    char host[SONDE_LOAD_HOST_MAX + 1];
-    int r = load_far_host(load->spec, load->service, host, sizeof(host), &err);
-    r = r < 0 || !host[0] ? r : check_ceiling(load, host, &err);
+    const cJSON *host;
+    int r = 0;
+    cJSON_ArrayForEach(host, load->outside)
+    {
+        r = r < 0 ? r : check_ceiling(load, host->valuestring, &err);
+    }
     if (r < 0) {
         end_by(load, &err, SONDE_REASON_INVALID_SPEC);
-        return false;
-    }
-    if (host[0] && !load->host_allowed) {
+    } else if (!load->permitted) {
         (void)object_ask(&load->object,
                          &(struct object_request){.target = {&namespace_resource, NULL,
                                                              load->object.namespace, NULL, NULL},
                                                   .done = namespace_read});
-        return false;
     }
-    return true;
+    return r == 0 && load->permitted;
 }
 
 bool load_look(struct load *load)
@@ -246,8 +340,5 @@ bool load_look(struct load *load)
         end_by(load, &err, SONDE_REASON_INVALID_SPEC);
         return false;
     }
-    if (load->spec->target->service && !look_at_service(load)) {
-        return false;
-    }
-    return look_at_host(load);
+    return look_at_way(load) && look_at_namespace(load);
 }

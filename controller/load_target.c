@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What may be loaded, and where it is. */
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -48,23 +49,126 @@ bool load_host_named(const char *list, const char *host)
     return false;
 }
 
-int load_far_host(const struct sonde_load_test *spec, const cJSON *service, char *ret, size_t size,
-                  struct sonde_err *err)
+int load_permit(const cJSON *outside, const cJSON *annotations, const char *namespace,
+                struct sonde_err *err)
 {
-    struct sonde_load_url url = {0};
-    const char *other = text(member(service, "spec"), "externalName");
-    ret[0] = '\0';
-    if (spec->target->url) {
-        int r = sonde_load_url_parse(sonde_str(spec->target->url), &url, err);
-        if (r < 0) {
-            return r;
+    const char *list = text(annotations, "sonde.dev/load-hosts");
+    const cJSON *host;
+    cJSON_ArrayForEach(host, outside)
+    {
+        if (!load_host_named(list, host->valuestring)) {
+            return sonde_fail_reason(err, SONDE_EDENIED, SONDE_REASON_HOST_NOT_ALLOWED,
+                                     "%.253s is outside of the cluster, and the annotation "
+                                     "sonde.dev/load-hosts of namespace %s does not name it",
+                                     host->valuestring, namespace);
         }
-        other = url.host;
-    }
-    if (other[0] && !sonde_load_host_is_near(other)) {
-        (void)snprintf(ret, size, "%s", other);
     }
     return 0;
+}
+
+/* ---- where a host leads ---- */
+
+static struct sonde_str take_last_label(struct sonde_str *name)
+{
+    size_t at = name->length;
+    while (at > 0 && name->data[at - 1] != '.') {
+        at--;
+    }
+    struct sonde_str label = {name->data + at, name->length - at};
+    name->length = at > 0 ? at - 1 : 0;
+    return label;
+}
+
+static enum load_lead to_service(struct sonde_str name, struct sonde_str namespace,
+                                 struct load_place *ret)
+{
+    if (!sonde_kube_is_label(name) || !sonde_kube_is_label(namespace)) {
+        return LOAD_LEADS_OUT;
+    }
+    (void)snprintf(ret->namespace, sizeof(ret->namespace), "%.*s", SONDE_STR_ARG(namespace));
+    (void)snprintf(ret->name, sizeof(ret->name), "%.*s", SONDE_STR_ARG(name));
+    return LOAD_LEADS_TO_SERVICE;
+}
+
+enum load_lead load_lead_of(const char *host, const char *namespace, struct load_place *ret)
+{
+    static const char of_services[] = ".svc";
+    static const char of_cluster[] = ".svc.cluster.local";
+    char lower[SONDE_LOAD_HOST_MAX + 1];
+    size_t length = 0;
+    for (; host[length] && length < SONDE_LOAD_HOST_MAX; length++) {
+        lower[length] = (char)tolower((unsigned char)host[length]);
+    }
+    length -= !namespace && length && lower[length - 1] == '.';
+    lower[length] = '\0';
+    struct sonde_str name = {lower, length};
+    if (sonde_load_host_is_local(lower)) {
+        return LOAD_LEADS_HERE;
+    }
+    if (namespace && sonde_load_host_is_near(lower) && !strchr(lower, '.')) {
+        return to_service(name, sonde_str(namespace), ret);
+    }
+    if (sonde_str_ends(name, of_cluster)) {
+        name.length -= strlen(of_cluster);
+    } else if (namespace && sonde_str_ends(name, of_services)) {
+        name.length -= strlen(of_services);
+    } else {
+        return LOAD_LEADS_OUT;
+    }
+    struct sonde_str space = take_last_label(&name);
+    return to_service(take_last_label(&name), space, ret);
+}
+
+const char *load_alias(const cJSON *service)
+{
+    const cJSON *spec = member(service, "spec");
+    return strcmp(text(spec, "type"), "ExternalName") == 0 ? text(spec, "externalName") : "";
+}
+
+int load_add_outside(cJSON *outside, const char *host, struct sonde_err *err)
+{
+    const cJSON *other;
+    cJSON_ArrayForEach(other, outside)
+    {
+        if (strcmp(other->valuestring, host) == 0) {
+            return 0;
+        }
+    }
+    if (cJSON_GetArraySize(outside) == LOAD_ADDRESSES_MAX) {
+        return sonde_fail_reason(err, SONDE_ELIMIT, SONDE_REASON_UNSUPPORTED,
+                                 "more than %d addresses outside of the cluster are behind the "
+                                 "Service",
+                                 LOAD_ADDRESSES_MAX);
+    }
+    cJSON *item = cJSON_CreateString(host);
+    if (!item || !cJSON_AddItemToArray(outside, item)) {
+        cJSON_Delete(item);
+        return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory for hosts");
+    }
+    return 0;
+}
+
+int load_add_strangers(cJSON *outside, const cJSON *slices, struct sonde_err *err)
+{
+    int r = 0;
+    const cJSON *slice;
+    const cJSON *endpoint;
+    const cJSON *address;
+    cJSON_ArrayForEach(slice, member(slices, "items"))
+    {
+        cJSON_ArrayForEach(endpoint, member(slice, "endpoints"))
+        {
+            bool pod = strcmp(text(member(endpoint, "targetRef"), "kind"), "Pod") == 0;
+            const cJSON *addresses = pod ? NULL : member(endpoint, "addresses");
+            cJSON_ArrayForEach(address, addresses)
+            {
+                if (r == 0 && cJSON_IsString(address)) {
+                    r = load_add_outside(outside, address->valuestring, err);
+                }
+            }
+        }
+    }
+    return r;
 }
 
 /* ---- the pods behind a Service ---- */

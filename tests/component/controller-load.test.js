@@ -9,6 +9,11 @@ const { test } = require('node:test');
 const { conditionWords, metrics, until } = require('./support/cluster.js');
 const { begin, good, running } = require('./support/load-clinic.js');
 
+const url = (text, rate = 10) => ({
+  target: { url: text },
+  arrival: { rate, durationSeconds: 10 },
+});
+
 test('a test is registered, its Job is made, and the verdict is the store’s', async (t) => {
   const { cluster, store, made, job, pods } = await running(t, { parallelism: 2 });
   const [registration] = store.posted('runs');
@@ -79,7 +84,7 @@ test('it waits while it is paused, and for a Service that is not there yet', asy
   cluster.service('web', { pods: [] });
   await until(() => reason() === 'TooFewReady', 20000, 'the wait for its pods');
   cluster.change('endpointslices', 'web-1', (object) => {
-    object.endpoints = [{ addresses: ['10.1.0.9'] }];
+    object.endpoints = [{ addresses: ['10.1.0.9'], targetRef: { kind: 'Pod', name: 'pod-a' } }];
   });
   await cluster.job('peak');
   assert.equal(cluster.loadCondition('peak', 'Accepted').status, 'True');
@@ -91,10 +96,6 @@ test('a document that cannot be carried out ends at once', async (t) => {
   cluster.make('namespaces', {
     name: 'clinic',
     annotations: { 'sonde.dev/load-hosts': 'api.example.com, *.example.org' },
-  });
-  const url = (text, rate = 10) => ({
-    target: { url: text },
-    arrival: { rate, durationSeconds: 10 },
   });
   cluster.load('far', url('https://api.example.net/'));
   cluster.load('fast', url('https://api.example.com/', 5000));
@@ -123,12 +124,75 @@ test('a document that cannot be carried out ends at once', async (t) => {
   );
 });
 
+test('a name that leads out of the cluster by way of Services is outside, too', async (t) => {
+  const clinic = await begin(t);
+  const { cluster, store } = clinic;
+  cluster.make('namespaces', {
+    name: 'clinic',
+    annotations: { 'sonde.dev/load-hosts': 'api.example.com' },
+  });
+  const inside = 'clinic.svc.cluster.local';
+  for (const [name, externalName] of [
+    ...[
+      ['away', 'db.example.net'],
+      ['second', `away.${inside}`],
+      ['named', 'api.example.com'],
+    ],
+    ...[
+      ['other', `web.${inside}`],
+      ['ring', `ring.${inside}`],
+    ],
+  ]) {
+    cluster.service(name, { externalName, pods: [] });
+  }
+  cluster.service('stranger', { selector: undefined, pods: [] });
+  cluster.change('endpointslices', 'stranger-1', (object) => {
+    object.metadata.namespace = 'lab';
+    object.endpoints = [{ addresses: ['192.0.2.7'], conditions: { ready: true } }];
+  });
+  cluster.make('services', { name: 'stranger', namespace: 'lab' }, { spec: { ports: [] } });
+  cluster.answer = ({ path: where }, response) => {
+    const hidden = where.startsWith('/api/v1/namespaces/hidden/');
+    if (hidden) {
+      cluster.status(response, 403, 'Forbidden', 'services "web" is forbidden');
+    }
+    return hidden;
+  };
+  const hosts = ['away', 'AWAY.clinic.svc', 'pod-0.away.clinic.svc.cluster.local', 'second'];
+  for (const [index, host] of hosts.entries()) {
+    cluster.load(`out-${index}`, url(`http://${host}/`));
+  }
+  cluster.load('ring', url('http://ring/'));
+  cluster.load('hidden', url('http://web.hidden.svc/'));
+  cluster.load('stranger', url('http://stranger.lab.svc/'));
+  const allowed = ['http://named/', 'http://other/', 'http://web.clinic.svc', 'http://localhost'];
+  for (const [index, text] of allowed.entries()) {
+    cluster.load(`in-${index}`, url(text));
+  }
+  cluster.load('fast', url('http://named/', 5000));
+  clinic.controller();
+  for (const index of hosts.keys()) {
+    const succeeded = await cluster.loadEnds(`out-${index}`);
+    assert.equal(conditionWords(succeeded), 'False HostNotAllowed');
+    assert.match(succeeded.message, /^db\.example\.net is outside/);
+  }
+  assert.match((await cluster.loadEnds('hidden')).message, /^web\.hidden\.svc is outside/);
+  assert.match((await cluster.loadEnds('stranger')).message, /^192\.0\.2\.7 is outside/);
+  assert.equal(conditionWords(await cluster.loadEnds('ring')), 'False InvalidSpec');
+  assert.match((await cluster.loadEnds('fast')).message, /5000 requests a second/);
+  for (const index of allowed.keys()) {
+    await cluster.job(`in-${index}`);
+  }
+  assert.equal(store.posted('runs').length, allowed.length);
+});
+
 test('with endpoints: Pods the store learns their addresses and names', async (t) => {
   const clinic = await begin(t);
   const { cluster, store } = clinic;
   cluster.change('endpointslices', 'web-1', (object) => {
-    const gone = { addresses: ['10.1.0.3'], conditions: { ready: false } };
-    object.endpoints.push({ addresses: ['10.1.0.2'], targetRef: { name: 'pod-b' } }, gone);
+    const targetRef = { kind: 'Pod', name: 'pod-b' };
+    const gone = { addresses: ['10.1.0.3'], targetRef, conditions: { ready: false } };
+    object.endpoints.push({ addresses: ['10.1.0.2'], targetRef }, gone);
   });
   cluster.load('peak', { target: { service: { name: 'web', endpoints: 'Pods' } } });
   clinic.controller();

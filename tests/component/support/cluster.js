@@ -129,10 +129,11 @@ class Cluster extends ApiServer {
   service(name, { pods = ['pod-a'], port = 80, ...spec } = {}) {
     const labels = { app: name };
     const selector = spec.externalName ? undefined : labels;
+    const type = spec.externalName ? 'ExternalName' : 'ClusterIP';
     this.make(
       'services',
       { name },
-      { spec: { selector, ports: [{ name: 'web', port }], ...spec } },
+      { spec: { type, selector, ports: [{ name: 'web', port }], ...spec } },
     );
     const endpoints = pods.map((pod, index) => ({
       ...{ addresses: [`10.1.0.${index + 1}`], conditions: { ready: true } },

@@ -56,6 +56,9 @@ static int find_addresses(void *context)
         assert_int_equal(cJSON_GetArraySize(list), 1);
     }
     cJSON_Delete(list);
+    SONDE_JSON_AUTO *outside = cJSON_CreateArray();
+    r = r < 0 ? r : outside ? load_add_strangers(outside, context, NULL) : SONDE_ENOMEM;
+    assert_true(r < 0 || cJSON_GetArraySize(outside) == 1);
     return r;
 }
 

@@ -49,6 +49,10 @@ static void read_slices(const cJSON *json)
         must(sonde_json_string_or(item, "name", NULL));
     }
     cJSON_Delete(list);
+    SONDE_JSON_AUTO *outside = cJSON_CreateArray();
+    r = load_add_strangers(outside, json, &err);
+    must(r == 0 || r == SONDE_ELIMIT);
+    must(cJSON_GetArraySize(outside) <= LOAD_ADDRESSES_MAX);
     /* As a Service, it has pods or none, and leads outside or does not. */
     must(!load_selector(json) || cJSON_GetArraySize(load_selector(json)) > 0);
 }
@@ -89,6 +93,13 @@ static void read_hosts(struct sonde_str text)
     (void)load_host_named(list, "a.example.com");
     (void)load_host_named("*.example.com", list);
     must(!load_host_named("", list));
+    for (size_t i = 0; i < 2; i++) {
+        struct load_place place;
+        if (load_lead_of(list, i ? "clinic" : NULL, &place) == LOAD_LEADS_TO_SERVICE) {
+            must(sonde_kube_is_label(sonde_str(place.name)));
+            must(sonde_kube_is_label(sonde_str(place.namespace)));
+        }
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

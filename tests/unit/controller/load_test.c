@@ -406,28 +406,88 @@ static void hosts_are_named_by_the_namespace(void **state)
     }
 }
 
-static void what_is_outside_of_the_cluster_is_told(void **state)
+static void names_lead_to_services_or_out(void **state)
 {
     (void)state;
     static const struct {
-        const char *target, *service, *host;
+        const char *host;
+        bool alias;
+        enum load_lead lead;
+        const char *namespace, *name;
     } cases[] = {
-        {SERVICE, "{\"spec\":{}}", ""},
-        {SERVICE, "{\"spec\":{\"externalName\":\"db.example.net\"}}", "db.example.net"},
-        {SERVICE, "{\"spec\":{\"externalName\":\"web.other.svc.cluster.local\"}}", ""},
-        {",\"target\":{\"url\":\"http://web.other.svc:8080/a\"}", "null", ""},
-        {",\"target\":{\"url\":\"https://[2001:db8::7]/a\"}", "null", "2001:db8::7"},
-        {",\"target\":{\"url\":\"https://Api.example.net\"}", "null", "Api.example.net"},
+        {"web", false, LOAD_LEADS_TO_SERVICE, "clinic", "web"},
+        {"web.other.svc", false, LOAD_LEADS_TO_SERVICE, "other", "web"},
+        {"Web.Other.SVC.cluster.local", false, LOAD_LEADS_TO_SERVICE, "other", "web"},
+        {"web-0.web.other.svc", false, LOAD_LEADS_TO_SERVICE, "other", "web"},
+        {"web.other.svc.cluster.local", true, LOAD_LEADS_TO_SERVICE, "other", "web"},
+        {"web.other.svc.cluster.local.", true, LOAD_LEADS_TO_SERVICE, "other", "web"},
+        /* The DNS takes an alias for a whole name. */
+        {"web", true, LOAD_LEADS_OUT, "", ""},
+        {"web.other.svc", true, LOAD_LEADS_OUT, "", ""},
+        {"web.other.svc.cluster.local.", false, LOAD_LEADS_OUT, "", ""},
+        {"web.svc", false, LOAD_LEADS_OUT, "", ""},
+        {".svc", false, LOAD_LEADS_OUT, "", ""},
+        {"..svc", false, LOAD_LEADS_OUT, "", ""},
+        {"web.other.svc.example", false, LOAD_LEADS_OUT, "", ""},
+        {"web.other", false, LOAD_LEADS_OUT, "", ""},
+        {"a_b", false, LOAD_LEADS_OUT, "", ""},
+        {"134744072", false, LOAD_LEADS_OUT, "", ""},
+        {"2001:db8::7", false, LOAD_LEADS_OUT, "", ""},
+        {"localhost", false, LOAD_LEADS_HERE, "", ""},
+        {"127.0.0.1", true, LOAD_LEADS_HERE, "", ""},
     };
     for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
-        SONDE_BUF_AUTO members = SONDE_BUF(4096);
-        SONDE_JSON_AUTO *service = cJSON_Parse(cases[i].service);
-        char host[256];
-        sonde_buf_printf(&members, "%s" SCENARIO, cases[i].target);
-        assert_int_equal(load_far_host(test_of(members.data), service, host, sizeof(host), NULL),
-                         0);
-        assert_int_equal(strcasecmp(host, cases[i].host), 0);
+        struct load_place place = {0};
+        const char *namespace = cases[i].alias ? NULL : "clinic";
+        assert_int_equal(load_lead_of(cases[i].host, namespace, &place), cases[i].lead);
+        assert_string_equal(place.namespace, cases[i].namespace);
+        assert_string_equal(place.name, cases[i].name);
     }
+    char long_name[SONDE_KUBE_LABEL_MAX + 2];
+    struct load_place place;
+    memset(long_name, 'a', sizeof(long_name) - 1);
+    long_name[sizeof(long_name) - 1] = '\0';
+    assert_int_equal(load_lead_of(long_name, "clinic", &place), LOAD_LEADS_OUT);
+}
+
+static void only_services_of_that_type_are_aliases(void **state)
+{
+    (void)state;
+    SONDE_JSON_AUTO *alias = cJSON_Parse("{\"spec\":{\"type\":\"ExternalName\",\"externalName\":"
+                                         "\"db.example.net\"}}");
+    SONDE_JSON_AUTO *other = cJSON_Parse("{\"spec\":{\"type\":\"ClusterIP\",\"externalName\":"
+                                         "\"web.other.svc.cluster.local\"}}");
+    assert_string_equal(load_alias(alias), "db.example.net");
+    assert_string_equal(load_alias(other), "");
+    assert_string_equal(load_alias(NULL), "");
+}
+
+static void addresses_of_no_pod_are_outside(void **state)
+{
+    (void)state;
+    SONDE_JSON_AUTO *slices = cJSON_Parse(
+        "{\"items\":[{\"endpoints\":[{\"addresses\":[\"10.0.0.1\"],\"targetRef\":{\"kind\":\"Pod\","
+        "\"name\":\"a\"}},{\"addresses\":[\"192.0.2.7\",\"192.0.2.8\",7]},{\"addresses\":["
+        "\"192.0.2.9\"],\"conditions\":{\"ready\":false},\"targetRef\":{\"kind\":\"Node\"}},{}]},"
+        "{\"endpoints\":[{\"addresses\":[\"192.0.2.7\"]}]},7]}");
+    SONDE_JSON_AUTO *outside = cJSON_CreateArray();
+    struct sonde_err err;
+    assert_int_equal(load_add_strangers(outside, slices, &err), 0);
+    assert_int_equal(cJSON_GetArraySize(outside), 3);
+    SONDE_JSON_AUTO *some = cJSON_Parse("{\"sonde.dev/load-hosts\":\"192.0.2.7,192.0.2.9\"}");
+    SONDE_JSON_AUTO *all = cJSON_Parse("{\"sonde.dev/load-hosts\":\"*\"}");
+    assert_int_equal(load_permit(outside, some, "clinic", &err), SONDE_EDENIED);
+    assert_string_equal(err.reason, SONDE_REASON_HOST_NOT_ALLOWED);
+    assert_non_null(strstr(err.message, "192.0.2.8 is outside of the cluster"));
+    assert_int_equal(load_permit(outside, NULL, "clinic", &err), SONDE_EDENIED);
+    assert_int_equal(load_permit(outside, all, "clinic", &err), 0);
+    for (int i = 0; i < LOAD_ADDRESSES_MAX - 3; i++) {
+        char host[16];
+        (void)snprintf(host, sizeof(host), "10.9.%d.%d", i / 100, i % 100);
+        assert_int_equal(load_add_outside(outside, host, &err), 0);
+    }
+    assert_int_equal(load_add_strangers(outside, slices, &err), 0);
+    assert_int_equal(load_add_outside(outside, "one.more", &err), SONDE_ELIMIT);
 }
 
 #define SLICE(family, port, endpoints)                                                             \
@@ -600,7 +660,9 @@ int main(void)
         cmocka_unit_test(a_pod_lingers_while_another_container_runs),
         cmocka_unit_test(other_pods_are_left_out_and_long_words_cut),
         cmocka_unit_test(hosts_are_named_by_the_namespace),
-        cmocka_unit_test(what_is_outside_of_the_cluster_is_told),
+        cmocka_unit_test(names_lead_to_services_or_out),
+        cmocka_unit_test(only_services_of_that_type_are_aliases),
+        cmocka_unit_test(addresses_of_no_pod_are_outside),
         cmocka_unit_test(ready_pods_are_found_behind_a_port),
         cmocka_unit_test(figures_are_words_of_a_few_digits),
         cmocka_unit_test(what_the_store_tells_is_news_or_a_figure),
