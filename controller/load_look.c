@@ -271,6 +271,12 @@ static int check_document(const struct load *load, struct sonde_err *err)
 static int check_service(const struct load *load, struct sonde_err *err)
 {
     const struct sonde_load_test *spec = load->spec;
+    if (load_alias(load->service)[0] && spec->target->service->endpoints == SONDE_ENDPOINTS_PODS) {
+        return sonde_fail_reason(err, SONDE_EINVALID, SONDE_REASON_INVALID_SPEC,
+                                 "spec.target.service.endpoints: must be Service, since Service %s "
+                                 "stands for another name (ExternalName) and has no pods",
+                                 spec->target->service->name);
+    }
     if (spec->profile && !spec->profile->target && !load_selector(load->service)) {
         return sonde_fail_reason(err, SONDE_EINVALID, SONDE_REASON_INVALID_SPEC,
                                  "spec.profile.target: must be given, since the Service selects "

@@ -100,12 +100,13 @@ test('a document that cannot be carried out ends at once', async (t) => {
   cluster.load('far', url('https://api.example.net/'));
   cluster.load('fast', url('https://api.example.com/', 5000));
   cluster.load('wrong', { parallelism: 0 });
-  cluster.load('blind', {
-    ...url('http://web.other.svc/'),
-    profile: { captures: [{ name: 'cpu', type: 'CPUProfile' }] },
-  });
+  const captures = [{ name: 'cpu', type: 'CPUProfile' }];
+  cluster.load('blind', { ...url('http://web.other.svc/'), profile: { captures } });
   cluster.service('away', { externalName: 'db.example.net' });
   cluster.load('alias', { target: { service: { name: 'away' } } });
+  cluster.service('inner', { externalName: 'web.clinic.svc.cluster.local' });
+  cluster.load('no-pods', { target: { service: { name: 'inner', endpoints: 'Pods' } } });
+  cluster.load('no-labels', { target: { service: { name: 'inner' } }, profile: { captures } });
   cluster.load('named', url('https://a.example.org/'));
   cluster.load('number', url('http://134744072/'));
   clinic.controller();
@@ -117,6 +118,8 @@ test('a document that cannot be carried out ends at once', async (t) => {
   assert.equal(conditionWords(await cluster.loadEnds('wrong')), 'False InvalidSpec');
   assert.match((await cluster.loadEnds('blind')).message, /spec\.profile\.target/);
   assert.equal(conditionWords(await cluster.loadEnds('alias')), 'False HostNotAllowed');
+  assert.match((await cluster.loadEnds('no-pods')).message, /endpoints: must be Service.*inner/);
+  assert.match((await cluster.loadEnds('no-labels')).message, /spec\.profile\.target: must be/);
   await cluster.job('named');
   assert.deepEqual(
     store.posted('runs').map(({ name }) => name),
