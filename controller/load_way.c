@@ -114,13 +114,21 @@ static void watch_target(struct load *load)
 
 /* ---- the work ---- */
 
+/* A test may end before it begins; and of a short one the store may tell the end alone. */
+static bool has_begun(const struct load *load)
+{
+    const struct load_live *live = &load->live;
+    bool all = live->ready >= load->spec->parallelism && !load->object.ending_reason[0];
+    return live->phase == LOAD_PHASE_RUNNING ||
+           (live->phase == LOAD_PHASE_OVER && (all || live->requests > 0));
+}
+
 static void set_ready(struct load *load)
 {
     struct object *object = &load->object;
-    const struct load_live *live = &load->live;
     const struct condition *ready = &object->conditions[LOAD_READY];
     char message[OBJECT_MESSAGE_SIZE];
-    if (live->phase >= LOAD_PHASE_RUNNING) {
+    if (has_begun(load)) {
         if (ready->status != 'T') {
             object_set_condition(object, LOAD_READY, 'T', "Ready", "");
             object_set_condition(object, LOAD_RUNNING, 'T', "Running", "");

@@ -265,7 +265,7 @@ test('a replacement that runs hides the loss before it', async (t) => {
 test('a runner that no node takes ends the test with the scheduler’s words', async (t) => {
   const clinic = await begin(t);
   const { cluster, store } = clinic;
-  cluster.load('peak', { runner: { startTimeoutSeconds: 10 } });
+  const made = cluster.load('peak', { runner: { startTimeoutSeconds: 10 } });
   clinic.controller();
   const job = await cluster.job('peak');
   const message = '0/1 nodes are available: 1 Insufficient cpu.';
@@ -280,9 +280,15 @@ test('a runner that no node takes ends the test with the scheduler’s words', a
     10000,
     'the word of the scheduler',
   );
-  const succeeded = await cluster.loadEnds('peak', 70000);
+  await store.wait('/cancel', 1, 30000);
+  store.tell(made, { phase: 'Over' });
+  const succeeded = await cluster.loadEnds('peak');
   assert.equal(conditionWords(succeeded), 'False RunnerUnschedulable');
   assert.match(succeeded.message, /Insufficient cpu/);
+  const ready = cluster.loadCondition('peak', 'RunnersReady');
+  assert.equal(conditionWords(ready), 'False RunnerUnschedulable');
+  await until(() => cluster.eventsOf('RunnerUnschedulable')[0], 10000, 'the last Event');
+  assert.deepEqual(cluster.eventsOf('Started'), []);
   assert.equal(store.posted('cancel').length, 1);
   await until(() => cluster.asked('DELETE', '/jobs/').length === 1, 10000, 'the end of the Job');
 });

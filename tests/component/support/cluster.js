@@ -232,6 +232,12 @@ class Cluster extends ApiServer {
     return conditions.find((one) => one.type === type);
   }
 
+  // Those with a reason that were made, in order.
+  eventsOf(reason) {
+    const made = this.asked('POST', '/events').map(({ body }) => body);
+    return made.filter((event) => event.reason === reason);
+  }
+
   patches() {
     return this.asked('PATCH', '/ephemeralcontainers');
   }

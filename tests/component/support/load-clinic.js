@@ -58,8 +58,8 @@ class PlayedStore {
     return this.posts.filter(({ where }) => where.endsWith(end)).map(({ body }) => body);
   }
 
-  wait(end, count = 1) {
-    return until(() => this.posted(end)[count - 1], 15000, `${count} × ${end}`);
+  wait(end, count = 1, milliseconds = 15000) {
+    return until(() => this.posted(end)[count - 1], milliseconds, `${count} × ${end}`);
   }
 }
 
