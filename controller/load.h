@@ -173,13 +173,19 @@ const cJSON *load_selector(const cJSON *service);
 /* Whether a pod has all of them. */
 bool load_selects(const cJSON *selector, const struct pod *pod);
 
-/* load_look.c: reads what is under load. Returns true when all is as it must be; else it goes on by
- * itself: it waits, asks, or ends the test. */
+/* load_look.c: reads what is under load, before there are runners. Returns true when all is as it
+ * must be; else it goes on by itself: it waits, asks, or ends the test. */
 bool load_look(struct load *load);
+/* Reads a Service, as object_ask does. */
+typedef void (*load_read_done)(void *context, const struct sonde_kube_response *response,
+                               const struct sonde_err *err);
+bool load_read_service(struct load *load, const struct load_place *place, load_read_done done);
 
 /* load_runners.c: the store's registration, the Job, and its pods. Returns true when the Job is
  * there. */
 bool load_start_runners(struct load *load);
+/* Why runners are not ready; empty: nothing is known to be wrong. */
+void load_set_trouble(struct load *load, const char *reason, const char *message);
 void load_follow_pods(struct load *load);
 /* What runners that are not ready wait for, as far as it is known without a cause; and how to see
  * more. */

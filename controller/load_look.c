@@ -54,6 +54,19 @@ static void forget(struct load *load)
     load->there = load->followed = load->permitted = false;
 }
 
+/* What was accepted stays so: whoever leads next is to see whether its runners are there. */
+static void tell_trouble(struct load *load, const char *reason, const char *message)
+{
+    struct object *object = &load->object;
+    if (object->phase == OBJECT_WORKING) {
+        load_set_trouble(load, reason, message);
+    } else {
+        object_set_condition(object, LOAD_ACCEPTED, 'F', reason, message);
+        object_set_condition(object, LOAD_SUCCEEDED, 'U', reason, message);
+        (void)object_write_status(object);
+    }
+}
+
 /* The person sees why it does not begin, and it is tried again until the deadline. */
 static void wait_for_target(struct load *load, const char *reason, const char *message)
 {
@@ -64,9 +77,7 @@ static void wait_for_target(struct load *load, const char *reason, const char *m
         end(load, reason, message);
         return;
     }
-    object_set_condition(object, LOAD_ACCEPTED, 'F', reason, message);
-    object_set_condition(object, LOAD_SUCCEEDED, 'U', reason, message);
-    (void)object_write_status(object);
+    tell_trouble(load, reason, message);
     int64_t delay = LOOK_AGAIN_NS << (load->gate_waits < 3 ? load->gate_waits : 3);
     load->gate_waits++;
     load->look_at =
@@ -86,6 +97,14 @@ static void give_up(struct load *load, const struct sonde_err *err, const char *
 }
 
 /* ---- requests ---- */
+
+bool load_read_service(struct load *load, const struct load_place *place, load_read_done done)
+{
+    return object_ask(&load->object,
+                      &(struct object_request){
+                          .target = {&service_resource, place->namespace, place->name, NULL, NULL},
+                          .done = done});
+}
 
 /* The answer is here; false: there is nothing to take from it, and it is asked for again, or
  * whoever is to be told was. */
@@ -289,24 +308,20 @@ static bool look_at_way(struct load *load)
 {
     struct sonde_err err;
     char selector[SONDE_KUBE_NAME_MAX + 64];
-    const char *namespace = load->place.namespace;
     int r = load->outside ? 0 : begin_way(load, &err);
     r = r < 0 || !load->service ? r : check_service(load, &err);
     if (r < 0) {
         give_up(load, &err, SONDE_REASON_INVALID_SPEC);
     } else if (!load->followed && !load->there) {
-        (void)object_ask(&load->object,
-                         &(struct object_request){
-                             .target = {&service_resource, namespace, load->place.name, NULL, NULL},
-                             .done = service_read});
+        (void)load_read_service(load, &load->place, service_read);
     } else if (!load->followed) {
         (void)snprintf(selector, sizeof(selector), "kubernetes.io/service-name=%s",
                        load->place.name);
-        (void)object_ask(
-            &load->object,
-            &(struct object_request){.target = {&slice_resource, namespace, NULL, NULL, NULL},
-                                     .selector = selector,
-                                     .done = slices_read});
+        (void)object_ask(&load->object,
+                         &(struct object_request){
+                             .target = {&slice_resource, load->place.namespace, NULL, NULL, NULL},
+                             .selector = selector,
+                             .done = slices_read});
     }
     return r == 0 && load->followed;
 }
@@ -346,5 +361,7 @@ bool load_look(struct load *load)
         end_by(load, &err, SONDE_REASON_INVALID_SPEC);
         return false;
     }
-    return look_at_way(load) && look_at_namespace(load);
+    bool is_well = look_at_way(load) && look_at_namespace(load);
+    load->gate_waits = is_well ? 0 : load->gate_waits;
+    return is_well;
 }

@@ -18,6 +18,18 @@ static void fail(struct load *load, const char *message)
     object_event(&load->object, true, "ProfileNotTaken", "Profile", message);
 }
 
+/* What is refused for good is told; the rest is tried again. */
+static void try_again(struct load *load, const struct sonde_err *err)
+{
+    if (++load->profile_tries >= TRIES || err->code == SONDE_EDENIED ||
+        err->code == SONDE_EINVALID) {
+        fail(load, err->message);
+    } else {
+        load->profile_at = sonde_clock_monotonic() + AGAIN_NS;
+        object_wake(&load->object, AGAIN_NS);
+    }
+}
+
 static void created(void *context, const struct sonde_kube_response *response,
                     const struct sonde_err *err)
 {
@@ -31,13 +43,9 @@ static void created(void *context, const struct sonde_kube_response *response,
         (void)snprintf(load->profile_uid, sizeof(load->profile_uid), "%s",
                        sonde_json_string_or(metadata, "uid", ""));
         object_event(object, false, "ProfileStarted", "Profile", load->profile);
-    } else if (++load->profile_tries >= TRIES || err->code == SONDE_EDENIED ||
-               err->code == SONDE_EINVALID) {
-        fail(load, err->message);
     } else {
         /* One of the test before this that had its name may still be on its way out. */
-        load->profile_at = sonde_clock_monotonic() + AGAIN_NS;
-        object_wake(object, AGAIN_NS);
+        try_again(load, err);
     }
     object_wake(object, 0);
     object_end_hold(object);
@@ -126,16 +134,44 @@ static void cancel(struct load *load)
                                               .done = cancelled});
 }
 
-/* Before it is made the Service is known: after a restart it is read again. */
+static void service_read(void *context, const struct sonde_kube_response *response,
+                         const struct sonde_err *err)
+{
+    struct load *load = context;
+    struct object *object = &load->object;
+    object->busy = false;
+    load->service = err->code ? NULL : cJSON_Duplicate(response->object, true);
+    if (err->code) {
+        try_again(load, err);
+    } else if (load->service && !load_selector(load->service)) {
+        fail(load, "the Service selects no pods by labels any more");
+    }
+    object_wake(object, 0);
+    object_end_hold(object);
+}
+
+/* After a restart the Service is not known, whose pods are to be profiled. What else is wrong with
+ * it does not matter to a test that is under way. */
+static void read_service(struct load *load)
+{
+    struct load_place place;
+    (void)snprintf(place.namespace, sizeof(place.namespace), "%s", load->object.namespace);
+    (void)snprintf(place.name, sizeof(place.name), "%s", load->spec->target->service->name);
+    (void)load_read_service(load, &place, service_read);
+}
+
 static void start(struct load *load)
 {
     int64_t now = sonde_clock_monotonic();
+    bool known = load->spec->profile->target || load->service;
     if (load->object.busy) {
         return;
     }
     if (load->profile_at > now) {
         object_wake(&load->object, load->profile_at - now);
-    } else if (load_look(load)) {
+    } else if (!known) {
+        read_service(load);
+    } else {
         create(load);
     }
 }

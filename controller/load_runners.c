@@ -60,8 +60,7 @@ static bool may_ask(const struct load *load)
     return left <= 0;
 }
 
-/* Why runners are not ready; empty: nothing is known to be wrong. */
-static void set_trouble(struct load *load, const char *reason, const char *message)
+void load_set_trouble(struct load *load, const char *reason, const char *message)
 {
     load->news = load->news || strcmp(reason, load->trouble_reason) != 0;
     (void)snprintf(load->trouble_reason, sizeof(load->trouble_reason), "%s", reason);
@@ -108,7 +107,7 @@ static void not_registered(struct load *load, int status, const struct sonde_err
               SONDE_FIELD_INT("status", status), SONDE_FIELD_STR("error", sonde_str(err->message)));
     if (load->store_full) {
         (void)snprintf(message, sizeof(message), "it waits for the store: %s", err->message);
-        set_trouble(load, LOAD_STORE_BUSY, message);
+        load_set_trouble(load, LOAD_STORE_BUSY, message);
         load->store_failures = 0;
         again(load, FULL_MAX_NS);
     } else if (refused || ++load->store_failures > STORE_PATIENCE) {
@@ -130,7 +129,7 @@ static void registered(void *context, const struct store_answer *answer,
         load->store_full = false;
         load->store_failures = load->job_failures = 0;
         load->start_since = sonde_clock_realtime();
-        set_trouble(load, "", "");
+        load_set_trouble(load, "", "");
         object_wake(object, 0);
     } else {
         not_registered(load, answer->status, err);
@@ -209,7 +208,7 @@ static void job_failed(struct load *load, const char *what, const struct sonde_e
                    err->message);
     SONDE_LOG(&load->object.controller->log, SONDE_LOG_WARN, message,
               SONDE_FIELD_STR("run", sonde_str(load->object.key)));
-    set_trouble(load, SONDE_REASON_RUNNERS_NOT_READY, message);
+    load_set_trouble(load, SONDE_REASON_RUNNERS_NOT_READY, message);
     again(load, AGAIN_MAX_NS);
 }
 
@@ -509,7 +508,7 @@ static void note_trouble(struct load *load, const struct sonde_kube_object *firs
         (void)snprintf(message, sizeof(message), "%zu of %lld runners wait: %s: %.700s", count,
                        (long long)load->spec->parallelism, first->name, kept(first)->message);
     }
-    set_trouble(load, first ? kept(first)->reason : "", message);
+    load_set_trouble(load, first ? kept(first)->reason : "", message);
 }
 
 /* One after the other: the store hears of the pods of a runner as they were. */

@@ -40,7 +40,6 @@ static void accept(struct object *object)
     /* Nothing is made before this is written: whoever comes next goes on with it. */
     if (object_write_status(object)) {
         object->phase = OBJECT_WORKING;
-        load_of(object)->job_absent = true;
         object_event(object, false, "Accepted", "Accept", object->target_word);
         object_step(object);
     }
@@ -158,7 +157,7 @@ static void check_start(struct load *load)
     int64_t patience = load->spec->runner->start_timeout_seconds * SONDE_SECOND;
     int64_t begun = load->start_since > accepted->since ? load->start_since : accepted->since;
     int64_t left = begun + patience - sonde_clock_realtime();
-    bool waits = accepted->status != 'T' || load->store_full || load->store_failures;
+    bool waits = load->gate_waits || load->store_full || load->store_failures;
     if (object->conditions[LOAD_READY].status == 'T' || load->live.phase >= LOAD_PHASE_RUNNING ||
         object->ending_reason[0] || waits) {
         return;

@@ -14,6 +14,17 @@ const url = (text, rate = 10) => ({
   arrival: { rate, durationSeconds: 10 },
 });
 
+// The controller is killed; the one after it has seen the Job.
+async function again(clinic, meanwhile = () => {}) {
+  const looks = () => clinic.cluster.asked('GET', '/jobs/').length;
+  clinic.process.child.kill('SIGKILL');
+  await clinic.process.done;
+  meanwhile();
+  const before = looks();
+  clinic.controller();
+  await until(() => looks() > before, 10000, 'a look at the Job');
+}
+
 test('a test is registered, its Job is made, and the verdict is the store’s', async (t) => {
   const { cluster, store, made, job, pods } = await running(t, { parallelism: 2 });
   const [registration] = store.posted('runs');
@@ -377,11 +388,8 @@ test('figures are written at most every five seconds, news at once', async (t) =
 });
 
 test('a controller that begins in mid-test makes nothing twice', async (t) => {
-  const { clinic, cluster, store, made, process } = await running(t, { parallelism: 2 });
-  process.child.kill('SIGKILL');
-  await process.done;
-  clinic.controller();
-  await until(() => cluster.asked('GET', '/jobs/').length > 0, 10000, 'a look at the Job');
+  const { clinic, cluster, store, made } = await running(t, { parallelism: 2 });
+  await again(clinic);
   store.tell(made, { phase: 'Running', ready: 2, active: 2, requests: 7 });
   await until(() => cluster.get('loadtests', 'peak').status.requests === 7, 15000, 'figures');
   assert.equal(cluster.loadCondition('peak', 'RunnersReady').status, 'True');
@@ -389,6 +397,48 @@ test('a controller that begins in mid-test makes nothing twice', async (t) => {
   assert.equal(conditionWords(await cluster.loadEnds('peak')), 'True Completed');
   assert.equal(store.posted('runs').length, 1);
   assert.equal(cluster.asked('POST', '/jobs').length, 1);
+});
+
+test('a test that was not accepted is seen to have its runners all the same', async (t) => {
+  const { clinic, cluster, store, made } = await running(t, { parallelism: 2 });
+  await again(clinic, () => {
+    cluster.change('loadtests', 'peak', ({ status }) => {
+      status.conditions.find(({ type }) => type === 'Accepted').status = 'False';
+    });
+  });
+  store.tell(made, { phase: 'Running', ready: 2, active: 2, requests: 7 });
+  await until(() => cluster.get('loadtests', 'peak').status.requests === 7, 15000, 'figures');
+  assert.equal(cluster.loadCondition('peak', 'Accepted').status, 'True');
+  assert.equal(store.posted('runs').length, 1);
+});
+
+test('in mid-test nothing is asked of the target but whose pods to profile', async (t) => {
+  const captures = [{ name: 'cpu', type: 'CPUProfile', durationSeconds: 60 }];
+  const { clinic, cluster, store, made } = await running(t, { profile: { captures } });
+  await again(clinic, () => {
+    cluster.change('endpointslices', 'web-1', ({ endpoints }) => {
+      endpoints[0].conditions.ready = false;
+    });
+  });
+  store.tell(made, { phase: 'Running', ready: 1, active: 1, profileDue: true });
+  await until(() => cluster.get('profileruns', 'peak-profile'), 10000, 'the ProfileRun');
+  assert.equal(cluster.loadCondition('peak', 'Accepted').status, 'True');
+});
+
+test('a target that is gone in mid-test costs the profile, not the test', async (t) => {
+  const captures = [{ name: 'cpu', type: 'CPUProfile', durationSeconds: 60 }];
+  const { clinic, cluster, store, made } = await running(t, { profile: { captures } });
+  await again(clinic, () => {
+    cluster.drop('services', 'web');
+    cluster.change('loadtests', 'peak', ({ status }) => {
+      status.startTime = new Date(Date.now() - 60000).toISOString();
+    });
+  });
+  store.tell(made, { phase: 'Running', ready: 1, active: 1, profileDue: true });
+  await until(() => cluster.eventsOf('ProfileNotTaken')[0], 30000, 'the word that there is none');
+  assert.equal(cluster.loadCondition('peak', 'Accepted').status, 'True');
+  store.tell(made, { phase: 'Over', ready: 1 });
+  assert.equal(conditionWords(await cluster.loadEnds('peak')), 'True Completed');
 });
 
 test('pods that come while they are under load are told', async (t) => {
