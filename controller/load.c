@@ -136,8 +136,7 @@ bool load_take_live(struct load_live *live, const cJSON *told)
     (void)snprintf(live->message, sizeof(live->message), "%s",
                    sonde_json_string_or(told, "message", ""));
     load_take_figures(live, told);
-    return live->phase != before.phase || live->ready != before.ready ||
-           live->active != before.active || live->lost != before.lost ||
+    return live->phase != before.phase || live->lost != before.lost ||
            live->stopped != before.stopped || live->profile_due != before.profile_due;
 }
 

@@ -9,9 +9,10 @@
 #include "controller/load.h"
 #include "spec/reason.h"
 
-#define STATUS_NS (5 * SONDE_SECOND)  /* figures alone are written at most this often */
-#define TARGET_NS (2 * SONDE_SECOND)  /* and the pods under load looked at */
-#define ENDING_NS (40 * SONDE_SECOND) /* told to end, and the store does not say that they have */
+#define STATUS_NS (5 * SONDE_SECOND)   /* figures alone are written at most this often */
+#define TARGET_NS (2 * SONDE_SECOND)   /* and the pods under load looked at */
+#define CHANGED_NS (60 * SONDE_SECOND) /* that they have changed is told at most this often */
+#define ENDING_NS (40 * SONDE_SECOND)  /* told to end, and the store does not say that they have */
 
 static const cJSON *member(const cJSON *object, const char *name)
 {
@@ -82,13 +83,28 @@ static void count_pod(void *context, const struct sonde_kube_object *pod)
     }
 }
 
-/* Pods that come and go while they are under load change what is measured: people should know. */
+static void tell_change(struct load *load, size_t ready)
+{
+    struct object *object = &load->object;
+    const struct sonde_service_target *service = load->spec->target->service;
+    char note[OBJECT_MESSAGE_SIZE];
+    (void)snprintf(note, sizeof(note),
+                   "the pods behind Service %s have changed: %zu are ready now; %s", service->name,
+                   ready,
+                   service->endpoints == SONDE_ENDPOINTS_PODS
+                       ? "those that were at the start stay under load"
+                       : "new connections go to them, those that are open stay where they are");
+    object_event(object, false, "TargetChanged", "Run", note);
+    object_set_condition(object, LOAD_RUNNING, 'T', "TargetChanged", note);
+    load->news = true;
+}
+
+/* Pods that come and go while they are under load change what is measured: people should know. What
+ * is seen in between, and is as it was told last when it may be told again, is left out. */
 static void watch_target(struct load *load)
 {
     struct object *object = &load->object;
     int64_t now = sonde_clock_monotonic();
-    char note[OBJECT_MESSAGE_SIZE];
-    const struct sonde_service_target *service = load->spec->target->service;
     if (load->live.phase != LOAD_PHASE_RUNNING || !load_selector(load->service) ||
         now - load->target_at < TARGET_NS) {
         return;
@@ -96,16 +112,15 @@ static void watch_target(struct load *load)
     struct target_pods pods = {.load = load};
     load->target_at = now;
     sonde_kube_cache_each(sonde_kube_informer_cache(object->controller->pods), count_pod, &pods);
-    if (load->target_known && pods.seen != load->target_seen) {
-        (void)snprintf(note, sizeof(note),
-                       "the pods behind Service %s have changed: %zu are ready now; %s",
-                       service->name, pods.ready,
-                       service->endpoints == SONDE_ENDPOINTS_PODS
-                           ? "those that were at the start stay under load"
-                           : "new connections go to them, those that are open stay where they are");
-        object_event(object, false, "TargetChanged", "Run", note);
-        object_set_condition(object, LOAD_RUNNING, 'T', "TargetChanged", note);
-        load->news = true;
+    if (load->target_known && pods.seen == load->target_seen) {
+        return;
+    }
+    if (load->target_known) {
+        if (load->target_told_at && now - load->target_told_at < CHANGED_NS) {
+            return;
+        }
+        load->target_told_at = now;
+        tell_change(load, pods.ready);
     }
     load->target_seen = pods.seen;
     load->target_known = true;

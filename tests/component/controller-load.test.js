@@ -458,3 +458,32 @@ test('pods that come while they are under load are told', async (t) => {
   );
   assert.match(cluster.loadCondition('peak', 'Running').message, /2 are ready now/);
 });
+
+test('pods and runners that come and go all the time are not told each time', async (t) => {
+  const { cluster, store, made } = await running(t);
+  let count = 0;
+  const flap = () => {
+    const active = ++count % 2;
+    store.tell(made, { phase: 'Running', ready: 1, active, requests: count });
+    if (cluster.get('pods', 'pod-b')) {
+      cluster.drop('pods', 'pod-b');
+    } else {
+      cluster.pod('pod-b');
+    }
+  };
+  const changes = () => cluster.eventsOf('TargetChanged').length;
+  const flapped = (done) => () => {
+    flap();
+    return done();
+  };
+  await until(flapped(changes), 20000, 'the first change');
+  const writes = () => cluster.asked('PATCH', '/loadtests/peak/status').length;
+  const [before, since] = [writes(), Date.now()];
+  await until(
+    flapped(() => writes() >= before + 3),
+    40000,
+    'three writings',
+  );
+  assert.ok(Date.now() - since > 8000, `three writings in ${Date.now() - since} ms`);
+  assert.equal(changes(), 1);
+});

@@ -569,7 +569,10 @@ static void what_the_store_tells_is_news_or_a_figure(void **state)
                                          "\"requests\":5,\"rate\":5,\"p50\":900,\"p99\":2000}");
     SONDE_JSON_AUTO *second = cJSON_Parse("{\"phase\":\"Running\",\"ready\":2,\"active\":2,"
                                           "\"requests\":9,\"rate\":1e99,\"errorRate\":-1}");
-    SONDE_JSON_AUTO *late = cJSON_Parse("{\"phase\":\"Waiting\",\"ready\":-7,\"reason\":\"Mine\"}");
+    SONDE_JSON_AUTO *late =
+        cJSON_Parse("{\"phase\":\"Waiting\",\"ready\":-7,\"lost\":2,\"reason\":\"Mine\"}");
+    SONDE_JSON_AUTO *flapping =
+        cJSON_Parse("{\"phase\":\"Running\",\"ready\":1,\"active\":1,\"lost\":2}");
     assert_true(load_take_live(&live, first));
     assert_false(load_take_live(&live, second));
     assert_int_equal(live.requests, 9);
@@ -579,6 +582,8 @@ static void what_the_store_tells_is_news_or_a_figure(void **state)
     assert_int_equal(live.phase, LOAD_PHASE_RUNNING); /* it does not go back */
     assert_int_equal(live.ready, 0);
     assert_string_equal(live.reason, "");
+    assert_false(load_take_live(&live, flapping));
+    assert_int_equal(live.ready, 1);
 }
 
 static void a_status_is_gone_on_with(void **state)
