@@ -36,7 +36,7 @@ int load_read(struct object *object, struct sonde_err *err)
         load->runners[i].load = load;
     }
     load_job_name(object->name, object->uid, load->job);
-    (void)snprintf(load->profile, sizeof(load->profile), "%.240s-profile", object->name);
+    load_profile_name(object->name, object->uid, load->profile);
     if (load->spec->target->service) {
         (void)snprintf(object->target_word, sizeof(object->target_word), "Service/%s",
                        load->spec->target->service->name);

@@ -115,7 +115,7 @@ struct load {
     bool news;         /* that does not wait */
 
     /* spec.profile */
-    char profile[SONDE_KUBE_NAME_MAX + 1]; /* the ProfileRun's name */
+    char profile[LOAD_PROFILE_NAME_SIZE]; /* the ProfileRun's name */
     char profile_uid[OBJECT_UID_SIZE];
     bool profile_made, profile_failed, profile_cancelled;
     int profile_tries;

@@ -16,10 +16,13 @@ enum {
     NODE_PATIENCE_SECONDS = 10 /* with a node that is not heard of, behind the 40 s of Kubernetes */
 };
 
-void load_job_name(const char *test, const char *uid, char ret[LOAD_JOB_NAME_SIZE])
+/* ---- names ---- */
+
+/* At most `most` bytes of the test's name, '-', and digits of its uid; returns the length. */
+static size_t cut_name(const char *test, const char *uid, size_t most, char *ret)
 {
     size_t length = 0;
-    for (const char *c = test; *c && length < NAME_PART_MAX; c++) {
+    for (const char *c = test; *c && length < most; c++) {
         ret[length++] = *c == '.' ? '-' : *c;
     }
     while (length > 0 && ret[length - 1] == '-') {
@@ -30,6 +33,23 @@ void load_job_name(const char *test, const char *uid, char ret[LOAD_JOB_NAME_SIZ
         ret[length++] = uid[i];
     }
     ret[length] = '\0';
+    return length;
+}
+
+void load_job_name(const char *test, const char *uid, char ret[LOAD_JOB_NAME_SIZE])
+{
+    (void)cut_name(test, uid, NAME_PART_MAX, ret);
+}
+
+void load_profile_name(const char *test, const char *uid, char ret[LOAD_PROFILE_NAME_SIZE])
+{
+    static const char end[] = "-profile";
+    if (strlen(test) + sizeof(end) <= LOAD_PROFILE_NAME_SIZE) {
+        (void)snprintf(ret, LOAD_PROFILE_NAME_SIZE, "%s%s", test, end);
+        return;
+    }
+    size_t length = cut_name(test, uid, LOAD_PROFILE_NAME_SIZE - sizeof(end) - 1 - UID_DIGITS, ret);
+    (void)snprintf(ret + length, LOAD_PROFILE_NAME_SIZE - length, "%s", end);
 }
 
 /* ---- ConfigMaps ---- */

@@ -15,9 +15,10 @@
 #define LOAD_JOB_USER 65532
 
 enum {
-    LOAD_JOB_NAME_SIZE = 52, /* its pods' host names are this, '-' and a number, of a label */
-    LOAD_JOB_MAX = 1 << 20,  /* bytes of the JSON */
-    LOAD_JOB_MAPS_MAX = 32,  /* ConfigMaps of one test */
+    LOAD_PROFILE_NAME_SIZE = 64, /* as long as a ProfileRun's name may be */
+    LOAD_JOB_NAME_SIZE = 52,     /* its pods' host names are this, '-' and a number, of a label */
+    LOAD_JOB_MAX = 1 << 20,      /* bytes of the JSON */
+    LOAD_JOB_MAPS_MAX = 32,      /* ConfigMaps of one test */
 };
 
 struct load_job {
@@ -35,6 +36,8 @@ struct load_job {
 /* The beginning of the test's name, and eight digits of its uid: the same each time, and another
  * for the next test of that name. */
 void load_job_name(const char *test, const char *uid, char ret[LOAD_JOB_NAME_SIZE]);
+/* "NAME-profile", or where that is too long the beginning of the name and the digits. */
+void load_profile_name(const char *test, const char *uid, char ret[LOAD_PROFILE_NAME_SIZE]);
 
 /* The names of all ConfigMaps that the scenario reads, each once; borrowed from the spec. Returns
  * how many, at most LOAD_JOB_MAPS_MAX; SONDE_EINVALID when there are more. */

@@ -246,6 +246,25 @@ static void names_of_jobs_fit_their_pods(void **state)
     assert_int_equal(strlen(name), 39 + 1 + 8);
 }
 
+static void names_of_profiles_are_as_long_as_they_may_be(void **state)
+{
+    (void)state;
+    char name[LOAD_PROFILE_NAME_SIZE];
+    char test[64];
+    memset(test, 'a', sizeof(test) - 1);
+    test[63] = '\0';
+    load_profile_name(test + 8, UID, name);
+    assert_int_equal(strlen(name), 63);
+    assert_int_equal(strncmp(name, test, 55), 0);
+    assert_string_equal(name + 55, "-profile");
+    load_profile_name(test + 7, UID, name);
+    assert_int_equal(strlen(name), 63);
+    assert_string_equal(name + 46, "-11111111-profile");
+    test[45] = '.';
+    load_profile_name(test, UID, name);
+    assert_string_equal(name + 44, "a-11111111-profile");
+}
+
 /* ---- the pods ---- */
 
 static struct load_pod *keep(const char *metadata, const char *status)
@@ -661,6 +680,7 @@ int main(void)
         cmocka_unit_test(secrets_and_maps_are_referred_to),
         cmocka_unit_test(what_pods_wait_for_silently_is_named),
         cmocka_unit_test(names_of_jobs_fit_their_pods),
+        cmocka_unit_test(names_of_profiles_are_as_long_as_they_may_be),
         cmocka_unit_test(pods_tell_what_became_of_their_runner),
         cmocka_unit_test(a_pod_lingers_while_another_container_runs),
         cmocka_unit_test(other_pods_are_left_out_and_long_words_cut),
