@@ -331,6 +331,26 @@ void object_end_with(struct object *object, const char *reason, const char *mess
     }
 }
 
+/* What it still waited for: of conditions that come before the end. */
+static const char *waited_for(const struct object *object)
+{
+    for (size_t i = 0; i < OBJECT_SUCCEEDED; i++) {
+        if (object->conditions[i].status == 'F') {
+            return object->conditions[i].message;
+        }
+    }
+    return "";
+}
+
+static void end_late(struct object *object)
+{
+    char message[OBJECT_MESSAGE_SIZE];
+    const char *waited = waited_for(object);
+    (void)snprintf(message, sizeof(message), "it took more than %lld s%s%.900s",
+                   (long long)object->deadline_seconds, waited[0] ? ", and waited: " : "", waited);
+    object_end_with(object, SONDE_REASON_DEADLINE_EXCEEDED, message);
+}
+
 static void check_ending(struct object *object)
 {
     int64_t deadline = (object->started ? object->started : object->created) +
@@ -345,9 +365,7 @@ static void check_ending(struct object *object)
     } else if (object->paused && !object->started) {
         return; /* no time passes */
     } else if (now >= deadline) {
-        (void)snprintf(message, sizeof(message), "it took more than %lld s",
-                       (long long)object->deadline_seconds);
-        object_end_with(object, SONDE_REASON_DEADLINE_EXCEEDED, message);
+        end_late(object);
     } else {
         object_wake(object, deadline - now + SONDE_MILLISECOND);
     }

@@ -450,7 +450,8 @@ static void derive(void *object)
 {
     struct sonde_load_test *test = object;
     if (test->active_deadline_seconds == SONDE_SPEC_ABSENT) {
-        int64_t deadline = duration_of(test) + test->warm_up_seconds + DEADLINE_DEFAULT;
+        int64_t deadline = duration_of(test) + test->warm_up_seconds +
+                           test->runner->start_timeout_seconds + DEADLINE_DEFAULT;
         test->active_deadline_seconds = deadline < DEADLINE_MAX ? deadline : DEADLINE_MAX;
     }
 }
@@ -663,7 +664,7 @@ const struct sonde_object sonde_object_load_test = {
                             "needs one of its own: nobody knows its length before.",
              .type = SONDE_FIELD_INTEGER,
              SONDE_AT(sonde_load_test, active_deadline_seconds),
-             .derived = "the test's length and 600 more",
+             .derived = "the test's length, runner.startTimeoutSeconds and 600 more",
              .minimum = DEADLINE_MIN,
              .maximum = DEADLINE_MAX},
             {.name = "ttlSecondsAfterFinished",

@@ -304,6 +304,33 @@ test('a runner that no node takes ends the test with the scheduler’s words', a
   await until(() => cluster.asked('DELETE', '/jobs/').length === 1, 10000, 'the end of the Job');
 });
 
+for (const what of ['a target', 'runners']) {
+  test(`the deadline tells of the wait for ${what}`, async (t) => {
+    const clinic = await begin(t);
+    const { cluster, store } = clinic;
+    cluster.change('endpointslices', 'web-1', ({ endpoints }) => {
+      endpoints[0].conditions.ready = what === 'runners';
+    });
+    const made = cluster.load('peak', {
+      arrival: { rate: 1, durationSeconds: 1 },
+      activeDeadlineSeconds: 10,
+    });
+    clinic.controller();
+    if (what === 'runners') {
+      const message = '0/1 nodes are available: 1 Insufficient cpu.';
+      const conditions = [{ type: 'PodScheduled', status: 'False', message }];
+      const status = { phase: 'Pending', containerStatuses: [], conditions };
+      cluster.runner(await cluster.job('peak'), 0, { status });
+      await store.wait('/cancel', 1, 30000);
+      store.tell(made, { phase: 'Over' });
+    }
+    const succeeded = await cluster.loadEnds('peak', 30000);
+    assert.equal(conditionWords(succeeded), 'False DeadlineExceeded');
+    const words = what === 'runners' ? /waited: .*Insufficient cpu/ : /waited: no pod .*ready/;
+    assert.match(succeeded.message, words);
+  });
+}
+
 test('cancel is passed on, and ends it when the store says so', async (t) => {
   const { cluster, store, made } = await running(t);
   cluster.change('loadtests', 'peak', (object) => {

@@ -194,7 +194,7 @@ static void a_load_test_is_understood(void **state)
     assert_true(test->arrival->stages.items[0].ramp);
     assert_true(test->arrival->rate == SONDE_SPEC_ABSENT);
     assert_null(test->search);
-    assert_int_equal(test->active_deadline_seconds, 30 + 60 + 5 + 600);
+    assert_int_equal(test->active_deadline_seconds, 30 + 60 + 5 + 300 + 600);
     assert_string_equal(test->abort_on_fail.items[0], "http_req_failed: rate<0.5");
     assert_string_equal(test->runner->resources->limits->cpu, "2");
     assert_null(test->runner->resources->requests);
@@ -214,10 +214,11 @@ static void a_deadline_covers_what_is_known_of_the_arrival(void **state)
         const char *fields;
         int64_t deadline;
     } cases[] = {
-        {"arrival: {rate: 10, amount: 1000}\n  warmUpSeconds: 5", 5 + 101 + 600},
+        {"arrival: {rate: 10, amount: 1000}\n  warmUpSeconds: 5", 5 + 101 + 300 + 600},
         {"arrival: {rate: 10, amount: 1000}\n  warmUpSeconds: 5\n  activeDeadlineSeconds: 107",
          107},
-        {"arrival: {amount: 1000000000000}", 600}, /* a closed loop: nobody knows */
+        {"arrival: {amount: 1000000000000}", 900}, /* a closed loop: nobody knows */
+        {"arrival: {amount: 5}\n  runner: {startTimeoutSeconds: 3600}", 3600 + 600},
         {"arrival: {amount: 1000000000000}\n  activeDeadlineSeconds: 10", 10},
         {"arrival: {rate: 1, amount: 604700}", 604800},
     };
@@ -297,7 +298,7 @@ static void schedules_hold_templates(void **state)
     assert_string_equal(load->common.time_zone, "UTC");
     assert_null(load->common.baseline);
     assert_int_equal(load->test_template->spec->search->start_rate, 10);
-    assert_int_equal(load->test_template->spec->active_deadline_seconds, 40 * 30 + 600);
+    assert_int_equal(load->test_template->spec->active_deadline_seconds, 40 * 30 + 300 + 600);
     check_round_trip(&documents.items[0]);
     check_round_trip(&documents.items[1]);
     sonde_spec_documents_fini(&documents);
