@@ -639,9 +639,12 @@ describe('in the whole cluster', () => {
       for (const object of others.flatMap(at)) {
         await assertRefused(object, 'bob', refused);
       }
+      await must(['create', '--filename=-'], { as: 'bob', input: at(named[0])[0] });
     } finally {
       await must(['annotate', `namespace/${space}`, 'sonde.dev/load-hosts-']);
     }
+    const cancel = ['patch', 'loadtest/far', '--type=merge', '-p', '{"spec":{"cancel":true}}'];
+    await must(['-n', space, ...cancel], { as: 'bob' });
   });
 
   test('the controller makes no Jobs but those of runners', async () => {
