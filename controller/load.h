@@ -148,10 +148,13 @@ void load_write_rate(double rate, char ret[LOAD_FIGURE_SIZE]);
 /* load_target.c: what may be loaded, and where it is. Pure. */
 /* Whether a list of a namespace's annotation ("api.example.com, *.example.org") names the host. */
 bool load_host_named(const char *list, const char *host);
-/* Whether the annotations of the test's namespace let the hosts outside be loaded. SONDE_EDENIED
- * with a reason. */
-int load_permit(const cJSON *outside, const cJSON *annotations, const char *namespace,
-                struct sonde_err *err) SONDE_MUST_CHECK;
+/* Whether the annotations of the test's namespace let it send so much, and the hosts outside be
+ * loaded. SONDE_EDENIED with a reason. */
+int load_permit(const struct sonde_load_test *spec, const cJSON *outside, const cJSON *annotations,
+                const char *namespace, struct sonde_err *err) SONDE_MUST_CHECK;
+/* What it sends, of a search in its last trial, which is written into *trial. */
+const struct sonde_arrival *load_arrival(const struct sonde_load_test *spec,
+                                         struct sonde_arrival *trial);
 /* Where a host leads, as pods of the namespace take it: in LOAD_LEADS_TO_SERVICE to the Service in
  * *ret (NAME, NAME.NS.svc, NAME.NS.svc.cluster.local, with or without a pod's name before it).
  * namespace NULL: of an alias, which is never a part of a name. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is under load is read before the first runner is made: the Service, also where a URL names
- * it, the pods behind it, and whether the namespace lets a host outside of the cluster be loaded.
- */
+ * it, the pods behind it, and whether the namespace lets so much be sent, and a host outside of the
+ * cluster be loaded. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -244,8 +244,8 @@ static void namespace_read(void *context, const struct sonde_kube_response *resp
     struct sonde_err problem;
     if (take_answer(load, "the namespace", err)) {
         const cJSON *annotations = member(member(response->object, "metadata"), "annotations");
-        load->permitted =
-            load_permit(load->outside, annotations, load->object.namespace, &problem) == 0;
+        load->permitted = load_permit(load->spec, load->outside, annotations,
+                                      load->object.namespace, &problem) == 0;
         if (!load->permitted) {
             end_by(load, &problem, SONDE_REASON_HOST_NOT_ALLOWED);
         }
@@ -255,14 +255,12 @@ static void namespace_read(void *context, const struct sonde_kube_response *resp
 
 /* ---- what is read ---- */
 
-/* The ceiling of spec.safety: for a search it is that of its last trial. */
+/* The ceiling of spec.safety. */
 static int check_ceiling(const struct load *load, const char *host, struct sonde_err *err)
 {
-    const struct sonde_load_test *spec = load->spec;
-    const struct sonde_arrival highest = {.rate = spec->search ? spec->search->max_rate
-                                                               : SONDE_SPEC_ABSENT};
+    struct sonde_arrival trial;
     int r =
-        sonde_load_safety_check(spec->safety, host, spec->search ? &highest : spec->arrival, err);
+        sonde_load_safety_check(load->spec->safety, host, load_arrival(load->spec, &trial), err);
     if (r == SONDE_EDENIED) {
         err->reason = SONDE_REASON_HOST_NOT_ALLOWED;
     }

@@ -49,10 +49,55 @@ bool load_host_named(const char *list, const char *host)
     return false;
 }
 
-int load_permit(const cJSON *outside, const cJSON *annotations, const char *namespace,
-                struct sonde_err *err)
+const struct sonde_arrival *load_arrival(const struct sonde_load_test *spec,
+                                         struct sonde_arrival *trial)
+{
+    if (!spec->search) {
+        return spec->arrival;
+    }
+    *trial = (struct sonde_arrival){.rate = spec->search->max_rate};
+    return trial;
+}
+
+/* A limit that cannot be read lets nothing pass: else nobody would see that there is none. */
+static int check_rate(const struct sonde_load_test *spec, const char *limit, const char *namespace,
+                      struct sonde_err *err)
+{
+    enum { LIMIT_MAX = 999999999 };
+    struct sonde_arrival trial;
+    uint64_t most = 0;
+    int64_t rate = sonde_load_highest_rate(load_arrival(spec, &trial));
+    if (sonde_parse_u64(sonde_str_trim(sonde_str(limit)), 1, LIMIT_MAX, &most) < 0) {
+        return sonde_fail_reason(err, SONDE_EDENIED, SONDE_REASON_RATE_NOT_ALLOWED,
+                                 "the annotation sonde.dev/load-max-rate of namespace %s is no "
+                                 "whole number from 1 to %d: \"%.100s\"",
+                                 namespace, LIMIT_MAX, limit);
+    }
+    if (rate == SONDE_SPEC_ABSENT) {
+        return sonde_fail_reason(err, SONDE_EDENIED, SONDE_REASON_RATE_NOT_ALLOWED,
+                                 "namespace %s allows at most %llu requests a second "
+                                 "(sonde.dev/load-max-rate), and without a rate nobody knows how "
+                                 "many there will be",
+                                 namespace, (unsigned long long)most);
+    }
+    if ((uint64_t)rate > most) {
+        return sonde_fail_reason(err, SONDE_EDENIED, SONDE_REASON_RATE_NOT_ALLOWED,
+                                 "%lld requests a second are more than the %llu that namespace %s "
+                                 "allows (sonde.dev/load-max-rate)",
+                                 (long long)rate, (unsigned long long)most, namespace);
+    }
+    return 0;
+}
+
+int load_permit(const struct sonde_load_test *spec, const cJSON *outside, const cJSON *annotations,
+                const char *namespace, struct sonde_err *err)
 {
     const char *list = text(annotations, "sonde.dev/load-hosts");
+    const char *limit = sonde_json_string_or(annotations, "sonde.dev/load-max-rate", NULL);
+    int r = limit ? check_rate(spec, limit, namespace, err) : 0;
+    if (r < 0) {
+        return r;
+    }
     const cJSON *host;
     cJSON_ArrayForEach(host, outside)
     {

@@ -42,7 +42,7 @@ static bool is_allowed(const struct sonde_load_safety *safety, const char *host)
     return allowed;
 }
 
-static int64_t highest_rate(const struct sonde_arrival *arrival)
+int64_t sonde_load_highest_rate(const struct sonde_arrival *arrival)
 {
     int64_t highest = arrival->rate;
     for (size_t i = 0; i < arrival->stages.count; i++) {
@@ -59,7 +59,7 @@ int sonde_load_safety_check(const struct sonde_load_safety *safety, const char *
         is_allowed(safety, host)) {
         return 0;
     }
-    int64_t rate = highest_rate(arrival);
+    int64_t rate = sonde_load_highest_rate(arrival);
     if (rate == SONDE_SPEC_ABSENT) {
         return sonde_fail(err, SONDE_EDENIED, 0,
                           "%.100s: at most %lld requests a second are allowed, and without a rate "

@@ -13,6 +13,9 @@ bool sonde_load_host_is_local(const char *host);
  * one label that begins with a letter, and names that end in .svc or .svc.cluster.local. */
 bool sonde_load_host_is_near(const char *host);
 
+/* Per second, at the highest point of stages; SONDE_SPEC_ABSENT: there is none. */
+int64_t sonde_load_highest_rate(const struct sonde_arrival *arrival);
+
 /* Refuses a rate above the ceiling for a host that is neither near nor allowed, at the highest
  * point of stages; and one that sends without a rate, as fast as it is answered: nobody knows how
  * fast. safety NULL: there is no ceiling. SONDE_EDENIED with host, ceiling, and what to do. */

@@ -93,6 +93,11 @@ static const struct sonde_reason reasons[] = {
      "more than its ceiling allows.",
      "Ask whoever administers the namespace for the annotation sonde.dev/load-hosts; lower the "
      "rate, or name the host in spec.safety.allowedHosts."},
+    {SONDE_REASON_RATE_NOT_ALLOWED,
+     "The load test would send more requests a second than its namespace allows, or nobody knows "
+     "how many.",
+     "Lower the rate, or give one; or ask whoever administers the namespace for another limit in "
+     "the annotation sonde.dev/load-max-rate."},
     {SONDE_REASON_RUNNER_UNSCHEDULABLE, "No node takes a runner of the load test.",
      "See the scheduler's words in the message: ask for less in spec.runner.resources, or for "
      "other nodes in nodeSelector and tolerations."},

@@ -42,6 +42,7 @@
 #define SONDE_REASON_THRESHOLD_BROKEN "ThresholdBroken"
 #define SONDE_REASON_INVALID "Invalid"
 #define SONDE_REASON_HOST_NOT_ALLOWED "HostNotAllowed"
+#define SONDE_REASON_RATE_NOT_ALLOWED "RateNotAllowed"
 #define SONDE_REASON_RUNNER_UNSCHEDULABLE "RunnerUnschedulable"
 #define SONDE_REASON_RUNNERS_NOT_READY "RunnersNotReady"
 #define SONDE_REASON_RUNNER_OUT_OF_MEMORY "RunnerOutOfMemory"

@@ -647,6 +647,36 @@ describe('in the whole cluster', () => {
     await must(['-n', space, ...cancel], { as: 'bob' });
   });
 
+  test('the namespace bounds the rate of load tests', async () => {
+    const of = (more) => [loadTest('fast', load(more)), loadTestSchedule('fast', load(more))];
+    const stages = (...rates) => rates.map((rate) => ({ rate, durationSeconds: 10 }));
+    const search = (maxRate) => ({
+      ...{ arrival: undefined, search: { maxRate } },
+      thresholds: ['http_req_failed: rate<0.1'],
+    });
+    const slow = [{ arrival: { rate: 20, durationSeconds: 10 } }, search(20)];
+    const fast = [{ arrival: { rate: 21, durationSeconds: 10 } }, search(21)];
+    slow.push({ arrival: { stages: stages(10, 20) } });
+    fast.push({ arrival: { stages: stages(21, 10) } });
+    const refused = /namespace "clinic" allows at most 20 requests a second .*load-max-rate/;
+    for (const object of [...slow, ...fast].flatMap(of)) {
+      await assertAllowed(object, 'bob');
+    }
+    await must(['annotate', `namespace/${space}`, 'sonde.dev/load-max-rate=20']);
+    try {
+      for (const object of slow.flatMap(of)) {
+        await assertAllowed(object, 'bob');
+      }
+      for (const object of [...fast, { arrival: { durationSeconds: 10 } }].flatMap(of)) {
+        await assertRefused(object, 'bob', refused);
+      }
+      await must(['annotate', '--overwrite', `namespace/${space}`, 'sonde.dev/load-max-rate=no']);
+      await assertRefused(loadTest('fast', load()), 'bob', /at most 0 requests a second/);
+    } finally {
+      await must(['annotate', `namespace/${space}`, 'sonde.dev/load-max-rate-']);
+    }
+  });
+
   test('the controller makes no Jobs but those of runners', async () => {
     const context = {
       allowPrivilegeEscalation: false,

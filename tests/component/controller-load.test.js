@@ -200,6 +200,30 @@ test('a name that leads out of the cluster by way of Services is outside, too', 
   assert.equal(store.posted('runs').length, allowed.length);
 });
 
+test('the namespace bounds the rate of each test, whatever it loads', async (t) => {
+  const clinic = await begin(t);
+  const { cluster } = clinic;
+  cluster.make('namespaces', {
+    name: 'clinic',
+    annotations: { 'sonde.dev/load-max-rate': '100' },
+  });
+  const stages = [
+    { durationSeconds: 5, rate: 100 },
+    { durationSeconds: 5, rate: 101, ramp: true },
+  ];
+  cluster.load('slow', { arrival: { rate: 100, durationSeconds: 10 } });
+  cluster.load('fast', { arrival: { rate: 101, durationSeconds: 10 } });
+  cluster.load('ramp', { ...url('http://web/'), arrival: { stages } });
+  cluster.load('closed', { arrival: { durationSeconds: 10 } });
+  clinic.controller();
+  for (const name of ['fast', 'ramp', 'closed']) {
+    const succeeded = await cluster.loadEnds(name);
+    assert.equal(conditionWords(succeeded), 'False RateNotAllowed');
+    assert.match(succeeded.message, /100 .*load-max-rate/);
+  }
+  await cluster.job('slow');
+});
+
 test('with endpoints: Pods the store learns their addresses and names', async (t) => {
   const clinic = await begin(t);
   const { cluster, store } = clinic;

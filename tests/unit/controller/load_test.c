@@ -490,16 +490,17 @@ static void addresses_of_no_pod_are_outside(void **state)
         "\"192.0.2.9\"],\"conditions\":{\"ready\":false},\"targetRef\":{\"kind\":\"Node\"}},{}]},"
         "{\"endpoints\":[{\"addresses\":[\"192.0.2.7\"]}]},7]}");
     SONDE_JSON_AUTO *outside = cJSON_CreateArray();
+    const struct sonde_load_test *spec = test_of(SERVICE SCENARIO);
     struct sonde_err err;
     assert_int_equal(load_add_strangers(outside, slices, &err), 0);
     assert_int_equal(cJSON_GetArraySize(outside), 3);
     SONDE_JSON_AUTO *some = cJSON_Parse("{\"sonde.dev/load-hosts\":\"192.0.2.7,192.0.2.9\"}");
     SONDE_JSON_AUTO *all = cJSON_Parse("{\"sonde.dev/load-hosts\":\"*\"}");
-    assert_int_equal(load_permit(outside, some, "clinic", &err), SONDE_EDENIED);
+    assert_int_equal(load_permit(spec, outside, some, "clinic", &err), SONDE_EDENIED);
     assert_string_equal(err.reason, SONDE_REASON_HOST_NOT_ALLOWED);
     assert_non_null(strstr(err.message, "192.0.2.8 is outside of the cluster"));
-    assert_int_equal(load_permit(outside, NULL, "clinic", &err), SONDE_EDENIED);
-    assert_int_equal(load_permit(outside, all, "clinic", &err), 0);
+    assert_int_equal(load_permit(spec, outside, NULL, "clinic", &err), SONDE_EDENIED);
+    assert_int_equal(load_permit(spec, outside, all, "clinic", &err), 0);
     for (int i = 0; i < LOAD_ADDRESSES_MAX - 3; i++) {
         char host[16];
         (void)snprintf(host, sizeof(host), "10.9.%d.%d", i / 100, i % 100);
@@ -507,6 +508,36 @@ static void addresses_of_no_pod_are_outside(void **state)
     }
     assert_int_equal(load_add_strangers(outside, slices, &err), 0);
     assert_int_equal(load_add_outside(outside, "one.more", &err), SONDE_ELIMIT);
+}
+
+static void the_namespace_bounds_the_rate(void **state)
+{
+    (void)state;
+    static const struct sonde_stage stages[] = {{5, 10, false}, {5, 20, true}};
+    static const struct sonde_rate_search search = {.max_rate = 20};
+    static const struct sonde_arrival closed = {.rate = SONDE_SPEC_ABSENT};
+    static const struct sonde_arrival constant = {.rate = 20};
+    static const struct sonde_arrival ramp = {.rate = SONDE_SPEC_ABSENT, .stages = {stages, 2}};
+    static const struct sonde_load_test tests[] = {
+        {.search = &search}, {.arrival = &constant}, {.arrival = &ramp}, {.arrival = &closed}};
+    static const struct {
+        const char *limit;
+        bool allowed;
+    } cases[] = {{"20", true}, {" 20 ", true}, {"19", false}, {"", false},
+                 {"0", false}, {"-1", false},  {"2e9", false}};
+    struct sonde_err err;
+    for (size_t i = 0; i < SONDE_LENGTH(tests); i++) {
+        assert_int_equal(load_permit(&tests[i], NULL, NULL, "clinic", &err), 0);
+        for (size_t k = 0; k < SONDE_LENGTH(cases); k++) {
+            bool allowed = cases[k].allowed && tests[i].arrival != &closed;
+            SONDE_JSON_AUTO *annotations = cJSON_CreateObject();
+            assert_non_null(
+                cJSON_AddStringToObject(annotations, "sonde.dev/load-max-rate", cases[k].limit));
+            assert_int_equal(load_permit(&tests[i], NULL, annotations, "clinic", &err),
+                             allowed ? 0 : SONDE_EDENIED);
+            assert_true(allowed || strcmp(err.reason, SONDE_REASON_RATE_NOT_ALLOWED) == 0);
+        }
+    }
 }
 
 #define SLICE(family, port, endpoints)                                                             \
@@ -688,6 +719,7 @@ int main(void)
         cmocka_unit_test(names_lead_to_services_or_out),
         cmocka_unit_test(only_services_of_that_type_are_aliases),
         cmocka_unit_test(addresses_of_no_pod_are_outside),
+        cmocka_unit_test(the_namespace_bounds_the_rate),
         cmocka_unit_test(ready_pods_are_found_behind_a_port),
         cmocka_unit_test(figures_are_words_of_a_few_digits),
         cmocka_unit_test(what_the_store_tells_is_news_or_a_figure),
