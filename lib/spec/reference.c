@@ -201,10 +201,12 @@ static void print_conditions(struct sonde_buf *buf, const struct sonde_kind *kin
     for (const struct sonde_condition *c = kind->conditions; c->type; c++) {
         last = c->type;
     }
-    sonde_buf_printf(buf,
-                     "\n`kubectl wait --for=condition=%s %s/NAME` waits for it. The words in "
-                     "`reason` are explained under [reasons](reasons.md).\n",
-                     last, kind->singular);
+    sonde_buf_printf(
+        buf,
+        "\n`kubectl wait --for=condition=%s %s/NAME` waits until it is true, and until "
+        "its timeout when it never will be. The words in `reason` are explained under "
+        "[reasons](reasons.md).\n",
+        last, kind->singular);
 }
 
 static void print_kind(struct sonde_buf *buf, const struct sonde_kind *kind)

@@ -140,7 +140,7 @@ after(async () => {
 
 describe('the installation page', () => {
   const tested = blocks('tested');
-  const [installing, allowing, network, keeping, removing] = tested;
+  const [installing, allowing, outwards, inwards, keeping, removing] = tested;
   const follow = async (block) => {
     for (const args of commands(block)) {
       await must(args, { seconds: 180 });
@@ -150,7 +150,7 @@ describe('the installation page', () => {
     must(['-n', system, 'get', 'pvc/sonde-store', '--output=jsonpath={.metadata.uid}']);
 
   test('its first command installs at once', async () => {
-    assert.equal(tested.length, 5);
+    assert.equal(tested.length, 6);
     await follow(installing);
     const expected = await rendered(overlay('cluster'));
     assert.equal((await present(overlay('cluster'))).length, expected.length);
@@ -179,8 +179,10 @@ describe('the installation page', () => {
     await until(async () => (await tryOut(as('eve'), 'ann')).stderr.includes(refused), refused);
   });
 
-  test('its network policy is one', async () => {
-    await must(['apply', '--filename=-'], { input: network });
+  test('its network policies are some', async () => {
+    for (const network of [outwards, inwards]) {
+      await must(['apply', '--filename=-'], { input: network });
+    }
   });
 
   test('what holds data stays when that is asked for', async () => {

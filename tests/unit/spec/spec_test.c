@@ -405,6 +405,21 @@ static void the_design_documents_are_valid(void **state)
     sonde_spec_documents_fini(&documents);
 }
 
+static void the_first_load_test_is_valid(void **state)
+{
+    (void)state;
+    struct sonde_err err = {0};
+    SONDE_BUF_AUTO page = SONDE_BUF(TEXT_MAX);
+    if (sonde_read_file(AT_FDCWD, "docs/load-cluster.md", &page, &err) < 0) {
+        fail_msg("%s", err.message);
+    }
+    struct sonde_spec_documents documents;
+    parse(yaml_block(page.data), &documents);
+    assert_int_equal(documents.count, 1);
+    assert_int_equal(documents.items[0].load_test->parallelism, 2);
+    sonde_spec_documents_fini(&documents);
+}
+
 /* Of a LoadTest, or alone; and what is neither. */
 static void a_scenario_can_stand_alone(void **state)
 {
@@ -458,6 +473,7 @@ int main(void)
         cmocka_unit_test(examples_are_quoted_for_kubectl),
         cmocka_unit_test(examples_of_the_kinds_are_valid),
         cmocka_unit_test(the_design_documents_are_valid),
+        cmocka_unit_test(the_first_load_test_is_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
