@@ -3,7 +3,21 @@
 
 #include <string.h>
 
-#include "base/str.h"
+#include "spec/spec.h"
+
+int sonde_results_asked_read(const char *text, cJSON **ret, struct sonde_err *err)
+{
+    struct sonde_spec_documents documents = {0};
+    SONDE_BUF_AUTO printed = SONDE_BUF(SONDE_JSON_DOCUMENT_MAX);
+    int r = sonde_spec_parse("document", sonde_str(text), &documents, NULL);
+    if (r == 0 && documents.count == 1) {
+        sonde_spec_print_json(&documents.items[0], &printed);
+    }
+    bool read = printed.length && printed.code == 0;
+    r = sonde_json_parse(read ? sonde_buf_view(&printed) : sonde_str(text), ret, err);
+    sonde_spec_documents_fini(&documents);
+    return r;
+}
 
 static bool is_equal(const cJSON *a, const cJSON *b)
 {

@@ -58,7 +58,7 @@ static int copy_self_and_document(void *context, const struct sonde_run *run, st
 {
     struct self *self = context;
     int r = copy_self(context, run, err);
-    return r < 0 ? r : sonde_json_parse(sonde_str(run->spec), &self->document, err);
+    return r < 0 ? r : sonde_results_asked_read(run->spec, &self->document, err);
 }
 
 static bool is_documented(const cJSON *document)
@@ -73,7 +73,7 @@ static int add_run(void *context, const struct sonde_run *run, struct sonde_err 
     if (past->count == SONDE_REGRESSION_HISTORY_MAX) {
         return 0;
     }
-    int r = sonde_json_parse(sonde_str(run->spec), &document, err);
+    int r = sonde_results_asked_read(run->spec, &document, err);
     struct past_run *added = &past->runs[past->count];
     *added = (struct past_run){
         .differs = sonde_results_asked_differs(document, past->document),

@@ -84,11 +84,41 @@ static void captures_of_one_name_count(void **state)
     }
 }
 
+#define DOCUMENT(http)                                                                             \
+    "{\"apiVersion\":\"sonde.dev/v1alpha1\",\"kind\":\"LoadTest\",\"metadata\":{\"name\":\"a\"},"  \
+    "\"spec\":{\"target\":{\"url\":\"http://a\"},\"scenario\":{\"requests\":[{\"name\":\"one\"}]}" \
+    ",\"arrival\":{\"rate\":9,\"durationSeconds\":9}" http "}}"
+
+/* As an older version wrote it, which did not know of a field. */
+static void a_default_is_the_same_written_or_not(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        DOCUMENT(",\"http\":{\"timeoutMilliseconds\":500}"),
+        DOCUMENT(",\"http\":{\"timeoutMilliseconds\":500,\"pipelining\":1},\"warmUpSeconds\":0"),
+        DOCUMENT(",\"http\":{\"timeoutMilliseconds\":500,\"pipelining\":2}"),
+    };
+    SONDE_JSON_AUTO *older = NULL;
+    SONDE_JSON_AUTO *newer = NULL;
+    SONDE_JSON_AUTO *other = NULL;
+    SONDE_JSON_AUTO *plain = NULL;
+    assert_int_equal(sonde_results_asked_read(texts[0], &older, NULL), 0);
+    assert_int_equal(sonde_results_asked_read(texts[1], &newer, NULL), 0);
+    assert_int_equal(sonde_results_asked_read(texts[2], &other, NULL), 0);
+    assert_null(sonde_results_asked_differs(older, newer));
+    assert_string_equal(sonde_results_asked_differs(older, other), "spec.http");
+    assert_int_equal(sonde_results_asked_read("{\"load\":{}}", &plain, NULL), 0);
+    assert_non_null(cJSON_GetObjectItemCaseSensitive(plain, "load"));
+    cJSON *none = NULL;
+    assert_int_equal(sonde_results_asked_read("{", &none, NULL), SONDE_EPARSE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_asked_for_otherwise_is_named),
         cmocka_unit_test(captures_of_one_name_count),
+        cmocka_unit_test(a_default_is_the_same_written_or_not),
     };
     return cmocka_run_group_tests_name("asked", tests, NULL, NULL);
 }
