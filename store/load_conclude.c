@@ -31,16 +31,19 @@ static const char *copy(struct sonde_load_result *result, const char *text)
     return sonde_arena_copy(&result->arena, sonde_str(text)).data;
 }
 
-/* "38% loadVisits patients.js:41" becomes "38% of the busy time: loadVisits patients.js:41". */
-static const char *title_of(const struct profiled_run *taking, const char *top)
+/* "38% loadVisits patients.js:41" becomes "38% of the busy time: loadVisits patients.js:41; then
+ * 12% hash login.js:7". */
+static const char *title_of(const struct profiled_run *taking,
+                            const struct sonde_results_summary *summary)
 {
-    char text[SONDE_RESULTS_TOP_MAX + 64];
+    char text[2 * SONDE_RESULTS_TOP_MAX + 64];
+    const char *top = summary->top;
     size_t digits = strspn(top, "0123456789");
     if (!taking->is_cpu || digits == 0 || strncmp(top + digits, "% ", 2) != 0) {
         return copy(taking->result, top);
     }
-    (void)snprintf(text, sizeof(text), "%.*s%% of the busy time: %s", (int)digits, top,
-                   top + digits + 2);
+    (void)snprintf(text, sizeof(text), "%.*s%% of the busy time: %s%s%s", (int)digits, top,
+                   top + digits + 2, summary->others[0] ? "; then " : "", summary->others);
     return copy(taking->result, text);
 }
 
@@ -82,7 +85,7 @@ static int read_profile(struct sonde_db *db, const char *uid, const struct job_b
         return r;
     }
     if (sonde_results_summary(db, uid, bounds->heap_bytes, &summary, NULL) == 0 && summary.top[0]) {
-        ret->title = title_of(&taking, summary.top);
+        ret->title = title_of(&taking, &summary);
     }
     if (sonde_load_profiled_measure(ret, &result->intervals, NULL) < 0) {
         ret->p99_without_us = 0; /* not known */

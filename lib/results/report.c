@@ -539,39 +539,73 @@ static int add_bytes(void *context, const struct sonde_artifact *artifact, struc
     return 0;
 }
 
-/* The most costly function of a profile, by what it answers for. */
-static int offer_profile(const struct loaded *loaded, size_t i, struct sonde_results_top *top,
-                         struct sonde_err *err)
+/* The function of that rank in a profile, by what it answers for. False, and nothing appended:
+ * there is none of at least that share. */
+static bool put_function(const struct loaded *loaded, size_t i, size_t rank, double least,
+                         struct sonde_buf *buf)
 {
     const struct sonde_cpu_analysis *a = loaded->captures[i].analysis;
-    const struct sonde_allocation_analysis *allocations = &loaded->allocations[i];
-    const struct sonde_function_table *table = a ? &a->table : &allocations->table;
-    const struct sonde_function *function =
-        table->function_count ? &table->functions[table->by_blame[0]] : NULL;
-    const struct sonde_finding *worst = a ? a->findings : allocations->findings;
-    if (!function || function->blamed <= 0) {
-        return 0;
+    const struct sonde_function_table *table = a ? &a->table : &loaded->allocations[i].table;
+    if (rank >= table->function_count) {
+        return false;
     }
+    const struct sonde_function *function = &table->functions[table->by_blame[rank]];
     const struct sonde_frame *frame = &loaded->profiles[i].frames[function->frame];
     const struct sonde_position *position = sonde_frame_position(frame);
-    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PROFILE_NAME_MAX * 3);
-    sonde_buf_printf(&text, "%.0f%% ",
-                     100 * sonde_share(function->blamed, a ? a->busy_ns : table->whole));
+    double share = sonde_share(function->blamed, a ? a->busy_ns : table->whole);
+    if (function->blamed <= 0 || share < least) {
+        return false;
+    }
+    sonde_buf_printf(buf, "%s%.0f%% ", buf->length ? ", " : "", 100 * share);
     sonde_results_top_place(sonde_frame_name(frame), position->file,
-                            function->hot_line ? function->hot_line : position->line, &text);
-    return sonde_results_top_offer(top, worst->severity, &text, err);
+                            function->hot_line ? function->hot_line : position->line, buf);
+    return true;
+}
+
+/* Those after the most costly one. */
+static int put_others(const struct loaded *loaded, size_t i, struct sonde_results_summary *ret,
+                      struct sonde_err *err)
+{
+    enum { OTHERS = 2 };
+    static const double least = 0.05;
+    struct sonde_results_top others = SONDE_RESULTS_TOP;
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PROFILE_NAME_MAX * 6);
+    for (size_t rank = 1; rank <= OTHERS; rank++) {
+        (void)put_function(loaded, i, rank, least, &text);
+    }
+    int r = text.length ? sonde_results_top_offer(&others, 0, &text, err) : 0;
+    memcpy(ret->others, others.text, sizeof(ret->others));
+    return r;
+}
+
+/* The most costly function of a profile. */
+static int offer_profile(const struct loaded *loaded, size_t i, struct sonde_results_top *top,
+                         struct sonde_results_summary *ret, struct sonde_err *err)
+{
+    const struct sonde_cpu_analysis *a = loaded->captures[i].analysis;
+    const struct sonde_finding *worst = a ? a->findings : loaded->allocations[i].findings;
+    int before = top->severity;
+    SONDE_BUF_AUTO text = SONDE_BUF(SONDE_PROFILE_NAME_MAX * 3);
+    if (!put_function(loaded, i, 0, 0, &text)) {
+        return 0;
+    }
+    int r = sonde_results_top_offer(top, worst->severity, &text, err);
+    return r < 0 || top->severity == before ? r : put_others(loaded, i, ret, err);
 }
 
 static int offer_capture(const struct loaded *loaded, size_t i, struct sonde_results_top *top,
-                         struct sonde_err *err)
+                         struct sonde_results_summary *ret, struct sonde_err *err)
 {
     const struct sonde_coverage_analysis *coverage = &loaded->coverage_analyses[i];
     if (!loaded->is_coverage[i]) {
-        return offer_profile(loaded, i, top, err);
+        return offer_profile(loaded, i, top, ret, err);
     }
-    return coverage->finding_count
-               ? sonde_results_top_offer_finding(top, &coverage->findings[0], err)
-               : 0;
+    int before = top->severity;
+    int r = coverage->finding_count
+                ? sonde_results_top_offer_finding(top, &coverage->findings[0], err)
+                : 0;
+    ret->others[0] = top->severity == before ? ret->others[0] : '\0';
+    return r;
 }
 
 /* Of what is no profile. */
@@ -593,6 +627,7 @@ static int add_parts(struct sonde_db *db, const char *uid, uint64_t heap_bytes_m
         ret->findings += (int64_t)part->findings;
         if (part->top.severity > top->severity) {
             *top = part->top;
+            ret->others[0] = '\0';
         }
     }
     sonde_results_parts_fini(parts);
@@ -613,7 +648,7 @@ int sonde_results_summary(struct sonde_db *db, const char *uid, uint64_t heap_by
     for (size_t i = 0; i < loaded->count && r == 0; i++) {
         loaded->left = SONDE_PROFILE_BYTES_MAX;
         r = load_capture(db, uid, loaded, i, err);
-        r = r < 0 ? r : offer_capture(loaded, i, &top, err);
+        r = r < 0 ? r : offer_capture(loaded, i, &top, ret, err);
         ret->findings +=
             (int64_t)(loaded->analyses[i].finding_count + loaded->allocations[i].finding_count +
                       loaded->coverage_analyses[i].finding_count);

@@ -120,6 +120,9 @@ int sonde_results_raw_open(struct sonde_db *db, const char *uid, const char *nam
 struct sonde_results_summary {
     /* "38% loadVisits patients.js:41": the worst finding of all captures; "": nothing was found */
     char top[SONDE_RESULTS_TOP_MAX];
+    /* Where that is a function of a profile, the next two, of a twentieth and more: "12% hash
+     * login.js:7, 8% json app.js:3"; "": there are none */
+    char others[SONDE_RESULTS_TOP_MAX];
     int64_t findings;
     int64_t bytes; /* of all artifacts */
 };
