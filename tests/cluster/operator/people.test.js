@@ -79,7 +79,7 @@ describe('people', { concurrency: 3 }, () => {
     const report = await done(person, ['sonde', 'report', 'slow-patients']);
     assert.match(report, new RegExp(`hotLoop .*${hotPlace}`));
     const runs = await done(person, ['sonde', 'runs']);
-    assert.match(runs, /once-more +Succeeded +Completed/);
+    assert.match(runs, /once-more +ProfileRun +Succeeded +Completed/);
     const folded = ['sonde', 'export', 'slow-patients', '--capture', 'cpu', '--format', 'folded'];
     assert.match(await done(person, folded), /;hotLoop.* \d+/);
     await done(person, ['sonde', 'delete', 'slow-patients']);
