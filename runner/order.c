@@ -5,7 +5,7 @@
 #include "load/arrivals.h"
 #include "runner/runner.h"
 
-/* A start that is longer past is not ours: we take the place of another. */
+/* What is so long past is not sent in a burst. */
 #define PAST_NS SONDE_SECOND
 
 enum { SECONDS_MAX = 7 * 86400, RATE_MAX = 1000000 };
@@ -65,15 +65,13 @@ void order_apply(const struct order *order, const struct store_clock *clock, int
 {
     int64_t start_ns = store_clock_local(clock, order->start_us);
     int64_t past_ns = now_ns - start_ns;
+    bool replaces = order->from_us != SONDE_SPEC_ABSENT;
     plan->start_ns = start_ns;
+    plan->from_ns = replaces ? order->from_us * SONDE_MICROSECOND : 0;
+    plan->missed_ns =
+        past_ns - plan->from_ns > PAST_NS ? (past_ns / SONDE_SECOND + 1) * SONDE_SECOND : 0;
     plan->seed = (uint64_t)order->seed;
     plan->sent_before = order->sent == SONDE_SPEC_ABSENT ? 0 : (uint64_t)order->sent;
-    if (order->from_us != SONDE_SPEC_ABSENT) {
-        plan->from_ns = order->from_us * SONDE_MICROSECOND;
-    } else {
-        int64_t next_ns = (past_ns / SONDE_SECOND + 1) * SONDE_SECOND;
-        plan->from_ns = past_ns > PAST_NS ? next_ns : 0;
-    }
     if (order->rate != SONDE_SPEC_ABSENT) {
         plan->arrival.rate = order->rate;
     }

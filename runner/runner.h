@@ -68,8 +68,8 @@ struct order {
 
 /* SONDE_EPARSE, SONDE_EINVALID for numbers that cannot be. */
 int order_read(const cJSON *json, struct order *ret, struct sonde_err *err) SONDE_MUST_CHECK;
-/* A plan for this order. now_ns: monotonic. Who is told of a start that is long past takes the
- * place of another, and begins with the next whole second. */
+/* A plan for this order. now_ns: monotonic. Who learns of its start when that is long past, begins
+ * with the next whole second, and has missed what was due until then. */
 void order_apply(const struct order *order, const struct store_clock *clock, int64_t now_ns,
                  struct sonde_load_plan *plan);
 

@@ -412,14 +412,19 @@ static int64_t end_from_start(const struct sonde_load_coordination *c,
 }
 
 static int take_interval(struct sonde_load_coordination *c, struct runner *own,
-                         const struct sonde_load_sent *sent, struct sonde_err *err)
+                         const struct sonde_load_sent *sent, int64_t now_us, struct sonde_err *err)
 {
     int64_t second = (sent->end_us + SECOND_US / 2) / SECOND_US;
     second = second > own->reached ? second : own->reached;
+    /* One that began late, or stood still, is not to wait for itself. */
+    int64_t last = c->complete + SONDE_LOAD_LEAD_MAX;
+    bool past = end_from_start(c, sent) <= now_us - c->start_us + SECOND_US;
+    bool jumps = past && own->reached <= c->complete && second > last;
+    int64_t end_us = jumps ? last * SECOND_US : sent->end_us;
     int r = read_counts(c, sent->tally, err);
     if (r == 0) {
         r = sent->warm_up ? take_warm_up(c, sent->tally, err)
-                          : course_keep(c, second, sent->end_us, sent->tally, err);
+                          : course_keep(c, jumps ? last : second, end_us, sent->tally, err);
     }
     if (r < 0) {
         return r;
@@ -429,8 +434,8 @@ static int take_interval(struct sonde_load_coordination *c, struct runner *own,
         add_totals(&own->process, &c->second);
         add_totals(&own->round, &c->second);
     }
-    int64_t end_us = end_from_start(c, sent);
-    own->end_us = end_us > own->end_us ? end_us : own->end_us;
+    int64_t reached_us = end_from_start(c, sent);
+    own->end_us = reached_us > own->end_us ? reached_us : own->end_us;
     own->started_us = own->started_us < 0 ? sent->started_us : own->started_us;
     own->next++;
     return 0;
@@ -463,7 +468,7 @@ int sonde_load_coordination_interval(struct sonde_load_coordination *c,
     if (sent->end_us < 0 || sent->end_us > longest_us) {
         return sonde_fail(err, SONDE_EINVALID, 0, "end is no time of the test");
     }
-    r = take_interval(c, own, sent, err);
+    r = take_interval(c, own, sent, now_us, err);
     *ret_changed = r == 0;
     r = r < 0 ? r : settle(c, now_us, err);
     *ret_stop = c->stopping;

@@ -305,12 +305,45 @@ static void check_runner(const struct sonde_load_coordination *c, unsigned numbe
     }
 }
 
+/* By how much a runner of the round's start began later than the measured time. */
+static int64_t late_of(const struct sonde_load_coordination *c, const struct runner *own)
+{
+    int64_t late_us = own->started_us - c->plan.warm_up_seconds * SECOND_US;
+    return own->from_us == 0 && late_us > 0 ? late_us : 0;
+}
+
+/* Runners that learned too late of the start: a closed loop has nothing else that tells it, and in
+ * an open one it is the cause. */
+static void check_starts(const struct sonde_load_coordination *c, int64_t duration_ns,
+                         struct sonde_load_validity *ret)
+{
+    unsigned last = 0;
+    double sum_us = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        int64_t late_us = late_of(c, &c->runners[i]);
+        sum_us += (double)late_us;
+        last = late_us > late_of(c, &c->runners[last]) ? i : last;
+    }
+    int64_t late_us = late_of(c, &c->runners[last]);
+    double all_us = (double)duration_ns / (double)SONDE_MICROSECOND * c->count;
+    if (late_us > SECOND_US && sum_us > SONDE_LOAD_UNSENT_MAX * all_us) {
+        ret->valid = false;
+        (void)snprintf(ret->reason, sizeof(ret->reason),
+                       "runner-%u began %.1f s late: it learned too late of the start, or its "
+                       "node was too busy",
+                       last, (double)late_us / SECOND_US);
+    }
+}
+
 static void validate(struct sonde_load_coordination *c, const struct sonde_load_outcome *outcome)
 {
     struct sonde_load_validity *validity = &c->result.validity;
     struct sonde_load_outcome calm = *outcome;
     calm.cpu_ns = 0; /* that is asked of each */
     sonde_load_validate(&c->plan, &calm, 0, validity);
+    if (outcome->tally.answered) {
+        check_starts(c, outcome->duration_ns, validity);
+    }
     for (unsigned i = 0; i < c->count && validity->valid; i++) {
         check_runner(c, i, validity);
     }

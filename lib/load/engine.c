@@ -123,12 +123,13 @@ static int plan_worker(struct worker *w, struct sonde_err *err)
 /* What it has to be told once all are made, which may take a while. */
 static void set_start(struct worker *w, int64_t now_ns, int64_t start_ns)
 {
-    int64_t from_ns = w->plan->from_ns;
+    const struct sonde_load_plan *plan = w->plan;
+    int64_t begin_ns = plan->missed_ns > plan->from_ns ? plan->missed_ns : plan->from_ns;
     w->start_ns = start_ns;
-    w->begin_ns = start_ns + from_ns;
+    w->begin_ns = start_ns + begin_ns;
     w->now_ns = w->swept_ns = w->reopen_ns = now_ns;
-    w->warm_ns = start_ns + w->plan->warm_up_seconds * SONDE_SECOND;
-    w->interval_ns = start_ns + (from_ns / w->step_ns + 1) * w->step_ns;
+    w->warm_ns = start_ns + plan->warm_up_seconds * SONDE_SECOND;
+    w->interval_ns = start_ns + (begin_ns / w->step_ns + 1) * w->step_ns;
     w->end_ns = w->length_ns == INT64_MAX ? INT64_MAX : start_ns + w->length_ns;
 }
 

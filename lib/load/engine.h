@@ -73,6 +73,9 @@ struct sonde_load_plan {
      * own; nor are so many requests of a closed model. */
     int64_t from_ns;
     uint64_t sent_before;
+    /* Of one that learned too late when it was to begin: what was due of its own before, from the
+     * start, is not sent in a burst, and counts as not sent. Up to from_ns: it was in time. */
+    int64_t missed_ns;
     const struct sonde_load_label *labels; /* that results tell apart: sonde_load_label */
     size_t label_count;
 };

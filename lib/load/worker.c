@@ -93,6 +93,12 @@ void worker_freed(struct worker *worker, uint32_t index)
     }
 }
 
+/* By the start that it was to have, whenever it learned of it. */
+static void tell_late(struct worker *w)
+{
+    w->late_ns = w->now_ns - (w->start_ns + w->plan->from_ns);
+}
+
 /* Connections that were opened before the start have waited for it. */
 static void begin(struct worker *w)
 {
@@ -100,7 +106,7 @@ static void begin(struct worker *w)
         return;
     }
     w->begun = true;
-    w->late_ns = w->now_ns - w->begin_ns;
+    tell_late(w);
     for (uint32_t i = 0; i < w->wanted && !w->open_model; i++) {
         if (w->connections[i].state == CONNECTION_OPEN) {
             send_all_it_can(w, i);
@@ -114,6 +120,17 @@ static int64_t next_of(struct sonde_arrivals *arrivals)
 {
     int64_t at;
     return sonde_arrivals_next(arrivals, &at) ? at : INT64_MAX;
+}
+
+/* What was due before it knew of its start has nobody to send it. */
+static void count_missed(struct worker *w)
+{
+    while (w->open_model && w->next_ns < w->plan->missed_ns) {
+        int64_t intended = w->start_ns + w->next_ns;
+        sonde_load_tally_unsent(worker_tally(w, intended), intended, w->begin_ns);
+        w->ahead_ns = next_of(&w->ahead);
+        w->next_ns = next_of(&w->arrivals);
+    }
 }
 
 static void count_due(struct worker *w)
@@ -433,7 +450,11 @@ void *worker_run(void *worker)
     /* The kernel rounds waits up by 50 µs otherwise. */
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
     w->now_ns = sonde_clock_monotonic();
+    count_missed(w);
     loop(w);
+    if (!w->begun && w->now_ns > w->start_ns + w->plan->from_ns) { /* it was over by then */
+        tell_late(w);
+    }
     for (uint32_t i = 0; i < w->most; i++) {
         connection_end(w, i);
     }

@@ -223,6 +223,58 @@ test('ConfigMaps are files of their names', async (t) => {
   assert.ok(Object.keys(server.paths).every((own) => own === '/ada' || own === '/bo'));
 });
 
+// What is in the ConfigMap "map" as `key`, sent by two runners.
+async function sendFile(t, server, key, format, text) {
+  const directory = temporary(t);
+  const map = path.join(directory, 'maps', 'map');
+  fs.mkdirSync(map, { recursive: true });
+  fs.writeFileSync(path.join(map, key), text);
+  const scenario = { configMapRef: { name: 'map', key, format } };
+  const document = loadTest(server.url, { scenario, arrival: { rate: 60, amount: 120 } });
+  const store = await playStore(t, document, 2);
+  store.directory = directory;
+  await allSucceed(startRunners(t, store));
+  addsUp(store);
+  assert.equal(slots(store), 120);
+  assert.equal(store.sum('answered'), server.requests);
+  const [one, two] = [...store.ready.values()].map(({ labels }) => labels.map(({ text }) => text));
+  assert.deepEqual(one, two);
+  return one;
+}
+
+test('a recording of a browser in a ConfigMap is what they send', async (t) => {
+  const server = await countingServer(t);
+  const entry = (method, url, more) => ({
+    request: { method, url, headers: [{ name: 'X-One', value: '1' }], ...more },
+  });
+  const entries = [
+    entry('GET', `${server.url}first`),
+    entry('GET', 'http://elsewhere.example/'),
+    entry('POST', `${server.url}second`, { postData: { mimeType: 'text/plain', text: 'hello' } }),
+  ];
+  const names = await sendFile(t, server, 'a.har', 'HAR', JSON.stringify({ log: { entries } }));
+  assert.equal(names.length, 2, names.join());
+  assert.deepEqual(Object.keys(server.paths).sort(), ['/first', '/second']);
+  assert.ok(server.headers.every((fields) => fields['x-one'] === '1'));
+});
+
+test('a description of an API in a ConfigMap is what they send', async (t) => {
+  const server = await countingServer(t);
+  const api = `
+openapi: 3.1.0
+paths:
+  /patients/{id}:
+    get:
+      parameters: [{name: id, in: path, required: true, schema: {type: integer}, example: 7}]
+  /patients:
+    post:
+      requestBody: {content: {application/json: {example: {name: Ada}}}}
+`;
+  const names = await sendFile(t, server, 'api.yaml', 'OpenAPI', api);
+  assert.equal(names.length, 2, names.join());
+  assert.deepEqual(Object.keys(server.paths).sort(), ['/patients', '/patients/7']);
+});
+
 test('a store that is away for a while is told all of it, once and in order', async (t) => {
   const server = await countingServer(t);
   const arrival = { rate: 90, durationSeconds: 8 };
@@ -332,6 +384,41 @@ test('who takes the place of another sends what is due from then on', async (t) 
   assert.equal(done.sent + done.unsent, 100); // its half of two seconds
   assert.equal(server.requests, done.sent);
   assert.ok(intervals.every(({ end }) => end > 58e6));
+});
+
+test('who is told of the start when it is past tells what it has missed', async (t) => {
+  const server = await countingServer(t);
+  for (const { more, before, share } of [
+    { before: 5, share: 12 * 50 },
+    { more: { from: 4_000_000 }, before: 10, share: 12 * 50 }, // the answer was lost meanwhile
+  ]) {
+    server.requests = 0;
+    const from = (more?.from ?? 0) / 1e6;
+    const arrival = { rate: 100, durationSeconds: 12 + from };
+    const store = await playStore(t, loadTest(server.url, { arrival }), 2);
+    store.begin = store.now() - before * 1_000_000;
+    store.more = more;
+    await allSucceed(startRunners(t, store));
+    addsUp(store);
+    assert.equal(store.sum('sent'), server.requests);
+    for (const { done, intervals } of store.spoken) {
+      assert.equal(done.sent + done.unsent, share);
+      assert.ok(done.unsent >= (before - from) * 50, String(done.unsent));
+      assert.ok(intervals[0].started >= (before - from) * 1e6, String(intervals[0].started));
+    }
+  }
+});
+
+test('a closed loop that begins late says so', async (t) => {
+  const server = await countingServer(t, { delay: 50 });
+  const arrival = { durationSeconds: 12 };
+  const store = await playStore(t, loadTest(server.url, { arrival }), 2);
+  store.begin = store.now() - 5_000_000;
+  await allSucceed(startRunners(t, store));
+  addsUp(store);
+  for (const { intervals } of store.spoken) {
+    assert.ok(intervals[0].started >= 5e6, String(intervals[0].started));
+  }
 });
 
 test('of an amount without a rate it sends what is left', async (t) => {
