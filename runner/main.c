@@ -258,27 +258,32 @@ static int carry_out(struct program *program, struct round *round, bool *ret_nex
     return r < 0 || !goes_on(program) ? r : say_done(program, round, ret_next, err);
 }
 
-/* *ret_next: there may be another one. */
-static int run_round(struct program *program, unsigned number, bool *ret_next,
+/* The number is what the store says: who takes another's place comes in the middle of a search.
+ * *ret_next: there may be another one. */
+static int run_round(struct program *program, unsigned *number, bool *ret_next,
                      struct sonde_err *err)
 {
     struct order order;
     struct round round;
     *ret_next = false;
-    talk_listen(program->talk, number);
+    talk_listen(program->talk, *number);
     int r = measure_clock(program, err);
-    r = r < 0 ? r : get_order(program, number, &order, err);
+    r = r < 0 ? r : get_order(program, *number, &order, err);
     if (r < 0 || !goes_on(program)) {
         return r;
     }
     if (order.kind == ORDER_OVER) {
-        return number == 0 || order.reason[0]
+        return *number == 0 || order.reason[0]
                    ? sonde_fail_reason(err, SONDE_ECANCELLED, NULL, "the test was ended: %s %s",
                                        order.reason, order.message)
                    : 0;
     }
+    if (order.round != *number) {
+        *number = (unsigned)order.round;
+        talk_listen(program->talk, *number);
+    }
     order_apply(&order, &program->clock, sonde_clock_monotonic(), &program->work.plan);
-    round_init(&round, number, &program->work.plan, &program->queue, program->wakeup);
+    round_init(&round, *number, &program->work.plan, &program->queue, program->wakeup);
     r = carry_out(program, &round, ret_next, err);
     round_fini(&round);
     return r;
@@ -289,7 +294,7 @@ static int run_rounds(struct program *program, struct sonde_err *err)
     bool next = true;
     int r = 0;
     for (unsigned number = 0; r == 0 && next && goes_on(program); number++) {
-        r = run_round(program, number, &next, err);
+        r = run_round(program, &number, &next, err);
         next = next && !program->cancelled;
     }
     return r;

@@ -8,13 +8,14 @@
 /* What is so long past is not sent in a burst. */
 #define PAST_NS SONDE_SECOND
 
-enum { SECONDS_MAX = 7 * 86400, RATE_MAX = 1000000 };
+enum { ROUNDS_MAX = 1000, SECONDS_MAX = 7 * 86400, RATE_MAX = 1000000 };
 
 static const struct {
     const char *name;
     size_t offset;
     int64_t minimum, maximum;
 } numbers[] = {
+    {"round", offsetof(struct order, round), 0, ROUNDS_MAX},
     /* A moment must not overflow as ns. */
     {"start", offsetof(struct order, start_us), 1, INT64_C(1) << 52},
     {"from", offsetof(struct order, from_us), 0, SECONDS_MAX *INT64_C(1000000)},
@@ -54,8 +55,9 @@ int order_read(const cJSON *json, struct order *ret, struct sonde_err *err)
         r = read_number(json, i, ret, err);
     }
     if (r == 0 && ret->kind == ORDER_BEGIN &&
-        (ret->start_us == SONDE_SPEC_ABSENT || ret->seed == SONDE_SPEC_ABSENT)) {
-        r = sonde_fail(err, SONDE_EPARSE, 0, "the store names no start and seed");
+        (ret->round == SONDE_SPEC_ABSENT || ret->start_us == SONDE_SPEC_ABSENT ||
+         ret->seed == SONDE_SPEC_ABSENT)) {
+        r = sonde_fail(err, SONDE_EPARSE, 0, "the store names no round, start and seed");
     }
     return r;
 }

@@ -62,7 +62,7 @@ enum order_kind { ORDER_WAIT, ORDER_BEGIN, ORDER_OVER };
 /* The answer of `ready`. Absent numbers are SONDE_SPEC_ABSENT. */
 struct order {
     enum order_kind kind;
-    int64_t start_us, from_us, sent, rate, seconds, warm_up_seconds, seed;
+    int64_t round, start_us, from_us, sent, rate, seconds, warm_up_seconds, seed;
     char reason[64], message[256]; /* of ORDER_OVER */
 };
 

@@ -321,7 +321,9 @@ int sonde_load_coordination_ready(struct sonde_load_coordination *c,
         return r;
     }
     own->heard_us = now_us;
-    if (own->state == RUNNER_DONE && c->phase == SONDE_LOAD_RUNNING && ready->round <= c->round) {
+    /* In a search it waits for the next round with the others. */
+    if (own->state == RUNNER_DONE && c->phase == SONDE_LOAD_RUNNING && ready->round <= c->round &&
+        !coordination_is_search(c)) {
         return sonde_fail(err, SONDE_ECONFLICT, 0, "runner-%u is done with round %u", ready->runner,
                           c->round);
     }

@@ -29,8 +29,9 @@ static void three_kinds_are_told_apart(void **state)
     assert_int_equal(order.kind, ORDER_OVER);
     assert_string_equal(order.reason, "RunnerLost");
     assert_string_equal(order.message, "two");
-    assert_int_equal(read("{\"round\":0,\"start\":1800000000000000,\"seed\":7}", &order, NULL), 0);
+    assert_int_equal(read("{\"round\":3,\"start\":1800000000000000,\"seed\":7}", &order, NULL), 0);
     assert_int_equal(order.kind, ORDER_BEGIN);
+    assert_int_equal(order.round, 3);
     assert_int_equal(order.start_us, INT64_C(1800000000000000));
     assert_int_equal(order.seed, 7);
     assert_true(order.rate == SONDE_SPEC_ABSENT && order.from_us == SONDE_SPEC_ABSENT &&
@@ -46,17 +47,21 @@ static void what_cannot_be_is_refused(void **state)
         int code;
     } cases[] = {
         {"{}", "start", SONDE_EPARSE},
-        {"{\"start\":1800000000000000}", "seed", SONDE_EPARSE},
-        {"{\"start\":0,\"seed\":1}", "start", SONDE_EINVALID},
-        {"{\"start\":-5,\"seed\":1}", "start", SONDE_EINVALID},
-        {"{\"start\":9007199254740991,\"seed\":1}", "start", SONDE_EINVALID},
-        {"{\"start\":\"now\",\"seed\":1}", "start", SONDE_EPARSE},
-        {"{\"start\":1,\"seed\":-1}", "seed", SONDE_EINVALID},
-        {"{\"start\":1,\"seed\":1,\"rate\":0}", "rate", SONDE_EINVALID},
-        {"{\"start\":1,\"seed\":1,\"rate\":1000001}", "rate", SONDE_EINVALID},
-        {"{\"start\":1,\"seed\":1,\"seconds\":0}", "seconds", SONDE_EINVALID},
-        {"{\"start\":1,\"seed\":1,\"warmUpSeconds\":-1}", "warmUpSeconds", SONDE_EINVALID},
-        {"{\"start\":1,\"seed\":1,\"from\":1e15}", "from", SONDE_EINVALID},
+        {"{\"start\":1800000000000000,\"seed\":1}", "round", SONDE_EPARSE},
+        {"{\"round\":-1,\"start\":1,\"seed\":1}", "round", SONDE_EINVALID},
+        {"{\"round\":1001,\"start\":1,\"seed\":1}", "round", SONDE_EINVALID},
+        {"{\"round\":0,\"start\":1800000000000000}", "seed", SONDE_EPARSE},
+        {"{\"round\":0,\"start\":0,\"seed\":1}", "start", SONDE_EINVALID},
+        {"{\"round\":0,\"start\":-5,\"seed\":1}", "start", SONDE_EINVALID},
+        {"{\"round\":0,\"start\":9007199254740991,\"seed\":1}", "start", SONDE_EINVALID},
+        {"{\"round\":0,\"start\":\"now\",\"seed\":1}", "start", SONDE_EPARSE},
+        {"{\"round\":0,\"start\":1,\"seed\":-1}", "seed", SONDE_EINVALID},
+        {"{\"round\":0,\"start\":1,\"seed\":1,\"rate\":0}", "rate", SONDE_EINVALID},
+        {"{\"round\":0,\"start\":1,\"seed\":1,\"rate\":1000001}", "rate", SONDE_EINVALID},
+        {"{\"round\":0,\"start\":1,\"seed\":1,\"seconds\":0}", "seconds", SONDE_EINVALID},
+        {"{\"round\":0,\"start\":1,\"seed\":1,\"warmUpSeconds\":-1}", "warmUpSeconds",
+         SONDE_EINVALID},
+        {"{\"round\":0,\"start\":1,\"seed\":1,\"from\":1e15}", "from", SONDE_EINVALID},
     };
     for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
         struct order order;
@@ -97,7 +102,8 @@ static struct sonde_load_plan apply(const char *text, int64_t now_ns)
 static void a_plan_follows_its_order(void **state)
 {
     (void)state;
-    struct sonde_load_plan plan = apply("{\"start\":1020000000,\"seed\":7}", 19 * SONDE_SECOND);
+    struct sonde_load_plan plan =
+        apply("{\"round\":0,\"start\":1020000000,\"seed\":7}", 19 * SONDE_SECOND);
     assert_int_equal(plan.start_ns, 20 * SONDE_SECOND);
     assert_int_equal(plan.from_ns, 0);
     assert_int_equal(plan.seed, 7);
@@ -105,20 +111,21 @@ static void a_plan_follows_its_order(void **state)
     assert_int_equal(plan.arrival.rate, 5);
     assert_int_equal(plan.arrival.duration_seconds, 10);
     assert_int_equal(plan.warm_up_seconds, 3);
-    plan = apply("{\"start\":1020000000,\"seed\":7,\"rate\":80,\"seconds\":30,\"warmUpSeconds\":1}",
+    plan = apply("{\"round\":0,\"start\":1020000000,\"seed\":7,\"rate\":80,\"seconds\":30,"
+                 "\"warmUpSeconds\":1}",
                  19 * SONDE_SECOND);
     assert_int_equal(plan.arrival.rate, 80);
     assert_int_equal(plan.arrival.duration_seconds, 30);
     assert_int_equal(plan.warm_up_seconds, 1);
 }
 
-/* Somebody else has sent what was before, or nobody. */
-static void who_comes_late_takes_anothers_place(void **state)
+/* What was due until then is its own, and nobody has sent it. */
+static void who_learns_late_of_its_start_has_missed_something(void **state)
 {
     (void)state;
-    static const char order[] = "{\"start\":1020000000,\"seed\":7}";
+    static const char order[] = "{\"round\":0,\"start\":1020000000,\"seed\":7}";
     static const struct {
-        int64_t late_ns, from_ns;
+        int64_t late_ns, missed_ns;
     } cases[] = {
         {0, 0},
         {900 * SONDE_MILLISECOND, 0},
@@ -129,12 +136,31 @@ static void who_comes_late_takes_anothers_place(void **state)
     };
     for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
         const struct sonde_load_plan plan = apply(order, 20 * SONDE_SECOND + cases[i].late_ns);
-        assert_int_equal(plan.from_ns, cases[i].from_ns);
+        assert_int_equal(plan.from_ns, 0);
+        assert_int_equal(plan.missed_ns, cases[i].missed_ns);
     }
-    const struct sonde_load_plan plan =
-        apply("{\"start\":1020000000,\"seed\":7,\"from\":4000000,\"sent\":12}", 22 * SONDE_SECOND);
-    assert_int_equal(plan.from_ns, 4 * SONDE_SECOND);
-    assert_int_equal(plan.sent_before, 12);
+}
+
+static void who_takes_anothers_place_begins_when_it_is_told_to(void **state)
+{
+    (void)state;
+    static const char order[] =
+        "{\"round\":0,\"start\":1020000000,\"seed\":7,\"from\":4000000,\"sent\":12}";
+    static const struct {
+        int64_t now_ns, missed_ns;
+    } cases[] = {
+        {22 * SONDE_SECOND, 0},
+        {24 * SONDE_SECOND, 0},
+        {25 * SONDE_SECOND, 0},
+        {25 * SONDE_SECOND + 1, 6 * SONDE_SECOND},
+        {59 * SONDE_SECOND, 40 * SONDE_SECOND}, /* the answer was lost, and asked for again */
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(cases); i++) {
+        const struct sonde_load_plan plan = apply(order, cases[i].now_ns);
+        assert_int_equal(plan.from_ns, 4 * SONDE_SECOND);
+        assert_int_equal(plan.missed_ns, cases[i].missed_ns);
+        assert_int_equal(plan.sent_before, 12);
+    }
 }
 
 int main(void)
@@ -144,7 +170,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(the_fastest_answer_tells_the_time),
         cmocka_unit_test(a_plan_follows_its_order),
-        cmocka_unit_test(who_comes_late_takes_anothers_place),
+        cmocka_unit_test(who_learns_late_of_its_start_has_missed_something),
+        cmocka_unit_test(who_takes_anothers_place_begins_when_it_is_told_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
