@@ -11,6 +11,7 @@
 #include "spec/reason.h"
 
 #define SILENCE_US (INT64_C(1000000) * SONDE_LOAD_SILENCE_SECONDS)
+#define LONGEST_US (INT64_C(400) * 86400 * SECOND_US) /* a test */
 
 /* ---- life ---- */
 
@@ -448,7 +449,6 @@ int sonde_load_coordination_interval(struct sonde_load_coordination *c,
                                      bool *ret_stop, uint64_t *ret_expected, bool *ret_changed,
                                      struct sonde_err *err)
 {
-    static const int64_t longest_us = INT64_C(400) * 86400 * SECOND_US;
     struct runner *own;
     *ret_changed = false;
     *ret_expected = 0;
@@ -467,7 +467,7 @@ int sonde_load_coordination_interval(struct sonde_load_coordination *c,
         return sonde_fail(err, SONDE_EGONE, 0, "the interval %llu of runner-%u is missing",
                           (unsigned long long)own->next, sent->runner);
     }
-    if (sent->end_us < 0 || sent->end_us > longest_us) {
+    if (sent->end_us < 0 || sent->end_us > LONGEST_US) {
         return sonde_fail(err, SONDE_EINVALID, 0, "end is no time of the test");
     }
     r = take_interval(c, own, sent, now_us, err);
@@ -486,16 +486,24 @@ static bool same_totals(const struct runner *own, const struct sonde_load_done *
            t->failed == done->failed && t->censored == done->censored && t->unsent == done->unsent;
 }
 
+static int64_t at_most(int64_t value, int64_t most)
+{
+    return value < most ? value : most > 0 ? most : 0;
+}
+
 static void take_done(struct sonde_load_coordination *c, struct runner *own,
                       const struct sonde_load_done *done, int64_t now_us)
 {
     const struct runner_totals *t = &own->process;
+    /* No longer than since the start, but for what clocks differ by. */
+    int64_t longest_us = at_most(now_us - c->start_us + SECOND_US, LONGEST_US);
+    int64_t threads = done->threads ? done->threads : 1;
     own->state = RUNNER_DONE;
     own->told = true;
     own->stopped = done->stopped;
-    own->duration_us = done->duration_us;
-    own->cpu_us = done->cpu_us;
-    own->throttled_us = done->throttled_us;
+    own->duration_us = at_most(done->duration_us, longest_us);
+    own->cpu_us = at_most(done->cpu_us, longest_us * threads);
+    own->throttled_us = at_most(done->throttled_us, longest_us * threads);
     own->threads = done->threads;
     own->connections = done->connections;
     (void)snprintf(own->invalid, sizeof(own->invalid), "%s", done->invalid);

@@ -257,6 +257,13 @@ int course_miss(struct sonde_load_coordination *c, const struct runner *runner, 
 
 /* ---- the end of a round ---- */
 
+/* Adds µs to ns. What many say may be more than there can be. */
+static int64_t add_us(int64_t sum_ns, int64_t us)
+{
+    return us > (INT64_MAX - sum_ns) / SONDE_MICROSECOND ? INT64_MAX
+                                                         : sum_ns + us * SONDE_MICROSECOND;
+}
+
 /* Its tallies are borrowed from the result, and go back there. */
 static void sum_up(const struct sonde_load_coordination *c, struct sonde_load_outcome *ret,
                    unsigned *ret_threads)
@@ -272,7 +279,7 @@ static void sum_up(const struct sonde_load_coordination *c, struct sonde_load_ou
         const struct runner *own = &c->runners[i];
         int64_t duration_ns = own->duration_us * SONDE_MICROSECOND;
         if (own->told) {
-            ret->cpu_ns += own->cpu_us * SONDE_MICROSECOND;
+            ret->cpu_ns = add_us(ret->cpu_ns, own->cpu_us);
             ret->duration_ns = duration_ns > ret->duration_ns ? duration_ns : ret->duration_ns;
             ret->stopped = ret->stopped || own->stopped;
             *ret_threads += own->threads;
@@ -294,10 +301,10 @@ static void check_runner(const struct sonde_load_coordination *c, unsigned numbe
     const struct sonde_load_outcome outcome = {
         .tally = {.answered = 1, .sent = 1}, /* only CPU and throttling are looked at */
         .duration_ns = own->duration_us * SONDE_MICROSECOND,
-        .cpu_ns = own->cpu_us * SONDE_MICROSECOND,
+        .cpu_ns = add_us(0, own->cpu_us),
     };
     struct sonde_load_validity found;
-    sonde_load_validate(&plan, &outcome, own->throttled_us * SONDE_MICROSECOND, &found);
+    sonde_load_validate(&plan, &outcome, add_us(0, own->throttled_us), &found);
     const char *why = own->invalid[0] ? own->invalid : found.reason;
     if (own->told && why[0]) {
         ret->valid = false;
@@ -349,7 +356,8 @@ static void validate(struct sonde_load_coordination *c, const struct sonde_load_
     }
     c->result.throttled_ns = 0;
     for (unsigned i = 0; i < c->count; i++) {
-        c->result.throttled_ns += c->runners[i].told ? c->runners[i].throttled_us * 1000 : 0;
+        int64_t own_us = c->runners[i].told ? c->runners[i].throttled_us : 0;
+        c->result.throttled_ns = add_us(c->result.throttled_ns, own_us);
     }
 }
 

@@ -11,7 +11,7 @@
 #include "load/tally_json.h"
 
 static const int64_t longest_us = INT64_C(400) * 86400 * 1000 * 1000;
-enum { ROUNDS_MAX = 1000, THREADS_MAX = 4096 };
+enum { ROUNDS_MAX = 1000, THREADS_MAX = SONDE_LOAD_THREADS_MAX };
 
 static int read_unsigned(const cJSON *object, const char *name, int64_t most, unsigned *ret,
                          struct sonde_err *err)
@@ -120,8 +120,8 @@ int sonde_load_done_read(const cJSON *object, struct sonde_load_done *ret, struc
     }
     for (size_t i = 0; i < SONDE_LENGTH(times) && r == 0; i++) {
         /* The CPU is that of up to so many threads. */
-        r = sonde_load_read_number(object, times[i].name, 0, longest_us * THREADS_MAX / 100,
-                                   times[i].ret, err);
+        r = sonde_load_read_number(object, times[i].name, 0, longest_us * THREADS_MAX, times[i].ret,
+                                   err);
     }
     return r;
 }
