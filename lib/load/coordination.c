@@ -709,4 +709,5 @@ void sonde_load_coordination_resumed(struct sonde_load_coordination *c, int64_t 
     for (unsigned i = 0; i < c->count; i++) {
         c->runners[i].heard_us = now_us;
     }
+    c->stopping_us = now_us;
 }
