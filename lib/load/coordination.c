@@ -148,8 +148,10 @@ static void next_round(struct sonde_load_coordination *c, int64_t now_us)
     for (unsigned i = 0; i < c->count; i++) {
         struct runner *own = &c->runners[i];
         bool lost = own->state == RUNNER_LOST;
-        *own = (struct runner){
+        struct runner next = {
             .state = lost ? RUNNER_LOST : RUNNER_ABSENT, .heard_us = now_us, .started_us = -1};
+        memcpy(next.pod, own->pod, sizeof(next.pod));
+        *own = next;
     }
 }
 
@@ -288,6 +290,12 @@ static int take_place(struct sonde_load_coordination *c, struct runner *own, int
     return r;
 }
 
+static void take_names(struct runner *own, const struct sonde_load_ready *ready)
+{
+    (void)snprintf(own->pod, sizeof(own->pod), "%s", ready->pod);
+    (void)snprintf(own->node, sizeof(own->node), "%s", ready->node);
+}
+
 static void answer(const struct sonde_load_coordination *c, const struct runner *own,
                    struct sonde_load_answer_ready *ret)
 {
@@ -328,6 +336,11 @@ int sonde_load_coordination_ready(struct sonde_load_coordination *c,
         return sonde_fail(err, SONDE_ECONFLICT, 0, "runner-%u is done with round %u", ready->runner,
                           c->round);
     }
+    if (own->state == RUNNER_DONE && c->phase == SONDE_LOAD_RUNNING &&
+        strncmp(own->pod, ready->pod, sizeof(own->pod) - 1) != 0) {
+        take_names(own, ready);
+        *ret_changed = true;
+    }
     if (own->state != RUNNER_ABSENT || c->phase == SONDE_LOAD_ENDED) {
         answer(c, own, ret);
         return 0;
@@ -337,8 +350,7 @@ int sonde_load_coordination_ready(struct sonde_load_coordination *c,
     }
     *ret_changed = true;
     own->uncertainty_us = ready->uncertainty_us;
-    (void)snprintf(own->pod, sizeof(own->pod), "%s", ready->pod);
-    (void)snprintf(own->node, sizeof(own->node), "%s", ready->node);
+    take_names(own, ready);
     take_labels(c, ready, now_us);
     if (c->phase == SONDE_LOAD_RUNNING) {
         r = take_place(c, own, now_us, err);
@@ -551,13 +563,31 @@ int sonde_load_coordination_done(struct sonde_load_coordination *c,
 
 /* ---- what others say ---- */
 
+/* Whether it is known already that the process of that pod has ended. */
+static const struct sonde_load_loss *find_loss(const struct sonde_load_coordination *c,
+                                               const struct sonde_load_lost *lost)
+{
+    for (unsigned i = 0; i < c->loss_count && i < SONDE_LOAD_RUNNERS_MAX && lost->pod[0]; i++) {
+        const struct sonde_load_loss *own = &c->losses[i];
+        if (own->runner == lost->runner && strcmp(own->pod, lost->pod) == 0) {
+            return own;
+        }
+    }
+    return NULL;
+}
+
 static void note_loss(struct sonde_load_coordination *c, const struct sonde_load_lost *lost,
                       bool replaced)
 {
+    struct runner *own = &c->runners[lost->runner];
+    if (lost->pod[0]) { /* it may have ended before it said anything */
+        (void)snprintf(own->pod, sizeof(own->pod), "%s", lost->pod);
+    }
     if (c->loss_count < SONDE_LOAD_RUNNERS_MAX) {
         struct sonde_load_loss *loss = &c->losses[c->loss_count];
         *loss = (struct sonde_load_loss){
             .runner = lost->runner, .second = c->measured ? c->complete : -1, .replaced = replaced};
+        (void)snprintf(loss->pod, sizeof(loss->pod), "%s", own->pod);
         (void)snprintf(loss->reason, sizeof(loss->reason), "%s", lost->reason);
         (void)snprintf(loss->message, sizeof(loss->message), "%s", lost->message);
     }
@@ -580,11 +610,11 @@ static bool goes_on(const struct sonde_load_coordination *c, bool final)
     return false;
 }
 
-/* Of a process whose place another has taken, or that is known to have ended. */
+/* Of a process whose place another has taken. */
 static bool is_old_news(const struct runner *own, const struct sonde_load_lost *lost)
 {
-    bool same = strcmp(own->pod, lost->pod) == 0;
-    return lost->pod[0] && own->pod[0] && (own->state == RUNNER_ABSENT ? same : !same);
+    return own->state != RUNNER_ABSENT && lost->pod[0] && own->pod[0] &&
+           strcmp(own->pod, lost->pod) != 0;
 }
 
 int sonde_load_coordination_lost(struct sonde_load_coordination *c,
@@ -600,8 +630,10 @@ int sonde_load_coordination_lost(struct sonde_load_coordination *c,
     if (r < 0 || c->phase == SONDE_LOAD_ENDED || own->state == RUNNER_LOST || leaves) {
         return r;
     }
-    if (is_old_news(own, lost)) {
-        *ret_replaced = own->state == RUNNER_ABSENT;
+    const struct sonde_load_loss *known = find_loss(c, lost);
+    if (known || is_old_news(own, lost)) {
+        bool awaited = own->state == RUNNER_ABSENT || own->state == RUNNER_DONE;
+        *ret_replaced = known && known->replaced && awaited && strcmp(own->pod, lost->pod) == 0;
         return 0;
     }
     bool ends = c->stopping && ends_here(c); /* all of them are to end */

@@ -21,7 +21,7 @@ enum {
     SONDE_LOAD_WORD_SIZE = 64,           /* of a reason */
     SONDE_LOAD_MESSAGE_SIZE = 512,       /* of what is said of it */
     SONDE_LOAD_SHOWN_SECONDS = 600,      /* that are still told one by one */
-    SONDE_LOAD_COORDINATION_VERSION = 1, /* of what is saved */
+    SONDE_LOAD_COORDINATION_VERSION = 2, /* of what is saved */
 };
 /* All runners begin so long after the last of them was ready, at least. */
 #define SONDE_LOAD_NOTICE_US INT64_C(500000)
@@ -125,8 +125,8 @@ int sonde_load_coordination_done(struct sonde_load_coordination *c,
 struct sonde_load_lost {
     unsigned runner;
     bool final;      /* by its own word: another in its place would, too */
-    const char *pod; /* whose process it was; "": nobody says. What is said of one that another has
-                        taken the place of, or is said twice, changes nothing */
+    const char *pod; /* whose process it was; "": that which is there. What is said of one that
+                        another has taken the place of, or is said twice, changes nothing */
     const char *reason, *message;
 };
 /* SONDE_ENOTFOUND, SONDE_ENOMEM. *ret_replaced: another may take its place. */
@@ -198,6 +198,7 @@ struct sonde_load_loss {
     unsigned runner;
     int64_t second; /* of the measured time; -1: before it */
     bool replaced;
+    char pod[SONDE_LOAD_PLACE_SIZE]; /* "": nobody knows */
     char reason[SONDE_LOAD_WORD_SIZE];
     char message[SONDE_LOAD_MESSAGE_SIZE];
 };

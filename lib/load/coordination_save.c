@@ -189,6 +189,7 @@ static void carry_losses(archive *a, struct sonde_load_coordination *c)
         sonde_load_archive_unsigned(a, &loss->runner);
         sonde_load_archive_signed(a, &loss->second);
         sonde_load_archive_flag(a, &loss->replaced);
+        sonde_load_archive_text(a, loss->pod, sizeof(loss->pod));
         sonde_load_archive_text(a, loss->reason, sizeof(loss->reason));
         sonde_load_archive_text(a, loss->message, sizeof(loss->message));
     }

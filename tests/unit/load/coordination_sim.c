@@ -75,6 +75,7 @@ struct sonde_load_answer_ready sim_ready(struct sim *sim, unsigned runner, unsig
                                            .pod = sim->pod ? sim->pod : "pod",
                                            .node = "node"};
     must(sonde_load_coordination_ready(sim->c, &ready, sim->now_us, &answer, &changed, &err), &err);
+    sim->start_us = answer.kind == SONDE_LOAD_BEGIN ? answer.start_us : sim->start_us;
     return answer;
 }
 
@@ -175,6 +176,8 @@ bool sim_done(struct sim *sim, unsigned runner, unsigned round)
     done.round = round;
     done.intervals = sim->runners[runner].sequence;
     done.duration_us = (int64_t)done.intervals * SIM_SECOND;
+    int64_t end_us = sim->start_us + done.duration_us;
+    sim->now_us = end_us > sim->now_us ? end_us : sim->now_us; /* it takes its time */
     done.cpu_us = 1000;
     done.threads = 2;
     done.connections = 5;
@@ -197,6 +200,47 @@ bool sim_lost(struct sim *sim, unsigned runner, bool final)
 void sim_renew(struct sim *sim, unsigned runner)
 {
     sim->runners[runner] = (struct sim_runner){0};
+}
+
+/* Each sends so many seconds, and is done. */
+void sim_send_all(struct sim *sim, unsigned runners, unsigned seconds)
+{
+    for (unsigned second = 0; second < seconds; second++) {
+        for (unsigned i = 0; i < runners; i++) {
+            const struct sim_second own = {.requests = 10 + i % 7 + second};
+            (void)sim_second(sim, i, &own);
+        }
+        sim->now_us += SIM_SECOND;
+    }
+}
+
+void sim_all_done(struct sim *sim, unsigned runners)
+{
+    for (unsigned i = 0; i < runners; i++) {
+        (void)sim_done(sim, i, 0);
+    }
+}
+
+void sim_must_be_sum(const struct sim *sim, const struct sonde_load_result *result)
+{
+    const struct sonde_load_tally *a = &sim->all;
+    const struct sonde_load_tally *b = &result->tally;
+    assert_int_equal(a->sent, b->sent);
+    assert_int_equal(a->answered, b->answered);
+    assert_int_equal(a->failed, b->failed);
+    assert_int_equal(a->bytes_read, b->bytes_read);
+    assert_memory_equal(a->statuses, b->statuses, sizeof(a->statuses));
+    assert_memory_equal(a->response.counts, b->response.counts,
+                        a->response.layout.count * sizeof(uint64_t));
+    assert_memory_equal(a->send_lag.counts, b->send_lag.counts,
+                        a->send_lag.layout.count * sizeof(uint64_t));
+    assert_int_equal(a->response.minimum, b->response.minimum);
+    assert_int_equal(a->response.maximum, b->response.maximum);
+    uint64_t answered = 0;
+    for (size_t i = 0; i < result->intervals.count; i++) {
+        answered += result->intervals.items[i].answered;
+    }
+    assert_int_equal(answered, a->answered);
 }
 
 struct sonde_load_state sim_state(const struct sim *sim)

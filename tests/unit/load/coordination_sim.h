@@ -17,6 +17,7 @@ struct sim {
     struct sonde_load_coordination *c;
     struct sim_runner runners[SONDE_LOAD_RUNNERS_MAX];
     int64_t now_us;
+    int64_t start_us; /* of the round, once it was told */
     uint64_t random;
     const struct sonde_load_label *labels;
     size_t label_count;
@@ -52,6 +53,12 @@ bool sim_done(struct sim *sim, unsigned runner, unsigned round);
 bool sim_lost(struct sim *sim, unsigned runner, bool final);
 /* As another process takes a runner's place. */
 void sim_renew(struct sim *sim, unsigned runner);
+/* Each of the first runners sends so many seconds. */
+void sim_send_all(struct sim *sim, unsigned runners, unsigned seconds);
+/* … is done with round 0. */
+void sim_all_done(struct sim *sim, unsigned runners);
+/* The result is exactly what was sent. */
+void sim_must_be_sum(const struct sim *sim, const struct sonde_load_result *result);
 struct sonde_load_state sim_state(const struct sim *sim);
 struct sonde_load_conclusion sim_conclude(struct sim *sim);
 /* What was saved is read by a new one, which takes its place. */

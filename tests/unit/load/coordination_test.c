@@ -15,47 +15,6 @@
 
 static const struct sim_second calm = {.requests = 20};
 
-/* Each sends so many seconds, and is done. */
-static void send_all(struct sim *sim, unsigned runners, unsigned seconds)
-{
-    for (unsigned second = 0; second < seconds; second++) {
-        for (unsigned i = 0; i < runners; i++) {
-            const struct sim_second own = {.requests = 10 + i % 7 + second};
-            (void)sim_second(sim, i, &own);
-        }
-        sim->now_us += SIM_SECOND;
-    }
-}
-
-static void all_done(struct sim *sim, unsigned runners)
-{
-    for (unsigned i = 0; i < runners; i++) {
-        (void)sim_done(sim, i, 0);
-    }
-}
-
-static void must_be_sum(const struct sim *sim, const struct sonde_load_result *result)
-{
-    const struct sonde_load_tally *a = &sim->all;
-    const struct sonde_load_tally *b = &result->tally;
-    assert_int_equal(a->sent, b->sent);
-    assert_int_equal(a->answered, b->answered);
-    assert_int_equal(a->failed, b->failed);
-    assert_int_equal(a->bytes_read, b->bytes_read);
-    assert_memory_equal(a->statuses, b->statuses, sizeof(a->statuses));
-    assert_memory_equal(a->response.counts, b->response.counts,
-                        a->response.layout.count * sizeof(uint64_t));
-    assert_memory_equal(a->send_lag.counts, b->send_lag.counts,
-                        a->send_lag.layout.count * sizeof(uint64_t));
-    assert_int_equal(a->response.minimum, b->response.minimum);
-    assert_int_equal(a->response.maximum, b->response.maximum);
-    uint64_t answered = 0;
-    for (size_t i = 0; i < result->intervals.count; i++) {
-        answered += result->intervals.items[i].answered;
-    }
-    assert_int_equal(answered, a->answered);
-}
-
 static void seconds_of_any_number_of_runners_are_added_exactly(void **state)
 {
     (void)state;
@@ -73,15 +32,15 @@ static void seconds_of_any_number_of_runners_are_added_exactly(void **state)
         assert_true(answer.start_us >= sim.now_us + SONDE_LOAD_NOTICE_US);
         /* All are told the same, whenever they ask. */
         assert_int_equal(sim_ready(&sim, 0, 0).start_us, answer.start_us);
-        send_all(&sim, count, 5);
+        sim_send_all(&sim, count, 5);
         assert_int_equal(sim_state(&sim).seconds, 5);
         assert_int_equal(sim_state(&sim).active, count);
-        all_done(&sim, count);
+        sim_all_done(&sim, count);
         assert_int_equal(sim_state(&sim).phase, SONDE_LOAD_ENDED);
         struct sonde_load_conclusion end = sim_conclude(&sim);
         assert_true(end.succeeded);
         assert_string_equal(end.reason, "Completed");
-        must_be_sum(&sim, end.result);
+        sim_must_be_sum(&sim, end.result);
         assert_int_equal(end.result->intervals.count, 5);
         assert_int_equal(end.result->asked.threads, 2 * count);
         for (size_t k = 0; k < sim.label_count; k++) {
@@ -120,10 +79,10 @@ static void the_order_of_arrival_does_not_matter(void **state)
             sim_restart(&sim);
         }
     }
-    all_done(&sim, RUNNERS);
+    sim_all_done(&sim, RUNNERS);
     struct sonde_load_conclusion end = sim_conclude(&sim);
     assert_true(end.succeeded);
-    must_be_sum(&sim, end.result);
+    sim_must_be_sum(&sim, end.result);
     assert_int_equal(end.result->intervals.count, SECONDS);
     sim_end(&sim);
 }
@@ -146,9 +105,9 @@ static void what_comes_twice_counts_once_and_a_gap_is_refused(void **state)
     (void)sim_second(&sim, 0, &calm);
     (void)sim_second(&sim, 1, &calm);
     (void)sim_second(&sim, 1, &calm);
-    all_done(&sim, 2);
+    sim_all_done(&sim, 2);
     assert_int_equal(sim.all.sent, 80);
-    must_be_sum(&sim, sim_conclude(&sim).result);
+    sim_must_be_sum(&sim, sim_conclude(&sim).result);
     /* What comes after the end is not taken. */
     assert_int_equal(sim_send(&sim, 0, &calm, &stop), SONDE_ECONFLICT);
     sim_end(&sim);
@@ -195,13 +154,13 @@ static void a_broken_threshold_stops_all(void **state)
     assert_true(sim_second(&sim, 0, &slow));
     sim_restart(&sim);
     assert_true(sonde_load_coordination_stops(sim.c, 0));
-    all_done(&sim, 3);
+    sim_all_done(&sim, 3);
     struct sonde_load_conclusion end = sim_conclude(&sim);
     assert_false(end.succeeded);
     assert_string_equal(end.reason, "ThresholdBroken");
     assert_string_equal(end.message, "http_req_duration: p(99)<50");
     assert_true(end.result->stopped);
-    must_be_sum(&sim, end.result);
+    sim_must_be_sum(&sim, end.result);
     sim_end(&sim);
 }
 
@@ -211,9 +170,9 @@ static void totals_that_do_not_fit_fail_the_test(void **state)
     struct sim sim;
     sim_begin(&sim, 2, "");
     (void)sim_start(&sim, 2, 0);
-    send_all(&sim, 2, 3);
+    sim_send_all(&sim, 2, 3);
     sim.runners[1].totals.answered++;
-    all_done(&sim, 2);
+    sim_all_done(&sim, 2);
     struct sonde_load_conclusion end = sim_conclude(&sim);
     assert_false(end.succeeded);
     assert_string_equal(end.reason, "Inconsistent");
@@ -257,7 +216,7 @@ static void a_runner_that_cannot_be_believed_makes_the_test_invalid(void **state
         bool next;
         sim_begin(&sim, 2, "  thresholds: ['http_req_duration: p(99)<250']\n");
         (void)sim_start(&sim, 2, 0);
-        send_all(&sim, 2, 10);
+        sim_send_all(&sim, 2, 10);
         (void)sim_done(&sim, 0, 0);
         struct sonde_load_done done = sim.runners[1].totals;
         done.runner = 1;
@@ -276,236 +235,101 @@ static void a_runner_that_cannot_be_believed_makes_the_test_invalid(void **state
     }
 }
 
-/* ---- losses ---- */
-
-static void a_loss_under_fail_stops_the_others(void **state)
+/* More than can be is no more than could be. */
+static void what_a_runner_says_of_its_time_is_bounded(void **state)
 {
     (void)state;
+    enum { RUNNERS = 100 };
+    static const int64_t forever_us = INT64_C(400) * 86400 * SIM_SECOND;
     struct sim sim;
-    sim_begin(&sim, 3, "");
-    (void)sim_start(&sim, 3, 0);
-    send_all(&sim, 3, 4);
-    assert_false(sim_lost(&sim, 1, false));
-    assert_true(sonde_load_coordination_stops(sim.c, 0));
-    assert_int_equal(sim_state(&sim).phase, SONDE_LOAD_RUNNING);
-    (void)sim_done(&sim, 0, 0);
-    (void)sim_done(&sim, 2, 0);
-    assert_int_equal(sim_state(&sim).phase, SONDE_LOAD_ENDED);
+    struct sonde_err err;
+    bool changed;
+    bool next;
+    sim_begin(&sim, RUNNERS, "");
+    (void)sim_start(&sim, RUNNERS, 0);
+    sim_send_all(&sim, RUNNERS, 10);
+    for (unsigned i = 0; i < RUNNERS; i++) {
+        struct sonde_load_done done = sim.runners[i].totals;
+        done.runner = i;
+        done.intervals = 10;
+        done.duration_us = forever_us;
+        done.threads = 256;
+        done.cpu_us = done.throttled_us = 256 * forever_us;
+        done.invalid = "";
+        assert_int_equal(
+            sonde_load_coordination_done(sim.c, &done, sim.now_us, &next, &changed, &err), 0);
+    }
     struct sonde_load_conclusion end = sim_conclude(&sim);
-    assert_string_equal(end.reason, "RunnerLost");
-    assert_string_equal(end.message, "runner-1: evicted");
-    assert_int_equal(end.lost, 1);
-    must_be_sum(&sim, end.result);
+    assert_in_range(end.result->duration_ns, 9 * SONDE_SECOND, 11 * SONDE_SECOND);
+    assert_in_range(end.result->cpu_ns, 0, INT64_C(256) * RUNNERS * 11 * SONDE_SECOND);
+    assert_in_range(end.result->throttled_ns, 0, INT64_C(256) * RUNNERS * 11 * SONDE_SECOND);
+    assert_string_equal(end.reason, "Invalid");
     sim_end(&sim);
 }
 
-static void a_loss_before_the_start_ends_the_test(void **state)
+/* A closed loop has no request that was due. */
+static void a_runner_that_begins_late_makes_the_test_invalid(void **state)
 {
     (void)state;
-    static const char *const policies[] = {"Fail", "Continue"};
-    for (size_t i = 0; i < SONDE_LENGTH(policies); i++) {
+    static const struct {
+        int64_t late_us;
+        const char *reason, *message;
+    } rows[] = {
+        {900000, "Completed", ""},
+        {1100000, "Completed", ""}, /* of 60 s, and of one of three */
+        {5000000, "Invalid", "runner-1 began 5.0 s late"},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(rows); i++) {
         struct sim sim;
-        char spec[64];
-        (void)snprintf(spec, sizeof(spec), "  onRunnerLoss: %s\n", policies[i]);
-        sim_begin(&sim, 2, spec);
-        (void)sim_ready(&sim, 0, 0);
-        (void)sim_lost(&sim, 1, true);
-        assert_int_equal(sim_ready(&sim, 0, 0).kind, SONDE_LOAD_OVER);
+        sim_begin(&sim, 3, "  arrival: {durationSeconds: 60}\n");
+        (void)sim_start(&sim, 3, 0);
+        for (int64_t second = 1; second <= 60; second++) {
+            for (unsigned k = 0; k < 3; k++) {
+                const struct sim_second own = {.requests = 10,
+                                               .end_us = second * SIM_SECOND,
+                                               .started_us = k == 1 ? rows[i].late_us : 300};
+                if (own.end_us > own.started_us) {
+                    (void)sim_second(&sim, k, &own);
+                }
+            }
+            sim.now_us += SIM_SECOND;
+        }
+        sim_all_done(&sim, 3);
         struct sonde_load_conclusion end = sim_conclude(&sim);
-        assert_string_equal(end.reason, "RunnerLost");
-        assert_null(end.result);
+        assert_string_equal(end.reason, rows[i].reason);
+        assert_non_null(strstr(end.message, rows[i].message));
+        assert_int_equal(end.start_skew_us, rows[i].late_us - 300);
         sim_end(&sim);
     }
 }
 
-static void the_others_continue(void **state)
+/* The store was away for long between naming the start and telling it. */
+static void runners_that_begin_minutes_late_do_not_wait_for_themselves(void **state)
 {
     (void)state;
+    enum { LATE = 2 * SONDE_LOAD_LEAD_MAX };
     struct sim sim;
-    sim_begin(&sim, 3, "  onRunnerLoss: Continue\n");
-    (void)sim_start(&sim, 3, 0);
-    send_all(&sim, 3, 4);
-    (void)sim_second(&sim, 0, &calm);
-    (void)sim_second(&sim, 1, &calm);
-    assert_int_equal(sim_state(&sim).seconds, 4);
-    assert_false(sim_lost(&sim, 2, false));
-    assert_int_equal(sim_state(&sim).seconds, 5);
-    assert_false(sonde_load_coordination_stops(sim.c, 0));
-    (void)sim_second(&sim, 0, &calm);
-    (void)sim_second(&sim, 1, &calm);
-    sim_restart(&sim);
+    sim_begin(&sim, 2, "");
+    (void)sim_start(&sim, 2, 0);
+    const struct sim_second future = {.end_us = (LATE + 1) * (int64_t)SIM_SECOND};
     bool stop;
-    assert_int_equal(sim_send(&sim, 2, &calm, &stop), SONDE_ECONFLICT);
-    (void)sim_done(&sim, 0, 0);
-    (void)sim_done(&sim, 1, 0);
-    struct sonde_load_conclusion end = sim_conclude(&sim);
-    assert_true(end.succeeded);
-    assert_string_equal(end.message,
-                        "runner-2 was lost after 4 s, and 2 of 3 sent to the end: evicted");
-    must_be_sum(&sim, end.result);
-    sim_end(&sim);
-}
-
-/* The gap between the two was due, and nobody sent it. */
-static void another_takes_the_place(void **state)
-{
-    (void)state;
-    struct sim sim;
-    sim_begin(&sim, 2, "  onRunnerLoss: Replace\n  arrival: {rate: 200, durationSeconds: 60}\n");
-    struct sonde_load_answer_ready first = sim_start(&sim, 2, 0);
-    sim.now_us = first.start_us;
-    send_all(&sim, 2, 4); /* it is the fourth second */
-    assert_true(sim_lost(&sim, 1, false));
-    sim_restart(&sim);
-    for (int i = 0; i < 3; i++) {
-        (void)sim_second(&sim, 0, &calm);
+    assert_int_equal(sim_send(&sim, 0, &future, &stop), SONDE_EBUSY); /* it has not been yet */
+    sim.now_us = sim.start_us + LATE * (int64_t)SIM_SECOND;
+    for (int64_t second = LATE + 1; second <= LATE + 5; second++) {
+        for (unsigned i = 0; i < 2; i++) {
+            const struct sim_second own = {.requests = 10,
+                                           .unsent = second == LATE + 1 ? 1000 : 0,
+                                           .end_us = second * SIM_SECOND,
+                                           .started_us = LATE * (int64_t)SIM_SECOND};
+            (void)sim_second(&sim, i, &own);
+        }
         sim.now_us += SIM_SECOND;
     }
-    assert_int_equal(sim_state(&sim).seconds, 7); /* nobody is waited for */
-    sim_renew(&sim, 1);
-    struct sonde_load_answer_ready answer = sim_ready(&sim, 1, 0);
-    assert_int_equal(answer.kind, SONDE_LOAD_BEGIN);
-    assert_int_equal(answer.start_us, first.start_us);
-    assert_int_equal(answer.from_us, 8 * SIM_SECOND); /* the next whole one in half a second */
-    assert_true(answer.sent > 0);
-    for (unsigned second = 9; second <= 12; second++) {
-        const struct sim_second own = {.requests = 5, .end_us = second * SIM_SECOND};
-        (void)sim_second(&sim, 1, &own);
-    }
-    while (sim.runners[0].sequence < 12) {
-        (void)sim_second(&sim, 0, &calm);
-    }
-    assert_int_equal(sim_state(&sim).seconds, 12);
-    all_done(&sim, 2);
+    assert_int_equal(sim_state(&sim).seconds, LATE + 5);
+    sim_all_done(&sim, 2);
     struct sonde_load_conclusion end = sim_conclude(&sim);
-    /* 100 a second are its share; four seconds had nobody. */
-    assert_in_range(end.result->tally.unsent, 398, 402);
-    assert_int_equal(end.result->tally.sent, sim.all.sent);
     assert_string_equal(end.reason, "Invalid");
-    assert_non_null(strstr(end.message, "could not be sent"));
-    sim_end(&sim);
-}
-
-static bool is_told(const struct sim *sim, unsigned runner, enum sonde_load_answer_kind kind)
-{
-    struct sonde_load_answer_ready answer;
-    return sonde_load_coordination_answer(sim->c, runner, &answer) && answer.kind == kind;
-}
-
-static bool is_there(const struct sim *sim, unsigned runner)
-{
-    struct sonde_load_answer_ready answer;
-    return sonde_load_coordination_answer(sim->c, runner, &answer);
-}
-
-/* Whoever asks for it, may be dead by now. */
-static void to_look_at_who_waits_makes_nobody_ready(void **state)
-{
-    (void)state;
-    struct sim sim;
-    sim_begin(&sim, 2, "  onRunnerLoss: Replace\n");
-    assert_false(is_there(&sim, 0));
-    assert_false(is_there(&sim, 2));
-    (void)sim_ready(&sim, 0, 0);
-    assert_true(is_told(&sim, 0, SONDE_LOAD_WAIT));
-    assert_true(sim_lost(&sim, 0, false));
-    assert_false(is_there(&sim, 0));
-    (void)sim_ready(&sim, 1, 0);
-    assert_true(is_told(&sim, 1, SONDE_LOAD_WAIT));
-    assert_false(is_there(&sim, 0));
-    assert_int_equal(sim_state(&sim).ready, 1);
-    sim_renew(&sim, 0);
-    struct sonde_load_answer_ready last = sim_ready(&sim, 0, 0);
-    assert_int_equal(last.kind, SONDE_LOAD_BEGIN);
-    assert_int_equal(last.from_us, 0);
-    assert_true(is_told(&sim, 1, SONDE_LOAD_BEGIN));
-    (void)sim_conclude(&sim);
-    assert_true(is_told(&sim, 0, SONDE_LOAD_OVER));
-    sim_end(&sim);
-}
-
-/* The controller says it again, not knowing that it was heard. */
-static void the_loss_of_a_pod_counts_once(void **state)
-{
-    (void)state;
-    struct sim sim;
-    struct sonde_err err;
-    bool changed;
-    bool replaced;
-    const struct sonde_load_lost lost = {.pod = "first", .reason = "", .message = "evicted"};
-    sim_begin(&sim, 1, "  onRunnerLoss: Replace\n");
-    sim.pod = "first";
-    sim.now_us = sim_start(&sim, 1, 0).start_us;
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(
-            sonde_load_coordination_lost(sim.c, &lost, sim.now_us, &replaced, &changed, &err), 0);
-        assert_true(replaced);
-        assert_int_equal(changed, i == 0);
-    }
-    sim.pod = "second";
-    assert_int_equal(sim_ready(&sim, 0, 0).kind, SONDE_LOAD_BEGIN);
-    assert_int_equal(
-        sonde_load_coordination_lost(sim.c, &lost, sim.now_us, &replaced, &changed, &err), 0);
-    assert_false(changed);
-    assert_int_equal(sim_state(&sim).active, 1);
-    assert_int_equal(sim_state(&sim).lost, 1);
-    sim_end(&sim);
-}
-
-static void whoever_is_not_replaced_fails_the_test(void **state)
-{
-    (void)state;
-    struct sim sim;
-    struct sonde_load_silent silent;
-    sim_begin(&sim, 2, "  onRunnerLoss: Replace\n");
-    (void)sim_start(&sim, 2, 0);
-    send_all(&sim, 2, 2);
-    assert_true(sim_lost(&sim, 0, false));
-    sim.now_us += 59 * (int64_t)SIM_SECOND;
-    sonde_load_coordination_heard(sim.c, 1, sim.now_us);
-    assert_false(sonde_load_coordination_silent(sim.c, sim.now_us, &silent));
-    sim.now_us += 2 * (int64_t)SIM_SECOND;
-    assert_true(sonde_load_coordination_silent(sim.c, sim.now_us, &silent));
-    assert_int_equal(silent.runner, 0);
-    assert_true(silent.final);
-    assert_false(sim_lost(&sim, 0, true));
-    assert_true(sonde_load_coordination_stops(sim.c, 0));
-    (void)sim_done(&sim, 1, 0);
-    assert_string_equal(sim_conclude(&sim).reason, "RunnerLost");
-    sim_end(&sim);
-}
-
-/* One that says itself why it cannot go on would not do better the next time. */
-static void a_last_word_is_final(void **state)
-{
-    (void)state;
-    struct sim sim;
-    sim_begin(&sim, 2, "  onRunnerLoss: Replace\n");
-    (void)sim_start(&sim, 2, 0);
-    assert_false(sim_lost(&sim, 0, true));
-    assert_true(sonde_load_coordination_stops(sim.c, 0));
-    sim_end(&sim);
-}
-
-static void silence_is_a_loss(void **state)
-{
-    (void)state;
-    struct sim sim;
-    struct sonde_load_silent silent;
-    sim_begin(&sim, 2, "");
-    /* The controller has its time to say why a runner is not there. */
-    sim.now_us += 61 * (int64_t)SIM_SECOND;
-    assert_false(sonde_load_coordination_silent(sim.c, sim.now_us, &silent));
-    (void)sim_start(&sim, 2, 0);
-    sim.now_us += 61 * (int64_t)SIM_SECOND;
-    sonde_load_coordination_heard(sim.c, 0, sim.now_us);
-    assert_true(sonde_load_coordination_silent(sim.c, sim.now_us, &silent));
-    assert_int_equal(silent.runner, 1);
-    assert_string_equal(silent.reason, "RunnerLost");
-    assert_false(silent.final);
-    /* After a restart all get their time anew. */
-    sonde_load_coordination_resumed(sim.c, sim.now_us);
-    assert_false(sonde_load_coordination_silent(sim.c, sim.now_us, &silent));
+    sim_must_be_sum(&sim, end.result);
     sim_end(&sim);
 }
 
@@ -519,7 +343,7 @@ static void a_deadline_ends_it(void **state)
     bool changed;
     sim_begin(&sim, 1, "  activeDeadlineSeconds: 700\n");
     (void)sim_start(&sim, 1, 0);
-    send_all(&sim, 1, 3);
+    sim_send_all(&sim, 1, 3);
     assert_int_equal(sonde_load_coordination_expire(sim.c, sim.now_us, &changed, &err), 0);
     assert_false(changed);
     sim.now_us += 700 * (int64_t)SIM_SECOND;
@@ -543,7 +367,7 @@ static void it_can_be_cancelled_at_any_time(void **state)
         sim_begin(&sim, 2, "");
         if (begun) {
             (void)sim_start(&sim, 2, 0);
-            send_all(&sim, 2, 2);
+            sim_send_all(&sim, 2, 2);
         }
         assert_int_equal(sonde_load_coordination_cancel(sim.c, sim.now_us, &changed, &err), 0);
         assert_true(changed);
@@ -551,7 +375,7 @@ static void it_can_be_cancelled_at_any_time(void **state)
         assert_int_equal(sonde_load_coordination_cancel(sim.c, sim.now_us, &changed, &err), 0);
         assert_false(changed);
         if (begun) {
-            all_done(&sim, 2);
+            sim_all_done(&sim, 2);
         }
         struct sonde_load_conclusion end = sim_conclude(&sim);
         assert_string_equal(end.reason, "Cancelled");
@@ -566,12 +390,12 @@ static void what_is_ended_in_the_middle_has_no_good_verdict(void **state)
     struct sim sim;
     sim_begin(&sim, 2, "");
     (void)sim_start(&sim, 2, 0);
-    send_all(&sim, 2, 3);
+    sim_send_all(&sim, 2, 3);
     (void)sim_second(&sim, 0, &calm);
     struct sonde_load_conclusion end = sim_conclude(&sim);
     assert_false(end.succeeded);
     assert_string_equal(end.reason, "Interrupted");
-    must_be_sum(&sim, end.result); /* with the second that one alone has sent */
+    sim_must_be_sum(&sim, end.result); /* with the second that one alone has sent */
     assert_false(end.result->validity.valid);
     sim_end(&sim);
 }
@@ -659,12 +483,12 @@ static void a_warm_up_is_counted_apart(void **state)
     }
     assert_int_equal(sim_state(&sim).seconds, 3);
     sim_restart(&sim);
-    all_done(&sim, 2);
+    sim_all_done(&sim, 2);
     struct sonde_load_conclusion end = sim_conclude(&sim);
     assert_int_equal(end.result->warm_up.sent, 132);
     assert_int_equal(end.result->tally.sent, 60);
     assert_int_equal(end.start_skew_us, 500);
-    must_be_sum(&sim, end.result);
+    sim_must_be_sum(&sim, end.result);
     sim_end(&sim);
 }
 
@@ -686,10 +510,10 @@ static void seconds_are_told_by_their_end(void **state)
         }
     }
     assert_int_equal(sim_state(&sim).seconds, 4);
-    all_done(&sim, 2);
+    sim_all_done(&sim, 2);
     struct sonde_load_conclusion end = sim_conclude(&sim);
     assert_true(end.succeeded);
-    must_be_sum(&sim, end.result);
+    sim_must_be_sum(&sim, end.result);
     assert_int_equal(end.result->intervals.count, 4);
     sim_end(&sim);
 }
@@ -705,11 +529,11 @@ static void an_empty_wait_for_answers_is_not_told(void **state)
     struct sim sim;
     sim_begin(&sim, 1, "  arrival: {rate: 1000, durationSeconds: 3}\n");
     (void)sim_start(&sim, 1, 0);
-    send_all(&sim, 1, SECONDS);
+    sim_send_all(&sim, 1, SECONDS);
     (void)sim_second(&sim, 0, &nothing);
     assert_int_equal(sim_state(&sim).seconds, SECONDS + 1);
     assert_int_equal(sonde_load_coordination_shown(sim.c), SECONDS);
-    all_done(&sim, 1);
+    sim_all_done(&sim, 1);
     sim_end(&sim);
 }
 
@@ -722,7 +546,7 @@ static void what_was_saved_by_another_is_refused(void **state)
     SONDE_BUF_AUTO other = SONDE_BUF(16 << 20);
     sim_begin(&sim, 2, "");
     (void)sim_start(&sim, 2, 0);
-    send_all(&sim, 2, 3);
+    sim_send_all(&sim, 2, 3);
     assert_int_equal(sonde_load_coordination_save(sim.c, &saved, NULL), 0);
     sonde_buf_str(&other, sonde_buf_view(&saved));
     other.data[0]++;
@@ -750,15 +574,9 @@ int main(void)
         cmocka_unit_test(totals_that_do_not_fit_fail_the_test),
         cmocka_unit_test(labels_that_differ_fail_the_test),
         cmocka_unit_test(a_runner_that_cannot_be_believed_makes_the_test_invalid),
-        cmocka_unit_test(a_loss_under_fail_stops_the_others),
-        cmocka_unit_test(a_loss_before_the_start_ends_the_test),
-        cmocka_unit_test(the_others_continue),
-        cmocka_unit_test(another_takes_the_place),
-        cmocka_unit_test(to_look_at_who_waits_makes_nobody_ready),
-        cmocka_unit_test(the_loss_of_a_pod_counts_once),
-        cmocka_unit_test(whoever_is_not_replaced_fails_the_test),
-        cmocka_unit_test(a_last_word_is_final),
-        cmocka_unit_test(silence_is_a_loss),
+        cmocka_unit_test(what_a_runner_says_of_its_time_is_bounded),
+        cmocka_unit_test(a_runner_that_begins_late_makes_the_test_invalid),
+        cmocka_unit_test(runners_that_begin_minutes_late_do_not_wait_for_themselves),
         cmocka_unit_test(a_deadline_ends_it),
         cmocka_unit_test(it_can_be_cancelled_at_any_time),
         cmocka_unit_test(what_is_ended_in_the_middle_has_no_good_verdict),
