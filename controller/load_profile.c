@@ -189,6 +189,10 @@ bool load_follow_profile(struct load *load)
     }
     if (!load->profile_made) {
         bool wanted = load->live.profile_due && load->live.phase == LOAD_PHASE_RUNNING;
+        if (load->live.phase == LOAD_PHASE_OVER && !object->busy) {
+            fail(load, "the load was over before the latency was steady, or delaySeconds had "
+                       "passed");
+        }
         if (wanted && !object->ending_reason[0]) {
             start(load);
         }

@@ -504,6 +504,39 @@ static const struct sonde_rule rule_search_thresholds = {
     .holds = search_has_thresholds,
 };
 
+static bool search_has_no_profile(const void *object)
+{
+    const struct sonde_load_test *test = object;
+    return !test->search || !test->profile;
+}
+
+static const struct sonde_rule rule_search_profile = {
+    .name = "SearchHasNoProfile",
+    .message = "must not stand beside search: profile a test at the rate that it finds",
+    .field = "profile",
+    .cel = "!(has(self.search) && has(self.profile))",
+    .holds = search_has_no_profile,
+};
+
+static bool profile_begins_in_time(const void *object)
+{
+    const struct sonde_load_test *test = object;
+    int64_t seconds = test->arrival ? arrival_seconds(test->arrival) : 0;
+    return !test->profile || seconds == 0 || test->profile->delay_seconds < seconds;
+}
+
+static const struct sonde_rule rule_profile_delay = {
+    .name = "ProfileBeginsInTime",
+    .message = "must have delaySeconds below the arrival's length",
+    .field = "profile",
+    .cel = "!has(self.profile) || !has(self.profile.delaySeconds) || !has(self.arrival) || "
+           "self.profile.delaySeconds < "
+           "(has(self.arrival.stages) ? self.arrival.stages.map(s, s.durationSeconds).sum() : "
+           "(has(self.arrival.durationSeconds) ? self.arrival.durationSeconds : "
+           "(has(self.arrival.rate) ? self.arrival.amount / self.arrival.rate + 1 : 86401)))",
+    .holds = profile_begins_in_time,
+};
+
 /* Requests that thresholds name by {name:…} exist, where the requests are known here. */
 static bool threshold_is_known(const struct sonde_scenario *scenario, const char *text)
 {
@@ -545,7 +578,8 @@ static const struct sonde_rule rule_thresholds = {
 const struct sonde_object sonde_object_load_test = {
     .size = sizeof(struct sonde_load_test),
     .groups = {{"arrival", "search"}},
-    .rules = {&rule_deadline, &rule_connections, &rule_search_thresholds, &rule_thresholds},
+    .rules = {&rule_deadline, &rule_connections, &rule_search_thresholds, &rule_search_profile,
+              &rule_profile_delay, &rule_thresholds},
     .derive = derive,
     .fields =
         (const struct sonde_field[]){
@@ -636,7 +670,9 @@ const struct sonde_object sonde_object_load_test = {
              .minimum = 0,
              .maximum = 3600},
             {.name = "profile",
-             .description = "Captures of the target's processes while it is under load.",
+             .description = "Captures of the target's processes while it is under load. One that "
+                            "takes longer than what is left of the test shows a service without "
+                            "load from then on.",
              .type = SONDE_FIELD_OBJECT,
              SONDE_AT(sonde_load_test, profile),
              .object = &profile},

@@ -90,7 +90,7 @@ struct sonde_rule {
     bool (*holds)(const void *object);
 };
 
-enum { SONDE_RULES_MAX = 4, SONDE_GROUPS_MAX = 2, SONDE_GROUP_SIZE_MAX = 5 };
+enum { SONDE_RULES_MAX = 6, SONDE_GROUPS_MAX = 2, SONDE_GROUP_SIZE_MAX = 5 };
 
 struct sonde_object {
     size_t size; /* of its struct, bytes; 0: only described (status) */

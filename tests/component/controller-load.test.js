@@ -403,6 +403,16 @@ test('at profileDue the ProfileRun is made, waited for, and concluded with', asy
   assert.deepEqual(store.posted(`${made.metadata.uid}/conclude`)[0].profiles, [metadata.uid]);
 });
 
+test('a profile that never became due is said to be missing', async (t) => {
+  const captures = [{ name: 'cpu', type: 'CPUProfile', durationSeconds: 5 }];
+  const { cluster, store, made } = await running(t, { profile: { captures } });
+  store.tell(made, { phase: 'Over', ready: 1 });
+  await cluster.loadEnds('peak');
+  const events = () => cluster.asked('POST', '/events').map(({ body }) => body.reason);
+  await until(() => events().includes('ProfileNotTaken'), 10000, 'the event');
+  assert.equal(cluster.get('profileruns', 'peak-profile'), undefined);
+});
+
 for (const end of ['cancel', 'abort']) {
   test(`the ProfileRun of a test that ends early is cancelled: ${end}`, async (t) => {
     const captures = [{ name: 'cpu', type: 'CPUProfile', durationSeconds: 60 }];

@@ -238,6 +238,15 @@ static const struct {
      "t:5:3: spec.thresholds: must be given with search: they are what the rate has to keep"},
     {TEST URL GET "  search: {maxRate: 10, startRate: 10}\n",
      "t:7:21: spec.search.maxRate: must be above startRate"},
+    {TEST URL GET "  search: {maxRate: 100}\n  thresholds: [\"http_reqs: count>1\"]\n"
+                  "  profile: {captures: [{name: c, type: CPUProfile}]}\n",
+     "t:9:12: spec.profile: must not stand beside search: profile a test at the rate that it "
+     "finds"},
+    {TEST URL GET TEN "  profile: {delaySeconds: 10, captures: [{name: c, type: CPUProfile}]}\n",
+     "t:8:12: spec.profile: must have delaySeconds below the arrival's length"},
+    {TEST URL GET "  arrival: {rate: 10, amount: 95}\n"
+                  "  profile: {delaySeconds: 10, captures: [{name: c, type: CPUProfile}]}\n",
+     "t:8:12: spec.profile: must have delaySeconds below the arrival's length"},
     {TEST URL GET TEN "  thresholds: [\"http_req_duration{name:x}: p(99)<1\"]\n",
      "t:8:15: spec.thresholds: must name in {name:…} a request of the scenario; there are no other "
      "tags"},
