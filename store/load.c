@@ -14,6 +14,11 @@
 
 static int keep(struct loads *loads, struct sonde_err *err);
 
+int64_t loads_now(const struct loads *loads)
+{
+    return sonde_clock_monotonic() / SONDE_MICROSECOND + loads->ahead_us;
+}
+
 static void start_flush(struct loads *loads)
 {
     if (!loads->flushing) {
@@ -68,8 +73,7 @@ static int make_room(struct loads *loads, struct sonde_err *err)
 static int say_cancel(struct loads *loads, struct load_test *test, struct sonde_err *err)
 {
     struct load_effect effect;
-    const struct load_said said = {.kind = LOAD_EVENT_CANCEL,
-                                   .time_us = sonde_clock_realtime() / SONDE_MICROSECOND};
+    const struct load_said said = {.kind = LOAD_EVENT_CANCEL, .time_us = loads_now(loads)};
     return load_say(loads, test, &said, &effect, err);
 }
 
@@ -87,6 +91,9 @@ static int open_test(struct loads *loads, const char *uid, struct sonde_err *err
         free(test);
         return r;
     }
+    int64_t behind_us = test->kept->latest_us - loads_now(loads);
+    loads->ahead_us += behind_us > 0 ? behind_us : 0;
+    sonde_load_coordination_resumed(test->kept->coordination, loads_now(loads));
     test->next = loads->first;
     loads->first = test;
     loads->count++;
@@ -501,7 +508,7 @@ static void end_waiting(struct loads *loads)
 static void tick(void *context)
 {
     struct loads *loads = context;
-    int64_t now_us = sonde_clock_realtime() / SONDE_MICROSECOND;
+    int64_t now_us = loads_now(loads);
     for (struct load_test *test = loads->first, *next; test; test = next) {
         next = test->next;
         if (test->concluding && is_over(loads, test)) {
@@ -536,6 +543,7 @@ int loads_new(struct service *service, struct loads **ret, struct sonde_err *err
         return sonde_fail(err, SONDE_ENOMEM, 0, "out of memory");
     }
     loads->service = service;
+    loads->ahead_us = (sonde_clock_realtime() - sonde_clock_monotonic()) / SONDE_MICROSECOND;
     int r = sonde_timer_new(service->loop, flush, loads, &loads->flush, err);
     r = r < 0 ? r : sonde_timer_new(service->loop, tick, loads, &loads->tick, err);
     r = r < 0 ? r : sonde_db_loads(service->db, take_up, loads, err);
@@ -577,7 +585,7 @@ int loads_create(struct loads *loads, const char *uid, const char *addresses, st
     const struct sonde_load_row row = {
         .addresses = addresses,
         .seed = (int64_t)(seed & exact),
-        .begun_us = sonde_clock_realtime() / SONDE_MICROSECOND,
+        .begun_us = loads_now(loads),
     };
     int r = sonde_db_load_create(loads->service->db, uid, &row, err);
     return r < 0 || in_memory(loads, uid) ? r : open_test(loads, uid, err);
@@ -627,8 +635,7 @@ int loads_failed(struct loads *loads, const char *uid, const char *target, const
         !cJSON_AddStringToObject(body, "message", sonde_json_string_or(word, "message", ""))) {
         return sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
     }
-    const struct load_said said = {
-        LOAD_EVENT_LOST, (unsigned)number, sonde_clock_realtime() / SONDE_MICROSECOND, body, {0}};
+    const struct load_said said = {LOAD_EVENT_LOST, (unsigned)number, loads_now(loads), body, {0}};
     struct load_test *test = load_find(loads, uid, err);
     int r = test ? load_say(loads, test, &said, &effect, err) : err->code;
     r = r < 0 ? r : flush_now(loads, err);

@@ -2,14 +2,8 @@
 /* What runners of a load test, the controller and people ask of it. */
 #include <string.h>
 
-#include "base/clock.h"
 #include "codec/json.h"
 #include "store/loads.h"
-
-static int64_t now_us(void)
-{
-    return sonde_clock_realtime() / SONDE_MICROSECOND;
-}
 
 int load_runner_number(const char *target, int64_t *ret)
 {
@@ -48,7 +42,8 @@ static struct load_test *find_test(struct call *call, unsigned *ret_runner)
     if (!test) {
         call_fail_by(call, &err);
     } else if (!test->concluding) {
-        sonde_load_coordination_heard(test->kept->coordination, *ret_runner, now_us());
+        sonde_load_coordination_heard(test->kept->coordination, *ret_runner,
+                                      loads_now(call->service->loads));
     }
     return test;
 }
@@ -83,7 +78,8 @@ void loads_clock(struct call *call)
     if (!find_runner(call, &runner)) {
         return;
     }
-    (void)snprintf(text, sizeof(text), "{\"now\":%lld}\n", (long long)now_us());
+    (void)snprintf(text, sizeof(text), "{\"now\":%lld}\n",
+                   (long long)loads_now(call->service->loads));
     call_answer(call, 200, sonde_str(text));
 }
 
@@ -112,7 +108,8 @@ static bool say(struct call *call, enum load_event_kind kind, struct load_effect
     if (!body) {
         return false;
     }
-    const struct load_said said = {kind, runner, now_us(), body, sonde_buf_view(&call->body)};
+    const struct load_said said = {kind, runner, loads_now(call->service->loads), body,
+                                   sonde_buf_view(&call->body)};
     if (load_say(call->service->loads, test, &said, ret, &err) < 0) {
         refuse(call, &err, ret->expected);
         return false;
@@ -295,7 +292,7 @@ void loads_lost(struct call *call)
         call_fail(call, 404, "NotFound", "a runner has a number from 0 to 99");
         return;
     }
-    const struct load_said said = {LOAD_EVENT_LOST, (unsigned)number, now_us(), body,
+    const struct load_said said = {LOAD_EVENT_LOST, (unsigned)number, loads_now(loads), body,
                                    sonde_buf_view(&call->body)};
     if (load_say(loads, test, &said, &effect, &err) < 0) {
         call_fail_by(call, &err);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "codec/json.h"
 #include "load/tally_json.h"
 
@@ -179,6 +178,7 @@ static int repeat(void *context, const struct sonde_load_event *event, struct so
                                    .body = body};
     r = r < 0 ? r : load_kept_apply(kept, &said, &effect, err);
     kept->event_bytes += event->body.length;
+    kept->latest_us = event->time_us > kept->latest_us ? event->time_us : kept->latest_us;
     return r < 0 ? sonde_err_wrap(err, r, "what is kept of run %s", kept->uid) : 0;
 }
 
@@ -210,7 +210,6 @@ int load_kept_open(struct sonde_db *db, const char *uid, struct load_kept **ret,
         load_kept_free(kept);
         return r;
     }
-    sonde_load_coordination_resumed(kept->coordination, sonde_clock_realtime() / SONDE_MICROSECOND);
     *ret = kept;
     return 0;
 }

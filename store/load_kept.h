@@ -27,6 +27,7 @@ struct load_kept {
     struct sonde_load_label labels[SONDE_LOAD_LABELS_MAX];
     size_t event_bytes; /* since its state was kept */
     bool cancelled;     /* its run is to end */
+    int64_t latest_us;  /* when the last of what is kept was said; 0: nobody knows */
 };
 
 /* Something that is said of a test; the body is that of its request. */

@@ -51,6 +51,7 @@ struct loads {
     struct service *service;
     struct load_test *first;
     size_t count;
+    int64_t ahead_us; /* of the monotonic clock: loads_now */
     struct sonde_timer *flush, *tick;
     bool flushing; /* the timer runs */
     struct sonde_load_event events[LOAD_EVENTS_MAX];
@@ -65,6 +66,10 @@ struct loads {
 };
 
 /* load.c */
+/* In µs since 1970: as the realtime clock had it when the store began, and since then by the
+ * monotonic one, so that nobody who sets a clock gives runners up or lets them wait. Never before
+ * what is kept of a test. */
+int64_t loads_now(const struct loads *loads);
 /* The test of a run that has not ended, or NULL with an error. */
 struct load_test *load_find(struct loads *loads, const char *uid, struct sonde_err *err);
 /* Something is said: what comes of it is kept with the next transaction. After an error that leaves

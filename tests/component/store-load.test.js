@@ -10,7 +10,7 @@ const path = require('node:path');
 const test = require('node:test');
 const { LoadTest, tally } = require('./support/load-runners.js');
 const { Service } = require('./support/store-service.js');
-const { bin } = require('./support/sonde.js');
+const { bin, temporary } = require('./support/sonde.js');
 const { until } = require('./support/wait.js');
 
 function refused(answer, status, code) {
@@ -355,4 +355,44 @@ test('hostile words change nothing', async (t) => {
   refused(await other.register(), 400, 'Invalid');
   other.document.spec.target = {};
   refused(await other.register(), 400, 'InvalidSpec');
+});
+
+test('who sets the clock gives no runner up, and lets none wait', async (t) => {
+  const clock = path.join(temporary(t), 'clock');
+  const set = (seconds) => fs.writeFileSync(clock, String(seconds));
+  set(0);
+  const service = await Service.start(
+    t,
+    [],
+    [
+      'env',
+      `LD_PRELOAD=${path.join(path.dirname(bin), '..', 'tests', 'program_clock.so')}`,
+      `SONDE_TEST_CLOCK=${clock}`,
+      `ASAN_OPTIONS=${process.env.ASAN_OPTIONS ?? ''}:verify_asan_link_order=0`,
+    ],
+  );
+  const load = await LoadTest.make(service, 2);
+  const [{ start }] = await load.begin();
+  const now = async () => (await load.runners[0].ask('POST', '/clock', {})).json.now;
+  for (const [second, { ahead, restarted }] of [
+    { ahead: 3600 },
+    { ahead: -3600 },
+    { ahead: -7200, restarted: true },
+  ].entries()) {
+    set(ahead);
+    await (restarted ? service.restart() : undefined);
+    // It looks for who says nothing several times a second.
+    await until(async () => (await now()) > start + (second + 1) * 1e6, 20000, 'a second');
+    assert.ok((await now()) < start + 60e6);
+    for (const runner of load.runners) {
+      const { status, json, text } = await runner.second(tally(times(0, second)));
+      assert.deepEqual([status, json], [200, { stop: false }], text);
+    }
+  }
+  for (const runner of load.runners) {
+    await runner.finish();
+  }
+  const { json } = await load.conclude();
+  assert.equal(json.load.reason, 'Completed', JSON.stringify(json.load));
+  assert.equal(json.load.lostRunners, 0);
 });
