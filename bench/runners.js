@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
 
-// Runners of a load test with a real store, all on this machine: how far apart they begin, and what
-// memory one of them takes.
+// Runners of a load test with a real store, all on this machine: how far apart they begin, how soon
+// they stop when a threshold breaks, and what memory one of them takes.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -12,15 +12,17 @@ const { atEnd, checkProgram, machine, main, memory, parse, quantile, root } = me
 const options = parse({
   runners: 8,
   tests: 25,
+  stops: 10,
   connections: 1000,
   sonde: 'build/release/bin/sonde',
 });
 process.env.SONDE_BIN = path.resolve(root, options.sonde);
 
 const { LoadTest } = require('../tests/component/support/load-runners.js');
-const { countingServer, startRunner, until } = require('../tests/component/support/runner.js');
+const support = require('../tests/component/support/runner.js');
 const { Service } = require('../tests/component/support/store-service.js');
 
+const { countingServer, startRunner, until, watchStop } = support;
 const t = { after: atEnd };
 const PATIENCE_MILLISECONDS = 120000;
 
@@ -81,6 +83,40 @@ async function starts(service) {
   printStarts('the same, as the server has seen their first requests', seen);
 }
 
+// The service fails from some moment on: when the last request came, after the end of the second
+// that broke the threshold.
+async function oneStop(service) {
+  const server = await countingServer(t);
+  const watch = watchStop(server, 0.01);
+  const text = 'http_req_failed: rate<0.01';
+  const { load, processes } = await makeTest(service, server, options.runners, {
+    ...{ scenario: { requests: [{ name: 'one', path: '/' }] } },
+    ...{ arrival: { rate: 100 * options.runners, durationSeconds: 120 } },
+    ...{ thresholds: [text], abortOnFail: [text], delayAbortSeconds: 2 },
+  });
+  const seconds = async () => (await load.live()).json.seconds.length > 2;
+  await until(seconds, PATIENCE_MILLISECONDS, 'some seconds of it');
+  server.status = 500;
+  for (const own of processes) {
+    await own.end();
+  }
+  const { json } = await load.conclude();
+  const answer = await service.person('GET', `artifacts/${json.load.artifact}?namespace=clinic`);
+  return watch.after(JSON.parse(answer.text).startMicroseconds);
+}
+
+async function stops(service) {
+  const after = [];
+  for (let i = 0; i < options.stops; i++) {
+    after.push(await oneStop(service));
+  }
+  console.log(
+    `the last request of ${options.runners} runners after the second that broke a threshold: ` +
+      `p50 ${quantile(after, 0.5).toFixed(0)} ms, largest ${Math.max(...after).toFixed(0)} ms ` +
+      `of ${after.length} tests`,
+  );
+}
+
 // The largest resident size of one that has all of its connections.
 async function size(service) {
   const server = await countingServer(t);
@@ -107,5 +143,6 @@ main(async () => {
   fs.accessSync(process.env.SONDE_BIN);
   const service = await Service.start(t);
   await starts(service);
+  await stops(service);
   await size(service);
 });

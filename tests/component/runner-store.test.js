@@ -5,28 +5,32 @@
 
 const assert = require('node:assert/strict');
 const net = require('node:net');
+const { monitorEventLoopDelay } = require('node:perf_hooks');
 const test = require('node:test');
 const hdr = require('hdr-histogram-js');
 const { listen } = require('./support/load.js');
 const { LoadTest } = require('./support/load-runners.js');
-const { countingServer, startRunner, startRunners, until } = require('./support/runner.js');
+const { countingServer, startRunner, startRunners } = require('./support/runner.js');
+const { until, watchStop } = require('./support/runner.js');
 const { temporary } = require('./support/sonde.js');
 const { Service } = require('./support/store-service.js');
 
 const endless = { rate: 120, durationSeconds: 120 };
 
-// A store, and a test in it whose runners reach it by a way that outlasts its restarts.
+// A store, and a test in it whose runners reach it by a way that outlasts its restarts. What the
+// store says on it is lost where way.loses(text) says so.
 async function makeTest(t, count, spec, server) {
   const service = await Service.start(t);
   const sockets = new Set();
   const way = net.createServer((client) => {
     const upstream = net.connect(service.port, '127.0.0.1');
+    client.pipe(upstream);
+    upstream.on('data', (data) => way.loses?.(data.toString('latin1')) || client.write(data));
     for (const [one, other] of [
       [client, upstream],
       [upstream, client],
     ]) {
       sockets.add(one);
-      one.pipe(other);
       one.on('error', () => other.destroy());
       one.on('close', () => other.destroy());
     }
@@ -40,7 +44,7 @@ async function makeTest(t, count, spec, server) {
   const target = { url: server.url };
   const load = await LoadTest.make(service, count, { target, connections: 8, ...spec });
   const { uid, tokens } = load;
-  return { service, load, store: { port, uid, tokens, directory: temporary(t) } };
+  return { service, load, way, store: { port, uid, tokens, directory: temporary(t) } };
 }
 
 async function allEnd(runners) {
@@ -107,6 +111,52 @@ test('a threshold that breaks stops all of them', async (t) => {
   assert.ok(server.requests < endless.rate * endless.durationSeconds);
 });
 
+test('all of them stop within two seconds of the one that breaks a threshold', async (t) => {
+  const server = await countingServer(t);
+  const text = 'http_req_failed: rate<0.01';
+  const spec = { arrival: endless, thresholds: [text], abortOnFail: [text], delayAbortSeconds: 2 };
+  const own = await makeTest(t, 3, spec, server);
+  const watch = watchStop(server, 0.01);
+  const stalls = monitorEventLoopDelay({ resolution: 10 });
+  stalls.enable();
+  const runners = startRunners(t, own.store);
+  await until(async () => (await seconds(own)) > 2, 60000, 'some seconds');
+  server.status = 500;
+  await allEnd(runners);
+  const { kept } = await conclude(own);
+  const after = watch.after(kept.startMicroseconds);
+  t.diagnostic(`the last request came ${after.toFixed(0)} ms after the second`);
+  // Two seconds, on a machine that has time for the server.
+  const most = 6000 + (10 * stalls.max) / 1e6;
+  assert.ok(kept.stopped && after < most, `${after} ms`);
+});
+
+test('a start that nobody was told of in time is told in the result', async (t) => {
+  const server = await countingServer(t);
+  const arrival = { rate: 120, durationSeconds: 15 };
+  const own = await makeTest(t, 3, { arrival }, server);
+  let lost = 0;
+  own.way.loses = (text) => {
+    const begins = /"start":\d/.test(text);
+    lost += begins ? 1 : 0;
+    return begins;
+  };
+  const runners = startRunners(t, own.store);
+  await until(() => lost > 0, 60000, 'the start to be named');
+  const end = Date.now() + 3500;
+  await until(() => Date.now() > end, 60000, 'the start to be long past');
+  own.way.loses = undefined;
+  await own.service.restart();
+  await allEnd(runners);
+  const said = await conclude(own);
+  isExact(said, server);
+  const { sent, unsent } = said.kept.counts;
+  assert.equal(sent + unsent, 15 * 120);
+  assert.ok(unsent >= 3 * 120, String(unsent));
+  assert.equal(said.load.reason, 'Invalid');
+  assert.match(said.load.message, /^runner-\d began \d+\.\d s late/);
+});
+
 test('a store that is killed in mid-test goes on, and loses nothing', async (t) => {
   const server = await countingServer(t);
   const arrival = { rate: 120, durationSeconds: 8 };
@@ -171,19 +221,77 @@ test('another takes the place of a runner that is lost', async (t) => {
   assert.ok(unsent > 0 && Math.abs(sent + unsent - 15 * 120) <= 2, `${sent} + ${unsent}`);
 });
 
-test('a search is made of rounds of all of them', async (t) => {
+// Serves one after the other, `rate` a second; whoever would wait for half a second is sent away.
+function makeQueue(server, rate) {
+  let free = 0;
+  server.handle = (_request, response) => {
+    const now = performance.now();
+    if (free > now + 500) {
+      response.statusCode = 503;
+      response.end();
+      return;
+    }
+    free = Math.max(free, now) + 1000 / rate;
+    setTimeout(() => response.end('hello'), free - now);
+  };
+}
+
+test('a search by all of them finds where the service cannot follow any more', async (t) => {
   const server = await countingServer(t);
+  makeQueue(server, 100);
   const spec = {
-    search: { startRate: 30, maxRate: 60, trialSeconds: 5 },
-    thresholds: ['http_req_failed: rate<0.1'],
+    search: { startRate: 40, maxRate: 320, trialSeconds: 5, precisionPercent: 50 },
+    thresholds: ['http_req_duration: p(95)<200', 'http_req_failed: rate<0.01'],
     arrival: undefined,
   };
   const own = await makeTest(t, 2, spec, server);
   await allEnd(startRunners(t, own.store));
   const { load, kept } = await conclude(own);
-  assert.ok(kept.search.trials.length >= 2, JSON.stringify(kept.search));
-  if (load.succeeded) {
-    assert.equal(load.highestRate, 60);
-    assert.equal(kept.counts.sent, 300);
+  const { trials, lower, upper } = kept.search;
+  const shown = JSON.stringify(kept.search);
+  // On a machine that is busy the generator may be too slow, which each trial says of itself.
+  const believed = trials.filter(({ valid }) => valid);
+  t.diagnostic(`${believed.length} of ${trials.length} trials were valid: ${lower} to ${upper}`);
+  assert.ok(trials.length >= 2, shown);
+  assert.ok(
+    believed.every(({ rate, keeps }) => (rate < 100 ? keeps : rate < 130 || !keeps)),
+    shown,
+  );
+  assert.ok(lower < 130, shown);
+  assert.equal(load.highestRate, lower);
+  if (believed.length === trials.length) {
+    assert.deepEqual([load.reason, lower, upper], ['Completed', 80, 160], shown);
+    assert.equal(kept.counts.sent, 80 * 5);
+  }
+});
+
+test('a search goes on with another in the place of a runner that is lost', async (t) => {
+  const server = await countingServer(t);
+  const spec = {
+    search: { startRate: 30, maxRate: 60, trialSeconds: 5, precisionPercent: 50 },
+    thresholds: ['http_req_failed: rate<0.1'],
+    arrival: undefined,
+    onRunnerLoss: 'Replace',
+  };
+  const own = await makeTest(t, 2, spec, server);
+  const [lost, other] = startRunners(t, own.store);
+  const second = async () => (await own.load.live()).json.seconds.some(({ round }) => round === 1);
+  await until(second, 120000, 'a second of the second round');
+  lost.child.kill('SIGTERM');
+  await lost.end(1);
+  const { json } = await own.load.lost(0);
+  assert.equal(json.replaced, true);
+  await allEnd([other, startRunner(t, own.store, 0)]);
+  const { load, kept } = await conclude(own);
+  assert.equal(load.lostRunners, 1);
+  // The round of the loss has a gap, and is not believed; others are.
+  const { trials, lower } = kept.search;
+  const shown = JSON.stringify(kept.search);
+  assert.ok(trials.length >= 2 && ['Completed', 'Invalid'].includes(load.reason), shown);
+  t.diagnostic(
+    `${trials.filter(({ valid }) => valid).length} of ${trials.length} trials were valid`,
+  );
+  if (trials.every(({ valid }, i) => valid || i === 1)) {
+    assert.deepEqual([load.reason, lower, load.highestRate], ['Completed', 60, 60], shown);
   }
 });

@@ -31,7 +31,8 @@ function loadTest(url, spec = {}) {
   };
 }
 
-// Answers each request after `delay` ms, and counts them: by path, with the fields of the first.
+// Answers each request after `delay` ms, or as `handle` of what it returns does, and counts them: by
+// path, with the fields of the first.
 // `tls`: options of https.
 async function countingServer(t, { delay = 0, tls } = {}) {
   const counter = { requests: 0, paths: {}, headers: [], status: 200, delay };
@@ -43,13 +44,36 @@ async function countingServer(t, { delay = 0, tls } = {}) {
       counter.headers.push(request.headers);
     }
     response.statusCode = counter.status;
-    setTimeout(() => response.end('hello'), counter.delay);
+    if (counter.handle) {
+      counter.handle(request, response);
+    } else {
+      setTimeout(() => response.end('hello'), counter.delay);
+    }
   };
   const server = tls ? https.createServer(tls, take) : http.createServer(take);
   server.keepAliveTimeout = 60000;
   counter.port = await listen(t, server);
   counter.url = `${tls ? 'https' : 'http'}://127.0.0.1:${counter.port}/`;
   return counter;
+}
+
+// Sees when more than `share` of all answers are bad, as the server gives them, and when the last
+// request came. after(start): by how many ms that was later than the end of the second that broke
+// the share; `start` is the test's, in µs since 1970.
+function watchStop(server, share) {
+  const now = () => performance.timeOrigin + performance.now();
+  const own = { all: 0, bad: 0, broken: undefined, last: undefined };
+  server.seen = () => {
+    own.all++;
+    own.bad += server.status === 200 ? 0 : 1;
+    own.last = now();
+    own.broken ??= own.bad > share * own.all ? own.last : undefined;
+  };
+  own.after = (start) => {
+    const begun = start / 1000;
+    return own.last - (begun + Math.ceil((own.broken - begun) / 1000) * 1000);
+  };
+  return own;
 }
 
 const counts = ['sent', 'answered', 'failed', 'censored', 'unsent'];
@@ -259,5 +283,5 @@ function startRunners(t, store, options) {
 
 module.exports = {
   ...{ PlayedStore, countingServer, loadTest, playStore, startRunner, startRunners },
-  until,
+  ...{ until, watchStop },
 };
