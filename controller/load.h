@@ -107,7 +107,6 @@ struct load {
     int job_failures;    /* requests about it that failed, in a row */
     int64_t job_at;      /* monotonic: no other is sent before */
     struct runner runners[LOAD_RUNNERS_MAX];
-    bool pods_seen;                          /* those that were there at the beginning */
     char trouble_reason[OBJECT_REASON_SIZE]; /* why some are not ready; "" */
     char trouble_message[OBJECT_MESSAGE_SIZE];
     struct load_live live;

@@ -344,8 +344,8 @@ bool load_start_runners(struct load *load)
 
 struct found {
     const struct sonde_kube_object *newest[LOAD_RUNNERS_MAX];
-    /* Of those that are lost, or leave, and whose loss the store does not know of. */
-    const struct sonde_kube_object *first[LOAD_RUNNERS_MAX], *last[LOAD_RUNNERS_MAX];
+    /* Of those that are lost, or leave, and whose loss the store was not told of. */
+    const struct sonde_kube_object *first[LOAD_RUNNERS_MAX];
 };
 
 static const struct load_pod *kept(const struct sonde_kube_object *object)
@@ -389,9 +389,6 @@ static void look_at_pod(const struct load *load, const struct sonde_kube_object 
         if (!found->first[i] || is_after(found->first[i], &loss)) {
             found->first[i] = pod;
         }
-        if (!found->last[i] || !is_after(found->last[i], &loss)) {
-            found->last[i] = pod;
-        }
     }
 }
 
@@ -407,19 +404,6 @@ static void find_pods(const struct load *load, struct found *ret)
             look_at_pod(load, pod, ret);
         }
     }
-}
-
-/* Of several pods that a runner lost before this controller came to the test, whoever led before
- * has told all but the last: told again, a loss would count twice. */
-static void skip_told(struct load *load, struct found *found)
-{
-    for (int64_t i = 0; i < load->spec->parallelism && !load->pods_seen; i++) {
-        while (found->first[i] != found->last[i]) {
-            load->runners[i].told = loss_of(found->first[i]);
-            find_pods(load, found);
-        }
-    }
-    load->pods_seen = true;
 }
 
 static void told(void *context, const struct store_answer *answer, const struct sonde_err *err)
@@ -511,7 +495,8 @@ static void note_trouble(struct load *load, const struct sonde_kube_object *firs
     load_set_trouble(load, first ? kept(first)->reason : "", message);
 }
 
-/* One after the other: the store hears of the pods of a runner as they were. */
+/* One after the other: the store hears of the pods of a runner as they were. Who comes to a test in
+ * mid-way tells all of them: the store counts none twice. */
 static void follow_losses(struct load *load, const struct sonde_kube_object *pod)
 {
     struct runner *runner = &load->runners[kept(pod)->index];
@@ -529,7 +514,6 @@ void load_follow_pods(struct load *load)
     size_t count = 0;
     struct found found;
     find_pods(load, &found);
-    skip_told(load, &found);
     for (int64_t i = 0; i < load->spec->parallelism; i++) {
         const struct sonde_kube_object *pod = found.newest[i];
         if (found.first[i]) {
