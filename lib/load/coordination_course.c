@@ -292,23 +292,49 @@ static void sum_up(const struct sonde_load_coordination *c, struct sonde_load_ou
     ret->stopped = ret->stopped || c->stopping;
 }
 
-/* Of a runner whose machine was too slow, whatever the sum of all says. */
-static void check_runner(const struct sonde_load_coordination *c, unsigned number,
-                         struct sonde_load_validity *ret)
+/* What a runner lacked of its CPU; valid: nothing. */
+static struct sonde_load_validity cpu_of(const struct runner *own)
 {
-    const struct runner *own = &c->runners[number];
     struct sonde_load_plan plan = {.threads = own->threads ? own->threads : 1};
     const struct sonde_load_outcome outcome = {
         .tally = {.answered = 1, .sent = 1}, /* only CPU and throttling are looked at */
         .duration_ns = own->duration_us * SONDE_MICROSECOND,
         .cpu_ns = add_us(0, own->cpu_us),
     };
-    struct sonde_load_validity found;
-    sonde_load_validate(&plan, &outcome, add_us(0, own->throttled_us), &found);
+    struct sonde_load_validity found = {.valid = true};
+    if (own->told) {
+        sonde_load_validate(&plan, &outcome, add_us(0, own->throttled_us), &found);
+    }
+    return found;
+}
+
+static void blame(unsigned number, const char *why, struct sonde_load_validity *ret)
+{
+    ret->valid = false;
+    (void)snprintf(ret->reason, sizeof(ret->reason), "runner-%u: %.200s", number, why);
+}
+
+/* Of a runner whose machine was too slow, whatever the sum of all says. */
+static void check_runner(const struct sonde_load_coordination *c, unsigned number,
+                         struct sonde_load_validity *ret)
+{
+    const struct runner *own = &c->runners[number];
+    const struct sonde_load_validity found = cpu_of(own);
     const char *why = own->invalid[0] ? own->invalid : found.reason;
     if (own->told && why[0]) {
-        ret->valid = false;
-        (void)snprintf(ret->reason, sizeof(ret->reason), "runner-%u: %.200s", number, why);
+        blame(number, why, ret);
+    }
+}
+
+/* Whoever lacks CPU sends late, or not at all: then it is the cause that is told. */
+static void name_cause(const struct sonde_load_coordination *c, struct sonde_load_validity *ret)
+{
+    for (unsigned i = 0; i < c->count; i++) {
+        const struct sonde_load_validity found = cpu_of(&c->runners[i]);
+        if (!found.valid) {
+            blame(i, found.reason, ret);
+            return;
+        }
     }
 }
 
@@ -350,6 +376,9 @@ static void validate(struct sonde_load_coordination *c, const struct sonde_load_
     sonde_load_validate(&c->plan, &calm, 0, validity);
     if (outcome->tally.answered) {
         check_starts(c, outcome->duration_ns, validity);
+    }
+    if (!validity->valid && outcome->tally.answered) {
+        name_cause(c, validity);
     }
     for (unsigned i = 0; i < c->count && validity->valid; i++) {
         check_runner(c, i, validity);

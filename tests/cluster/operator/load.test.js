@@ -206,6 +206,8 @@ describe('runners that cannot do their work', { concurrency: 1 }, () => {
     });
     const { status } = await load.fails('Invalid');
     assert.equal(status.validity, 'Invalid');
+    // It is what was late, too; what is told is the cause.
+    assert.match(condition({ status }, 'Succeeded').message, /throttled for [\d.]+ % of the time/);
   });
 
   test('are not placed', async (t) => {

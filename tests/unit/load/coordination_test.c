@@ -204,10 +204,13 @@ static void a_runner_that_cannot_be_believed_makes_the_test_invalid(void **state
     static const struct {
         int64_t cpu_us, throttled_us;
         const char *invalid, *expected;
+        uint64_t unsent; /* of each runner at last */
     } rows[] = {
-        {19500000, 0, "", "runner-1: our threads used 98 % of a CPU each"},
-        {0, 900000, "", "runner-1: we were throttled for 9.0 % of the time"},
-        {0, 0, "its clock jumped", "runner-1: its clock jumped"},
+        {19500000, 0, "", "runner-1: our threads used 98 % of a CPU each", 0},
+        {0, 900000, "", "runner-1: we were throttled for 9.0 % of the time", 0},
+        {0, 900000, "", "runner-1: we were throttled for 9.0 % of the time", 50},
+        {0, 0, "", "% of the requests could not be sent", 50},
+        {0, 0, "its clock jumped", "runner-1: its clock jumped", 0},
     };
     for (size_t i = 0; i < SONDE_LENGTH(rows); i++) {
         struct sim sim;
@@ -216,7 +219,11 @@ static void a_runner_that_cannot_be_believed_makes_the_test_invalid(void **state
         bool next;
         sim_begin(&sim, 2, "  thresholds: ['http_req_duration: p(99)<250']\n");
         (void)sim_start(&sim, 2, 0);
-        sim_send_all(&sim, 2, 10);
+        sim_send_all(&sim, 2, 9);
+        for (unsigned k = 0; k < 2; k++) {
+            const struct sim_second last = {.requests = 20, .unsent = rows[i].unsent};
+            (void)sim_second(&sim, k, &last);
+        }
         (void)sim_done(&sim, 0, 0);
         struct sonde_load_done done = sim.runners[1].totals;
         done.runner = 1;
