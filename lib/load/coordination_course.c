@@ -326,13 +326,26 @@ static void check_runner(const struct sonde_load_coordination *c, unsigned numbe
     }
 }
 
-/* Whoever lacks CPU sends late, or not at all: then it is the cause that is told. */
-static void name_cause(const struct sonde_load_coordination *c, struct sonde_load_validity *ret)
+/* Whoever lacks CPU sends late, or not at all, and nobody sends what is due while the place of one
+ * that was lost is empty: then it is the cause that is told. */
+static void name_cause(const struct sonde_load_coordination *c, const struct sonde_load_tally *t,
+                       struct sonde_load_validity *ret)
 {
+    double unsent = (double)t->unsent / (double)(t->sent + t->unsent);
     for (unsigned i = 0; i < c->count; i++) {
         const struct sonde_load_validity found = cpu_of(&c->runners[i]);
         if (!found.valid) {
             blame(i, found.reason, ret);
+            return;
+        }
+    }
+    for (unsigned i = 0; i < c->loss_count && i < SONDE_LOAD_RUNNERS_MAX; i++) {
+        if (c->losses[i].replaced && unsent > SONDE_LOAD_UNSENT_MAX) {
+            (void)snprintf(
+                ret->reason, sizeof(ret->reason),
+                "%.1f %% of the requests were not sent, and runner-%u was lost: what is due "
+                "until another takes its place is not sent",
+                100 * unsent, c->losses[i].runner);
             return;
         }
     }
@@ -378,7 +391,7 @@ static void validate(struct sonde_load_coordination *c, const struct sonde_load_
         check_starts(c, outcome->duration_ns, validity);
     }
     if (!validity->valid && outcome->tally.answered) {
-        name_cause(c, validity);
+        name_cause(c, &outcome->tally, validity);
     }
     for (unsigned i = 0; i < c->count && validity->valid; i++) {
         check_runner(c, i, validity);

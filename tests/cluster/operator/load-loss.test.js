@@ -92,4 +92,16 @@ describe('a runner is killed', { concurrency: 1 }, () => {
       told(ended, count);
     });
   }
+
+  test('of an open loop: what nobody sent is told, with who was lost', async (t) => {
+    const { targets, load } = await underLoad(t, {
+      ...gentle,
+      ...{ parallelism: 2, onRunnerLoss: 'Replace', arrival: { rate: 20, durationSeconds: 40 } },
+    });
+    await load.hasten();
+    await reached(targets, 200);
+    kill((await load.runners())[0]);
+    const { message } = condition(await load.fails('Invalid'), 'Succeeded');
+    assert.match(message, /^[\d.]+ % of the requests were not sent, and runner-0 was lost/);
+  });
 });

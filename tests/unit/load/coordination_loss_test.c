@@ -117,7 +117,7 @@ static void another_takes_the_place(void **state)
     assert_in_range(end.result->tally.unsent, 398, 402);
     assert_int_equal(end.result->tally.sent, sim.all.sent);
     assert_string_equal(end.reason, "Invalid");
-    assert_non_null(strstr(end.message, "could not be sent"));
+    assert_non_null(strstr(end.message, "runner-1 was lost"));
     sim_end(&sim);
 }
 
