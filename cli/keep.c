@@ -134,7 +134,8 @@ void keep_end(struct keep *keep, const struct sonde_load_result *result, bool ca
               const struct sonde_err *why)
 {
     struct sonde_err err;
-    if (!keep->db) {
+    if (!keep->db || !keep->run.uid[0]) {
+        sonde_db_close(SONDE_TAKE(keep->db)); /* it was not begun */
         return;
     }
     if (result) {

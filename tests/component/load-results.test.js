@@ -144,6 +144,14 @@ test('what is to be held against others is not begun where it cannot be kept', a
   assert.equal(requests, 0);
 });
 
+test('what cannot be begun is said alone, and nothing is kept of it', async (t) => {
+  const sonde = new Sonde(t);
+  const result = await sonde.run(['load', 'nonsense://host/', '-a', '1']);
+  exited(result, 2);
+  assert.match(result.stderr, /^sonde: [^\n]*nonsense[^\n]*\n$/);
+  assert.deepEqual(await sonde.runs(), []);
+});
+
 test('interrupted before its time it is cancelled, and no baseline', async (t) => {
   let interrupt = () => {};
   const url = await startServer(t, 200, (count) => count === 20 && interrupt());
