@@ -377,7 +377,7 @@ static void check_starts(const struct sonde_load_coordination *c, int64_t durati
         (void)snprintf(ret->reason, sizeof(ret->reason),
                        "runner-%u began %.1f s late: it learned too late of the start, or its "
                        "node was too busy",
-                       last, (double)late_us / SECOND_US);
+                       last, (double)late_us / (double)SECOND_US);
     }
 }
 
