@@ -446,9 +446,8 @@ static void tell_loss(struct runner *runner, const struct sonde_kube_object *pod
     if (runner->busy || left > 0) {
         return;
     }
-    (void)snprintf(whole, sizeof(whole), "runner %lld (pod %s%s%s): %s",
-                   (long long)kept(pod)->index, pod->name, kept(pod)->node[0] ? " on " : "",
-                   kept(pod)->node, message);
+    (void)snprintf(whole, sizeof(whole), "pod %s%s%s: %s", pod->name,
+                   kept(pod)->node[0] ? " on " : "", kept(pod)->node, message);
     if (strcmp(runner->telling.uid, pod->uid) != 0) {
         object_event(object, true, reason, "Run", whole);
         object->controller->metrics.runners_lost++;

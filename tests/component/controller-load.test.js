@@ -269,7 +269,7 @@ test('a runner that is lost is told to the store, once, with its cause', async (
   await store.wait('runners/2/lost');
   const [first] = store.posted('runners/0/lost');
   assert.equal(first.reason, 'RunnerOutOfMemory');
-  assert.match(first.message, /runner 0 .*node1.*64Mi/);
+  assert.match(first.message, /^pod peak-.*-0-.* on node1: .*64Mi/);
   assert.equal(first.pod, pods[0].metadata.name);
   assert.match(store.posted('runners/1/lost')[0].message, /exit code 137 \(Error\)/);
   assert.match(store.posted('runners/2/lost')[0].message, /node has not said/);

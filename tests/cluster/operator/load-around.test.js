@@ -102,7 +102,7 @@ test('the node of a runner is lost', async (t) => {
     const seconds = (Date.now() - began) / 1000;
     t.diagnostic(`told after ${seconds.toFixed(1)} s (${lostSeconds} s are promised): ${message}`);
     assert.ok(seconds <= lostSecondsMost, `${seconds} s`);
-    assert.match(message, new RegExp(`runner 0 .*${away}`));
+    assert.match(message, new RegExp(`^runner-0: pod .* on ${away}: `));
   } finally {
     await cluster('disturb', 'signal', `${away}-kubelet`, 'CONT');
   }
