@@ -139,8 +139,8 @@ static void a_token_is_for_one_target_and_one_instance(void **state)
     assert_int_equal(sonde_db_token_use(f->db, &pod, token_a, "i2", 10, &f->err), 0);
     denied(f, &pod, token_a, "i1", 10, "TokenUsed");
     /* Any but the one before, for good. */
-    for (char next = '3'; next <= '9'; next++) {
-        const char instance[] = {'i', next, '\0'};
+    for (int next = '3'; next <= '9'; next++) {
+        const char instance[] = {'i', (char)next, '\0'};
         const char before[] = {'i', (char)(next - 1), '\0'};
         assert_int_equal(sonde_db_token_release(f->db, &pod, true, &f->err), 0);
         assert_int_equal(sonde_db_token_release(f->db, &pod, true, &f->err), 0); /* again */
