@@ -815,7 +815,7 @@ describe('in the whole cluster', () => {
   test('the rules are understood by the API server', async () => {
     const { items } = await json(['get', 'validatingadmissionpolicies']);
     const ours = items.filter((policy) => policy.metadata.name.startsWith('sonde-'));
-    assert.equal(ours.length, 9);
+    assert.equal(ours.length, 10);
     for (const { metadata, status } of ours) {
       assert.deepEqual(status.typeChecking, {}, metadata.name);
     }
