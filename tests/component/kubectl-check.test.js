@@ -148,9 +148,10 @@ test('what a run could not be held against is said before it is made', async (t)
   assert.deepEqual(server.requests, []);
 });
 
-test('a budget is read once, and goes with the run', async (t) => {
-  const { service, server, begin } = await cluster(t);
-  const uid = '11111111-2222-4333-8444-555555555555';
+// The uid that the played API server gives what is made, and a document to make it of.
+const uid = '11111111-2222-4333-8444-555555555555';
+
+function writeTest(t) {
   const spec = {
     ...{ target: { service: { name: 'patients', port: 80 } }, thresholds },
     scenario: { requests: [{ name: 'one', path: '/' }] },
@@ -159,6 +160,12 @@ test('a budget is read once, and goes with the run', async (t) => {
   const document = { apiVersion: 'sonde.dev/v1alpha1', kind: 'LoadTest', spec };
   const file = path.join(temporary(t), 'test.json');
   fs.writeFileSync(file, JSON.stringify({ ...document, metadata: { name: 'pull-9' } }));
+  return file;
+}
+
+test('a budget is read once, and goes with the run', async (t) => {
+  const { service, server, begin } = await cluster(t);
+  const file = writeTest(t);
   const once = budget(t, 'thresholds: ["http_req_duration: p(50)<1"]\n');
   const running = begin(['run', file, '--budget', once]);
   await until(() => server.watches.length > 0, 20000, 'the watch');
@@ -173,15 +180,7 @@ test('a budget is read once, and goes with the run', async (t) => {
 test('run waits, and ends with the verdict of its baseline', async (t) => {
   const { service, server, begin, run } = await cluster(t);
   await tested(service, 'main', 10000);
-  const uid = '11111111-2222-4333-8444-555555555555';
-  const spec = {
-    ...{ target: { service: { name: 'patients', port: 80 } }, thresholds },
-    scenario: { requests: [{ name: 'one', path: '/' }] },
-    ...{ arrival: { rate: 100, durationSeconds: 60 }, parallelism: 2 },
-  };
-  const document = { apiVersion: 'sonde.dev/v1alpha1', kind: 'LoadTest', spec };
-  const file = path.join(temporary(t), 'test.json');
-  fs.writeFileSync(file, JSON.stringify({ ...document, metadata: { name: 'pull-9' } }));
+  const file = writeTest(t);
   const words = ['run', file, '--wait', '--baseline', 'main'];
   exited(await run([...words.slice(0, 2), '--no-wait', '--baseline', 'main']), 2);
   const running = begin(words);
