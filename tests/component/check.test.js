@@ -162,6 +162,73 @@ test('a profile is held against its functions', async (t) => {
   assert.equal(new Set(cases).size, 4, cases.join('\n'));
 });
 
+const frame = (functionName, url, lineNumber) => ({
+  ...{ functionName, url, lineNumber, columnNumber: 0, scriptId: '1' },
+});
+
+// Of a second in which readVisits() has 300 ms, render() 100, and nothing happens else: of 999 ms,
+// since nobody knows how long the last sample took.
+function cpuProfile() {
+  const rows = [
+    [frame('readVisits', 'file:///app/routes/patients.js', 40), 300],
+    [frame('render', 'file:///app/views/page.js', 80), 100],
+    [frame('(idle)', '', -1), 600],
+  ];
+  const nodes = rows.map(([callFrame], i) => ({ id: i + 2, callFrame }));
+  const children = nodes.map(({ id }) => id);
+  const samples = rows.flatMap(([, count], i) => Array(count).fill(i + 2));
+  return JSON.stringify({
+    nodes: [{ id: 1, callFrame: frame('(root)', '', -1), children }, ...nodes],
+    ...{ samples, timeDeltas: samples.map(() => 1000) },
+    ...{ startTime: 0, endTime: 1000 * samples.length },
+  });
+}
+
+// Of three megabytes.
+function heapProfile() {
+  const keep = { callFrame: frame('keep', 'file:///app/cache.js', 3), selfSize: 3e6, id: 2 };
+  const head = { callFrame: frame('(root)', '', -1), selfSize: 0, id: 1 };
+  return JSON.stringify({
+    head: { ...head, children: [{ ...keep, children: [] }] },
+    samples: [{ size: 3e6, nodeId: 2, ordinal: 1 }],
+  });
+}
+
+const visits = (more) => `functions: [{name: readVisits, ${more}}]`;
+const bounds = [
+  ['cpu', visits('maxPercent: 74'), 'failed', 'it takes 75.0 % of the busy time, of at most 74'],
+  ['cpu', visits('maxPercent: 76'), 'passed', 'it takes 75.0 %'],
+  ['cpu', visits('file: routes/patients.js, maxPercent: 74'), 'failed', 'it takes 75.0 %'],
+  ['cpu', visits('file: s/patients.js, maxPercent: 0'), 'passed', 'it takes 0.0 %'],
+  ['cpu', visits('maxMillisecondsPerSecond: 299'), 'failed', 'it takes 300.3 ms of each second'],
+  ['cpu', visits('maxMillisecondsPerSecond: 301'), 'passed', 'it takes 300.3 ms'],
+  ['cpu', 'maxBusyPercent: 39', 'failed', '40.0 % of the time, of at most 39'],
+  ['cpu', 'maxBusyPercent: 41', 'passed', '40.0 %'],
+  ['cpu', 'maxAllocatedKilobytes: 1', 'failed', 'the run has no profile of allocations'],
+  ['heap', 'maxAllocatedKilobytes: 2999', 'failed', '3000 kB, of at most 2999'],
+  ['heap', 'maxAllocatedKilobytes: 3001', 'passed', '3000 kB'],
+  ['heap', visits('maxPercent: 99'), 'failed', 'the run has no CPU profile'],
+];
+
+test('each maximum of a budget is kept below it, and not above', async (t) => {
+  const sonde = new Sonde(t);
+  const files = {
+    cpu: sonde.document('cpu.cpuprofile', cpuProfile()),
+    heap: sonde.document('heap.heapprofile', heapProfile()),
+  };
+  for (const [name, file] of Object.entries(files)) {
+    exited(await sonde.run(['import', file, '--name', name]), 0);
+  }
+  for (const [name, text, state, words] of bounds) {
+    const held = ['--budget', budget(sonde, text), '--format', 'json'];
+    const check = await sonde.run(['check', name, ...held]);
+    exited(check, state === 'failed' ? BUDGET : 0);
+    const [found] = JSON.parse(check.stdout).checks.filter(({ kind }) => kind === 'budget');
+    assert.equal(found.state, state, `${text}: ${check.stdout}`);
+    assert.ok(found.message.includes(words), `${text}: ${found.message}`);
+  }
+});
+
 test('a budget that is wrong is refused before anything is done', async (t) => {
   const sonde = new Sonde(t);
   const file = budget(sonde, 'maxBusyPercent: 60\nfunctions:\n- {name: a}\n');
