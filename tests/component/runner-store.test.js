@@ -154,7 +154,8 @@ test('a start that nobody was told of in time is told in the result', async (t) 
   assert.equal(sent + unsent, 15 * 120);
   assert.ok(unsent >= 3 * 120, String(unsent));
   assert.equal(said.load.reason, 'Invalid');
-  assert.match(said.load.message, /^runner-\d began \d+\.\d s late/);
+  // Where the machine bounds the CPU time of all that is tested, that is named as the cause.
+  assert.match(said.load.message, /^runner-\d(: we were throttled| began \d+\.\d s late)/);
 });
 
 test('a store that is killed in mid-test goes on, and loses nothing', async (t) => {
@@ -241,7 +242,9 @@ test('a search by all of them finds where the service cannot follow any more', a
   makeQueue(server, 100);
   const spec = {
     search: { startRate: 40, maxRate: 320, trialSeconds: 5, precisionPercent: 50 },
-    thresholds: ['http_req_duration: p(95)<200', 'http_req_failed: rate<0.01'],
+    // Both are far off above what is served, and kept below it by a server that stands still for
+    // a moment.
+    thresholds: ['http_req_duration: p(50)<200', 'http_req_failed: rate<0.1'],
     arrival: undefined,
   };
   const own = await makeTest(t, 2, spec, server);
