@@ -265,7 +265,7 @@ test('what is said of a test is told as it comes', async (t) => {
   await service.controller('POST', `runs/${load.uid}/cancel`, {});
   assert.deepEqual((await cancelled).json, { stop: true, cancel: true });
   await runner.finish({ stopped: true });
-  await until(async () => (await load.live()).json.phase === 'Over');
+  await until(async () => (await load.live()).json.phase === 'Over', 10000, 'its end');
   const concluded = (await load.conclude({ state: 'Cancelled', reason: 'Cancelled' })).json;
   assert.equal(concluded.load.reason, 'Cancelled');
   const after = await load.live('&since=1');
