@@ -224,6 +224,7 @@ static int try_rate(struct load_work *w, int64_t rate, int64_t seconds, bool *re
     w->sent = 0;
     w->sent_ns = 0;
     w->live = (struct sonde_load_live){0};
+    sonde_load_verdicts_renew(w->verdicts, w->verdict_count);
     if (w->search.count) {
         w->plan.warm_up_seconds = 1; /* for what the last one has left behind */
     }

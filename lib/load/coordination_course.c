@@ -35,6 +35,7 @@ int course_begin(struct sonde_load_coordination *c, struct sonde_err *err)
     c->complete = 0;
     c->measured = true;
     c->concluded = false;
+    sonde_load_verdicts_renew(c->verdicts, c->verdict_count);
     sonde_load_result_fini(&c->result);
     int r = sonde_load_result_init(&c->result, err);
     return r < 0 ? r : sonde_load_tally_divide(&c->result.tally, c->labels, c->label_count, err);

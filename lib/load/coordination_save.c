@@ -69,6 +69,7 @@ static void carry_verdicts(archive *a, struct sonde_load_verdict *verdicts, size
         sonde_load_archive_number(a, &bits);
         memcpy(&verdicts[i].statistic, &bits, sizeof(bits));
         sonde_load_archive_flag(a, &verdicts[i].keeps);
+        sonde_load_archive_flag(a, &verdicts[i].ended);
     }
 }
 

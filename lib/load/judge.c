@@ -164,30 +164,46 @@ int sonde_load_check_threshold(const struct sonde_load_verdict *verdict,
     return 0;
 }
 
+static void judge(struct sonde_load_verdict *own, const struct sonde_load_tally *tally,
+                  double seconds)
+{
+    const struct sonde_load_tally *subject;
+    bool found = find_subject(&own->threshold, tally, &subject);
+    own->statistic = found ? sonde_load_statistic(&own->threshold, subject, seconds) : NAN;
+    own->keeps = sonde_load_keeps(&own->threshold, own->statistic) && tells(&own->threshold, tally);
+}
+
 bool sonde_load_judge(struct sonde_load_verdict *verdicts, size_t count,
                       const struct sonde_load_tally *tally, double seconds)
 {
     bool all = true;
     for (size_t i = 0; i < count; i++) {
         struct sonde_load_verdict *own = &verdicts[i];
-        const struct sonde_load_tally *subject;
-        bool found = find_subject(&own->threshold, tally, &subject);
-        own->statistic = found ? sonde_load_statistic(&own->threshold, subject, seconds) : NAN;
-        own->keeps =
-            sonde_load_keeps(&own->threshold, own->statistic) && tells(&own->threshold, tally);
+        if (!own->ended) {
+            judge(own, tally, seconds);
+        }
         all = all && own->keeps;
     }
     return all;
 }
 
-bool sonde_load_aborts(const struct sonde_load_verdict *verdicts, size_t count,
+bool sonde_load_aborts(struct sonde_load_verdict *verdicts, size_t count,
                        const struct sonde_load_tally *tally)
 {
     bool any = false;
     bool waits = tally->sent > 0;
     for (size_t i = 0; i < count; i++) {
-        const struct sonde_load_verdict *own = &verdicts[i];
-        any = any || (own->aborts && !own->keeps && !(waits && isnan(own->statistic)));
+        struct sonde_load_verdict *own = &verdicts[i];
+        bool breaks = own->aborts && !own->keeps && !(waits && isnan(own->statistic));
+        own->ended = own->ended || breaks;
+        any = any || own->ended;
     }
     return any;
+}
+
+void sonde_load_verdicts_renew(struct sonde_load_verdict *verdicts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        verdicts[i].ended = false;
+    }
 }

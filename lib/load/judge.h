@@ -28,6 +28,7 @@ struct sonde_load_verdict {
     double statistic; /* NAN: nothing was measured */
     bool keeps;
     bool aborts; /* the test is to end when it does not hold */
+    bool ended;  /* … and it has: it stays as it was then */
 };
 
 /* Of a test's thresholds and abortOnFail, each text once: *ret_count of them, `most` at most.
@@ -42,13 +43,17 @@ int sonde_load_check_threshold(const struct sonde_load_verdict *verdict,
                                const struct sonde_load_label *labels, size_t count,
                                struct sonde_err *err) SONDE_MUST_CHECK;
 
-/* Judges all of them, those with a tag by the part that it names: false when one does not hold. */
+/* Judges all of them, those with a tag by the part that it names: false when one does not hold.
+ * What has ended the test does not hold, whatever came after it. */
 bool sonde_load_judge(struct sonde_load_verdict *verdicts, size_t count,
                       const struct sonde_load_tally *tally, double seconds);
 
-/* Whether the test is to end, by how they were judged. What nothing was measured of yet is not
- * broken, unless nothing could be sent at all. */
-bool sonde_load_aborts(const struct sonde_load_verdict *verdicts, size_t count,
+/* Whether the test is to end, by how they were judged; those that end it are marked. What nothing
+ * was measured of yet is not broken, unless nothing could be sent at all. */
+bool sonde_load_aborts(struct sonde_load_verdict *verdicts, size_t count,
                        const struct sonde_load_tally *tally);
+
+/* Before they judge another trial: none has ended it. */
+void sonde_load_verdicts_renew(struct sonde_load_verdict *verdicts, size_t count);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -160,6 +161,29 @@ static void a_broken_threshold_stops_all(void **state)
     assert_string_equal(end.reason, "ThresholdBroken");
     assert_string_equal(end.message, "http_req_duration: p(99)<50");
     assert_true(end.result->stopped);
+    sim_must_be_sum(&sim, end.result);
+    sim_end(&sim);
+}
+
+/* The answers to what was under way when they were told, may be good ones. */
+static void what_stopped_all_stays_broken(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_begin(&sim, 2, "  abortOnFail: ['http_req_failed: rate<0.1']\n  delayAbortSeconds: 1\n");
+    (void)sim_start(&sim, 2, 0);
+    const struct sim_second bad = {.requests = 10, .failed = 2};
+    const struct sim_second good = {.requests = 100};
+    (void)sim_second(&sim, 0, &bad);
+    assert_true(sim_second(&sim, 1, &bad));
+    sim_restart(&sim);
+    (void)sim_second(&sim, 0, &good);
+    (void)sim_second(&sim, 1, &good);
+    sim_all_done(&sim, 2);
+    struct sonde_load_conclusion end = sim_conclude(&sim);
+    assert_string_equal(end.reason, "ThresholdBroken");
+    assert_string_equal(end.message, "http_req_failed: rate<0.1");
+    assert_true(fabs(end.result->verdicts[0].statistic - 0.2) < 1e-9); /* when it broke */
     sim_must_be_sum(&sim, end.result);
     sim_end(&sim);
 }
@@ -410,14 +434,16 @@ static void what_is_ended_in_the_middle_has_no_good_verdict(void **state)
 /* ---- search, profile, warm-up ---- */
 
 /* The service keeps up to 500 a second. */
-static void a_search_goes_by_rounds(void **state)
+static void search_by_rounds(const char *more)
 {
-    (void)state;
     struct sim sim;
     unsigned round = 0;
-    sim_begin(&sim, 2,
-              "  search: {startRate: 100, maxRate: 10000, trialSeconds: 10, "
-              "precisionPercent: 10}\n  thresholds: ['http_req_duration: p(99)<50']\n");
+    char spec[512];
+    (void)snprintf(spec, sizeof(spec),
+                   "  search: {startRate: 100, maxRate: 10000, trialSeconds: 10, "
+                   "precisionPercent: 10}\n  thresholds: ['http_req_duration: p(99)<50']\n%s",
+                   more);
+    sim_begin(&sim, 2, spec);
     for (bool next = true; next; round++) {
         struct sonde_load_answer_ready answer = sim_start(&sim, 2, round);
         assert_int_equal(answer.kind, SONDE_LOAD_BEGIN);
@@ -452,6 +478,14 @@ static void a_search_goes_by_rounds(void **state)
     assert_int_equal(end.result->asked.arrival.rate, found.lower);
     assert_true(end.result->verdicts[0].keeps);
     sim_end(&sim);
+}
+
+static void a_search_goes_by_rounds(void **state)
+{
+    (void)state;
+    search_by_rounds("");
+    /* What ends a trial does not end those after it. */
+    search_by_rounds("  abortOnFail: ['http_req_duration: p(99)<50']\n  delayAbortSeconds: 2\n");
 }
 
 static void a_profile_is_due_when_it_is_steady(void **state)
@@ -578,6 +612,7 @@ int main(void)
         cmocka_unit_test(what_comes_twice_counts_once_and_a_gap_is_refused),
         cmocka_unit_test(nobody_is_waited_for_without_bounds),
         cmocka_unit_test(a_broken_threshold_stops_all),
+        cmocka_unit_test(what_stopped_all_stays_broken),
         cmocka_unit_test(totals_that_do_not_fit_fail_the_test),
         cmocka_unit_test(labels_that_differ_fail_the_test),
         cmocka_unit_test(a_runner_that_cannot_be_believed_makes_the_test_invalid),

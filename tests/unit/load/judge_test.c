@@ -237,7 +237,35 @@ static void only_a_broken_one_ends_the_test(void **state)
     verdicts[1].statistic = NAN;
     assert_true(sonde_load_aborts(verdicts, 2, &tally));
     tally.sent = 1;
+    sonde_load_verdicts_renew(verdicts, 2);
     assert_false(sonde_load_aborts(verdicts, 2, &tally));
+    sonde_load_tally_fini(&tally);
+}
+
+/* Answers that were under way then may well be good ones. */
+static void what_has_ended_the_test_is_not_kept_by_what_comes_after(void **state)
+{
+    (void)state;
+    const char *const text = "http_req_failed: rate<0.5";
+    const struct sonde_load_test test = {.abort_on_fail = {&text, 1}};
+    struct sonde_load_tally tally;
+    struct sonde_load_verdict verdict;
+    struct sonde_err err;
+    size_t count;
+    assert_int_equal(sonde_load_verdicts_of(&test, 1, &verdict, &count, &err), 0);
+    assert_int_equal(sonde_load_tally_init(&tally, &err), 0);
+    tally.sent = 20;
+    tally.answered = tally.failed = 4;
+    assert_false(sonde_load_judge(&verdict, 1, &tally, 1));
+    assert_true(sonde_load_aborts(&verdict, 1, &tally));
+    tally.answered = 16;
+    assert_false(sonde_load_judge(&verdict, 1, &tally, 2));
+    assert_true(sonde_load_aborts(&verdict, 1, &tally));
+    assert_false(verdict.keeps);
+    assert_true(fabs(verdict.statistic - 0.5) < 1e-9); /* that it was then */
+    sonde_load_verdicts_renew(&verdict, 1);
+    assert_true(sonde_load_judge(&verdict, 1, &tally, 2));
+    assert_false(sonde_load_aborts(&verdict, 1, &tally));
     sonde_load_tally_fini(&tally);
 }
 
@@ -251,6 +279,7 @@ int main(void)
         cmocka_unit_test(thresholds_are_of_parts),
         cmocka_unit_test(each_threshold_is_judged_once),
         cmocka_unit_test(only_a_broken_one_ends_the_test),
+        cmocka_unit_test(what_has_ended_the_test_is_not_kept_by_what_comes_after),
     };
     return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
 }
