@@ -57,8 +57,7 @@ static int apply_lost(struct load_kept *kept, const struct load_said *said, stru
         .reason = sonde_json_string_or(said->body, "reason", ""),
         .message = sonde_json_string_or(said->body, "message", ""),
     };
-    struct sonde_load_answer_ready told;
-    ret->was_there = sonde_load_coordination_answer(kept->coordination, said->runner, &told);
+    ret->was_there = sonde_load_coordination_is_there(kept->coordination, said->runner);
     return sonde_load_coordination_lost(kept->coordination, &lost, said->time_us, &ret->replaced,
                                         &ret->changed, err);
 }

@@ -149,7 +149,11 @@ static void next_round(struct sonde_load_coordination *c, int64_t now_us)
         struct runner *own = &c->runners[i];
         bool lost = own->state == RUNNER_LOST;
         struct runner next = {
-            .state = lost ? RUNNER_LOST : RUNNER_ABSENT, .heard_us = now_us, .started_us = -1};
+            .state = lost ? RUNNER_LOST : RUNNER_ABSENT,
+            .there = own->there,
+            .heard_us = now_us,
+            .started_us = -1,
+        };
         memcpy(next.pod, own->pod, sizeof(next.pod));
         *own = next;
     }
@@ -290,8 +294,9 @@ static int take_place(struct sonde_load_coordination *c, struct runner *own, int
     return r;
 }
 
-static void take_names(struct runner *own, const struct sonde_load_ready *ready)
+static void take_process(struct runner *own, const struct sonde_load_ready *ready)
 {
+    own->there = true;
     (void)snprintf(own->pod, sizeof(own->pod), "%s", ready->pod);
     (void)snprintf(own->node, sizeof(own->node), "%s", ready->node);
 }
@@ -336,9 +341,9 @@ int sonde_load_coordination_ready(struct sonde_load_coordination *c,
         return sonde_fail(err, SONDE_ECONFLICT, 0, "runner-%u is done with round %u", ready->runner,
                           c->round);
     }
-    if (own->state == RUNNER_DONE && c->phase == SONDE_LOAD_RUNNING &&
-        strncmp(own->pod, ready->pod, sizeof(own->pod) - 1) != 0) {
-        take_names(own, ready);
+    bool other = !own->there || strncmp(own->pod, ready->pod, sizeof(own->pod) - 1) != 0;
+    if (own->state == RUNNER_DONE && c->phase == SONDE_LOAD_RUNNING && other) {
+        take_process(own, ready);
         *ret_changed = true;
     }
     if (own->state != RUNNER_ABSENT || c->phase == SONDE_LOAD_ENDED) {
@@ -350,7 +355,7 @@ int sonde_load_coordination_ready(struct sonde_load_coordination *c,
     }
     *ret_changed = true;
     own->uncertainty_us = ready->uncertainty_us;
-    take_names(own, ready);
+    take_process(own, ready);
     take_labels(c, ready, now_us);
     if (c->phase == SONDE_LOAD_RUNNING) {
         r = take_place(c, own, now_us, err);
@@ -371,6 +376,11 @@ bool sonde_load_coordination_answer(const struct sonde_load_coordination *c, uns
     }
     answer(c, &c->runners[runner], ret);
     return true;
+}
+
+bool sonde_load_coordination_is_there(const struct sonde_load_coordination *c, unsigned runner)
+{
+    return runner < c->count && c->runners[runner].there;
 }
 
 /* ---- intervals ---- */
@@ -580,6 +590,7 @@ static void note_loss(struct sonde_load_coordination *c, const struct sonde_load
                       bool replaced)
 {
     struct runner *own = &c->runners[lost->runner];
+    own->there = false;
     if (lost->pod[0]) { /* it may have ended before it said anything */
         (void)snprintf(own->pod, sizeof(own->pod), "%s", lost->pod);
     }
@@ -613,8 +624,7 @@ static bool goes_on(const struct sonde_load_coordination *c, bool final)
 /* Of a process whose place another has taken. */
 static bool is_old_news(const struct runner *own, const struct sonde_load_lost *lost)
 {
-    return own->state != RUNNER_ABSENT && lost->pod[0] && own->pod[0] &&
-           strcmp(own->pod, lost->pod) != 0;
+    return own->there && lost->pod[0] && own->pod[0] && strcmp(own->pod, lost->pod) != 0;
 }
 
 int sonde_load_coordination_lost(struct sonde_load_coordination *c,
@@ -632,8 +642,7 @@ int sonde_load_coordination_lost(struct sonde_load_coordination *c,
     }
     const struct sonde_load_loss *known = find_loss(c, lost);
     if (known || is_old_news(own, lost)) {
-        bool awaited = own->state == RUNNER_ABSENT || own->state == RUNNER_DONE;
-        *ret_replaced = known && known->replaced && awaited && strcmp(own->pod, lost->pod) == 0;
+        *ret_replaced = known && known->replaced && !own->there && strcmp(own->pod, lost->pod) == 0;
         return 0;
     }
     bool ends = c->stopping && ends_here(c); /* all of them are to end */

@@ -87,6 +87,9 @@ int sonde_load_coordination_ready(struct sonde_load_coordination *c,
 bool sonde_load_coordination_answer(const struct sonde_load_coordination *c, unsigned runner,
                                     struct sonde_load_answer_ready *ret);
 
+/* Whether a process of the runner was ready, and is not known to have ended. */
+bool sonde_load_coordination_is_there(const struct sonde_load_coordination *c, unsigned runner);
+
 /* What came of a second. */
 struct sonde_load_sent {
     unsigned runner, round;

@@ -31,6 +31,7 @@ struct runner_totals {
 
 struct runner {
     enum runner_state state;
+    bool there;       /* a process of it was ready, and is not known to have ended */
     int64_t heard_us; /* or, while it is absent, since when */
     int64_t uncertainty_us;
     char pod[SONDE_LOAD_PLACE_SIZE], node[SONDE_LOAD_PLACE_SIZE];

@@ -39,6 +39,7 @@ static void carry_runner(archive *a, struct runner *r)
     sonde_load_archive_number(a, &r->next);
     carry_totals(a, &r->process);
     carry_totals(a, &r->round);
+    sonde_load_archive_flag(a, &r->there);
     sonde_load_archive_flag(a, &r->told);
     sonde_load_archive_flag(a, &r->stopped);
     sonde_load_archive_unsigned(a, &r->threads);

@@ -99,6 +99,31 @@ test('a process that another takes the place of is not let in again', async (t) 
   assert.equal(concluded.requests, 2 * first.sequence + 4);
 });
 
+// A search waits for the others between its trials.
+test('one that ends before it says anything keeps its token from nobody', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 2, {
+    ...{ onRunnerLoss: 'Replace', thresholds: ['http_req_duration: p(99)<50'] },
+    search: { startRate: 100, maxRate: 200, trialSeconds: 10 },
+  });
+  await load.begin();
+  const [first] = load.runners;
+  assert.equal((await first.finish()).status, 200);
+  const lost = async (pod) => {
+    const words = { reason: 'RunnerLost', message: 'its pod was evicted', pod };
+    return (await service.controller('POST', `runs/${load.uid}/runners/0/lost`, words)).json;
+  };
+  assert.deepEqual(await lost('p'), { replaced: true });
+  refused(await first.ask('POST', '/clock', {}), 403, 'TokenUsed');
+  first.renew();
+  assert.equal((await first.ask('POST', '/clock', {})).status, 200);
+  assert.deepEqual(await lost('second'), { replaced: true });
+  first.renew();
+  assert.equal((await first.ask('POST', '/clock', {})).status, 200);
+  const { json } = await first.ready({ pod: 'third', wait: 0 });
+  assert.deepEqual(json, { wait: true });
+});
+
 test('a test that is deleted takes no other with it', async (t) => {
   const service = await Service.start(t);
   const stays = await LoadTest.make(service, 2);

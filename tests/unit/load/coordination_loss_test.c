@@ -344,6 +344,41 @@ static void a_search_goes_on_with_another_runner(void **state)
     sim_end(&sim);
 }
 
+/* Pods that end before their process says anything hold up nobody. */
+static void another_that_says_nothing_is_replaced_too(void **state)
+{
+    (void)state;
+    static const char *const pods[] = {"first", "second", "third"};
+    struct sim sim;
+    bool changed;
+    sim_begin(&sim, 2,
+              "  search: {startRate: 100, maxRate: 200, trialSeconds: 10}\n"
+              "  onRunnerLoss: Replace\n  thresholds: ['http_req_duration: p(99)<50']\n");
+    sim.pod = "first";
+    (void)sim_start(&sim, 2, 0);
+    assert_true(sim_done(&sim, 0, 0));
+    assert_true(sonde_load_coordination_is_there(sim.c, 0));
+    for (size_t i = 0; i < SONDE_LENGTH(pods); i++) {
+        assert_true(lose(&sim, pods[i], &changed));
+        assert_true(changed);
+        assert_false(sonde_load_coordination_is_there(sim.c, 0));
+    }
+    sim_restart(&sim);
+    assert_true(lose(&sim, "third", &changed));
+    assert_false(changed);
+    sim.pod = "fourth";
+    assert_int_equal(sim_ready(&sim, 0, 0).kind, SONDE_LOAD_WAIT);
+    assert_true(sonde_load_coordination_is_there(sim.c, 0));
+    assert_false(lose(&sim, "third", &changed));
+    (void)sim_done(&sim, 1, 0);
+    /* Between two rounds it is there, though it has not said so of the next one. */
+    assert_true(sonde_load_coordination_is_there(sim.c, 0));
+    assert_false(lose(&sim, "of whom nobody knows", &changed));
+    assert_false(changed);
+    assert_int_equal(sim_state(&sim).lost, 3);
+    sim_end(&sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +394,7 @@ int main(void)
         cmocka_unit_test(silence_is_a_loss),
         cmocka_unit_test(who_was_told_to_stop_gets_time_anew_after_a_restart),
         cmocka_unit_test(a_search_goes_on_with_another_runner),
+        cmocka_unit_test(another_that_says_nothing_is_replaced_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
