@@ -233,7 +233,7 @@ static int put_missed(struct sonde_load_coordination *c, const struct runner *ru
     return r;
 }
 
-int course_miss(struct sonde_load_coordination *c, const struct runner *runner, int64_t from_us,
+int course_miss(struct sonde_load_coordination *c, struct runner *runner, int64_t from_us,
                 int64_t to_us, struct sonde_err *err)
 {
     const struct sonde_arrival *arrival = &c->plan.arrival;
@@ -251,6 +251,7 @@ int course_miss(struct sonde_load_coordination *c, const struct runner *runner, 
         sonde_load_archive_tally(&archive, &missed);
         r = sonde_load_archive_check(&archive, err);
         r = r < 0 ? r : course_keep(c, c->complete + 1, 0, sonde_buf_view(&text), err);
+        runner->round.unsent += missed.unsent;
     }
     sonde_load_tally_fini(&missed);
     return r;

@@ -119,7 +119,7 @@ int course_advance(struct sonde_load_coordination *c, int64_t now_us,
                    struct sonde_err *err) SONDE_MUST_CHECK;
 /* What was due of a runner's share between two times from the start, and had nobody to send it,
  * counts as not sent. */
-int course_miss(struct sonde_load_coordination *c, const struct runner *runner, int64_t from_us,
+int course_miss(struct sonde_load_coordination *c, struct runner *runner, int64_t from_us,
                 int64_t to_us, struct sonde_err *err) SONDE_MUST_CHECK;
 /* How long requests took so far: quantiles are sums of many counters, and asked for often. */
 void course_measure(struct sonde_load_coordination *c);

@@ -121,6 +121,25 @@ static void another_takes_the_place(void **state)
     sim_end(&sim);
 }
 
+/* However often it is lost: an amount has its end. */
+static void no_more_is_missed_than_there_was_to_send(void **state)
+{
+    (void)state;
+    struct sim sim;
+    sim_begin(&sim, 2, "  onRunnerLoss: Replace\n  arrival: {rate: 100, amount: 1000}\n");
+    sim.now_us = sim_start(&sim, 2, 0).start_us;
+    for (int i = 0; i < 2; i++) {
+        assert_true(sim_lost(&sim, 1, false));
+        sim.now_us += 7 * (int64_t)SIM_SECOND; /* the amount takes ten */
+        sim_renew(&sim, 1);
+        assert_int_equal(sim_ready(&sim, 1, 0).kind, SONDE_LOAD_BEGIN);
+    }
+    (void)sim_done(&sim, 0, 0);
+    (void)sim_done(&sim, 1, 0);
+    assert_int_equal(sim_conclude(&sim).result->tally.unsent, 500);
+    sim_end(&sim);
+}
+
 static bool is_told(const struct sim *sim, unsigned runner, enum sonde_load_answer_kind kind)
 {
     struct sonde_load_answer_ready answer;
@@ -386,6 +405,7 @@ int main(void)
         cmocka_unit_test(a_loss_before_the_start_ends_the_test),
         cmocka_unit_test(the_others_continue),
         cmocka_unit_test(another_takes_the_place),
+        cmocka_unit_test(no_more_is_missed_than_there_was_to_send),
         cmocka_unit_test(to_look_at_who_waits_makes_nobody_ready),
         cmocka_unit_test(the_loss_of_a_pod_counts_once),
         cmocka_unit_test(the_loss_of_a_pod_that_said_nothing_counts_once),
