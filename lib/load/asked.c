@@ -39,7 +39,7 @@ static bool is_same_search(const struct sonde_load_result *a, const struct sonde
                 x->trial_seconds == y->trial_seconds &&
                 x->precision_percent == y->precision_percent &&
                 a->asked.arrival.distribution == b->asked.arrival.distribution &&
-                a->verdict_count == b->verdict_count;
+                a->asked.pipelining == b->asked.pipelining && a->verdict_count == b->verdict_count;
     for (size_t i = 0; i < a->verdict_count && same; i++) {
         same = strcmp(a->verdicts[i].text, b->verdicts[i].text) == 0;
     }

@@ -392,7 +392,11 @@ static void searches_are_compared_by_the_rate_that_they_found(void **state)
         }
         assert_true(!slower || strstr(r->message, "the highest rate is 5"));
         assert_int_equal(r->count, 1);
-        searches[1].plan.trial_seconds = 60; /* another plan, and none at all */
+        other.asked.pipelining++; /* another load, another plan, and none at all */
+        assert_non_null(sonde_load_differs(&now, &other));
+        other.asked.pipelining--;
+        assert_null(sonde_load_differs(&now, &other));
+        searches[1].plan.trial_seconds = 60;
         assert_string_equal(sonde_load_differs(&now, &other),
                             "what is searched, and by which thresholds");
         other.search = NULL;
