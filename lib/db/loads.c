@@ -21,10 +21,13 @@ int sonde_db_load_create(struct sonde_db *db, const char *uid, const struct sond
                          struct sonde_err *err)
 {
     DB_STATEMENT *statement = NULL;
-    int64_t there = 0;
-    int r = db_find_number(db, "SELECT 1 FROM runs WHERE uid = ?", &uid, 1, 0, &there, err);
-    if (r == 0 && !there) {
+    int64_t state = 0;
+    int r = db_find_number(db, "SELECT state FROM runs WHERE uid = ?", &uid, 1, -1, &state, err);
+    if (r == 0 && state < 0) {
         return sonde_fail(err, SONDE_ENOTFOUND, 0, "there is no run %s", uid);
+    }
+    if (r == 0 && state >= SONDE_RUN_SUCCEEDED) {
+        return sonde_fail(err, SONDE_ECONFLICT, 0, "run %s has ended", uid);
     }
     r = r < 0 ? r
               : db_prepare(db,

@@ -15,7 +15,8 @@ struct sonde_load_row {
     struct sonde_str state; /* empty: as at its beginning */
 };
 
-/* Adds it to a run; one that is there stays as it is. SONDE_ENOTFOUND: no such run. */
+/* Adds it to a run; one that is there stays as it is. SONDE_ENOTFOUND: no such run;
+ * SONDE_ECONFLICT: it has ended. */
 int sonde_db_load_create(struct sonde_db *db, const char *uid, const struct sonde_load_row *row,
                          struct sonde_err *err) SONDE_MUST_CHECK;
 typedef int (*sonde_load_callback)(void *context, const struct sonde_load_row *row,

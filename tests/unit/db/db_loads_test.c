@@ -229,8 +229,12 @@ static void the_run_ends_and_it_goes_at_once(void **state)
     assert_int_equal(sonde_db_load_get(f->db, f->uid, put_row, &text, &f->err), SONDE_ENOTFOUND);
     assert_int_equal(sonde_db_load_events(f->db, f->uid, put_event, &text, &f->err), 0);
     assert_int_equal(text.length, 0);
+    const struct sonde_load_row row = {.addresses = "[]"};
+    assert_int_equal(sonde_db_load_create(f->db, f->uid, &row, &f->err), SONDE_ECONFLICT);
+    assert_int_equal(sonde_db_load_get(f->db, f->uid, put_row, &text, &f->err), SONDE_ENOTFOUND);
     /* One that has ended stays as it ended; what is left of it goes all the same. */
-    create(f, f->uid);
+    run_sql_in(f->directory, "INSERT INTO loads (run, addresses, seed, begun, state)"
+                             " SELECT uid, '[]', 7, 9, x'' FROM runs WHERE state = 3");
     run.state = SONDE_RUN_SUCCEEDED;
     assert_int_equal(sonde_db_load_end(f->db, &run, &f->err), SONDE_ECONFLICT);
     assert_int_equal(sonde_db_run_get(f->db, f->uid, see_state, &seen, &f->err), 0);
