@@ -77,6 +77,19 @@ static int say_cancel(struct loads *loads, struct load_test *test, struct sonde_
     return load_say(loads, test, &said, &effect, err);
 }
 
+/* What is passed over is no silence of anybody. */
+static void pass_over(struct loads *loads, int64_t until_us)
+{
+    int64_t behind_us = until_us - loads_now(loads);
+    if (behind_us <= 0) {
+        return;
+    }
+    loads->ahead_us += behind_us;
+    for (struct load_test *test = loads->first; test; test = test->next) {
+        sonde_load_coordination_resumed(test->kept->coordination, loads_now(loads));
+    }
+}
+
 static int open_test(struct loads *loads, const char *uid, struct sonde_err *err)
 {
     struct load_test *test = NULL;
@@ -91,8 +104,7 @@ static int open_test(struct loads *loads, const char *uid, struct sonde_err *err
         free(test);
         return r;
     }
-    int64_t behind_us = test->kept->latest_us - loads_now(loads);
-    loads->ahead_us += behind_us > 0 ? behind_us : 0;
+    pass_over(loads, test->kept->latest_us);
     sonde_load_coordination_resumed(test->kept->coordination, loads_now(loads));
     test->next = loads->first;
     loads->first = test;

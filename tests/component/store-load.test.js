@@ -357,7 +357,8 @@ test('hostile words change nothing', async (t) => {
   refused(await other.register(), 400, 'InvalidSpec');
 });
 
-test('who sets the clock gives no runner up, and lets none wait', async (t) => {
+// A store whose clock can be set to so many seconds more or less than it is.
+async function withClock(t) {
   const clock = path.join(temporary(t), 'clock');
   const set = (seconds) => fs.writeFileSync(clock, String(seconds));
   set(0);
@@ -371,6 +372,11 @@ test('who sets the clock gives no runner up, and lets none wait', async (t) => {
       `ASAN_OPTIONS=${process.env.ASAN_OPTIONS ?? ''}:verify_asan_link_order=0`,
     ],
   );
+  return { service, set };
+}
+
+test('who sets the clock gives no runner up, and lets none wait', async (t) => {
+  const { service, set } = await withClock(t);
   const load = await LoadTest.make(service, 2);
   const [{ start }] = await load.begin();
   const now = async () => (await load.runners[0].ask('POST', '/clock', {})).json.now;
@@ -395,4 +401,30 @@ test('who sets the clock gives no runner up, and lets none wait', async (t) => {
   const { json } = await load.conclude();
   assert.equal(json.load.reason, 'Completed', JSON.stringify(json.load));
   assert.equal(json.load.lostRunners, 0);
+});
+
+// What is kept of the second is of minutes after all that is known of the first.
+test('who sets the clock back while the store is away gives up no other test either', async (t) => {
+  const { service, set } = await withClock(t);
+  const first = await LoadTest.make(service, 1);
+  await first.begin();
+  set(300);
+  await service.restart();
+  const second = await LoadTest.make(service, 1, {}, { name: 'second' });
+  await second.begin();
+  set(0);
+  await service.restart();
+  for (const { runners } of [second, first]) {
+    const now = async () => (await runners[0].ask('POST', '/clock', {})).json.now;
+    const before = await now();
+    // It looks for who says nothing several times a second.
+    await until(async () => (await now()) > before + 1e6, 20000, 'a second');
+    const { status, json, text } = await runners[0].second(tally(times(0, 0)));
+    assert.deepEqual([status, json], [200, { stop: false }], text);
+    await runners[0].finish();
+  }
+  for (const load of [first, second]) {
+    const { json } = await load.conclude();
+    assert.deepEqual([json.load.reason, json.load.lostRunners], ['Completed', 0]);
+  }
 });
