@@ -125,6 +125,18 @@ int load_kept_check(const char *document, int64_t *ret_runners, struct sonde_err
     return r;
 }
 
+/* What another version has taken, and this one refuses, cannot be read. */
+static int unreadable(const struct load_kept *kept, int r, struct sonde_err *err)
+{
+    if (r == 0 || r == SONDE_ENOMEM || r == SONDE_EVERSION) {
+        return r;
+    }
+    (void)sonde_err_wrap(err, r, "what is kept of run %s", kept->uid);
+    err->code = SONDE_EPARSE;
+    err->reason = NULL;
+    return SONDE_EPARSE;
+}
+
 static int make_coordination(struct load_kept *kept, const struct sonde_load_row *row,
                              struct sonde_err *err)
 {
@@ -153,7 +165,7 @@ static int take_row(void *context, const struct sonde_load_row *row, struct sond
 {
     struct load_kept *kept = context;
     kept->addresses = strdup(row->addresses);
-    return kept->addresses ? make_coordination(kept, row, err)
+    return kept->addresses ? unreadable(kept, make_coordination(kept, row, err), err)
                            : sonde_fail(err, SONDE_ENOMEM, 0, "the store is out of memory");
 }
 
@@ -178,7 +190,7 @@ static int repeat(void *context, const struct sonde_load_event *event, struct so
     r = r < 0 ? r : load_kept_apply(kept, &said, &effect, err);
     kept->event_bytes += event->body.length;
     kept->latest_us = event->time_us > kept->latest_us ? event->time_us : kept->latest_us;
-    return r < 0 ? sonde_err_wrap(err, r, "what is kept of run %s", kept->uid) : 0;
+    return unreadable(kept, r, err);
 }
 
 /* Its state and what came since belong together, whoever writes meanwhile. */

@@ -328,3 +328,24 @@ test('what another version has kept is no verdict', async (t) => {
   assert.deepEqual([run.json.state, run.json.reason], ['Failed', 'Interrupted']);
   assert.equal(sql(service, 'SELECT * FROM loads'), '[]\n');
 });
+
+for (const [what, change] of [
+  ['document', `UPDATE runs SET spec = replace(spec, '"rate":100', '"rate":-1')`],
+  ['runner', 'UPDATE load_events SET runner = 50 WHERE kind = 2'],
+]) {
+  test(`a ${what} that this version refuses is no verdict`, async (t) => {
+    const service = await Service.start(t);
+    const load = await LoadTest.make(service, 1);
+    await load.begin();
+    const [runner] = load.runners;
+    await runner.second(own);
+    sql(service, change);
+    await service.restart('SIGKILL');
+    refused(await runner.second(own), 400, 'Malformed');
+    const { status, json, text } = await load.conclude();
+    assert.equal(status, 200, text);
+    assert.deepEqual([json.load.succeeded, json.load.reason], [false, 'StoreFailed']);
+    assert.match(json.load.message, /what is kept of run .* run it again/);
+    assert.equal(sql(service, 'SELECT * FROM loads'), '[]\n');
+  });
+}
