@@ -11,6 +11,7 @@
 #define FLUSH_NS (5 * SONDE_MILLISECOND)
 #define TICK_NS (200 * SONDE_MILLISECOND)
 #define TELL_NS SONDE_SECOND
+#define AGAIN_NS (5 * SONDE_SECOND)
 
 static int keep(struct loads *loads, struct sonde_err *err);
 
@@ -199,6 +200,12 @@ int load_say(struct loads *loads, struct load_test *test, const struct load_said
     if (loads->event_count == LOAD_EVENTS_MAX) {
         return sonde_fail(err, SONDE_EBUSY, 0, "too much comes at once: send it again");
     }
+    if (said->kind == LOAD_EVENT_INTERVAL && test->kept->event_bytes > LOAD_EVENTS_BYTES_MAX) {
+        return sonde_fail(err, SONDE_EBUSY, 0,
+                          "the state of the test cannot be kept (the store's log says why), and "
+                          "there are %zu bytes beside it: no more is taken",
+                          test->kept->event_bytes);
+    }
     int r = load_kept_apply(test->kept, said, ret, err);
     if (r == 0 && ret->changed) {
         r = add_event(loads, test, said, ret, err);
@@ -365,7 +372,7 @@ static void keep_state(struct loads *loads, struct load_test *test)
 {
     struct sonde_err err;
     if (load_kept_save(test->kept, loads->service->db, &err) < 0) {
-        test->kept->event_bytes = LOAD_STATE_BYTES / 2; /* again later; what came is kept */
+        test->keep_ns = sonde_clock_monotonic() + AGAIN_NS; /* what came is kept */
         SONDE_LOG(&loads->service->log, SONDE_LOG_WARN, "the state of a load test is not kept",
                   SONDE_FIELD_STR("run", sonde_str(test->kept->uid)),
                   SONDE_FIELD_STR("error", sonde_str(err.message)));
@@ -437,9 +444,11 @@ static int flush_now(struct loads *loads, struct sonde_err *err)
     sonde_timer_stop(loads->flush);
     serve_polls(loads);
     int r = keep(loads, err);
+    int64_t now_ns = sonde_clock_monotonic();
     for (struct load_test *test = loads->first; test; test = test->next) {
         tell(loads, test);
-        if (test->kept->event_bytes > LOAD_STATE_BYTES && !test->concluding) {
+        bool large = test->kept->event_bytes > LOAD_STATE_BYTES && now_ns >= test->keep_ns;
+        if (large && !test->concluding) {
             keep_state(loads, test);
         }
     }

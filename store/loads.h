@@ -14,6 +14,7 @@ enum {
     LOAD_WATCHERS_MAX = 64,      /* of these: people */
     LOAD_WAIT_SECONDS_MAX = 20,  /* a runner's long poll: it is silent meanwhile */
     LOAD_STATE_BYTES = 32 << 20, /* of events: then the state takes their place */
+    LOAD_EVENTS_BYTES_MAX = 2 * LOAD_STATE_BYTES, /* when it cannot: no more is taken */
     LOAD_ANSWER_MAX = 1 << 20,
     LOAD_RUNNER_SIZE = 20, /* bytes of "runner-N" */
 };
@@ -28,6 +29,7 @@ struct load_test {
     struct sonde_load_state told; /* to the controller, but for its texts */
     uint64_t told_seconds;
     int64_t told_ns; /* monotonic */
+    int64_t keep_ns; /* … its state could not be kept, and is not before */
 };
 
 /* A long poll, and what its query asks for. */

@@ -349,3 +349,28 @@ for (const [what, change] of [
     assert.equal(sql(service, 'SELECT * FROM loads'), '[]\n');
   });
 }
+
+// As of a test whose state is larger than what is kept of one, or a disk that refuses it.
+test('a state that cannot be kept does not let the disk fill up', async (t) => {
+  const service = await Service.start(t);
+  const load = await LoadTest.make(service, 1);
+  await load.begin();
+  const [runner] = load.runners;
+  const second = () => runner.second({ ...own, padding: 'x'.repeat(1 << 20) });
+  sql(service, "CREATE TRIGGER no BEFORE UPDATE ON loads BEGIN SELECT RAISE(ABORT, 'no'); END");
+  let answer = await second();
+  while (answer.status === 200) {
+    assert.ok(runner.sequence < 80, 'what is said of it is taken without end');
+    answer = await second();
+  }
+  refused(answer, 503, 'Busy');
+  assert.ok(runner.sequence > 60, `${runner.sequence}`);
+  // Those who go on are told what they need.
+  assert.equal((await runner.ask('GET', '/orders?round=0&wait=0')).status, 200);
+  allow(service);
+  const taken = async () => (await runner.second(own)).status === 200;
+  await until(taken, 20000, 'the state to be kept');
+  assert.equal((await runner.finish()).status, 200);
+  const { json } = await load.conclude();
+  assert.deepEqual([json.load.succeeded, json.load.requests], [true, 2 * runner.sequence]);
+});
