@@ -30,7 +30,8 @@ async function snapshot(t, target, capture = {}) {
   const captures = [{ name: 'heap', type: 'HeapSnapshot', ...capture }];
   const file = sonde.document('run.yaml', profileRun('heap', captures));
   exited(await sonde.run(['run', file, '--pid', String(target.pid)]), 0);
-  assert.ok(alive(target.pid));
+  const end = await Promise.race([target.done, null]);
+  assert.ok(alive(target.pid), `the target ended: ${JSON.stringify(end)}`);
   assert.equal(await listens(inspectorPort), false);
   const found = blobs(sonde.store);
   assert.equal(found.length, 1);
