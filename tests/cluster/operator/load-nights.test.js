@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
 
-// Load tests of every minute, in place of every night: a build that is slower is found, and what
+// Load tests of every minute, in place of every night: builds that are slower are found, and what
 // becomes of the night before when it still runs.
 
 const assert = require('node:assert/strict');
@@ -19,8 +19,7 @@ const fireSeconds = 100; // a minute, and the way to the test
 const longSeconds = 75; // more than a minute
 const nightSeconds = 15;
 const endSeconds = 120;
-const goodMilliseconds = 40;
-const badMilliseconds = 60;
+const goodMilliseconds = 100;
 
 const envOf = (milliseconds) => ({ SLOW_MS: milliseconds, BUSY_PERCENT: 0.2 });
 
@@ -98,38 +97,72 @@ async function swap(space, name, milliseconds) {
 
 before(() => system.recovered());
 
-test('a build that is 50 % slower is a Regression', async (t) => {
-  const space = await Space.make(t);
-  const ann = await Person.make(t, space, 'ann', 'sonde-requester');
-  const nights = await Nights.apply(space, ann, 'nightly', {
-    ...{ seconds: nightSeconds, milliseconds: goodMilliseconds },
-    baseline: { strategy: 'LastGood' },
-  });
+// Good nights, and one of a build that is so much slower; gives the test of that one, and its report.
+async function slowerNight(t, nights, ann, percent, count) {
   const good = (one) => condition(one, 'Succeeded')?.status === 'True';
-  await nights.has(2, 6 * fireSeconds, good);
+  await nights.has(count, (count + 4) * fireSeconds, good);
   await nights.rest();
   const before = (await nights.all()).map((one) => one.metadata.name);
-  await swap(space, 'nightly', badMilliseconds);
+  await swap(nights.space, nights.name, goodMilliseconds + (goodMilliseconds * percent) / 100);
   await nights.change({ suspend: false });
-  const [next] = await nights.has(
-    1,
-    fireSeconds,
-    ({ metadata }) => !before.includes(metadata.name),
-  );
+  const isNew = ({ metadata }) => !before.includes(metadata.name);
+  const [next] = await nights.has(1, fireSeconds, isNew);
   const ended = await nights.ended(next, endSeconds);
   await nights.change({ suspend: true });
-  const { status, reason, message } = condition(ended, 'Succeeded');
-  t.diagnostic(message);
-  assert.deepEqual({ status, reason }, { status: 'False', reason: 'Regression' }, message);
-  const said = /p[\d.]+ is [\d.]+ % \[[\d.-]+, [\d.]+\] slower than (nightly-\d+): .*s → .*s/;
-  assert.match(message, said);
-  const last = (await nights.all()).filter(good).at(-1).metadata.name;
-  assert.equal(said.exec(message)[1], last, 'it was compared with another one');
-  const report = await ann.kubectl(['sonde', 'report', next.metadata.name]);
-  const p50 = /p50 is ([\d.]+) % \[([\d.-]+), ([\d.]+)\] slower/.exec(report.stdout);
-  assert.ok(p50, report.stdout + report.stderr);
-  const [percent, low, high] = p50.slice(1).map(Number);
-  assert.ok(percent > 30 && percent < 70 && low < percent && percent < high, p50[0]);
+  const { stdout } = await ann.kubectl(['sonde', 'report', next.metadata.name, '--format', 'json']);
+  t.diagnostic(condition(ended, 'Succeeded').message);
+  const last = (await nights.all()).filter((one) => !isNew(one) && good(one)).at(-1);
+  return { ended, regression: JSON.parse(stdout).regression, last: last.metadata.name };
+}
+
+// What was measured is what was made slower, whatever is called a regression.
+function assertMeasured({ measures }, percent) {
+  const p50 = measures.find(({ name }) => name === 'p50');
+  const change = 100 * p50.relativeChange;
+  const near = percent < 20 ? 4 : 10;
+  const said = JSON.stringify(p50);
+  assert.ok(Math.abs(change - percent) < near, said);
+  assert.ok(p50.low < p50.relativeChange && p50.relativeChange < p50.high, said);
+}
+
+test('a build that is slower, found in the night after', { concurrency: true }, async (t) => {
+  const space = await Space.make(t);
+  const ann = await Person.make(t, space, 'ann', 'sonde-requester');
+  const nightsOf = (name, baseline) =>
+    Nights.apply(space, ann, name, {
+      ...{ seconds: nightSeconds, milliseconds: goodMilliseconds, baseline },
+    });
+  const median = { strategy: 'RollingMedian', runs: 7 };
+  const [slight, plain, large] = await Promise.all([
+    nightsOf('slight', median),
+    nightsOf('plain', median),
+    nightsOf('large', { strategy: 'LastGood' }),
+  ]);
+  await Promise.all([
+    t.test('5 % may pass', async (t) => {
+      const { ended, regression } = await slowerNight(t, slight, ann, 5, median.runs);
+      const { reason } = condition(ended, 'Succeeded');
+      assert.equal(reason, regression.worse ? 'Regression' : 'Completed');
+      assertMeasured(regression, 5);
+    }),
+
+    t.test('10 % is a Regression against the median of seven', async (t) => {
+      const { ended, regression } = await slowerNight(t, plain, ann, 10, median.runs);
+      const { status, reason, message } = condition(ended, 'Succeeded');
+      assert.deepEqual({ status, reason }, { status: 'False', reason: 'Regression' }, message);
+      assertMeasured(regression, 10);
+    }),
+
+    t.test('50 % is a Regression against the last of two', async (t) => {
+      const { ended, regression, last } = await slowerNight(t, large, ann, 50, 2);
+      const { status, reason, message } = condition(ended, 'Succeeded');
+      assert.deepEqual({ status, reason }, { status: 'False', reason: 'Regression' }, message);
+      const said = /p[\d.]+ is [\d.]+ % \[[\d.-]+, [\d.]+\] slower than (large-\d+): .*s → .*s/;
+      assert.match(message, said);
+      assert.equal(said.exec(message)[1], last, 'it was compared with another one');
+      assertMeasured(regression, 50);
+    }),
+  ]);
 });
 
 test('what becomes of the test that still runs', { concurrency: true }, async (t) => {
