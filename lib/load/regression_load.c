@@ -107,6 +107,29 @@ int sonde_regression_load_begin(struct sonde_regression *regression,
                : add_measure(regression, rate_name, SONDE_REGRESSION_RATE, 0, &rate, err);
 }
 
+/* Whether the rate is the highest one: the bound above it is that of the service. */
+static bool is_highest_known(const struct sonde_load_search *search)
+{
+    struct sonde_load_search_result found = sonde_load_search_result(search);
+    bool generator = false;
+    for (size_t i = 0; i < search->count; i++) {
+        const struct sonde_load_trial *trial = &search->trials[i];
+        generator = generator || (trial->rate == found.upper && trial->keeps && !trial->valid);
+    }
+    return found.end == SONDE_LOAD_SEARCH_MAX_KEPT || (found.upper > 0 && !generator);
+}
+
+const char *sonde_regression_load_doubt(const struct sonde_load_result *now)
+{
+    if (!now->validity.valid) {
+        return "the test cannot be believed";
+    }
+    return !now->search || is_highest_known(now->search)
+               ? NULL
+               : "the search has not found the highest rate, since the generator was too slow for "
+                 "it, or the trials ran out";
+}
+
 bool sonde_regression_load_add(struct sonde_regression *regression,
                                const struct sonde_load_result *now,
                                const struct sonde_load_result *other)

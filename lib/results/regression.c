@@ -382,6 +382,11 @@ static int compare_loads(struct sonde_db *db, const char *uid, struct past *past
         profiled->type = own ? own->type : NULL;
         r = sonde_regression_load_begin(ret, &now, err);
     }
+    const char *doubt = r == 0 ? sonde_regression_load_doubt(&now) : NULL;
+    if (doubt) {
+        sonde_regression_refuse(ret, "not compared: %s", doubt);
+        r = 1;
+    }
     for (size_t i = 0; i < past->count && r == 0; i++) {
         r = add_load(db, past, i, &now, ret, profiled, err);
     }
