@@ -14,6 +14,7 @@
 enum { LINE_SIZE = 512 };
 
 static const char unmeasured[] = "nothing of it was measured";
+static const char highest_rate[] = "the highest rate";
 
 /* ---- the run ---- */
 
@@ -128,6 +129,18 @@ static int add_budgeted(struct sonde_checks *checks, const struct sonde_load_res
     return add_verdict(checks, SONDE_CHECK_BUDGET, &verdict, result->validity.valid, err);
 }
 
+/* One that has found no rate has failed, whatever its last trial kept. */
+static int add_search(struct sonde_checks *checks, const struct sonde_load_search *search,
+                      struct sonde_err *err)
+{
+    int64_t rate = sonde_load_search_result(search).lower;
+    return rate > 0
+               ? sonde_checks_add(checks, SONDE_CHECK_THRESHOLD, SONDE_CHECK_PASSED, highest_rate,
+                                  err, "%lld a second", (long long)rate)
+               : sonde_checks_add(checks, SONDE_CHECK_THRESHOLD, SONDE_CHECK_FAILED, highest_rate,
+                                  err, "none is known that keeps the thresholds");
+}
+
 /* Gives the run of the profile that was taken meanwhile; "": there is none. */
 static int check_load(struct sonde_db *db, const char *uid, const struct sonde_run_budget *budget,
                       struct sonde_checks *checks, char ret_profile[SONDE_UUID_SIZE],
@@ -143,6 +156,7 @@ static int check_load(struct sonde_db *db, const char *uid, const struct sonde_r
         r = add_verdict(checks, SONDE_CHECK_THRESHOLD, &result.verdicts[i], result.validity.valid,
                         err);
     }
+    r = r < 0 || !result.search ? r : add_search(checks, result.search, err);
     for (size_t i = 0; r == 0 && budget && i < budget->thresholds.count; i++) {
         r = add_budgeted(checks, &result, budget->thresholds.items[i], err);
     }

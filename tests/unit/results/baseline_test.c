@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "heap_runs.h"
+#include "results/checks.h"
 #include "results/regression.h"
 #include "spec/reason.h"
 #include "unit/load/made.h"
@@ -123,12 +124,40 @@ static void what_cannot_be_believed_is_not_compared(void **state)
     sonde_regression_fini(&regression);
 }
 
+/* Its last trial may have kept all thresholds. */
+static void a_search_without_a_rate_has_failed(void **state)
+{
+    struct heap_runs *runs = *state;
+    struct sonde_err err = {0};
+    static const struct sonde_results_checks_wanted thresholds = {.budget = NULL};
+    for (int found = 0; found < 2; found++) {
+        static struct sonde_load_search search;
+        struct sonde_checks checks;
+        char uid[SONDE_UUID_SIZE];
+        look_for(1000, 100000, &search);
+        search.count = found ? search.count : 0;
+        put(runs,
+            &(struct made_run){.number = found ? 10 : 11,
+                               .latency_us = 2000,
+                               .search = &search,
+                               .reason = found ? NULL : SONDE_REASON_THRESHOLD_BROKEN},
+            uid);
+        sonde_checks_init(&checks);
+        REQUIRE_DONE(sonde_results_checks(runs->db, uid, &thresholds, &checks, &err), &err);
+        assert_int_equal(sonde_checks_verdict(&checks),
+                         found ? SONDE_CHECK_KINDS : SONDE_CHECK_THRESHOLD);
+        sonde_checks_fini(&checks);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_slow_generator_is_no_regression, heap_runs_setup,
                                         heap_runs_teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_believed_is_not_compared, heap_runs_setup,
+                                        heap_runs_teardown),
+        cmocka_unit_test_setup_teardown(a_search_without_a_rate_has_failed, heap_runs_setup,
                                         heap_runs_teardown),
     };
     return cmocka_run_group_tests_name("baseline", tests, NULL, NULL);
