@@ -264,6 +264,7 @@ enum { TIME, BYTES, PROFILES };
 struct found {
     bool load;
     char captures[PROFILES][SONDE_DB_ARTIFACT_NAME_MAX + 1]; /* the first of each; "": none */
+    bool measured[PROFILES]; /* by what is in them: the type does not always say it */
 };
 
 static int look(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
@@ -281,14 +282,15 @@ static int look(void *context, const struct sonde_artifact *artifact, struct son
 
 static int check_profile(struct sonde_db *db, const char *uid, const char *capture,
                          const struct sonde_run_budget *budget, struct sonde_checks *checks,
-                         struct sonde_err *err)
+                         bool ret_measured[PROFILES], struct sonde_err *err)
 {
     struct sonde_profile profile = {0};
     SONDE_BUF_AUTO name = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
     int r = sonde_results_profile(db, uid, capture, &profile, &name, err);
     if (r == 0) {
-        r = (profile.unit == SONDE_PROFILE_BYTES ? check_bytes : check_time)(&profile, budget,
-                                                                             checks, err);
+        bool bytes = profile.unit == SONDE_PROFILE_BYTES;
+        ret_measured[bytes ? BYTES : TIME] = true;
+        r = (bytes ? check_bytes : check_time)(&profile, budget, checks, err);
     }
     sonde_profile_fini(&profile);
     return r;
@@ -304,8 +306,8 @@ static int add_missing(const struct sonde_run_budget *budget, const struct found
     } parts[] = {
         {budget->thresholds.count > 0, found->load, "thresholds", "load test"},
         {budget->functions.count > 0 || budget->busy_percent != SONDE_SPEC_ABSENT,
-         found->captures[TIME][0] != '\0', "functions", "CPU profile"},
-        {budget->allocated_kilobytes != SONDE_SPEC_ABSENT, found->captures[BYTES][0] != '\0',
+         found->measured[TIME], "functions", "CPU profile"},
+        {budget->allocated_kilobytes != SONDE_SPEC_ABSENT, found->measured[BYTES],
          "maxAllocatedKilobytes", "profile of allocations"},
     };
     int r = 0;
@@ -349,7 +351,7 @@ int sonde_results_checks(struct sonde_db *db, const char *uid,
     }
     for (int i = 0; i < PROFILES && r == 0 && budget; i++) {
         r = found.captures[i][0] ? check_profile(db, profile[0] ? profile : uid, found.captures[i],
-                                                 budget, checks, err)
+                                                 budget, checks, found.measured, err)
                                  : 0;
     }
     r = r < 0 || !budget ? r : add_missing(budget, &found, checks, err);

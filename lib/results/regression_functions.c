@@ -125,6 +125,10 @@ static int add_profile(void *context, const struct sonde_comparison *comparison,
                        struct sonde_err *err)
 {
     struct functions *functions = context;
+    if (comparison->unit != SONDE_PROFILE_NANOSECONDS) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "%.64s: that is a profile of allocations",
+                          comparison->sides[SONDE_BEFORE].name);
+    }
     for (size_t i = 0; i < comparison->count; i++) {
         const struct sonde_compare_function *function = &comparison->functions[i];
         const struct sonde_compare_value *value = value_of(function);

@@ -229,6 +229,27 @@ test('each maximum of a budget is kept below it, and not above', async (t) => {
   }
 });
 
+// pprof's type does not say of what it is.
+test('allocations in a pprof keep no budget of functions, and are no CPU profile', async (t) => {
+  const sonde = new Sonde(t);
+  const file = sonde.document('a.heapprofile', heapProfile());
+  exited(await sonde.run(['import', file, '--name', 'node']), 0);
+  const pprof = sonde.document('a.pb.gz', '');
+  exited(await sonde.run(['export', 'node', '--format', 'pprof', '-o', pprof]), 0);
+  for (const name of ['main', 'pull-7']) {
+    exited(await sonde.run(['import', pprof, '--name', name]), 0);
+  }
+  const functions = budget(sonde, 'functions: [{name: keep, maxPercent: 10}]\n');
+  const unmeasured = await sonde.run(['check', 'pull-7', '--budget', functions]);
+  exited(unmeasured, BUDGET);
+  assert.match(unmeasured.stdout, /^failed {2}budget: functions: nothing .* has no CPU profile$/m);
+  const bytes = budget(sonde, 'maxAllocatedKilobytes: 2999\n');
+  exited(await sonde.run(['check', 'pull-7', '--budget', bytes]), BUDGET);
+  const compared = await sonde.run(['check', 'pull-7', '--baseline', 'main']);
+  exited(compared, 0);
+  assert.match(compared.stdout, /^skipped baseline: .*main: that is a profile of allocations$/m);
+});
+
 test('a budget that is wrong is refused before anything is done', async (t) => {
   const sonde = new Sonde(t);
   const file = budget(sonde, 'maxBusyPercent: 60\nfunctions:\n- {name: a}\n');
