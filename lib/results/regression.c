@@ -243,6 +243,10 @@ static int compare_profiles(struct sonde_db *db, const char *uid, const struct f
             note_name(ret, names[i]);
         }
     }
+    if (r == 0 && count && ret->count == 0 && !why.code) {
+        sonde_regression_refuse(ret, "not compared: no function takes 1 %% of the busy time");
+        return 1;
+    }
     if (r == 0 && past->pinned && count && !sonde_regression_has_run(ret, 0)) {
         sonde_regression_refuse(ret, "not compared with %.400s", why.message);
         return 1;

@@ -19,7 +19,7 @@ function profileOf(functions) {
     ...{ id: i + 2, hitCount: Math.round(SAMPLES * share) },
     callFrame: {
       ...{ functionName, lineNumber, columnNumber: 0, scriptId: `${i}` },
-      url: `file:///app/${file}`,
+      url: file && `file:///app/${file}`,
     },
   }));
   const samples = nodes.flatMap(({ id, hitCount }) => Array(hitCount).fill(id));
@@ -250,6 +250,15 @@ test('a single window is no surer than its samples', async (t) => {
   assert.match(quiet.answer.json.regression.message, /^no worse than /);
   const slow = await night(service, 'nightly-5', [0.5]);
   assert.equal(slow.answer.json.regression.worse, true);
+});
+
+test('a service that had nothing to do is not compared', async (t) => {
+  const service = await Service.start(t);
+  const idle = profileOf([['(idle)', -1, 1, '']]);
+  await night(service, 'nightly-1', [idle, idle]);
+  const { answer } = await night(service, 'nightly-2', [idle, idle]);
+  const message = 'not compared: no function takes 1 % of the busy time';
+  assert.equal(answer.json.regression.message, message);
 });
 
 test('what a schedule compares with is not too old', async (t) => {
