@@ -201,10 +201,13 @@ void sonde_checks_junit(const struct sonde_checks *checks, struct sonde_buf *buf
 
 /* ---- Markdown ---- */
 
-/* As it stands, in a cell of a table: what Markdown or HTML would read is escaped. */
+/* As it stands, in a cell of a table: what Markdown or HTML would read is escaped. Who is
+ * mentioned, and which issue, GitHub looks for in what has been rendered: what stands behind @ and
+ * # must not be of the same text. */
 static void put_plain(const char *text, struct sonde_buf *buf)
 {
     static const char special[] = "\\`*_{}[]<>()#+-!|~&@:";
+    static const char linking[] = "@#";
     SONDE_BUF_AUTO clean = SONDE_BUF(buf->maximum);
     sonde_cell_clean(&clean, sonde_str(text));
     for (size_t i = 0; i < clean.length; i++) {
@@ -212,6 +215,7 @@ static void put_plain(const char *text, struct sonde_buf *buf)
             sonde_buf_char(buf, '\\');
         }
         sonde_buf_char(buf, clean.data[i]);
+        sonde_buf_text(buf, strchr(linking, clean.data[i]) ? "<!-- -->" : "");
     }
     buf->code = buf->code ? buf->code : clean.code;
 }
