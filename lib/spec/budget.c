@@ -55,6 +55,21 @@ static const struct sonde_object budget_function = {
     .rules = {&maximum_rule},
 };
 
+/* A list whose lines are all comments is none: nothing would be kept by all runs. */
+static bool has_anything(const void *object)
+{
+    const struct sonde_run_budget *budget = object;
+    return budget->thresholds.count || budget->functions.count ||
+           budget->busy_percent != SONDE_SPEC_ABSENT ||
+           budget->allocated_kilobytes != SONDE_SPEC_ABSENT;
+}
+
+static const struct sonde_rule anything_rule = {
+    .name = "Anything",
+    .message = "must have thresholds, functions, maxBusyPercent or maxAllocatedKilobytes",
+    .holds = has_anything,
+};
+
 const struct sonde_object sonde_object_run_budget = {
     .size = sizeof(struct sonde_run_budget),
     .fields =
@@ -88,4 +103,5 @@ const struct sonde_object sonde_object_run_budget = {
              .maximum = SONDE_INTEGER_MAX},
             {0},
         },
+    .rules = {&anything_rule},
 };

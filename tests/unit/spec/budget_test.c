@@ -66,6 +66,8 @@ static void what_is_wrong_is_said_with_line_and_field(void **state)
         {"functions: [{name: a, maxPercent: 1.5}]", "maxPercent: must be a whole number"},
         {"functions: [{name: a, maxMillisecondsPerSecond: 1000001}]", "must be between 0 and"},
         {"functions: [a", "budget.yaml:"},
+        {"thresholds: []\nfunctions: []\n", "budget.yaml:1:1: must have thresholds, functions, "},
+        {"thresholds:\n# - 'http_reqs: count>1'\n", "must have thresholds, functions, "},
     };
     for (size_t i = 0; i < SONDE_LENGTH(table); i++) {
         struct sonde_spec_documents documents;
