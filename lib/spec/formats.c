@@ -253,9 +253,11 @@ static bool is_time_zone(struct sonde_str text)
            each_part(text, '/', is_zone_part);
 }
 
-/* A day that there is: what is read must print the same. */
+/* A day that there is: what is read must print the same. Nanoseconds since 1970 have no room for
+ * the year 2300. */
 static bool is_time(struct sonde_str text)
 {
+    static const time_t after = 7258118400; /* 2200-01-01 */
     static const char format[] = "%Y-%m-%dT%H:%M:%SZ";
     enum { LENGTH = 20 };
     char copy[LENGTH + 1];
@@ -267,7 +269,7 @@ static bool is_time(struct sonde_str text)
     (void)snprintf(copy, sizeof(copy), "%.*s", SONDE_STR_ARG(text));
     const char *end = strptime(copy, format, &time);
     time_t seconds = end && *end == '\0' ? timegm(&time) : -1;
-    return seconds >= 0 && gmtime_r(&seconds, &time) &&
+    return seconds >= 0 && seconds < after && gmtime_r(&seconds, &time) &&
            strftime(again, sizeof(again), format, &time) == LENGTH && strcmp(copy, again) == 0;
 }
 
@@ -387,8 +389,8 @@ const struct sonde_format sonde_format_time_zone = {
     .check = is_time_zone,
 };
 const struct sonde_format sonde_format_time = {
-    .words = "a time in UTC, such as 2026-12-01T00:00:00Z",
-    .pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+    .words = "a time in UTC before the year 2200, such as 2026-12-01T00:00:00Z",
+    .pattern = "^(19[7-9][0-9]|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
     .check = is_time,
 };
 const struct sonde_format sonde_format_threshold = {
