@@ -429,16 +429,14 @@ int sonde_db_run_resolve(struct sonde_db *db, const char *text, const char *name
     static const char last[] =
         "SELECT uid FROM runs WHERE ?1 != ''" WITHIN " ORDER BY created DESC, uid LIMIT 1";
     static const char named[] =
-        "SELECT uid FROM runs WHERE name = ?1" WITHIN " ORDER BY created DESC LIMIT 1";
+        "SELECT uid FROM runs WHERE (name = ?1 OR schedule = '" SONDE_SPEC_SERIES "' || ?1)" WITHIN
+        " ORDER BY created DESC LIMIT 1";
     static const char begins[] =
         "SELECT uid FROM runs WHERE substr(uid, 1, length(?1)) = ?1" WITHIN " LIMIT 2";
-    static const char alike[] = "SELECT uid FROM runs WHERE schedule = '" SONDE_SPEC_SERIES
-                                "' || ?1" WITHIN " ORDER BY created DESC LIMIT 1";
     bool several = false;
     bool is_last = strcmp(text, "last") == 0;
     const char *in = namespace ? namespace : "";
     int r = find_uid(db, is_last ? last : named, text, in, ret, &several, err);
-    r = r != 0 || is_last ? r : find_uid(db, alike, text, in, ret, &several, err);
     several = several && r != 1; /* of those the newest is meant */
     if (r == 0 && strlen(text) >= SONDE_DB_PREFIX_MIN && !is_last) {
         r = find_uid(db, begins, text, in, ret, &several, err);

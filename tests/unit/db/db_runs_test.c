@@ -292,6 +292,11 @@ static void runs_of_a_series_are_found(void **state)
     make_uid(3, uid);
     assert_int_equal(sonde_db_run_resolve(f->db, "nightly-2", "clinic", found, &f->err), 0);
     assert_string_equal(found, uid);
+    /* Of those and what is called so itself the newest is meant. */
+    add_scheduled(f, 6, "series/nightly-1", "LoadTest", SONDE_RUN_SUCCEEDED);
+    make_uid(6, uid);
+    assert_int_equal(sonde_db_run_resolve(f->db, "nightly-1", "clinic", found, &f->err), 0);
+    assert_string_equal(found, uid);
     const struct sonde_run run = {.schedule = "series/nightly-2"};
     assert_string_equal(sonde_run_series(&run), "nightly-2");
     assert_null(sonde_run_series(&(struct sonde_run){.schedule = "nightly"}));
