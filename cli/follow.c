@@ -257,7 +257,7 @@ static int exit_code_of(const char *reason)
 
 bool follow_was_left(const struct following *f)
 {
-    return f->interrupted || f->timed_out;
+    return !f->ended && (f->interrupted || f->timed_out);
 }
 
 int follow_say_end(const struct following *f)
@@ -271,7 +271,7 @@ int follow_say_end(const struct following *f)
                       f->kind->singular, f->name);
         return SONDE_EXIT_FAILED;
     }
-    if (f->gone) {
+    if (f->gone && !f->ended) { /* one that has ended may go at once */
         (void)sonde_fail(&err, SONDE_EGONE, 0, "%s was deleted", f->name);
         return cli_say_error(&err);
     }

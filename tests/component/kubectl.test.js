@@ -241,6 +241,21 @@ test('a run that is deleted meanwhile ends the waiting', async (t) => {
   assert.match(result.stderr, /slow was deleted/);
 });
 
+test('a run that is deleted as soon as it has ended has ended', async (t) => {
+  const { server, running } = await following(t, ['run', document(t)]);
+  for (const { response } of server.watches) {
+    response.cork(); // both come at once
+  }
+  server.change('clinic/slow', { ...accepted, Succeeded: ['True', 'Completed', ''] });
+  server.remove('clinic/slow');
+  for (const { response } of server.watches) {
+    response.uncork();
+  }
+  const result = await running.done;
+  exited(result, 0);
+  assert.equal(result.stdout, 'report text\n');
+});
+
 test('Ctrl-C leaves the run in the cluster, and says how to end it', async (t) => {
   const { running } = await following(t, ['run', document(t)]);
   running.child.kill('SIGINT');
