@@ -312,7 +312,7 @@ static int put_in_series(struct sonde_arena *arena, struct sonde_spec_document *
     return 0;
 }
 
-/* By --name, or generateName. A schedule is one thing, with one name. */
+/* By --name, or generateName. A schedule is one thing, with one name: that of its document. */
 static int name_runs(struct sonde_spec_documents *documents, const char *name,
                      struct sonde_err *err)
 {
@@ -320,6 +320,11 @@ static int name_runs(struct sonde_spec_documents *documents, const char *name,
     for (size_t i = 0; r == 0 && i < documents->count; i++) {
         struct sonde_spec_document *document = &documents->items[i];
         r = name ? apply_check_name(document->kind, name, err) : 0;
+        if (r == 0 && name && is_schedule(document->kind)) {
+            r = sonde_fail(err, SONDE_EINVALID, 0,
+                           "--name calls a run: %s %s has the name of its document",
+                           document->kind->name, document->metadata.name);
+        }
         if (r == 0 && !is_schedule(document->kind) && (name || document->metadata.generated)) {
             r = put_in_series(&documents->arena, document, name ? name : document->metadata.name,
                               err);
@@ -363,6 +368,21 @@ void apply_close(struct applying *applying)
     cluster_close(&applying->cluster);
 }
 
+/* Schedules alone make no run that could be held against anything now. */
+static int check_any_run(const struct cli_settings *settings,
+                         const struct sonde_spec_documents *documents, struct sonde_err *err)
+{
+    bool any = false;
+    for (size_t i = 0; i < documents->count; i++) {
+        any = any || !is_schedule(documents->items[i].kind);
+    }
+    return any || !check_is_wanted(settings)
+               ? 0
+               : sonde_fail(err, SONDE_EINVALID, 0,
+                            "--baseline and --budget are about a run, and a schedule makes none "
+                            "now: say its baseline in spec.baseline");
+}
+
 static int carry_out_all(const struct cli_settings *settings,
                          struct sonde_spec_documents *documents)
 {
@@ -371,7 +391,8 @@ static int carry_out_all(const struct cli_settings *settings,
     struct reports reports = reports_of(settings);
     size_t begun = 0;
     int code = SONDE_EXIT_DONE;
-    if (name_runs(documents, settings->name, &err) < 0) {
+    if (name_runs(documents, settings->name, &err) < 0 ||
+        check_any_run(settings, documents, &err) < 0) {
         return cli_say_error(&err);
     }
     if (settings->dry_run) {

@@ -113,6 +113,12 @@ test('what is run under one name is a series, each with a name of its own', asyn
   const two = await run(['run', named, '--no-wait', '--name', 'main']);
   exited(two, 2);
   assert.match(two.stderr, /--name calls one document, and there are 2/);
+  const spec = { schedule: '@daily', testTemplate: { spec: loadSpec } };
+  const nightly = { apiVersion, kind: 'LoadTestSchedule', metadata: { name: 'nightly' }, spec };
+  fs.writeFileSync(named, JSON.stringify(nightly));
+  const schedule = await run(['run', named, '--name', 'main']);
+  exited(schedule, 2);
+  assert.match(schedule.stderr, /LoadTestSchedule nightly has the name of its document/);
   assert.equal(server.asked('POST', 'loadtests').length, count);
 });
 

@@ -145,6 +145,18 @@ test('what a run could not be held against is said before it is made', async (t)
     exited(refused, 2);
     assert.match(refused.stderr, says);
   }
+  // Of a schedule that is applied nothing comes that could be.
+  const schedule = { schedule: '@daily', testTemplate: { spec } };
+  const nightly = { ...document, kind: 'LoadTestSchedule', metadata: { name: 'nightly' } };
+  fs.writeFileSync(file, JSON.stringify({ ...nightly, spec: schedule }));
+  for (const words of [
+    ['--baseline', 'main'],
+    ['--budget', budget(t, 'maxBusyPercent: 60\n')],
+  ]) {
+    const refused = await start(t, plugin, ['run', file, ...words], { env }).done;
+    exited(refused, 2);
+    assert.match(refused.stderr, /--baseline and --budget are about a run, and a schedule makes/);
+  }
   assert.deepEqual(server.requests, []);
 });
 
