@@ -34,6 +34,9 @@ int check_begin(const struct cli_settings *settings, struct check *ret, struct s
     if (settings->baseline_runs && !settings->baseline) {
         return sonde_fail(err, SONDE_EINVALID, 0, "--baseline-runs needs --baseline");
     }
+    if (settings->baseline && !settings->baseline[0]) {
+        return sonde_fail(err, SONDE_EINVALID, 0, "--baseline is empty: give the name of a run");
+    }
     if (!settings->budget) {
         return 0;
     }

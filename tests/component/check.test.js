@@ -264,6 +264,7 @@ test('a budget that is wrong is refused before anything is done', async (t) => {
   const load = (...words) => sonde.run(['load', 'http://127.0.0.1:1/', ...words]);
   exited(await load('--no-store', '--baseline', 'main'), 2);
   exited(await load('--baseline-runs', '3'), 2);
+  exited(await load('--baseline', ''), 2); // it is the name of no run, and not of any
   exited(await load('--budget', `${file}.missing`), 1);
   assert.deepEqual(await sonde.runs(), []);
 });
