@@ -165,6 +165,16 @@ for (const name of ['github-cluster.yaml', 'gitlab-cluster.yaml']) {
       const junit = fs.readFileSync(path.join(root, 'junit.xml'), 'utf8');
       assert.match(junit, new RegExp(`<testsuite name="${run}" tests="\\d+"`));
     }
+    // Of a run that cannot be made nothing is said, and least of all what came of the one before.
+    server.create = (_plural, _namespace, _object, response) => {
+      server.status(response, 403, 'Forbidden', 'a quota');
+    };
+    const [measure] = commands.filter((command) => command.startsWith('examples/ci/measure'));
+    const options = { cwd: root, env: { ...env, RUN_NAME: 'pull-7' } };
+    exited(await start(t, 'bash', ['-ec', measure], options).done, 1);
+    for (const left of ['summary.md', 'junit.xml']) {
+      assert.equal(fs.existsSync(path.join(root, left)), false, left);
+    }
   });
 }
 
