@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "codec/json.h"
 #include "spec/reason.h"
 
@@ -31,6 +32,7 @@ int load_read(struct object *object, struct sonde_err *err)
     struct load *load = load_of(object);
     (void)err;
     load->spec = object->documents.items[0].load_test;
+    load->start_since = sonde_clock_realtime();
     object->deadline_seconds = load->spec->active_deadline_seconds;
     for (size_t i = 0; i < LOAD_RUNNERS_MAX; i++) {
         load->runners[i].load = load;

@@ -102,7 +102,7 @@ struct load {
     bool job_known;  /* it is there */
     char job_uid[SONDE_KUBE_UID_MAX];
     bool job_recorded;   /* the status says that it was made */
-    int64_t start_since; /* since 1970: the last step was taken towards runners that are ready */
+    int64_t start_since; /* since 1970: it was taken up, or the last step taken towards runners */
     bool job_doomed;     /* it is to be deleted */
     int job_failures;    /* requests about it that failed, in a row */
     int64_t job_at;      /* monotonic: no other is sent before */

@@ -162,7 +162,7 @@ static void set_ready(struct load *load)
 }
 
 /* From the last step: what it took to read the target, or to wait for the store, counts for
- * nothing. */
+ * nothing, and neither does the time in which nobody carried the test on. */
 static void check_start(struct load *load)
 {
     struct object *object = &load->object;

@@ -84,6 +84,27 @@ test('a test that was registered and has no Job yet is registered again', async 
   assert.equal(second.child.signalCode, null);
 });
 
+// A status that a controller wrote a minute ago, before it was gone.
+function left(cluster, accepted) {
+  const lastTransitionTime = new Date(Date.now() - 60000).toISOString();
+  cluster.change('loadtests', 'peak', (object) => {
+    object.status = {
+      startTime: lastTransitionTime,
+      conditions: [{ type: 'Accepted', message: '', lastTransitionTime, ...accepted }],
+    };
+  });
+}
+
+test('the time in which nobody carried a test on is not that of its runners', async (t) => {
+  const clinic = await begin(t);
+  const { cluster } = clinic;
+  cluster.load('peak', { runner: { startTimeoutSeconds: 10 } });
+  left(cluster, { status: 'True', reason: 'Accepted' });
+  clinic.controller();
+  await cluster.job('peak');
+  assert.equal(cluster.loadCondition('peak', 'Accepted').status, 'True');
+});
+
 test('a container that was put beside the runner neither hides it nor keeps its pod', async (t) => {
   const { cluster, store, made, pods } = await running(t, {
     ...{ parallelism: 2, onRunnerLoss: 'Continue' },
