@@ -155,7 +155,7 @@ static void set_ready(struct load *load)
         return; /* the store has not told yet: we have just begun to lead */
     } else if (load->trouble_reason[0]) {
         object_set_condition(object, LOAD_READY, 'F', load->trouble_reason, load->trouble_message);
-    } else {
+    } else if (load->job_known || load->job_absent) { /* else nobody has looked yet */
         load_say_wait(load, message);
         object_set_condition(object, LOAD_READY, 'U', "Starting", message);
     }

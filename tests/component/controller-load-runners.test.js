@@ -105,6 +105,38 @@ test('the time in which nobody carried a test on is not that of its runners', as
   assert.equal(cluster.loadCondition('peak', 'Accepted').status, 'True');
 });
 
+test('who leads next leaves what is known of the runners until it has looked', async (t) => {
+  const clinic = await begin(t);
+  const { cluster } = clinic;
+  cluster.load('peak');
+  const first = clinic.controller();
+  const job = await cluster.job('peak');
+  const refusal = (message) => ({
+    ...{ phase: 'Pending', containerStatuses: [] },
+    conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }],
+  });
+  const pod = cluster.runner(job, 0, { status: refusal('no node fits') });
+  const says = (words) =>
+    until(
+      () => words.test(cluster.loadCondition('peak', 'RunnersReady')?.message),
+      20000,
+      `${words}`,
+    );
+  await says(/no node fits/);
+  await kill(first);
+  const written = () => cluster.asked('PATCH', '/loadtests/peak/status');
+  const { length } = written();
+  clinic.controller();
+  cluster.change('pods', pod.metadata.name, (object) => {
+    object.status = refusal('still no node');
+  });
+  await says(/still no node/);
+  const reasons = written()
+    .slice(length)
+    .map(({ body }) => body.status.conditions.find(({ type }) => type === 'RunnersReady').reason);
+  assert.deepEqual([...new Set(reasons)], ['RunnerUnschedulable']);
+});
+
 test('a container that was put beside the runner neither hides it nor keeps its pod', async (t) => {
   const { cluster, store, made, pods } = await running(t, {
     ...{ parallelism: 2, onRunnerLoss: 'Continue' },
