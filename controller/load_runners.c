@@ -187,7 +187,7 @@ static void take_job(struct load *load, const cJSON *job)
         end(load, SONDE_REASON_RUNNERS_NOT_READY, "a Job of that name belongs to somebody else");
         return;
     }
-    bool made = load->registered && !load->job_known;
+    bool made = !load->job_recorded;
     load->job_known = load->job_recorded = load->news = true;
     (void)snprintf(load->job_uid, sizeof(load->job_uid), "%s",
                    sonde_json_string_or(member(job, "metadata"), "uid", ""));

@@ -137,6 +137,21 @@ test('who leads next leaves what is known of the runners until it has looked', a
   assert.deepEqual([...new Set(reasons)], ['RunnerUnschedulable']);
 });
 
+test('that runners were made is told once', async (t) => {
+  const { clinic, cluster, store, made, process } = await running(t);
+  await kill(process);
+  store.waiting = undefined;
+  const reads = hold(cluster, isJob('GET'));
+  clinic.controller();
+  await until(reads.count, 10000, 'a look at the Job');
+  await until(() => store.waiting?.since > 0, 10000, 'what the store knows');
+  reads.release();
+  store.tell(made, { phase: 'Over', ready: 1 });
+  await cluster.loadEnds('peak');
+  await until(() => cluster.eventsOf('Completed')[0], 10000, 'the last Event');
+  assert.equal(cluster.eventsOf('RunnersCreated').length, 1);
+});
+
 test('a container that was put beside the runner neither hides it nor keeps its pod', async (t) => {
   const { cluster, store, made, pods } = await running(t, {
     ...{ parallelism: 2, onRunnerLoss: 'Continue' },
