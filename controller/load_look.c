@@ -71,18 +71,21 @@ static void tell_trouble(struct load *load, const char *reason, const char *mess
 static void wait_for_target(struct load *load, const char *reason, const char *message)
 {
     struct object *object = &load->object;
-    int64_t waited = sonde_clock_realtime() - object->started;
+    int64_t now = sonde_clock_monotonic();
+    bool missing = strcmp(reason, SONDE_REASON_TARGET_NOT_FOUND) == 0;
+    int64_t since = load->missing_since ? load->missing_since : now;
+    load->missing_since = missing ? since : 0;
     forget(load);
-    if (strcmp(reason, SONDE_REASON_TARGET_NOT_FOUND) == 0 && waited > NOT_FOUND_NS) {
+    if (missing && now - since > NOT_FOUND_NS) {
         end(load, reason, message);
         return;
     }
     tell_trouble(load, reason, message);
     int64_t delay = LOOK_AGAIN_NS << (load->gate_waits < 3 ? load->gate_waits : 3);
     load->gate_waits++;
-    load->look_at =
-        sonde_clock_monotonic() + (delay < LOOK_AGAIN_MAX_NS ? delay : LOOK_AGAIN_MAX_NS);
-    object_wake(object, load->look_at - sonde_clock_monotonic());
+    delay = delay < LOOK_AGAIN_MAX_NS ? delay : LOOK_AGAIN_MAX_NS;
+    load->look_at = now + delay;
+    object_wake(object, delay);
 }
 
 /* What is wrong for good ends the test; without memory it is tried again. */
@@ -360,6 +363,9 @@ bool load_look(struct load *load)
         return false;
     }
     bool is_well = look_at_way(load) && look_at_namespace(load);
-    load->gate_waits = is_well ? 0 : load->gate_waits;
+    if (is_well) {
+        load->missing_since = 0;
+        load->gate_waits = 0;
+    }
     return is_well;
 }

@@ -152,6 +152,19 @@ test('that runners were made is told once', async (t) => {
   assert.equal(cluster.eventsOf('RunnersCreated').length, 1);
 });
 
+test('a Service is waited for from when it was missed', async (t) => {
+  const clinic = await begin(t);
+  const { cluster } = clinic;
+  cluster.drop('services', 'web');
+  cluster.load('peak');
+  left(cluster, { status: 'False', reason: 'TooFewReady' });
+  clinic.controller();
+  const reason = () => cluster.loadCondition('peak', 'Accepted').reason;
+  await until(() => reason() === 'TargetNotFound', 10000, 'the wait for the Service');
+  cluster.service('web');
+  await cluster.job('peak');
+});
+
 test('a container that was put beside the runner neither hides it nor keeps its pod', async (t) => {
   const { cluster, store, made, pods } = await running(t, {
     ...{ parallelism: 2, onRunnerLoss: 'Continue' },
