@@ -88,6 +88,7 @@ struct load {
     bool permitted;                     /* by the namespace */
     int gate_waits;                     /* times in a row that it was not as it must be */
     int64_t look_at;                    /* monotonic: it is looked at again */
+    int64_t looked_at;                  /* monotonic: all was as it must be; 0: it is not known */
     int64_t missing_since;              /* monotonic: there is no such Service; 0: there is */
     uint64_t target_seen;   /* of the ready pods, as last told: a sum of their uids' hashes */
     int64_t target_at;      /* monotonic: they were last looked at */

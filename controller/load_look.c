@@ -15,6 +15,7 @@
 #define LOOK_AGAIN_NS (1 * SONDE_SECOND)     /* twice as long each time … */
 #define LOOK_AGAIN_MAX_NS (8 * SONDE_SECOND) /* … and at most this long */
 #define NOT_FOUND_NS (30 * SONDE_SECOND)     /* a Service that is not there may still be made */
+#define LOOK_HOLDS_NS (15 * SONDE_SECOND)    /* of a test that waits for its store */
 
 enum { ALIASES_MAX = 4 };
 
@@ -52,6 +53,7 @@ static void forget(struct load *load)
     load->host[0] = '\0';
     load->aliases = 0;
     load->there = load->followed = load->permitted = false;
+    load->looked_at = 0;
 }
 
 /* What was accepted stays so: whoever leads next is to see whether its runners are there. */
@@ -362,8 +364,12 @@ bool load_look(struct load *load)
         end_by(load, &err, SONDE_REASON_INVALID_SPEC);
         return false;
     }
+    if (load->looked_at && !load->registered && now - load->looked_at > LOOK_HOLDS_NS) {
+        forget(load); /* pods come and go, and what is allowed changes, while it waits */
+    }
     bool is_well = look_at_way(load) && look_at_namespace(load);
     if (is_well) {
+        load->looked_at = load->looked_at ? load->looked_at : now;
         load->missing_since = 0;
         load->gate_waits = 0;
     }

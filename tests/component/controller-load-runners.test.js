@@ -359,6 +359,27 @@ test('a store without room is waited for, and the condition says so', async (t) 
   await until(() => ready().reason === 'Starting', 10000, 'the next step');
 });
 
+test('a test that has waited for the store loads the pods that are there then', async (t) => {
+  const clinic = await begin(t);
+  const { cluster, store } = clinic;
+  store.refuse.runs = 503;
+  cluster.load('peak', { target: { service: { name: 'web', endpoints: 'Pods' } } });
+  clinic.controller();
+  const first = await store.wait('runs');
+  assert.deepEqual(first.addresses, [{ address: '10.1.0.1:8080', name: 'pod-a' }]);
+  cluster.change('endpointslices', 'web-1', ({ endpoints }) => {
+    Object.assign(endpoints[0], {
+      addresses: ['10.1.0.9'],
+      targetRef: { kind: 'Pod', name: 'pod-b' },
+    });
+  });
+  const last = () => store.posted('runs').at(-1).addresses;
+  await until(() => last()[0].name === 'pod-b', 40000, 'the pods of now');
+  assert.deepEqual(last(), [{ address: '10.1.0.9:8080', name: 'pod-b' }]);
+  store.refuse.runs = undefined;
+  await cluster.job('peak');
+});
+
 test('a test that the store refuses ends at once, with its words', async (t) => {
   const clinic = await begin(t);
   const { cluster, store } = clinic;
