@@ -23,8 +23,10 @@ enum load_condition {
     LOAD_SUCCEEDED = OBJECT_SUCCEEDED,
 };
 
-/* The reason of RunnersReady while the store has no room. */
+/* The reason of RunnersReady while the store has no room, and of Accepted while the API server does
+ * not tell what is under load. */
 #define LOAD_STORE_BUSY "StoreBusy"
+#define LOAD_TARGET_NOT_READ "TargetNotRead"
 
 /* The names of the conditions. */
 #define LOAD_CONDITIONS {"Accepted", "RunnersReady", "Running", "ThresholdsMet", "Succeeded"}

@@ -62,7 +62,7 @@ static void tell_trouble(struct load *load, const char *reason, const char *mess
     struct object *object = &load->object;
     if (object->phase == OBJECT_WORKING) {
         load_set_trouble(load, reason, message);
-    } else {
+    } else if (object->phase == OBJECT_BEGINNING) {
         object_set_condition(object, LOAD_ACCEPTED, 'F', reason, message);
         object_set_condition(object, LOAD_SUCCEEDED, 'U', reason, message);
         (void)object_write_status(object);
@@ -111,18 +111,19 @@ bool load_read_service(struct load *load, const struct load_place *place, load_r
                           .done = done});
 }
 
-/* The answer is here; false: there is nothing to take from it, and it is asked for again, or
- * whoever is to be told was. */
+/* The answer is here; false: there is nothing to take from it, and it is asked for again. */
 static bool take_answer(struct load *load, const char *what, const struct sonde_err *err)
 {
     struct object *object = &load->object;
+    char message[OBJECT_MESSAGE_SIZE];
     object->busy = false;
     if (err->code && err->code != SONDE_ENOTFOUND) {
         SONDE_LOG(&object->controller->log, SONDE_LOG_WARN, "what is under load could not be read",
                   SONDE_FIELD_STR("run", sonde_str(object->key)),
                   SONDE_FIELD_STR("what", sonde_str(what)),
                   SONDE_FIELD_STR("error", sonde_str(err->message)));
-        object_retry(object);
+        (void)snprintf(message, sizeof(message), "%s could not be read: %s", what, err->message);
+        wait_for_target(load, LOAD_TARGET_NOT_READ, message);
         return false;
     }
     object_wake(object, 0);

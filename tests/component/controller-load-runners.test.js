@@ -105,6 +105,21 @@ test('the time in which nobody carried a test on is not that of its runners', as
   assert.equal(cluster.loadCondition('peak', 'Accepted').status, 'True');
 });
 
+test('a target that cannot be read is said to be so, and read later', async (t) => {
+  const clinic = await begin(t);
+  const { cluster } = clinic;
+  const isRead = ({ method, kind }) => method === 'GET' && kind === 'endpointslices';
+  let away = true;
+  refuse(cluster, (request) => away && isRead(request), { code: 403 });
+  cluster.load('peak');
+  clinic.controller();
+  const accepted = () => cluster.loadCondition('peak', 'Accepted');
+  await until(() => accepted()?.reason === 'TargetNotRead', 10000, 'the word of it');
+  assert.match(accepted().message, /its EndpointSlices could not be read: .*the webhook is away/);
+  away = false;
+  await cluster.job('peak');
+});
+
 test('who leads next leaves what is known of the runners until it has looked', async (t) => {
   const clinic = await begin(t);
   const { cluster } = clinic;
