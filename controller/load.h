@@ -122,7 +122,8 @@ struct load {
     char profile_uid[OBJECT_UID_SIZE];
     bool profile_made, profile_failed, profile_cancelled;
     int profile_tries;
-    int64_t profile_at; /* monotonic: it is tried again */
+    int64_t profile_at;                        /* monotonic: it is tried again */
+    char profile_trouble[OBJECT_MESSAGE_SIZE]; /* ": " and why; "" */
     int cancel_tries;
     int64_t cancel_at; /* monotonic: it is cancelled again */
 };

@@ -25,6 +25,7 @@ static void try_again(struct load *load, const struct sonde_err *err)
         err->code == SONDE_EINVALID) {
         fail(load, err->message);
     } else {
+        (void)snprintf(load->profile_trouble, sizeof(load->profile_trouble), ": %s", err->message);
         load->profile_at = sonde_clock_monotonic() + AGAIN_NS;
         object_wake(&load->object, AGAIN_NS);
     }
@@ -160,6 +161,17 @@ static void read_service(struct load *load)
     (void)load_read_service(load, &place, service_read);
 }
 
+/* The load is over, and there is no ProfileRun. */
+static void say_late(struct load *load)
+{
+    char message[OBJECT_MESSAGE_SIZE];
+    (void)snprintf(message, sizeof(message), "the load was over before %s%.900s",
+                   load->live.profile_due ? "the ProfileRun was made"
+                                          : "the latency was steady, or delaySeconds had passed",
+                   load->profile_trouble);
+    fail(load, message);
+}
+
 static void start(struct load *load)
 {
     int64_t now = sonde_clock_monotonic();
@@ -190,8 +202,7 @@ bool load_follow_profile(struct load *load)
     if (!load->profile_made) {
         bool wanted = load->live.profile_due && load->live.phase == LOAD_PHASE_RUNNING;
         if (load->live.phase == LOAD_PHASE_OVER && !object->busy) {
-            fail(load, "the load was over before the latency was steady, or delaySeconds had "
-                       "passed");
+            say_late(load);
         }
         if (wanted && !object->ending_reason[0]) {
             start(load);

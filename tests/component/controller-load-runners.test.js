@@ -357,6 +357,20 @@ test('a ProfileRun that is being made when its test is cancelled is cancelled, t
   assert.equal(refused(), 1);
 });
 
+test('why a ProfileRun that was due could not be made is said', async (t) => {
+  const captures = [{ name: 'cpu', type: 'CPUProfile', durationSeconds: 60 }];
+  const { cluster, store, made } = await running(t, { profile: { captures } });
+  const isOne = ({ method, kind }) => method === 'POST' && kind === 'profileruns';
+  const refused = refuse(cluster, isOne);
+  store.tell(made, { phase: 'Running', ready: 1, active: 1, profileDue: true });
+  await until(refused, 10000, 'a refusal');
+  store.tell(made, { phase: 'Over', ready: 1, profileDue: true });
+  await cluster.loadEnds('peak');
+  await until(() => cluster.eventsOf('ProfileNotTaken')[0], 10000, 'the event');
+  const [{ note }] = cluster.eventsOf('ProfileNotTaken');
+  assert.match(note, /over before the ProfileRun was made: .*the webhook is away/);
+});
+
 test('a store without room is waited for, and the condition says so', async (t) => {
   const clinic = await begin(t);
   const { cluster, store } = clinic;
