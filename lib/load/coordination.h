@@ -21,7 +21,7 @@ enum {
     SONDE_LOAD_WORD_SIZE = 64,           /* of a reason */
     SONDE_LOAD_MESSAGE_SIZE = 512,       /* of what is said of it */
     SONDE_LOAD_SHOWN_SECONDS = 600,      /* that are still told one by one */
-    SONDE_LOAD_COORDINATION_VERSION = 3, /* of what is saved */
+    SONDE_LOAD_COORDINATION_VERSION = 4, /* of what is saved */
 };
 /* All runners begin so long after the last of them was ready, at least. */
 #define SONDE_LOAD_NOTICE_US INT64_C(500000)

@@ -233,6 +233,17 @@ static int put_missed(struct sonde_load_coordination *c, const struct runner *ru
     return r;
 }
 
+/* A closed loop that goes on for a time has nothing that was due: the time is missing. */
+static void miss_time(const struct sonde_load_coordination *c, struct runner *runner,
+                      int64_t from_us, int64_t to_us)
+{
+    int64_t warm_us = c->plan.warm_up_seconds * SECOND_US;
+    int64_t end_us = warm_us + sonde_load_plan_seconds(&c->plan.arrival) * SECOND_US;
+    from_us = from_us > warm_us ? from_us : warm_us;
+    to_us = to_us < end_us ? to_us : end_us;
+    runner->gap_us += to_us > from_us ? to_us - from_us : 0;
+}
+
 int course_miss(struct sonde_load_coordination *c, struct runner *runner, int64_t from_us,
                 int64_t to_us, struct sonde_err *err)
 {
@@ -241,7 +252,11 @@ int course_miss(struct sonde_load_coordination *c, struct runner *runner, int64_
     SONDE_BUF_AUTO text = SONDE_BUF(SONDE_LOAD_PENDING_MAX);
     bool open = arrival->stages.count || arrival->rate != SONDE_SPEC_ABSENT;
     int64_t warm_us = c->plan.warm_up_seconds * SECOND_US;
-    if (!open || to_us <= from_us || to_us <= warm_us) {
+    if (!open) {
+        miss_time(c, runner, from_us, to_us);
+        return 0;
+    }
+    if (to_us <= from_us || to_us <= warm_us) {
         return 0;
     }
     int r = sonde_load_tally_init(&missed, err);
@@ -360,26 +375,33 @@ static int64_t late_of(const struct sonde_load_coordination *c, const struct run
     return own->from_us == 0 && late_us > 0 ? late_us : 0;
 }
 
-/* Runners that learned too late of the start: a closed loop has nothing else that tells it, and in
- * an open one it is the cause. */
-static void check_starts(const struct sonde_load_coordination *c, int64_t duration_ns,
-                         struct sonde_load_validity *ret)
+static int64_t missing_of(const struct sonde_load_coordination *c, const struct runner *own)
 {
-    unsigned last = 0;
+    return late_of(c, own) + own->gap_us;
+}
+
+/* Runners that learned too late of the start, or whose place was empty for a while: a closed loop
+ * has nothing else that tells it, and in an open one the first is the cause. */
+static void check_times(const struct sonde_load_coordination *c, int64_t duration_ns,
+                        struct sonde_load_validity *ret)
+{
+    unsigned worst = 0;
     double sum_us = 0;
     for (unsigned i = 0; i < c->count; i++) {
-        int64_t late_us = late_of(c, &c->runners[i]);
-        sum_us += (double)late_us;
-        last = late_us > late_of(c, &c->runners[last]) ? i : last;
+        int64_t missing_us = missing_of(c, &c->runners[i]);
+        sum_us += (double)missing_us;
+        worst = missing_us > missing_of(c, &c->runners[worst]) ? i : worst;
     }
-    int64_t late_us = late_of(c, &c->runners[last]);
+    int64_t missing_us = missing_of(c, &c->runners[worst]);
     double all_us = (double)duration_ns / (double)SONDE_MICROSECOND * c->count;
-    if (late_us > SECOND_US && sum_us > SONDE_LOAD_UNSENT_MAX * all_us) {
+    if (missing_us > SECOND_US && sum_us > SONDE_LOAD_UNSENT_MAX * all_us) {
         ret->valid = false;
         (void)snprintf(ret->reason, sizeof(ret->reason),
-                       "runner-%u began %.1f s late: it learned too late of the start, or its "
-                       "node was too busy",
-                       last, (double)late_us / (double)SECOND_US);
+                       c->runners[worst].gap_us
+                           ? "runner-%u was lost, and nobody sent in its place for %.1f s"
+                           : "runner-%u began %.1f s late: it learned too late of the start, or "
+                             "its node was too busy",
+                       worst, (double)missing_us / (double)SECOND_US);
     }
 }
 
@@ -390,7 +412,7 @@ static void validate(struct sonde_load_coordination *c, const struct sonde_load_
     calm.cpu_ns = 0; /* that is asked of each */
     sonde_load_validate(&c->plan, &calm, 0, validity);
     if (outcome->tally.answered) {
-        check_starts(c, outcome->duration_ns, validity);
+        check_times(c, outcome->duration_ns, validity);
     }
     if (!validity->valid && outcome->tally.answered) {
         name_cause(c, &outcome->tally, validity);

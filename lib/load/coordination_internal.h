@@ -40,6 +40,7 @@ struct runner {
     int64_t reached;                     /* second, of the measured time */
     int64_t end_us;                      /* of its last interval, from the named start */
     int64_t from_us;                     /* it took another's place then; 0: it did not */
+    int64_t gap_us;                      /* without a rate: its place was empty for so long */
     int64_t started_us;                  /* -1: not yet */
     struct runner_totals process, round; /* of the process that is there; of all that were */
     bool told;                           /* what follows */
@@ -118,7 +119,7 @@ int course_keep(struct sonde_load_coordination *c, int64_t second, int64_t end_u
 int course_advance(struct sonde_load_coordination *c, int64_t now_us,
                    struct sonde_err *err) SONDE_MUST_CHECK;
 /* What was due of a runner's share between two times from the start, and had nobody to send it,
- * counts as not sent. */
+ * counts as not sent; without a rate the time counts. */
 int course_miss(struct sonde_load_coordination *c, struct runner *runner, int64_t from_us,
                 int64_t to_us, struct sonde_err *err) SONDE_MUST_CHECK;
 /* How long requests took so far: quantiles are sums of many counters, and asked for often. */

@@ -25,9 +25,9 @@ static void carry_totals(archive *a, struct runner_totals *t)
 
 static void carry_runner(archive *a, struct runner *r)
 {
-    int64_t *const times[] = {&r->heard_us,    &r->uncertainty_us, &r->reached,
-                              &r->end_us,      &r->from_us,        &r->started_us,
-                              &r->duration_us, &r->cpu_us,         &r->throttled_us};
+    int64_t *const times[] = {&r->heard_us, &r->uncertainty_us, &r->reached,    &r->end_us,
+                              &r->from_us,  &r->gap_us,         &r->started_us, &r->duration_us,
+                              &r->cpu_us,   &r->throttled_us};
     unsigned state = r->state;
     carry_enum(a, &state, RUNNER_STATES);
     r->state = (enum runner_state)state;

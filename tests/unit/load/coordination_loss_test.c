@@ -121,6 +121,49 @@ static void another_takes_the_place(void **state)
     sim_end(&sim);
 }
 
+/* A closed loop has nothing that is due: less is answered, and nothing else tells why. */
+static void without_a_rate_the_time_is_missing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arrival;
+        int gap; /* seconds until the next whole one in half a second */
+        const char *reason, *message;
+    } rows[] = {
+        {"durationSeconds: 120", 1, "Completed", "another took its place"},
+        {"durationSeconds: 120", 9, "Invalid",
+         "runner-1 was lost, and nobody sent in its place "
+         "for 10.0 s"},
+        {"amount: 100000", 9, "Completed", "another took its place"},
+    };
+    for (size_t i = 0; i < SONDE_LENGTH(rows); i++) {
+        struct sim sim;
+        char spec[128];
+        (void)snprintf(spec, sizeof(spec), "  onRunnerLoss: Replace\n  arrival: {%s}\n",
+                       rows[i].arrival);
+        sim_begin(&sim, 2, spec);
+        sim.now_us = sim_start(&sim, 2, 0).start_us;
+        sim_send_all(&sim, 2, 4);
+        assert_true(sim_lost(&sim, 1, false));
+        sim.now_us += rows[i].gap * (int64_t)SIM_SECOND;
+        sim_renew(&sim, 1);
+        assert_int_equal(sim_ready(&sim, 1, 0).from_us, (5 + rows[i].gap) * SIM_SECOND);
+        sim_restart(&sim);
+        for (int64_t second = 6 + rows[i].gap; second <= 120; second++) {
+            const struct sim_second own = {.requests = 20, .end_us = second * SIM_SECOND};
+            (void)sim_second(&sim, 1, &own);
+            while (sim.runners[0].sequence < (uint64_t)second) {
+                (void)sim_second(&sim, 0, &calm);
+            }
+        }
+        sim_all_done(&sim, 2);
+        struct sonde_load_conclusion end = sim_conclude(&sim);
+        assert_string_equal(end.reason, rows[i].reason);
+        assert_non_null(strstr(end.message, rows[i].message));
+        sim_end(&sim);
+    }
+}
+
 /* However often it is lost: an amount has its end. */
 static void no_more_is_missed_than_there_was_to_send(void **state)
 {
@@ -405,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_loss_before_the_start_ends_the_test),
         cmocka_unit_test(the_others_continue),
         cmocka_unit_test(another_takes_the_place),
+        cmocka_unit_test(without_a_rate_the_time_is_missing),
         cmocka_unit_test(no_more_is_missed_than_there_was_to_send),
         cmocka_unit_test(to_look_at_who_waits_makes_nobody_ready),
         cmocka_unit_test(the_loss_of_a_pod_counts_once),
