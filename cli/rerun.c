@@ -134,13 +134,15 @@ static void copy_spec(struct made *made)
     }
 }
 
-/* The name of its series, or that the first of them had, so that names do not grow. */
+/* The name of its series, which the store knows of one whose object is gone, or that the first of
+ * them had, so that names do not grow. */
 static const char *first_name(const struct made *made)
 {
     const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(made->found.object, "metadata");
     const cJSON *annotations = cJSON_GetObjectItemCaseSensitive(metadata, "annotations");
     const cJSON *labels = cJSON_GetObjectItemCaseSensitive(metadata, "labels");
-    const char *first = sonde_json_string_or(annotations, RERUN_ANNOTATION, "");
+    const char *first = sonde_json_string_or(made->found.row, "series", "");
+    first = sonde_json_string_or(annotations, RERUN_ANNOTATION, first);
     first = sonde_json_string_or(labels, SONDE_SPEC_SERIES_LABEL, first);
     return sonde_kube_is_name(sonde_str(first)) ? first : made->found.name;
 }

@@ -92,6 +92,7 @@ void put_run(const struct sonde_run *run, struct sonde_buf *buf)
     if (run->completed_ns) {
         sonde_time_format(run->completed_ns, completed);
     }
+    const char *series = sonde_run_series(run);
     const struct {
         const char *name;
         const char *value;
@@ -100,7 +101,7 @@ void put_run(const struct sonde_run *run, struct sonde_buf *buf)
         {"kind", run->kind},           {"state", sonde_run_state_name(run->state)},
         {"reason", run->reason},       {"message", run->message},
         {"created", created},          {"completed", completed},
-        {"requester", run->requester},
+        {"requester", run->requester}, {"series", series ? series : ""},
     };
     sonde_buf_printf(buf, "{\"uid\":\"%s\"", run->uid);
     for (size_t i = 0; i < SONDE_LENGTH(fields); i++) {

@@ -145,6 +145,14 @@ test('of a run whose object is gone the document in the store is taken', async (
     assert.equal(made.metadata.namespace, 'clinic');
     assert.equal(made.spec.connections, 10);
   }
+  const one = { name: 'main-abcde', kind: 'LoadTest', spec: loadSpec, schedule: 'series/main' };
+  await service.run(one);
+  for (const named of ['main', 'main-abcde']) {
+    exited(await run(['rerun', named, '--no-wait']), 0);
+    const { metadata } = created(server, 'loadtests');
+    assert.match(metadata.name, /^main-[a-z0-9]{5}$/);
+    assert.equal(metadata.labels['sonde.dev/series'], 'main');
+  }
   exited(await run(['rerun', 'other']), 3);
   exited(await run(['rerun', 'spike', '-n', 'billing']), 3);
   const printed = await run(['rerun', 'spike', '--dry-run']);
