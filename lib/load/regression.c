@@ -98,7 +98,7 @@ double sonde_student_beyond(double t, unsigned degrees)
     }
     double within = sin(angle) * sum;
     within = odd ? 2 / M_PI * (angle + within) : within;
-    return (1 - within) / 2;
+    return fmax((1 - within) / 2, 0); /* the sum may be rounded to more than 1 */
 }
 
 static bool is_ratio(enum sonde_regression_unit unit)

@@ -58,6 +58,16 @@ static void students_t_is_as_tables_have_it(void **state)
     }
 }
 
+static void no_chance_is_below_none(void **state)
+{
+    (void)state;
+    for (unsigned degrees = 1; degrees < 60; degrees++) {
+        for (double t = 1; t < 1e9; t *= 1.5) {
+            assert_true(sonde_student_beyond(t, degrees) >= 0);
+        }
+    }
+}
+
 static void what_got_worse_is_said_with_its_interval(void **state)
 {
     (void)state;
@@ -518,6 +528,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(students_t_is_as_tables_have_it),
+        cmocka_unit_test(no_chance_is_below_none),
         cmocka_unit_test(what_got_worse_is_said_with_its_interval),
         cmocka_unit_test(each_unit_has_its_direction),
         cmocka_unit_test(what_does_not_matter_is_not_worse),
