@@ -6,7 +6,8 @@
 // Each night is a service, started afresh, under the same load, with a profile; the first ones are a
 // history, then good nights and slower ones follow in a random order. Then each is judged against the
 // good ones before it. The service waits for others most of the time (regression/service.js), or is
-// the example (examples/patients, made slower by regression/slower.js).
+// the example (examples/patients, made slower by regression/slower.js), whose database answers at
+// once or takes its time (regression/delay.js).
 
 const fs = require('node:fs');
 const os = require('node:os');
@@ -31,10 +32,11 @@ const SLOWER = [5, 10, 50]; // percent
 const WARM_UP_SECONDS = 5;
 const SERVICE_CORE = 0;
 const CLIENT_CORE = 1;
+const DELAY_MS = 50;
 
 const options = parse({
   sonde: 'build/release/bin/sonde',
-  service: 'waiting', // or patients
+  service: 'waiting', // or patients, or patients-delayed
   nights: 'build/release/tests/regression_nights',
   quiet: 100, // nights that are judged
   slower: 10, // of each kind
@@ -62,6 +64,11 @@ function prefer(core, command, args) {
   return [first, others];
 }
 
+const example = [
+  ...['--require', path.join(__dirname, 'regression/slower.js')],
+  path.join(root, 'examples/patients/server.js'),
+];
+
 const services = {
   waiting: {
     path: '/',
@@ -70,11 +77,13 @@ const services = {
   },
   patients: {
     path: '/patients/joined?page={{page}}',
-    script: [
-      ...['--require', path.join(__dirname, 'regression/slower.js')],
-      path.join(root, 'examples/patients/server.js'),
-    ],
+    script: example,
     environment: startDatabase,
+  },
+  'patients-delayed': {
+    path: '/patients/joined?page={{page}}',
+    script: example,
+    environment: startDelayedDatabase,
   },
 };
 
@@ -105,6 +114,20 @@ function startDatabase() {
     run(path.join(environment, 'database'), ['start', database]),
   );
   return { DB_SOCKET: socket, DB_USER: 'root', DB_NAME: 'clinic', PORT: '0' };
+}
+
+// One that takes as long as a slow query does.
+async function startDelayedDatabase() {
+  const environment = startDatabase();
+  const socket = path.join(temporaryDirectory(), 'delayed');
+  const script = path.join(__dirname, 'regression/delay.js');
+  const delay = start(
+    ...prefer(CLIENT_CORE, process.execPath, [
+      ...[script, socket, environment.DB_SOCKET, String(DELAY_MS)],
+    ]),
+  );
+  await firstOutput(delay);
+  return { ...environment, DB_SOCKET: socket, SLOWER_BY: 'waiting' };
 }
 
 async function startService(percent) {
@@ -159,6 +182,9 @@ function describe(paths) {
       .map((result) => result.confidence[name])
       .filter(Boolean)
       .map(([low, high]) => (Math.log(low) + Math.log(high)) / 2);
+    if (middles.length === 0) {
+      continue; // of so few requests it is not known
+    }
     const mean = middles.reduce((sum, value) => sum + value, 0) / middles.length;
     const variance = middles.reduce((sum, value) => sum + (value - mean) ** 2, 0);
     const deviation = Math.sqrt(variance / (middles.length - 1));
@@ -181,7 +207,7 @@ main(async () => {
   const isThere = options.keep && fs.existsSync(directory);
   fs.mkdirSync(path.join(directory, 'stores'), { recursive: true });
   if (!isThere) {
-    options.environment = options.kind.environment();
+    options.environment = await options.kind.environment();
     await collect(directory);
   }
   const nights = fs

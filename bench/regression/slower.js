@@ -2,8 +2,9 @@
 'use strict';
 
 // node --require slower.js SCRIPT: a build of a service that is slower by SLOWER_PERCENT. Each
-// answer is held back by work on the event loop, for this share of what the fastest of the last
-// answers took: a share of its own time would add up, once answers wait for each other.
+// answer is held back for this share of what the fastest of the last answers took (a share of its
+// own time would add up, once answers wait for each other): by work on the event loop, or with
+// SLOWER_BY=waiting as one more query would.
 
 const diagnostics = require('node:diagnostics_channel');
 const { performance } = require('node:perf_hooks');
@@ -20,13 +21,27 @@ function workFor(milliseconds) {
   } while (now < until);
 }
 
+// Timers know whole milliseconds: the fraction is drawn.
+function waitFor(milliseconds, then) {
+  setTimeout(then, Math.floor(milliseconds + Math.random()));
+}
+
+function holdBack(milliseconds, then) {
+  if (process.env.SLOWER_BY === 'waiting' && milliseconds > 0) {
+    waitFor(milliseconds, then);
+  } else {
+    workFor(milliseconds);
+    then();
+  }
+}
+
 diagnostics.subscribe('http.server.request.start', ({ response }) => {
   const begun = performance.now();
   const end = response.end.bind(response);
   response.end = (...content) => {
     taken.push(performance.now() - begun);
     taken.splice(0, taken.length - LAST);
-    workFor(share * Math.min(...taken));
-    return end(...content);
+    holdBack(share * Math.min(...taken), () => end(...content));
+    return response;
   };
 });
