@@ -428,9 +428,11 @@ int sonde_db_run_resolve(struct sonde_db *db, const char *text, const char *name
 {
     static const char last[] =
         "SELECT uid FROM runs WHERE ?1 != ''" WITHIN " ORDER BY created DESC, uid LIMIT 1";
+    /* Each from its index alone: rows are long, and there may be many. */
     static const char named[] =
-        "SELECT uid FROM runs WHERE (name = ?1 OR schedule = '" SONDE_SPEC_SERIES "' || ?1)" WITHIN
-        " ORDER BY created DESC LIMIT 1";
+        "SELECT uid FROM (SELECT uid, created FROM runs WHERE name = ?1" WITHIN
+        " UNION ALL SELECT uid, created FROM runs WHERE schedule = '" SONDE_SPEC_SERIES
+        "' || ?1" WITHIN ") ORDER BY created DESC LIMIT 1";
     static const char begins[] =
         "SELECT uid FROM runs WHERE substr(uid, 1, length(?1)) = ?1" WITHIN " LIMIT 2";
     bool several = false;
