@@ -5,6 +5,7 @@
 #include "load/arrivals.h"
 #include "load/coordination_internal.h"
 #include "load/plan.h"
+#include "load/share.h"
 
 static struct pending *pending_at(struct sonde_load_coordination *c, size_t ahead)
 {
@@ -375,9 +376,19 @@ static int64_t late_of(const struct sonde_load_coordination *c, const struct run
     return own->from_us == 0 && late_us > 0 ? late_us : 0;
 }
 
-static int64_t missing_of(const struct sonde_load_coordination *c, const struct runner *own)
+/* A runner for whom there is no connection has nothing to send, whenever it is there. */
+static bool sends(const struct sonde_load_coordination *c, unsigned number)
 {
-    return late_of(c, own) + own->gap_us;
+    struct sonde_load_plan plan = c->plan;
+    plan.runner = number;
+    plan.runners = c->count;
+    return !sonde_load_share_of(&plan, 0).idle;
+}
+
+static int64_t missing_of(const struct sonde_load_coordination *c, unsigned number)
+{
+    const struct runner *own = &c->runners[number];
+    return sends(c, number) ? late_of(c, own) + own->gap_us : 0;
 }
 
 /* Runners that learned too late of the start, or whose place was empty for a while: a closed loop
@@ -386,14 +397,16 @@ static void check_times(const struct sonde_load_coordination *c, int64_t duratio
                         struct sonde_load_validity *ret)
 {
     unsigned worst = 0;
+    unsigned senders = 0;
     double sum_us = 0;
     for (unsigned i = 0; i < c->count; i++) {
-        int64_t missing_us = missing_of(c, &c->runners[i]);
+        int64_t missing_us = missing_of(c, i);
         sum_us += (double)missing_us;
-        worst = missing_us > missing_of(c, &c->runners[worst]) ? i : worst;
+        senders += sends(c, i);
+        worst = missing_us > missing_of(c, worst) ? i : worst;
     }
-    int64_t missing_us = missing_of(c, &c->runners[worst]);
-    double all_us = (double)duration_ns / (double)SONDE_MICROSECOND * c->count;
+    int64_t missing_us = missing_of(c, worst);
+    double all_us = (double)duration_ns / (double)SONDE_MICROSECOND * senders;
     if (missing_us > SECOND_US && sum_us > SONDE_LOAD_UNSENT_MAX * all_us) {
         ret->valid = false;
         (void)snprintf(ret->reason, sizeof(ret->reason),

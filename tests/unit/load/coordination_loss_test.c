@@ -127,20 +127,22 @@ static void without_a_rate_the_time_is_missing(void **state)
     (void)state;
     static const struct {
         const char *arrival;
+        int connections;
         int gap; /* seconds until the next whole one in half a second */
         const char *reason, *message;
     } rows[] = {
-        {"durationSeconds: 120", 1, "Completed", "another took its place"},
-        {"durationSeconds: 120", 9, "Invalid",
-         "runner-1 was lost, and nobody sent in its place "
-         "for 10.0 s"},
-        {"amount: 100000", 9, "Completed", "another took its place"},
+        {"durationSeconds: 120", 2, 1, "Completed", "another took its place"},
+        {"durationSeconds: 120", 2, 9, "Invalid",
+         "runner-1 was lost, and nobody sent in its place for 10.0 s"},
+        {"durationSeconds: 120", 1, 9, "Completed", ""}, /* it has none */
+        {"amount: 100000", 2, 9, "Completed", "another took its place"},
     };
     for (size_t i = 0; i < SONDE_LENGTH(rows); i++) {
         struct sim sim;
         char spec[128];
-        (void)snprintf(spec, sizeof(spec), "  onRunnerLoss: Replace\n  arrival: {%s}\n",
-                       rows[i].arrival);
+        (void)snprintf(spec, sizeof(spec),
+                       "  onRunnerLoss: Replace\n  connections: %d\n  arrival: {%s}\n",
+                       rows[i].connections, rows[i].arrival);
         sim_begin(&sim, 2, spec);
         sim.now_us = sim_start(&sim, 2, 0).start_us;
         sim_send_all(&sim, 2, 4);
