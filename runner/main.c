@@ -273,8 +273,8 @@ static int run_round(struct program *program, unsigned *number, bool *ret_next,
         return r;
     }
     if (order.kind == ORDER_OVER) {
-        return *number == 0 || order.reason[0]
-                   ? sonde_fail_reason(err, SONDE_ECANCELLED, NULL, "the test was ended: %s %s",
+        return order.reason[0]
+                   ? sonde_fail_reason(err, SONDE_ECANCELLED, NULL, "the test was ended: %s: %s",
                                        order.reason, order.message)
                    : 0;
     }

@@ -301,6 +301,27 @@ static void take_process(struct runner *own, const struct sonde_load_ready *read
     (void)snprintf(own->node, sizeof(own->node), "%s", ready->node);
 }
 
+/* Why there is nothing more to do; it has gone well: nothing. */
+static void say_why(const struct sonde_load_coordination *c, const struct runner *own,
+                    struct sonde_load_answer_ready *ret)
+{
+    ret->reason = c->reason;
+    ret->message = c->message;
+    if (c->failed) {
+        return;
+    }
+    if (c->cancelled) {
+        ret->reason = SONDE_REASON_CANCELLED;
+        ret->message = "it was cancelled";
+    } else if (c->overdue) {
+        ret->reason = SONDE_REASON_DEADLINE_EXCEEDED;
+        ret->message = "it was not over by its deadline";
+    } else if (own->state == RUNNER_LOST) {
+        ret->reason = SONDE_REASON_RUNNER_LOST;
+        ret->message = "this runner was given up";
+    }
+}
+
 static void answer(const struct sonde_load_coordination *c, const struct runner *own,
                    struct sonde_load_answer_ready *ret)
 {
@@ -318,9 +339,8 @@ static void answer(const struct sonde_load_coordination *c, const struct runner 
         .seconds = c->plan.arrival.duration_seconds,
         .warm_up_seconds = c->plan.warm_up_seconds,
         .seed = c->plan.seed,
-        .reason = c->reason,
-        .message = c->message,
     };
+    say_why(c, own, ret);
 }
 
 int sonde_load_coordination_ready(struct sonde_load_coordination *c,

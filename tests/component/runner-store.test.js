@@ -171,6 +171,19 @@ test('a store that is killed in mid-test goes on, and loses nothing', async (t) 
   assert.equal(said.kept.counts.sent + said.kept.counts.unsent, 8 * 120);
 });
 
+test('who waits for the start is told why there is none', async (t) => {
+  const server = await countingServer(t);
+  const own = await makeTest(t, 2, { arrival: endless }, server);
+  const runner = startRunner(t, own.store, 0); // the other one never comes
+  await until(async () => (await own.load.live()).json.ready === 1, 60000, 'it to be ready');
+  await own.service.controller('POST', `runs/${own.load.uid}/cancel`, {});
+  const { state, message } = await runner.end(1);
+  assert.deepEqual(
+    { state, message },
+    { state: 'Cancelled', message: 'the test was ended: Cancelled: it was cancelled' },
+  );
+});
+
 test('a runner that is lost fails the test', async (t) => {
   const server = await countingServer(t);
   const own = await makeTest(t, 3, { arrival: endless }, server);

@@ -341,6 +341,16 @@ test('a test that is cancelled before its start is not begun', async (t) => {
   assert.equal(server.requests, 0);
 });
 
+// It was to take another's place in a search.
+test('one that comes when all is over has gone well', async (t) => {
+  const server = await countingServer(t);
+  const store = await playStore(t, loadTest(server.url, { arrival: endless }), 1);
+  store.over = true;
+  const { state, message } = await startRunner(t, store, 0).end();
+  assert.deepEqual({ state, message }, { state: 'Succeeded', message: '0 requests were sent' });
+  assert.equal(server.requests, 0);
+});
+
 test('a runner whose pod is ended says what it has, and leaves the rest to the controller', async (t) => {
   const server = await countingServer(t);
   const store = await playStore(t, loadTest(server.url, { arrival: endless }), 2);

@@ -199,6 +199,9 @@ class PlayedStore {
 
   async on_ready(runner, body, seconds) {
     this.ready.set(runner, body);
+    if (this.over) {
+      return { json: { over: true } };
+    }
     await this.wait(() => this.ready.size === this.runners || this.cancel, seconds);
     if (this.cancel) {
       return { json: { over: true, reason: 'Cancelled', message: 'by a person' } };

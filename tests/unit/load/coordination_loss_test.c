@@ -71,6 +71,9 @@ static void the_others_continue(void **state)
     sim_restart(&sim);
     bool stop;
     assert_int_equal(sim_send(&sim, 2, &calm, &stop), SONDE_ECONFLICT);
+    struct sonde_load_answer_ready over = sim_ready(&sim, 2, 0);
+    assert_int_equal(over.kind, SONDE_LOAD_OVER);
+    assert_string_equal(over.reason, "RunnerLost");
     (void)sim_done(&sim, 0, 0);
     (void)sim_done(&sim, 1, 0);
     struct sonde_load_conclusion end = sim_conclude(&sim);

@@ -408,6 +408,10 @@ static void it_can_be_cancelled_at_any_time(void **state)
         if (begun) {
             sim_all_done(&sim, 2);
         }
+        struct sonde_load_answer_ready over = sim_ready(&sim, 0, 0);
+        assert_int_equal(over.kind, SONDE_LOAD_OVER);
+        assert_string_equal(over.reason, "Cancelled");
+        assert_string_equal(over.message, "it was cancelled");
         struct sonde_load_conclusion end = sim_conclude(&sim);
         assert_string_equal(end.reason, "Cancelled");
         assert_true(begun ? end.result != NULL : end.result == NULL);
@@ -468,7 +472,9 @@ static void search_by_rounds(const char *more)
         next = sim_done(&sim, 1, round);
         assert_true(round < 100);
     }
-    assert_int_equal(sim_ready(&sim, 0, round).kind, SONDE_LOAD_OVER);
+    struct sonde_load_answer_ready over = sim_ready(&sim, 0, round);
+    assert_int_equal(over.kind, SONDE_LOAD_OVER);
+    assert_string_equal(over.reason, ""); /* it has gone well */
     struct sonde_load_conclusion end = sim_conclude(&sim);
     assert_true(end.succeeded);
     struct sonde_load_search_result found = sonde_load_search_result(end.result->search);
