@@ -142,9 +142,11 @@ test('a test that is deleted takes no other with it', async (t) => {
     ]);
     const [one, two, , deleted] = answers;
     assert.deepEqual([one.status, two.status, deleted.status], [200, 200, 200]);
+    // It may have come before the deletion or after it, when nobody knows the token.
     const { status } = await waiting;
-    assert.ok([200, 404].includes(status), `${status}`);
-    assert.ok([401, 404].includes((await goes.runners[1].second(own)).status));
+    assert.ok([200, 401, 404].includes(status), `${status}`);
+    const after = (await goes.runners[1].second(own)).status;
+    assert.ok([401, 404].includes(after), `${after}`);
   }
   for (const runner of stays.runners) {
     assert.equal((await runner.finish({ stopped: true })).status, 200);
