@@ -177,23 +177,30 @@ static bool is_file(struct sonde_str path, const char *file)
            (path.length == length || path.data[path.length - length - 1] == '/');
 }
 
-/* One of the function's maxima, which are checks of their own: CI servers tell them by name. */
-static int add_maximum(struct sonde_checks *checks, const struct sonde_budget_function *wanted,
+/* One profile beside the budget. `of` stands behind the names of its checks, by which CI servers
+ * tell them: which one of several captures it is, or nothing. */
+struct held {
+    const struct sonde_run_budget *budget;
+    struct sonde_checks *checks;
+    char of[SONDE_DB_ARTIFACT_NAME_MAX + 4];
+};
+
+static int add_maximum(const struct held *held, const struct sonde_budget_function *wanted,
                        const char *field, double measured, int64_t maximum, const char *unit,
                        struct sonde_err *err)
 {
-    char name[LINE_SIZE];
+    char name[2 * LINE_SIZE];
     if (maximum == SONDE_SPEC_ABSENT) {
         return 0;
     }
-    (void)snprintf(name, sizeof(name), "%s%s%s: %s", wanted->name, wanted->file ? " " : "",
-                   wanted->file ? wanted->file : "", field);
-    return sonde_checks_add(checks, SONDE_CHECK_BUDGET, state_of(measured <= (double)maximum), name,
-                            err, "it takes %.1f %s, of at most %lld", measured, unit,
+    (void)snprintf(name, sizeof(name), "%s%s%s: %s%s", wanted->name, wanted->file ? " " : "",
+                   wanted->file ? wanted->file : "", field, held->of);
+    return sonde_checks_add(held->checks, SONDE_CHECK_BUDGET, state_of(measured <= (double)maximum),
+                            name, err, "it takes %.1f %s, of at most %lld", measured, unit,
                             (long long)maximum);
 }
 
-static int check_function(struct sonde_checks *checks, const struct sonde_profile *profile,
+static int check_function(const struct held *held, const struct sonde_profile *profile,
                           const struct sonde_function_table *table,
                           const struct sonde_budget_function *wanted, struct sonde_err *err)
 {
@@ -207,30 +214,33 @@ static int check_function(struct sonde_checks *checks, const struct sonde_profil
             taken += frame->category == SONDE_CATEGORY_APP ? function->blamed : function->self;
         }
     }
-    int r = add_maximum(checks, wanted, "maxPercent", 100 * sonde_share(taken, busy),
-                        wanted->percent, "% of the busy time", err);
+    int r = add_maximum(held, wanted, "maxPercent", 100 * sonde_share(taken, busy), wanted->percent,
+                        "% of the busy time", err);
     return r < 0 ? r
-                 : add_maximum(checks, wanted, "maxMillisecondsPerSecond",
+                 : add_maximum(held, wanted, "maxMillisecondsPerSecond",
                                1000 * sonde_share(taken, table->whole), wanted->milliseconds_second,
                                "ms of each second", err);
 }
 
-static int check_time(const struct sonde_profile *profile, const struct sonde_run_budget *budget,
-                      struct sonde_checks *checks, struct sonde_err *err)
+static int check_time(const struct held *held, const struct sonde_profile *profile,
+                      struct sonde_err *err)
 {
+    const struct sonde_run_budget *budget = held->budget;
     struct sonde_function_table table;
+    char name[LINE_SIZE];
     int r = sonde_function_table_init(profile, &table, err);
     if (r < 0) {
         return r;
     }
     for (size_t i = 0; i < budget->functions.count && r == 0; i++) {
-        r = check_function(checks, profile, &table, &budget->functions.items[i], err);
+        r = check_function(held, profile, &table, &budget->functions.items[i], err);
     }
     if (r == 0 && budget->busy_percent != SONDE_SPEC_ABSENT) {
         int64_t busy = table.whole - table.categories[SONDE_CATEGORY_IDLE];
         double percent = 100 * sonde_share(busy, table.whole);
-        r = sonde_checks_add(checks, SONDE_CHECK_BUDGET,
-                             state_of(percent <= (double)budget->busy_percent), "busy time", err,
+        (void)snprintf(name, sizeof(name), "busy time%s", held->of);
+        r = sonde_checks_add(held->checks, SONDE_CHECK_BUDGET,
+                             state_of(percent <= (double)budget->busy_percent), name, err,
                              "%.1f %% of the time, of at most %lld", percent,
                              (long long)budget->busy_percent);
     }
@@ -238,10 +248,12 @@ static int check_time(const struct sonde_profile *profile, const struct sonde_ru
     return r;
 }
 
-static int check_bytes(const struct sonde_profile *profile, const struct sonde_run_budget *budget,
-                       struct sonde_checks *checks, struct sonde_err *err)
+static int check_bytes(const struct held *held, const struct sonde_profile *profile,
+                       struct sonde_err *err)
 {
+    const struct sonde_run_budget *budget = held->budget;
     struct sonde_function_table table;
+    char name[LINE_SIZE];
     int r = budget->allocated_kilobytes == SONDE_SPEC_ABSENT
                 ? 1
                 : sonde_function_table_init(profile, &table, err);
@@ -249,9 +261,10 @@ static int check_bytes(const struct sonde_profile *profile, const struct sonde_r
         return r < 0 ? r : 0;
     }
     double kilobytes = (double)table.whole / 1000;
-    r = sonde_checks_add(checks, SONDE_CHECK_BUDGET,
-                         state_of(kilobytes <= (double)budget->allocated_kilobytes), "allocations",
-                         err, "%.0f kB, of at most %lld", kilobytes,
+    (void)snprintf(name, sizeof(name), "allocations%s", held->of);
+    r = sonde_checks_add(held->checks, SONDE_CHECK_BUDGET,
+                         state_of(kilobytes <= (double)budget->allocated_kilobytes), name, err,
+                         "%.0f kB, of at most %lld", kilobytes,
                          (long long)budget->allocated_kilobytes);
     sonde_function_table_fini(&table);
     return r;
@@ -263,26 +276,40 @@ enum { TIME, BYTES, PROFILES };
 
 struct found {
     bool load;
-    char captures[PROFILES][SONDE_DB_ARTIFACT_NAME_MAX + 1]; /* the first of each; "": none */
+    bool budgeted;
+    size_t counts[PROFILES];
+    char captures[PROFILES][SONDE_RESULTS_CAPTURES_MAX][SONDE_DB_ARTIFACT_NAME_MAX + 1];
     bool measured[PROFILES]; /* by what is in them: the type does not always say it */
 };
 
+/* Each capture once, however many windows and processes it has. */
 static int look(void *context, const struct sonde_artifact *artifact, struct sonde_err *err)
 {
     struct found *found = context;
     unsigned units = sonde_results_units(artifact->type);
-    (void)err;
+    int kind = units & (1U << SONDE_PROFILE_NANOSECONDS) ? TIME : BYTES;
+    size_t *count = &found->counts[kind];
     found->load = found->load || strcmp(artifact->type, SONDE_ARTIFACT_LOAD_RESULT) == 0;
-    char *name = found->captures[units & (1U << SONDE_PROFILE_NANOSECONDS) ? TIME : BYTES];
-    if (units && sonde_results_is_profile(artifact->type) && !name[0]) {
-        (void)snprintf(name, sizeof(found->captures[0]), "%s", artifact->capture);
+    bool known = !found->budgeted || !units || !sonde_results_is_profile(artifact->type);
+    for (size_t i = 0; i < *count && !known; i++) {
+        known = strcmp(found->captures[kind][i], artifact->capture) == 0;
     }
+    if (known) {
+        return 0;
+    }
+    if (*count == SONDE_RESULTS_CAPTURES_MAX) {
+        return sonde_fail(err, SONDE_EINVALID, 0,
+                          "the run has more than %d profiles: too many for a budget",
+                          SONDE_RESULTS_CAPTURES_MAX);
+    }
+    (void)snprintf(found->captures[kind][(*count)++], sizeof(found->captures[kind][0]), "%s",
+                   artifact->capture);
     return 0;
 }
 
 static int check_profile(struct sonde_db *db, const char *uid, const char *capture,
-                         const struct sonde_run_budget *budget, struct sonde_checks *checks,
-                         bool ret_measured[PROFILES], struct sonde_err *err)
+                         const struct held *held, bool ret_measured[PROFILES],
+                         struct sonde_err *err)
 {
     struct sonde_profile profile = {0};
     SONDE_BUF_AUTO name = SONDE_BUF(SONDE_DB_ARTIFACT_NAME_MAX);
@@ -290,9 +317,27 @@ static int check_profile(struct sonde_db *db, const char *uid, const char *captu
     if (r == 0) {
         bool bytes = profile.unit == SONDE_PROFILE_BYTES;
         ret_measured[bytes ? BYTES : TIME] = true;
-        r = (bytes ? check_bytes : check_time)(&profile, budget, checks, err);
+        r = (bytes ? check_bytes : check_time)(held, &profile, err);
     }
     sonde_profile_fini(&profile);
+    return r;
+}
+
+static int check_profiles(struct sonde_db *db, const char *uid,
+                          const struct sonde_run_budget *budget, struct found *found,
+                          struct sonde_checks *checks, struct sonde_err *err)
+{
+    int r = 0;
+    for (int kind = 0; kind < PROFILES; kind++) {
+        struct held held = {.budget = budget, .checks = checks};
+        for (size_t i = 0; i < found->counts[kind] && r == 0; i++) {
+            const char *capture = found->captures[kind][i];
+            if (found->counts[kind] > 1) {
+                (void)snprintf(held.of, sizeof(held.of), " (%s)", capture);
+            }
+            r = check_profile(db, uid, capture, &held, found->measured, err);
+        }
+    }
     return r;
 }
 
@@ -341,19 +386,17 @@ int sonde_results_checks(struct sonde_db *db, const char *uid,
 {
     const struct sonde_run_budget *budget = wanted->budget;
     struct reading reading = {checks, wanted->regression == NULL};
-    struct found found = {0};
+    struct found found = {.budgeted = budget != NULL};
     int r = sonde_db_artifacts(db, uid, look, &found, err);
     r = r < 0 ? r : sonde_db_run_get(db, uid, read_run, &reading, err);
     char profile[SONDE_UUID_SIZE] = "";
     r = r < 0 || !found.load ? r : check_load(db, uid, budget, checks, profile, err);
     if (r == 0 && profile[0]) { /* what is missing then is said */
+        memset(found.counts, 0, sizeof(found.counts));
         r = sonde_db_artifacts(db, profile, look, &found, err);
     }
-    for (int i = 0; i < PROFILES && r == 0 && budget; i++) {
-        r = found.captures[i][0] ? check_profile(db, profile[0] ? profile : uid, found.captures[i],
-                                                 budget, checks, found.measured, err)
-                                 : 0;
-    }
+    const char *profiled = profile[0] ? profile : uid;
+    r = r < 0 || !budget ? r : check_profiles(db, profiled, budget, &found, checks, err);
     r = r < 0 || !budget ? r : add_missing(budget, &found, checks, err);
     r = r < 0 || !wanted->regression ? r : add_regression(checks, wanted->regression, err);
     return r < 0 || !wanted->report ? r : add_report(db, uid, wanted, checks, err);

@@ -7,7 +7,8 @@ const assert = require('node:assert/strict');
 const http = require('node:http');
 const test = require('node:test');
 const { listen } = require('./support/load.js');
-const { Sonde, exited, start } = require('./support/sonde.js');
+const { Sonde, exited, profileRun, start } = require('./support/sonde.js');
+const { startTarget } = require('./support/target.js');
 
 const BUDGET = 97;
 const REGRESSION = 98;
@@ -160,6 +161,20 @@ test('a profile is held against its functions', async (t) => {
   const cases = junit.stdout.match(/<testcase classname="[^"]*" name="[^"]*"/g);
   assert.equal(cases.length, 4);
   assert.equal(new Set(cases).size, 4, cases.join('\n'));
+});
+
+test('each of several profiles is held against a budget', async (t) => {
+  const sonde = new Sonde(t);
+  const target = await startTarget(t);
+  const cpu = (name) => ({ name, type: 'CPUProfile', durationSeconds: 1 });
+  const document = sonde.document('run.yaml', profileRun('main', [cpu('early'), cpu('late')]));
+  exited(await sonde.run(['run', document, '--pid', String(target.pid)]), 0);
+  const held = ['--budget', budget(sonde, 'maxBusyPercent: 100\n'), '--format', 'json'];
+  const check = await sonde.run(['check', 'main', ...held]);
+  exited(check, 0);
+  const names = JSON.parse(check.stdout).checks.map(({ name }) => name);
+  assert.deepEqual(names.slice(1), ['busy time (early)', 'busy time (late)']);
+  await target.isAsBefore();
 });
 
 const frame = (functionName, url, lineNumber) => ({
