@@ -62,8 +62,10 @@ static void no_chance_is_below_none(void **state)
 {
     (void)state;
     for (unsigned degrees = 1; degrees < 60; degrees++) {
-        for (double t = 1; t < 1e9; t *= 1.5) {
-            assert_true(sonde_student_beyond(t, degrees) >= 0);
+        for (int power = 0; power <= 9; power++) {
+            for (int digit = 1; digit < 10; digit++) {
+                assert_true(sonde_student_beyond(digit * pow(10, power), degrees) >= 0);
+            }
         }
     }
 }
