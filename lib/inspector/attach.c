@@ -431,8 +431,8 @@ static int send_closer(struct sonde_visit *v, const struct sonde_err *err)
 {
     v->install_err = *err;
     visit_command(&v->main, "Runtime.evaluate",
-                  "{\"expression\":\"setTimeout(()=>process._debugEnd(),300).unref()\","
-                  "\"silent\":true}",
+                  "{\"expression\":\"(async()=>{await 0;"
+                  "setTimeout(()=>process._debugEnd(),300).unref()})()\",\"silent\":true}",
                   closer_sent);
     return 0;
 }

@@ -93,6 +93,19 @@
   let delay;
   let utilizationBefore;
 
+  // A command of the inspector interrupts the thread wherever V8 looks for interrupts, also in the
+  // midst of Node's own timers: there, to clear one that is just about to be called ends the process
+  // ("timer._onTimeout is not a function"). So what changes timers and listeners waits until any
+  // code may run. (`await` is the engine's own, whatever the application has replaced.)
+  async function atRest(work) {
+    await undefined;
+    try {
+      work();
+    } catch {
+      // Nobody would handle it, and that would be the application's end.
+    }
+  }
+
   // Never throws: in a timer or at the exit that would be the application's end.
   function endProfiles() {
     for (const title of running) {
@@ -177,17 +190,22 @@
   }
 
   function remove(pollMilliseconds) {
+    const isFirst = !gone;
     gone = true;
-    clearInterval(timer);
-    process.removeListener('exit', onExit);
-    for (const removal of removals) {
-      removal();
-    }
     if (delay) {
       delay.disable();
+      delay = undefined;
+    }
+    if (!isFirst) {
+      return;
+    }
+    atRest(() => clearInterval(timer));
+    atRest(() => process.removeListener('exit', onExit));
+    for (const removal of removals) {
+      atRest(removal);
     }
     if (options.closeInspector) {
-      waitToClose(pollMilliseconds);
+      atRest(() => waitToClose(pollMilliseconds));
     }
   }
 
@@ -213,12 +231,14 @@
     };
   }
 
-  const listenersLeft = process.getMaxListeners() - process.listenerCount('exit');
-  if (process.getMaxListeners() === 0 || listenersLeft > 1) {
-    process.on('exit', onExit);
-  }
-  timer = setInterval(tick, options.tickMilliseconds);
-  timer.unref();
+  atRest(() => {
+    timer = setInterval(tick, options.tickMilliseconds);
+    timer.unref();
+    const listenersLeft = process.getMaxListeners() - process.listenerCount('exit');
+    if (process.getMaxListeners() === 0 || listenersLeft > 1) {
+      process.on('exit', onExit);
+    }
+  });
 
   const probe = {
     // The agent lives, and will be silent for so many ticks now, or fewer.
@@ -236,7 +256,7 @@
         };
         const onRemove = (removal) => removals.push(removal);
         const onOwnStall = (listener) => stallListeners.push(listener);
-        Object.assign(probe, part({ load, alive, onRemove, onOwnStall }));
+        Object.assign(probe, part({ load, alive, atRest, onRemove, onOwnStall }));
       }
       return { gone };
     },

@@ -5,7 +5,7 @@
 // meanwhile say what the loop was doing.
 (function eventLoop(tools) {
   'use strict';
-  const { load, alive, onRemove, onOwnStall } = tools;
+  const { load, alive, atRest, onRemove, onOwnStall } = tools;
   const { setInterval, clearInterval } = load('timers');
   const { performance, createHistogram } = load('perf_hooks');
   const { hrtime } = load('process');
@@ -102,19 +102,21 @@
       utilizationAtStart = utilizationBefore;
       currentBegan = now();
       expected = currentBegan + resolution;
-      timer = setInterval(tick, resolutionMilliseconds);
-      timer.unref();
+      atRest(() => {
+        timer = setInterval(tick, resolutionMilliseconds);
+        timer.unref();
+      });
       return { ...state, start: currentBegan };
     },
     // What came since the last call; at the end, also what it was in all.
     takeStalls(ends) {
       const state = alive();
-      if (state.gone || timer === undefined) {
+      if (state.gone || whole === undefined) {
         return state;
       }
       const at = now();
       if (ends) {
-        clearInterval(timer);
+        atRest(() => clearInterval(timer));
         const late = Math.round(at - expected - own);
         if (late >= threshold) {
           stalls.push([expected - resolution, at, late]);
