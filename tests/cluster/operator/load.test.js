@@ -140,6 +140,23 @@ describe('it ends before its time', { concurrency: 1 }, () => {
     assert.ok(count < 1200, `${count}`);
   });
 
+  test('when its time is over, and is deleted a while later', async (t) => {
+    const { space, targets, load } = await underLoad(
+      t,
+      { ...closed(100_000), activeDeadlineSeconds: 20, ttlSecondsAfterFinished: 5 },
+      { env: { SLOW_MS: 100 } },
+    );
+    const { status } = await load.fails('DeadlineExceeded');
+    const [began, over] = [status.startTime, status.completionTime].map(Date.parse);
+    assert.ok(over - began >= 19_000 && over - began < 40_000, `${over - began} ms`);
+    const { urls } = await pods.answer(targets[0]);
+    assert.ok(urls['/load'].last <= over + 1000, 'the load went on');
+    await load.watch((found) => !found, goneSeconds, 'is gone');
+    assert.ok(Date.now() >= over + 5000);
+    await noRunners(space);
+    assert.deepEqual(await list('Job', space.name), []);
+  });
+
   test('before it begins, while it is paused', async (t) => {
     const { targets, load } = await underLoad(t, {
       ...{ paused: true, arrival: { rate: 20, durationSeconds: 5 } },
