@@ -376,16 +376,22 @@ static void who_was_told_to_stop_gets_time_anew_after_a_restart(void **state)
     sim_end(&sim);
 }
 
+/* Of two runners, whose places others take; the pods are called "first". */
+static void begin_search(struct sim *sim)
+{
+    sim_begin(sim, 2,
+              "  search: {startRate: 100, maxRate: 200, trialSeconds: 10}\n"
+              "  onRunnerLoss: Replace\n  thresholds: ['http_req_duration: p(99)<50']\n");
+    sim->pod = "first";
+}
+
 /* One that is done with its round is replaced in the next one. */
 static void a_search_goes_on_with_another_runner(void **state)
 {
     (void)state;
     struct sim sim;
     bool changed;
-    sim_begin(&sim, 2,
-              "  search: {startRate: 100, maxRate: 200, trialSeconds: 10}\n"
-              "  onRunnerLoss: Replace\n  thresholds: ['http_req_duration: p(99)<50']\n");
-    sim.pod = "first";
+    begin_search(&sim);
     struct sonde_load_answer_ready answer = sim_start(&sim, 2, 0);
     const struct sim_second own = {.requests = (uint64_t)answer.rate / 2};
     for (int64_t second = 0; second < answer.seconds; second++) {
@@ -418,10 +424,7 @@ static void another_that_says_nothing_is_replaced_too(void **state)
     static const char *const pods[] = {"first", "second", "third"};
     struct sim sim;
     bool changed;
-    sim_begin(&sim, 2,
-              "  search: {startRate: 100, maxRate: 200, trialSeconds: 10}\n"
-              "  onRunnerLoss: Replace\n  thresholds: ['http_req_duration: p(99)<50']\n");
-    sim.pod = "first";
+    begin_search(&sim);
     (void)sim_start(&sim, 2, 0);
     assert_true(sim_done(&sim, 0, 0));
     assert_true(sonde_load_coordination_is_there(sim.c, 0));
